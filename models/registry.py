@@ -1,0 +1,45 @@
+"""Where models are found: the user's own folder first, then the ones that ship beside this file."""
+
+from pathlib import Path
+
+from models.card import Card, ModelError, read_card
+
+SHIPPED = Path(__file__).resolve().parent
+
+
+def find(name: str, home: Path | None = None) -> Path:
+    """The folder of a model.
+
+    Args:
+        name: a model's name, or a path to its folder.
+        home: a folder with further models, looked at before the shipped ones.
+
+    Raises:
+        ModelError: there is no such model; the text names those there are.
+    """
+    places = [place for place in (home, SHIPPED) if place is not None]
+    candidates = [Path(name)] if len(Path(name).parts) > 1 else [place / name for place in places]
+    for folder in candidates:
+        if (folder / "card.md").is_file():
+            return folder
+    known = ", ".join(available(home)) or "none"
+    raise ModelError(f"no model '{name}'; known models: {known}")
+
+
+def available(home: Path | None = None) -> tuple[str, ...]:
+    """Names of all models that can be found, sorted."""
+    places = [place for place in (home, SHIPPED) if place is not None and place.is_dir()]
+    return tuple(sorted({card.parent.name for place in places for card in place.glob("*/card.md")}))
+
+
+def open_card(name: str, *, task: str, home: Path | None = None) -> tuple[Path, Card]:
+    """Folder and checked card of a model that must do `task`.
+
+    Raises:
+        ModelError: no such model, a damaged one, or one made for another task.
+    """
+    folder = find(name, home)
+    card = read_card(folder)
+    if card.task != task:
+        raise ModelError(f"{folder}: is a model for {card.task}, not for {task}")
+    return folder, card

@@ -1,0 +1,51 @@
+"""The one place that touches the inference engine: TFLite files run by `ai-edge-litert`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from models.card import ModelError
+
+Array = NDArray[np.float32]
+
+
+class TFLiteModel:
+    """A TFLite file with float32 inputs and outputs; belongs to the thread that calls it.
+
+    Args:
+        path: the .tflite file.
+        threads: CPU threads that one call may use.
+
+    Raises:
+        ModelError: the file is truncated, damaged or of another kind.
+    """
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        try:
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            self._interpreter.allocate_tensors()
+            self._inputs = [detail["index"] for detail in self._interpreter.get_input_details()]
+            self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
+        except (ValueError, RuntimeError, OSError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ModelError(f"{path}: not a usable TFLite model: {reason}") from None
+        self._shapes = [tuple(detail["shape"]) for detail in self._interpreter.get_input_details()]
+
+    def __call__(self, *inputs: Array) -> Sequence[Array]:
+        """Run the model once; inputs and outputs in the order of the file.
+
+        A batch of another size than the last call's makes the interpreter plan its memory anew.
+        """
+        shapes = [value.shape for value in inputs]
+        if shapes != self._shapes:
+            for index, shape in zip(self._inputs, shapes, strict=True):
+                self._interpreter.resize_tensor_input(index, shape)
+            self._interpreter.allocate_tensors()
+            self._shapes = shapes
+        for index, value in zip(self._inputs, inputs, strict=True):
+            self._interpreter.set_tensor(index, value)
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(index) for index in self._outputs]
