@@ -1,0 +1,196 @@
+"""Evidence in, incident transitions out. Pure: no thread, no clock, no I/O.
+
+One rule decides. A piece of evidence counts with its own probability; evidence of two senses no further apart than the
+window counts together, as the probability that at least one of two independent witnesses is right, 1 - (1-p)(1-q).
+Evidence below `weak` does not count at all. What reaches `threshold` is an incident; what only reaches `weak` is
+pending, and is dropped at its deadline unless more comes.
+
+Everything that happens while an incident is open belongs to it. It closes when nothing has counted for the cool-down,
+or after its longest duration. An incident that ended while its source goes on (cancelled by a person, or too long)
+keeps taking that sense's evidence until the cool-down has passed in quiet, so that one event never opens two. After a
+pending one was dropped, weak evidence of the same senses alone opens no other until then; enough evidence always does.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from safety_monitor.incident import MAY_FOLLOW, OPEN, Evidence, Incident, Sense, State
+
+
+@dataclass(frozen=True, slots=True)
+class FusionRules:
+    """The numbers of the rule; see the module's text.
+
+    Attributes:
+        threshold: combined probability that confirms an incident.
+        weak: probability below which evidence does not count (and at which an incident becomes pending).
+        window_s: how far apart evidence of two senses may be to count together.
+        pending_s: how long a pending incident waits to be confirmed; at least `window_s`.
+        cool_down_s: an incident closes after this long without evidence; until then evidence belongs to it.
+        longest_s: a confirmed incident closes after this long in any case.
+    """
+
+    threshold: float = 0.80
+    weak: float = 0.50
+    window_s: float = 3.0
+    pending_s: float = 4.0
+    cool_down_s: float = 30.0
+    longest_s: float = 600.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weak <= self.threshold <= 1:
+            raise ValueError(f"needs 0 < weak ({self.weak}) <= threshold ({self.threshold}) <= 1")
+        if not 0 < self.window_s <= self.pending_s:
+            raise ValueError(f"needs 0 < window_s ({self.window_s}) <= pending_s ({self.pending_s})")
+        if not 0 < self.cool_down_s <= self.longest_s:
+            raise ValueError(f"needs 0 < cool_down_s ({self.cool_down_s}) <= longest_s ({self.longest_s})")
+
+
+def together(first: float, second: float) -> float:
+    """Probability that at least one of two independent witnesses is right."""
+    return 1.0 - (1.0 - first) * (1.0 - second)
+
+
+@dataclass(slots=True)
+class Fusion:
+    """The state of the decision. Feed it with `observe`, let time pass with `advance`, end it with `finish`.
+
+    Each returns the transitions that follow, in order. Evidence may come late and out of order by up to the window;
+    within it the order does not change what becomes of the incident.
+
+    Args:
+        rules: the numbers.
+        new_id: gives the id of the next incident.
+    """
+
+    rules: FusionRules
+    new_id: Callable[[], str]
+    now_s: float = 0.0
+    _recent: list[Evidence] = field(default_factory=list)
+    _incident: Incident | None = None
+    _confirmed_s: float = 0.0
+    _last_s: float = 0.0
+    _ended: dict[Sense, float] = field(default_factory=dict)
+    """Senses whose ended incident still takes their evidence -> when they last counted."""
+    _dropped: dict[Sense, float] = field(default_factory=dict)
+    """The same for senses whose pending incident was dropped."""
+
+    @property
+    def incident(self) -> Incident | None:
+        """The open incident, if there is one."""
+        return self._incident
+
+    def observe(self, evidence: Evidence) -> list[Incident]:
+        """Take one piece of evidence into account."""
+        transitions = self.advance(evidence.at_s)
+        if not evidence.probability >= self.rules.weak:  # also refuses NaN
+            return transitions
+        incident = self._incident
+        if incident is None and evidence.sense in self._ended:
+            self._ended[evidence.sense] = max(self._ended[evidence.sense], evidence.at_s)
+            return transitions
+        self._recent.append(evidence)
+        confidence, reason = self._weigh(evidence)
+        if incident is not None:
+            incident = replace(
+                incident,
+                confidence=max(incident.confidence, confidence),
+                evidence=_strongest((*incident.evidence, evidence)),
+            )
+        elif confidence >= self.rules.threshold or evidence.sense not in self._dropped:
+            incident = Incident(self.new_id(), State.PENDING, evidence.at_s, confidence, (evidence,), reason)
+            transitions.append(incident)
+        else:
+            self._dropped[evidence.sense] = max(self._dropped[evidence.sense], evidence.at_s)
+            return transitions
+        self._last_s = max(self._last_s, evidence.at_s)
+        if incident.state is State.PENDING and confidence >= self.rules.threshold:
+            incident = replace(incident, state=State.CONFIRMED, at_s=self.now_s, reason=reason)
+            incident = replace(incident, evidence=_strongest((*incident.evidence, *self._in_window())))
+            self._confirmed_s = self.now_s
+            transitions.append(incident)
+        self._incident = incident
+        return transitions
+
+    def advance(self, now_s: float) -> list[Incident]:
+        """Let time pass up to `now_s`; a time already passed changes nothing."""
+        if not now_s > self.now_s:
+            return []
+        self.now_s = now_s
+        rules = self.rules
+        self._recent = self._in_window()
+        for taken in (self._ended, self._dropped):
+            for sense in [sense for sense, last in taken.items() if now_s - last >= rules.cool_down_s]:
+                del taken[sense]
+        incident = self._incident
+        if incident is None:
+            return []
+        if incident.state is State.PENDING:
+            deadline = incident.opened_s + rules.pending_s
+            if now_s > deadline:
+                reason = f"not confirmed in {rules.pending_s:g} s: {incident.confidence:.2f} < {rules.threshold:.2f}"
+                self._dropped |= dict.fromkeys(incident.senses, self._last_s)
+                return [self._end(State.CANCELLED, deadline, reason)]
+        elif now_s >= self._last_s + rules.cool_down_s:
+            return [self._end(State.CLOSED, self._last_s + rules.cool_down_s, f"quiet for {rules.cool_down_s:g} s")]
+        elif now_s >= self._confirmed_s + rules.longest_s:
+            self._hold(incident)
+            return [self._end(State.CLOSED, now_s, f"open for {rules.longest_s:g} s")]
+        return []
+
+    def follow(self, incident_id: str, state: State) -> None:
+        """A person has acknowledged, cancelled or closed the open incident elsewhere; any other id is ignored."""
+        incident = self._incident
+        if incident is None or incident.id != incident_id or state not in MAY_FOLLOW[incident.state]:
+            return
+        if state in OPEN:
+            self._incident = replace(incident, state=state, at_s=self.now_s)
+        else:
+            self._hold(incident)
+            self._end(state, self.now_s, "by a person")
+
+    def finish(self) -> list[Incident]:
+        """The inputs have ended: a pending incident is dropped, any other open one is closed."""
+        incident = self._incident
+        if incident is None:
+            return []
+        state = State.CANCELLED if incident.state is State.PENDING else State.CLOSED
+        return [self._end(state, self.now_s, "end of the inputs")]
+
+    def _hold(self, incident: Incident) -> None:
+        """The incident ends while its senses may still speak of the same event."""
+        self._ended |= dict.fromkeys(incident.senses, self.now_s)
+        self._recent = [piece for piece in self._recent if piece.sense not in self._ended]
+
+    def _weigh(self, evidence: Evidence) -> tuple[float, str]:
+        """The highest probability that `evidence` gives, alone or with the other sense, and the numbers behind it."""
+        threshold = f"{self.rules.threshold:.2f}"
+        best = evidence.probability
+        reason = f"{evidence.label} {best:.2f}, threshold {threshold}"
+        for other in self._recent:
+            if other.sense is evidence.sense or abs(other.at_s - evidence.at_s) > self.rules.window_s:
+                continue
+            combined = together(evidence.probability, other.probability)
+            if combined > best:
+                best = combined
+                pair = sorted((evidence, other), key=lambda piece: piece.sense)
+                numbers = " and ".join(f"{piece.label} {piece.probability:.2f}" for piece in pair)
+                reason = f"{numbers} together {best:.2f}, threshold {threshold}"
+        return best, reason
+
+    def _in_window(self) -> list[Evidence]:
+        return [piece for piece in self._recent if self.now_s - piece.at_s <= self.rules.window_s]
+
+    def _end(self, state: State, at_s: float, reason: str) -> Incident:
+        assert self._incident is not None  # noqa: S101  # callers have checked
+        ended = replace(self._incident, state=state, at_s=at_s, reason=reason)
+        self._incident = None
+        return ended
+
+
+def _strongest(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """The strongest piece of each sense and label, the earliest among equals, in order of time."""
+    best: dict[tuple[Sense, str], Evidence] = {}
+    for piece in sorted(evidence, key=lambda piece: (-piece.probability, piece.at_s)):
+        best.setdefault((piece.sense, piece.label), piece)
+    return tuple(sorted(best.values(), key=lambda piece: (piece.at_s, piece.sense, piece.label)))

@@ -1,0 +1,91 @@
+"""What an incident is, its states, and what may follow what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """The life of an incident, named as on-call tools name it."""
+
+    PENDING = "pending"
+    """Something was noticed; it is not yet enough."""
+    CONFIRMED = "confirmed"
+    """Enough: help is being called."""
+    ACKNOWLEDGED = "acknowledged"
+    """A person has taken it on."""
+    CANCELLED = "cancelled"
+    """Dropped: by a person, or because a pending one was not confirmed in time."""
+    CLOSED = "closed"
+    """Over."""
+
+
+MAY_FOLLOW: Mapping[State, frozenset[State]] = {
+    State.PENDING: frozenset({State.CONFIRMED, State.CANCELLED}),
+    State.CONFIRMED: frozenset({State.ACKNOWLEDGED, State.CANCELLED, State.CLOSED}),
+    State.ACKNOWLEDGED: frozenset({State.CANCELLED, State.CLOSED}),
+    State.CANCELLED: frozenset(),
+    State.CLOSED: frozenset(),
+}
+
+OPEN = frozenset(state for state, followers in MAY_FOLLOW.items() if followers)
+
+
+class Sense(StrEnum):
+    """Where evidence comes from."""
+
+    AUDIO = "audio"
+    GESTURE = "gesture"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One reading that speaks for an emergency.
+
+    Attributes:
+        sense: which sense it comes from.
+        label: what was noticed: "scream", or the name of an emergency gesture.
+        probability: calibrated, 0..1.
+        at_s: seconds on the source's clock.
+    """
+
+    sense: Sense
+    label: str
+    probability: float
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One event, at one moment of its life. Every transition makes a new value.
+
+    Attributes:
+        id: UUID.
+        state: where it stands.
+        at_s: source clock of the transition into `state`.
+        confidence: the highest combined probability so far, 0..1.
+        evidence: the strongest evidence of each sense and label, in order of time.
+        reason: the numbers that led to this state, for people.
+    """
+
+    id: str
+    state: State
+    at_s: float
+    confidence: float
+    evidence: tuple[Evidence, ...]
+    reason: str
+
+    @property
+    def senses(self) -> tuple[Sense, ...]:
+        """The senses that gave evidence, sorted."""
+        return tuple(sorted({piece.sense for piece in self.evidence}))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What was noticed, sorted."""
+        return tuple(sorted({piece.label for piece in self.evidence}))
+
+    @property
+    def opened_s(self) -> float:
+        """Source clock of the earliest evidence."""
+        return min((piece.at_s for piece in self.evidence), default=self.at_s)

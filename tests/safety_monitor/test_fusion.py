@@ -1,0 +1,225 @@
+"""The rule that decides: what opens an incident, what confirms it, and that it always ends."""
+
+import itertools
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from safety_monitor.fusion import Fusion, FusionRules, together
+from safety_monitor.incident import MAY_FOLLOW, Evidence, Incident, Sense, State
+
+RULES = FusionRules()
+RANK = {State.PENDING: 1, State.CONFIRMED: 2}
+
+
+def scream(probability: float, at_s: float) -> Evidence:
+    return Evidence(Sense.AUDIO, "scream", probability, at_s)
+
+
+def sign(probability: float, at_s: float) -> Evidence:
+    return Evidence(Sense.GESTURE, "signal_for_help", probability, at_s)
+
+
+def fusion(rules: FusionRules = RULES) -> Fusion:
+    numbers = itertools.count(1)
+    return Fusion(rules, new_id=lambda: str(next(numbers)))
+
+
+def play(evidence: Iterable[Evidence], until_s: float = 0.0, rules: FusionRules = RULES) -> list[Incident]:
+    machine = fusion(rules)
+    transitions = [step for piece in evidence for step in machine.observe(piece)]
+    return transitions + machine.advance(until_s)
+
+
+def states(transitions: list[Incident]) -> list[tuple[str, State]]:
+    return [(incident.id, incident.state) for incident in transitions]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [
+        pytest.param([scream(0.49, 1)], [], id="too weak to count"),
+        pytest.param([scream(float("nan"), 1)], [], id="not a number does not count"),
+        pytest.param([scream(0.79, 1)], [State.PENDING], id="noticed, not enough"),
+        pytest.param([scream(0.80, 1)], [State.PENDING, State.CONFIRMED], id="a scream alone"),
+        pytest.param([sign(0.80, 1)], [State.PENDING, State.CONFIRMED], id="an emergency gesture alone"),
+        pytest.param([scream(0.6, 1), sign(0.6, 2)], [State.PENDING, State.CONFIRMED], id="both, each too weak alone"),
+        pytest.param([scream(0.6, 1), scream(0.7, 2)], [State.PENDING], id="one sense does not add up with itself"),
+        pytest.param([scream(0.5, 1), sign(0.5, 2)], [State.PENDING], id="both together still too weak"),
+        pytest.param([scream(0.6, 1), sign(0.6, 4.5)], [State.PENDING], id="both, too far apart"),
+    ],
+)
+def test_what_becomes_of_evidence(evidence: list[Evidence], expected: list[State]) -> None:
+    assert [state for _, state in states(play(evidence))] == expected
+
+
+def test_a_pending_incident_is_dropped_at_its_deadline_and_says_why() -> None:
+    *_, dropped = play([scream(0.7, 1.0)], until_s=5.1)
+    assert (dropped.state, dropped.at_s) == (State.CANCELLED, 5.0)
+    assert "0.70 < 0.80" in dropped.reason
+
+
+def test_lasting_weak_evidence_is_one_near_miss_not_many() -> None:
+    murmur = [scream(0.6, step / 4) for step in range(400)]
+    assert states(play(murmur)) == [("1", State.PENDING), ("1", State.CANCELLED)]
+
+
+def test_a_scream_after_a_dropped_near_miss_is_not_held_back() -> None:
+    transitions = play([scream(0.6, 0.0), scream(0.6, 4.5), scream(0.9, 5.0)])
+    assert states(transitions)[-1] == ("2", State.CONFIRMED)
+
+
+def test_evidence_of_the_other_sense_still_counts_after_a_dropped_near_miss() -> None:
+    transitions = play([scream(0.6, 0.0), scream(0.6, 4.5), sign(0.6, 5.0)])
+    assert states(transitions)[-1][1] is State.CONFIRMED
+    assert transitions[-1].senses == (Sense.AUDIO, Sense.GESTURE)
+
+
+def test_one_event_in_both_senses_is_one_incident_with_both() -> None:
+    machine = fusion()
+    for step in range(20):
+        machine.observe(scream(0.95, 1 + step / 4))
+        machine.observe(sign(0.9, 1.1 + step / 4))
+    closed = machine.advance(100)
+    assert states(closed) == [("1", State.CLOSED)]
+    assert closed[0].senses == (Sense.AUDIO, Sense.GESTURE)
+    assert closed[0].confidence == pytest.approx(together(0.95, 0.9))
+
+
+def test_nothing_fires_again_within_the_cool_down_and_does_after_it() -> None:
+    machine = fusion()
+    assert len(machine.observe(scream(0.9, 0))) == 2
+    assert machine.observe(scream(0.99, RULES.cool_down_s - 0.1)) == []
+    assert states(machine.observe(scream(0.99, 3 * RULES.cool_down_s))) == [
+        ("1", State.CLOSED),
+        ("2", State.PENDING),
+        ("2", State.CONFIRMED),
+    ]
+
+
+def test_a_sound_that_never_stops_is_one_incident_that_ends() -> None:
+    siren = [scream(0.95, step / 4) for step in range(4 * 1200)]
+    assert states(play(siren)) == [("1", State.PENDING), ("1", State.CONFIRMED), ("1", State.CLOSED)]
+
+
+def test_a_cancelled_incident_is_not_opened_again_by_the_same_noise_but_by_the_other_sense() -> None:
+    machine = fusion()
+    machine.observe(scream(0.9, 0))
+    machine.follow("1", State.CANCELLED)
+    assert machine.incident is None
+    assert machine.observe(scream(0.95, 1)) == []
+    assert states(machine.observe(sign(0.9, 2))) == [("2", State.PENDING), ("2", State.CONFIRMED)]
+
+
+def test_an_acknowledged_incident_takes_evidence_in_and_closes_by_itself() -> None:
+    machine = fusion()
+    machine.observe(scream(0.9, 0))
+    machine.follow("1", State.ACKNOWLEDGED)
+    assert machine.observe(sign(0.9, 5)) == []
+    (closed,) = machine.advance(5 + RULES.cool_down_s)
+    assert (closed.state, closed.senses) == (State.CLOSED, (Sense.AUDIO, Sense.GESTURE))
+
+
+@pytest.mark.parametrize("other", ["2", "unknown"])
+def test_a_decision_about_another_incident_changes_nothing(other: str) -> None:
+    machine = fusion()
+    machine.observe(scream(0.9, 0))
+    machine.follow(other, State.CANCELLED)
+    assert machine.incident is not None
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [{"threshold": 0.4}, {"weak": 0.0}, {"window_s": 5.0}, {"cool_down_s": 0.0}, {"cool_down_s": 601.0}],
+)
+def test_rules_that_contradict_each_other_are_refused(numbers: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="needs"):
+        FusionRules(**numbers)
+
+
+probabilities = st.floats(0.0, 1.0)
+pieces = st.builds(
+    lambda sense, probability, at_s: Evidence(sense, "scream" if sense is Sense.AUDIO else "help", probability, at_s),
+    st.sampled_from(Sense),
+    probabilities,
+    st.floats(0.0, 200.0),
+)
+within_a_window = st.lists(
+    st.builds(
+        lambda sense, probability, at_s: Evidence(sense, sense.value, probability, at_s),
+        st.sampled_from(Sense),
+        probabilities,
+        st.floats(0.0, RULES.window_s),
+    ),
+    max_size=8,
+)
+
+
+@given(within_a_window.flatmap(lambda evidence: st.tuples(st.just(evidence), st.permutations(evidence))))
+def test_order_of_arrival_inside_a_window_does_not_matter(orders: tuple[list[Evidence], list[Evidence]]) -> None:
+    first, second = (fusion(), fusion())
+    for piece in orders[0]:
+        first.observe(piece)
+    for piece in orders[1]:
+        second.observe(piece)
+    for machine in (first, second):
+        machine.advance(RULES.window_s)
+    outcome = [
+        machine.incident and (machine.incident.state, machine.incident.confidence, machine.incident.evidence)
+        for machine in (first, second)
+    ]
+    assert outcome[0] == outcome[1]
+
+
+@given(within_a_window, within_a_window)
+def test_more_evidence_never_lowers_the_state(evidence: list[Evidence], more: list[Evidence]) -> None:
+    def highest(given_evidence: list[Evidence]) -> int:
+        ordered = sorted(given_evidence, key=lambda piece: piece.at_s)
+        return max((RANK.get(incident.state, 0) for incident in play(ordered)), default=0)
+
+    assert highest(evidence + more) >= highest(evidence)
+
+
+@given(st.lists(pieces, max_size=60))
+def test_incidents_come_one_after_another_follow_the_states_and_always_end(evidence: list[Evidence]) -> None:
+    machine = fusion()
+    transitions = [
+        step for piece in sorted(evidence, key=lambda piece: piece.at_s) for step in machine.observe(piece)
+    ] + machine.advance(200.0 + RULES.longest_s)
+    assert machine.incident is None
+    ended: set[str] = set()
+    current: Incident | None = None
+    for transition in transitions:
+        if current is None or transition.id != current.id:
+            assert current is None or current.id in ended
+            assert transition.state is State.PENDING
+        else:
+            assert transition.state in MAY_FOLLOW[current.state]
+        if not MAY_FOLLOW[transition.state]:
+            ended.add(transition.id)
+        current = transition
+    assert ended == {transition.id for transition in transitions}
+
+
+@given(st.lists(pieces, max_size=60))
+def test_a_burst_of_evidence_within_the_cool_down_confirms_at_most_one_incident(evidence: list[Evidence]) -> None:
+    burst = sorted(
+        (Evidence(piece.sense, piece.label, piece.probability, piece.at_s / 10) for piece in evidence),
+        key=lambda piece: piece.at_s,
+    )
+    confirmed = [incident for incident in play(burst) if incident.state is State.CONFIRMED]
+    assert len(confirmed) <= 1
+
+
+@given(st.lists(pieces, max_size=60))
+def test_every_confirmed_incident_carries_numbers_that_reach_the_threshold(evidence: list[Evidence]) -> None:
+    for incident in play(sorted(evidence, key=lambda piece: piece.at_s)):
+        if incident.state is State.CONFIRMED:
+            strongest = dict.fromkeys(Sense, 0.0)
+            for piece in incident.evidence:
+                strongest[piece.sense] = max(strongest[piece.sense], piece.probability)
+            assert incident.confidence >= RULES.threshold
+            assert together(*strongest.values()) >= RULES.threshold
+            assert incident.reason
