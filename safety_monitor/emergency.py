@@ -1,0 +1,72 @@
+"""Which readings speak for an emergency: the bridge from what the senses say to what fusion weighs."""
+
+from dataclasses import dataclass, field
+
+from audio.detector import SoundReading
+from gesture.detector import HandReading
+from safety_monitor.config import EmergencyGesture
+from safety_monitor.incident import Evidence, Sense
+
+GAP_S = 0.35
+"""A held sign or movement may be missed for this long without starting anew."""
+
+
+def scream_evidence(reading: SoundReading) -> Evidence:
+    """What a sound reading says of a scream."""
+    return Evidence(Sense.AUDIO, "scream", reading.scream, reading.at_s)
+
+
+@dataclass(slots=True)
+class _Hold:
+    since_s: float
+    last_s: float
+
+
+@dataclass(slots=True)
+class EmergencyGestures:
+    """Judges every hand by itself against the gestures that mean "Emergency"; owns how long each has been held."""
+
+    gestures: tuple[EmergencyGesture, ...]
+    _holds: dict[tuple[int, str], _Hold] = field(default_factory=dict)
+
+    def evidence(self, reading: HandReading) -> list[Evidence]:
+        """What one hand in one frame says of each emergency gesture; nothing where it does not show it."""
+        found = []
+        for gesture in self.gestures:
+            probability = self._probability(gesture, reading)
+            if probability > 0.0:
+                found.append(Evidence(Sense.GESTURE, gesture.label, probability, reading.at_s))
+        return found
+
+    def _probability(self, gesture: EmergencyGesture, reading: HandReading) -> float:
+        if gesture.sequence is not None:
+            return reading.sequences.get(gesture.sequence, 0.0)
+        if gesture.sign is not None:
+            shown, probability = reading.sign == gesture.sign, reading.sign_probabilities.get(gesture.sign, 0.0)
+        else:
+            name = gesture.movement or ""
+            shown, probability = reading.movement == name, reading.movement_probabilities.get(name, 0.0)
+        key = (reading.hand, gesture.label)
+        hold = self._holds.get(key)
+        if hold is None or reading.at_s - hold.last_s > GAP_S:
+            if not shown:
+                self._holds.pop(key, None)
+                return 0.0
+            hold = self._holds[key] = _Hold(reading.at_s, reading.at_s)
+        if not shown:
+            return 0.0
+        hold.last_s = reading.at_s
+        return probability if reading.at_s - hold.since_s >= gesture.held_s else 0.0
+
+
+def unknown_labels(
+    gestures: tuple[EmergencyGesture, ...], signs: tuple[str, ...], movements: tuple[str, ...]
+) -> list[str]:
+    """Complaints, a line each, about gestures that the models in use can never report."""
+    complaints = []
+    for gesture in gestures:
+        for kind, label, known in (("sign", gesture.sign, signs), ("movement", gesture.movement, movements)):
+            usable = sorted(set(known) - {"none"})
+            if label is not None and label not in usable:
+                complaints.append(f"emergency.gestures: unknown {kind} '{label}'; known: {', '.join(usable)}")
+    return complaints

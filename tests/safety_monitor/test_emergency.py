@@ -1,0 +1,72 @@
+"""Which hand readings speak for an emergency, as the settings say."""
+
+import numpy as np
+import pytest
+
+from gesture.detector import HandReading
+from safety_monitor.config import EmergencyGesture
+from safety_monitor.emergency import EmergencyGestures, unknown_labels
+
+SIGNS = ("open_palm", "fist", "none")
+
+
+def reading(at_s: float, sign: str = "none", hand: int = 1, **more: dict[str, float]) -> HandReading:
+    return HandReading(
+        at_s=at_s,
+        hand=hand,
+        handedness="right",
+        landmarks=np.zeros((21, 3), np.float32),
+        sign=sign,
+        sign_probabilities={sign: 0.9},
+        movement=next(iter(more.get("movement_probabilities", {})), None),
+        **more,
+    )
+
+
+def probabilities(rule: EmergencyGesture, readings: list[HandReading]) -> list[float]:
+    judge = EmergencyGestures((rule,))
+    return [sum(piece.probability for piece in judge.evidence(each)) for each in readings]
+
+
+def test_a_sequence_speaks_with_its_own_probability() -> None:
+    rule = EmergencyGesture(sequence="signal_for_help")
+    readings = [reading(0.0), reading(0.1, sequences={"signal_for_help": 0.4})]
+    assert probabilities(rule, readings) == [0.0, 0.4]
+
+
+def test_a_sign_speaks_only_once_it_was_held_long_enough() -> None:
+    rule = EmergencyGesture(sign="fist", held_s=0.5)
+    readings = [reading(step / 10, "fist") for step in range(8)]
+    assert probabilities(rule, readings) == [0.0] * 5 + [0.9] * 3
+
+
+def test_a_short_miss_does_not_end_a_hold_but_letting_go_does() -> None:
+    rule = EmergencyGesture(sign="fist", held_s=0.5)
+    missed = [reading(0.0, "fist"), reading(0.2, "open_palm"), reading(0.3, "fist"), reading(0.5, "fist")]
+    assert probabilities(rule, missed)[-1] == 0.9
+    let_go = [reading(0.0, "fist"), reading(0.4, "open_palm"), reading(0.5, "fist"), reading(0.9, "fist")]
+    assert probabilities(rule, let_go)[-1] == 0.0
+
+
+def test_each_hand_is_judged_by_itself() -> None:
+    rule = EmergencyGesture(sign="fist", held_s=0.5)
+    readings = [reading(step / 10, "fist", hand=step % 2) for step in range(5)] + [reading(0.6, "fist", hand=7)]
+    assert probabilities(rule, readings)[-1] == 0.0
+
+
+def test_a_movement_can_be_an_emergency() -> None:
+    rule = EmergencyGesture(movement="wave", held_s=0.0)
+    assert probabilities(rule, [reading(1.0, movement_probabilities={"wave": 0.7})]) == [0.7]
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        (EmergencyGesture(sign="fist"), []),
+        (EmergencyGesture(sequence="signal_for_help"), []),
+        (EmergencyGesture(sign="none"), ["emergency.gestures: unknown sign 'none'; known: fist, open_palm"]),
+        (EmergencyGesture(movement="wav"), ["emergency.gestures: unknown movement 'wav'; known: wave"]),
+    ],
+)
+def test_a_label_that_no_model_knows_is_a_complaint(rule: EmergencyGesture, complaint: list[str]) -> None:
+    assert unknown_labels((rule,), SIGNS, ("wave",)) == complaint
