@@ -1,0 +1,48 @@
+# Two commands set everything up on a bare Debian 12: `make run` and `make test`.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DATA ?= ../shared/data
+
+STATION_PACKAGES := python3-venv libportaudio2 espeak-ng alsa-utils libgl1 libegl1 libgles2 libglib2.0-0
+TEST_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins
+
+.PHONY: run setup test check lock models bench clean
+
+run: setup ## set up what is missing and start the station; without camera and microphone it plays the demo scene
+	@$(BIN)/safety-monitor run --demo-without-devices $(ARGS)
+
+setup: .venv/station ## everything the station needs; ends with .venv/bin/safety-monitor ready
+
+.venv/system:
+	scripts/debian-packages $(STATION_PACKAGES)
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/station: .venv/system requirements.txt pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -m models.hand_landmarker
+	@touch $@
+
+.venv/test: .venv/station requirements-test.txt
+	scripts/debian-packages $(TEST_PACKAGES)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@touch $@
+
+check: .venv/test ## style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: check ## all checks and all tests
+	$(BIN)/pytest $(ARGS)
+
+lock: .venv/test ## the locked sets, made anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --no-header --no-annotate --custom-compile-command "make lock" \
+		--upgrade pyproject.toml --output-file requirements.txt
+	$(BIN)/uv pip compile --quiet --no-header --no-annotate --custom-compile-command "make lock" \
+		--constraint requirements.txt --extra train --extra test pyproject.toml --output-file requirements-test.txt
+
+clean: ## forget the virtual environment; recordings, journal and models of the station stay
+	rm -rf .venv
