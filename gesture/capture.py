@@ -1,11 +1,32 @@
 """Where pictures come from: camera, file, stream or folder, all as the same frames."""
 
+import logging
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+import av
+import cv2
 import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
+
+from media.container import MediaError, display_name, is_address, open_container, reason, start_s
+
+PICTURES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".pbm", ".pgm", ".ppm"}
+)
+"""Files with these endings are still pictures; what has another is opened as a video."""
+FOLDER_FPS = 10.0
+
+log = logging.getLogger(__name__)
+
+Image = NDArray[np.uint8]
 
 
 class CameraError(Exception):
@@ -21,7 +42,7 @@ class Frame:
         at_s: seconds on the source's own clock; strictly increasing within a source.
     """
 
-    image: NDArray[np.uint8]
+    image: Image
     at_s: float
 
 
@@ -44,3 +65,175 @@ class FrameSource(Protocol):
 
     def close(self) -> None:
         """End the iteration soon, also one that waits; may be called twice."""
+
+
+def open_camera(src: str, *, fast: bool = False, fps: float | None = None, start: float | None = None) -> FrameSource:
+    """Open a camera, a video, a picture, a folder of pictures or a stream.
+
+    Args:
+        src: camera number or (part of) its name, "default", a video of any kind FFmpeg reads, a picture, a folder of
+            pictures (taken in the order of their names), or an http or rtsp address. A recording behind an address is
+            treated like a file.
+        fast: give a file's frames as fast as they are taken instead of when they would have been seen.
+        fps: pictures a second of a folder.
+        start: the `time.monotonic()` that is zero on the source's clock; None: now, for a file the start of the
+            iteration. Give sound and picture of one scene the same, and they stay together.
+
+    Pictures are turned the way their metadata says. Iterating a live source that breaks raises `CameraError`; open it
+    again then. A video that is merely cut short ends quietly where it ends. Damaged frames of a video and damaged
+    pictures of a folder are skipped with a warning.
+
+    Raises:
+        CameraError: nothing there that can be seen.
+    """
+    path = Path(src)
+    if not is_address(src) and path.is_dir():
+        frames = _folder_frames(path, FOLDER_FPS if fps is None else fps)
+        return _Recording(path.name or src, frames, fast, start)
+    if not is_address(src) and path.is_file() and path.suffix.lower() in PICTURES:
+        return _Recording(path.name, iter([Frame(_read_picture(path), 0.0)]), fast, start)
+    container = _open(src)
+    return _Recording(display_name(src), _video_frames(container, display_name(src)), fast, start)
+
+
+# -- pictures --------------------------------------------------------------------------------------------------------
+
+
+def _read_picture(path: Path) -> Image:
+    """Any picture as 8-bit RGB, turned the way its EXIF data says.
+
+    Raises:
+        CameraError: it cannot be read.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise CameraError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
+    except cv2.error:
+        image = None
+    if image is None:
+        raise CameraError(f"{path}: not a picture that can be read, or it is damaged")
+    return image.astype(np.uint8, copy=False)
+
+
+def _folder_frames(folder: Path, fps: float) -> Iterator[Frame]:
+    if not (np.isfinite(fps) and fps > 0):
+        raise CameraError(f"{folder}: a folder of pictures needs a number of pictures a second above 0, not {fps:g}")
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES and path.is_file())
+    if not paths:
+        raise CameraError(f"{folder}: holds no pictures ({', '.join(sorted(PICTURES))})")
+    return _each_picture(folder, paths, fps)
+
+
+def _each_picture(folder: Path, paths: list[Path], fps: float) -> Iterator[Frame]:
+    some = False
+    for index, path in enumerate(paths):
+        try:
+            image = _read_picture(path)
+        except CameraError as error:
+            log.warning("%s; left out", error)
+            continue
+        some = True
+        yield Frame(image, index / fps)
+    if not some:
+        raise CameraError(f"{folder}: none of its {len(paths)} pictures can be read")
+
+
+# -- recordings ------------------------------------------------------------------------------------------------------
+
+
+def _open(src: str) -> InputContainer:
+    try:
+        container = open_container(src)
+    except MediaError as error:
+        raise CameraError(str(error)) from None
+    if _picture_track(container) is None:
+        container.close()
+        raise CameraError(f"{display_name(src)}: has no moving pictures")
+    return container
+
+
+def _picture_track(container: InputContainer) -> VideoStream | None:
+    """The first track of moving pictures; the cover of an album is none."""
+    tracks = (track for track in container.streams.video if not track.disposition & track.disposition.attached_pic)
+    return next(tracks, None)
+
+
+def _decoded(container: InputContainer, name: str) -> Iterator[VideoFrame]:
+    track = _picture_track(container)
+    assert track is not None, "checked when it was opened"  # noqa: S101
+    damaged = False
+    seen_s = 0.0
+    try:
+        for packet in container.demux(track):
+            try:
+                frames = packet.decode()
+            except av.InvalidDataError:
+                if not damaged:
+                    log.warning("%s: damaged after %.1f s; what can be read is used", name, seen_s)
+                damaged = True
+                continue
+            for frame in frames:
+                if isinstance(frame, VideoFrame):
+                    seen_s = frame.time or seen_s
+                    yield frame
+    except av.error.EOFError:
+        return
+    except av.FFmpegError as error:
+        raise CameraError(f"{name}: breaks off at {seen_s:.1f} s: {reason(error)}") from None
+
+
+def _video_frames(container: InputContainer, name: str) -> Iterator[Frame]:
+    """All frames of a video on the container's time line.
+
+    Raises:
+        CameraError: there is none, or it breaks in the middle.
+    """
+    zero_s = start_s(container)
+    track = _picture_track(container)
+    rate = (track.average_rate or track.guessed_rate) if track is not None else None
+    step_s = 1.0 / float(rate) if rate else 1.0 / 25.0
+    last_s: float | None = None
+    for frame in _decoded(container, name):
+        at_s = None if frame.time is None else max(0.0, frame.time - zero_s)
+        if last_s is not None and (at_s is None or at_s <= last_s):
+            at_s = last_s + step_s  # no time stamp, or one that steps back
+        last_s = at_s or 0.0
+        yield Frame(_upright(frame), last_s)
+    if last_s is None:
+        raise CameraError(f"{name}: holds no picture that can be decoded")
+
+
+def _upright(frame: VideoFrame) -> Image:
+    """RGB, turned the way the recording says that it was held."""
+    image = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    quarter_turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
+
+
+class _Recording:
+    live = False
+    dropped = 0
+
+    def __init__(self, name: str, frames: Iterator[Frame], fast: bool, start: float | None) -> None:
+        self.name = name
+        self._start = start
+        self._fast = fast
+        self._closed = threading.Event()
+        self._first = next(frames)  # so that a file without pictures is refused when it is opened
+        self._frames = frames
+
+    def __iter__(self) -> Iterator[Frame]:
+        start = time.monotonic() if self._start is None else self._start
+        frame: Frame | None = self._first
+        while frame is not None:
+            due = 0.0 if self._fast else start + frame.at_s
+            if self._closed.wait(max(0.0, due - time.monotonic())):
+                return
+            yield frame
+            frame = next(self._frames, None)
+
+    def close(self) -> None:
+        self._closed.set()

@@ -1,0 +1,1 @@
+"""Recordings and streams: what hearing and seeing both need to read one."""

@@ -1,0 +1,137 @@
+"""Recordings and network streams, opened by FFmpeg (PyAV): the one place that knows their errors and time limits."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import av
+from av.container import InputContainer
+
+OPEN_LIMIT_S = 5.0
+"""An address that has not answered by then is reported as dead."""
+READ_LIMIT_S = 5.0
+"""A stream that has sent nothing for so long is reported as broken."""
+
+
+class MediaError(Exception):
+    """A recording or stream that cannot be opened; the text is one line that says what is wrong and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a recording holds.
+
+    Attributes:
+        duration_s: as the file states it; None where it does not.
+        sound: whether it has a sound track.
+        picture: whether it has moving pictures, or is a picture itself; cover art is none.
+    """
+
+    duration_s: float | None
+    sound: bool
+    picture: bool
+
+
+def is_address(src: str) -> bool:
+    """Whether `src` is the address of a network stream rather than a file or a device."""
+    return src.lower().startswith(("http://", "https://", "rtsp://", "rtsps://"))
+
+
+def display_name(src: str) -> str:
+    """`src` as it may be shown: an address without user, password and query, a file by its name alone."""
+    if not is_address(src):
+        return Path(src).name or src
+    parts = urlsplit(src)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
+def open_container(src: str) -> InputContainer:
+    """Open a recording or an address; close the container when done.
+
+    Raises:
+        MediaError: not there, not a media file, or an address that does not answer within `OPEN_LIMIT_S`.
+    """
+    if is_address(src):
+        return _open_address(src)
+    path = Path(src)
+    if path.is_dir():
+        raise MediaError(f"{src}: is a folder, not a recording")
+    if not path.exists():
+        raise MediaError(f"{src}: no such file")
+    if not path.is_file():
+        raise MediaError(f"{src}: is not a regular file")
+    try:
+        # An absolute path is never read as one of FFmpeg's own "protocol:" names.
+        return av.open(str(path.absolute()), metadata_errors="replace")
+    except av.InvalidDataError:
+        raise MediaError(f"{src}: not a recording that can be read, or it is cut off or damaged") from None
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise MediaError(f"{src}: cannot be read: {reason(error)}") from None
+
+
+def _open_address(src: str) -> InputContainer:
+    # Looking up a host name cannot be interrupted and may take half a minute without a network, so a thread that can
+    # be left behind does it: nobody waits for longer than the limit.
+    found: list[InputContainer | Exception] = []
+    given_up = threading.Event()
+    done = threading.Event()
+
+    def work() -> None:
+        options = {"rtsp_transport": "tcp"} if src.lower().startswith("rtsp") else {}
+        try:
+            container = av.open(src, options=options, timeout=(OPEN_LIMIT_S, READ_LIMIT_S), metadata_errors="replace")
+        except Exception as error:
+            found.append(error)
+        else:
+            found.append(container)
+            if given_up.is_set():
+                container.close()
+        done.set()
+
+    threading.Thread(target=work, name="open-stream", daemon=True).start()
+    if not done.wait(OPEN_LIMIT_S + 1.0):
+        given_up.set()
+        raise MediaError(f"{display_name(src)}: no answer within {OPEN_LIMIT_S:.0f} s")
+    answer = found[0]
+    if isinstance(answer, Exception):
+        _refuse_address(src, answer)
+    return answer
+
+
+def _refuse_address(src: str, error: Exception) -> NoReturn:
+    if isinstance(error, av.error.ExitError):
+        raise MediaError(f"{display_name(src)}: no answer within {OPEN_LIMIT_S:.0f} s") from None
+    if isinstance(error, av.InvalidDataError):
+        raise MediaError(f"{display_name(src)}: what it sends is no sound or picture that can be read") from None
+    raise MediaError(f"{display_name(src)}: cannot be opened: {reason(error)}") from None
+
+
+def reason(error: Exception) -> str:
+    """What went wrong in one line; never the address, which may hold a password."""
+    if isinstance(error, av.error.ExitError):
+        return f"nothing came for {READ_LIMIT_S:.0f} s"
+    text = getattr(error, "strerror", None) or type(error).__name__
+    return str(text).splitlines()[0]
+
+
+def contents(src: str) -> Contents:
+    """What is in a recording, without decoding it.
+
+    Raises:
+        MediaError: it cannot be opened.
+    """
+    with open_container(src) as container:
+        duration = container.duration
+        return Contents(
+            duration_s=duration / av.time_base if duration else None,
+            sound=bool(container.streams.audio),
+            picture=any(not stream.disposition & stream.disposition.attached_pic for stream in container.streams.video),
+        )
+
+
+def start_s(container: InputContainer) -> float:
+    """The container's own time at which the recording starts: zero on the source's clock."""
+    return (container.start_time or 0) / av.time_base
