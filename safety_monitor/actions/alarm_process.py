@@ -1,0 +1,82 @@
+"""The process that makes the siren's sound with pygame's mixer; started by `safety_monitor.actions.alarm`."""
+
+import os
+import queue
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safety_monitor.actions.worker import Request, WorkError, serve
+
+RATE = 44_100
+LOWEST_HZ, HIGHEST_HZ = 650.0, 1_450.0
+SWEEPS = 3
+"""Up and down sweeps in a second."""
+FADE_MS = 40
+
+
+def siren() -> NDArray[np.int16]:
+    """One second of siren that can be looped without a click: int16, mono, `RATE` samples a second.
+
+    A tone that sweeps between 650 and 1450 Hz three times a second, with harmonics where hearing is keenest.
+    """
+    place = np.arange(RATE) * (SWEEPS / RATE)
+    height = 0.5 - 0.5 * np.cos(2 * np.pi * place)
+    frequency = LOWEST_HZ * (HIGHEST_HZ / LOWEST_HZ) ** height
+    # A whole number of turns in the loop: its end meets its beginning.
+    turns = np.cumsum(frequency) / RATE
+    turns *= round(turns[-1]) / turns[-1]
+    wave = np.tanh(2.2 * np.sin(2 * np.pi * turns) + 0.8 * np.sin(4 * np.pi * turns + 0.6))
+    wave *= 0.95 / np.abs(wave).max()
+    return np.round(wave * 32_767).astype(np.int16)
+
+
+def main() -> None:
+    """Serve the station."""
+    loop = siren().tobytes()
+    os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
+    try:
+        from pygame import error as sound_error
+        from pygame import mixer
+    except ImportError as error:
+        missing = str(error)
+
+        def refuse(request: Request, inbox: "queue.Queue[Request]") -> None:
+            raise WorkError(f"pygame cannot be used: {missing}")
+
+        serve(refuse)
+
+    def carry_out(request: Request, inbox: "queue.Queue[Request]") -> None:
+        # The device is opened for each use: it may have been plugged in since, and others may need it meanwhile.
+        try:
+            mixer.init(RATE, -16, 1, 1024, allowedchanges=0)
+        except sound_error as error:
+            raise WorkError(f"no sound device can be opened ({error})") from None
+        try:
+            if "sound_s" in request:
+                play(request, inbox)
+        finally:
+            mixer.quit()
+
+    def play(request: Request, inbox: "queue.Queue[Request]") -> None:
+        end = time.monotonic() + float(request["sound_s"])
+        sound = mixer.Sound(buffer=loop)
+        sound.set_volume(float(request["volume"]))
+        sound.play(loops=-1, fade_ms=FADE_MS)
+        while (left := end - time.monotonic()) > 0:
+            try:
+                told = inbox.get(timeout=left)
+            except queue.Empty:
+                break
+            sound.set_volume(float(told["volume"]))
+        sound.fadeout(FADE_MS)
+        time.sleep(3 * FADE_MS / 1000)
+
+    # ALSA's library complains on standard error of every device that is not there.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    serve(carry_out)
+
+
+if __name__ == "__main__":
+    main()

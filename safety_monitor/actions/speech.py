@@ -1,0 +1,92 @@
+"""The voice. pyttsx3 speaks in a process of its own, because it can hang and its loop cannot be entered twice."""
+
+from collections.abc import Callable
+
+from safety_monitor.actions.outcome import Outcome
+from safety_monitor.actions.own_sound import OwnSound
+from safety_monitor.actions.worker import Interrupted, Worker, WorkError
+from safety_monitor.incident import Incident
+
+PHRASES = {"scream": "A scream was heard", "signal_for_help": "The signal for help was seen"}
+"""What is said of a label; of any other, its name."""
+
+
+def announcement(template: str, incident: Incident, station: str = "") -> str:
+    """What is said of an incident: `template` with {what} and {station} filled in."""
+    what = ". ".join(PHRASES.get(label, f"{label.replace('_', ' ')} was seen") for label in incident.labels)
+    return template.replace("{what}", what).replace("{station}", station)
+
+
+class Speech:
+    """The channel that says what happened.
+
+    Args:
+        own_sound: told when the voice sounds.
+        text: what is said, see `announcement`.
+        station: the station's name.
+        rate: words a minute.
+        limit_s: longest time for one announcement; a voice that hangs is ended and started anew.
+        hush: told to make the siren quiet while the voice speaks.
+    """
+
+    name = "speech"
+
+    def __init__(
+        self,
+        own_sound: OwnSound,
+        *,
+        text: str,
+        station: str = "",
+        rate: int = 160,
+        limit_s: float = 15.0,
+        hush: Callable[[bool], None] = lambda hushed: None,
+    ) -> None:
+        self._own_sound = own_sound
+        self._text = text
+        self._station = station
+        self._rate = rate
+        self._limit_s = limit_s
+        self._hush = hush
+        self._worker = Worker("safety_monitor.actions.speech_process")
+
+    @property
+    def pid(self) -> int:
+        """Number of the process that speaks."""
+        return self._worker.pid
+
+    def deliver(self, incident: Incident) -> Outcome:
+        """Say what happened; returns when it has been said, was interrupted or failed."""
+        return self.say(announcement(self._text, incident, self._station))
+
+    def say(self, text: str) -> Outcome:
+        """Say `text`, see `deliver`."""
+        if not text.strip():
+            return Outcome(ok=False, detail="voice: there is nothing to say")
+        self._own_sound.begin(self.name)
+        self._hush(True)
+        try:
+            self._worker.ask({"say": text, "rate": self._rate}, self._limit_s)
+        except WorkError as error:
+            return Outcome(ok=False, detail=f"voice: {error}")
+        except Interrupted:
+            return Outcome(ok=True, detail="voice stopped")
+        finally:
+            self._hush(False)
+            self._own_sound.end(self.name)
+        return Outcome(ok=True, detail=f"said: {text}")
+
+    def check(self) -> Outcome:
+        """Start the voice without a sound."""
+        try:
+            self._worker.ask({"check": True}, self._limit_s)
+        except (WorkError, Interrupted) as error:
+            return Outcome(ok=False, detail=f"voice: {error}")
+        return Outcome(ok=True, detail="voice: can be started")
+
+    def interrupt(self) -> None:
+        """Fall silent."""
+        self._worker.interrupt()
+
+    def close(self) -> None:
+        """End the process."""
+        self._worker.close()

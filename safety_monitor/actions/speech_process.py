@@ -1,0 +1,74 @@
+"""The process that speaks with pyttsx3; started by `safety_monitor.actions.speech`.
+
+On Linux pyttsx3 lets espeak-ng make the sound and aplay play it, and does not look at what becomes of that: what aplay
+complains of on standard error is read here instead. Its loop may also return before anything was said, so the end of
+the utterance is waited for; who waits too long is ended from outside.
+"""
+
+import os
+import queue
+import shutil
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from typing import Any
+
+from safety_monitor.actions.worker import Request, WorkError, serve
+
+
+def main() -> None:
+    """Serve the station."""
+    complaints = tempfile.TemporaryFile("w+b")  # noqa: SIM115  # it lives as long as the process
+    finished = threading.Event()
+    engine: Any = None
+
+    def start() -> None:
+        nonlocal engine
+        if engine is not None:
+            return
+        try:
+            import pyttsx3
+
+            engine = pyttsx3.init()
+        except (ImportError, OSError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise WorkError(f"espeak-ng cannot be used, install the package espeak-ng ({reason})") from None
+        engine.connect("finished-utterance", lambda name, completed: finished.set())
+
+    def carry_out(request: Request, inbox: "queue.Queue[Request]") -> None:
+        start()
+        if sys.platform == "linux" and shutil.which("aplay") is None:
+            raise WorkError("aplay is missing, install the package alsa-utils")
+        if "say" not in request:
+            return
+        complaints.seek(0)
+        complaints.truncate()
+        finished.clear()
+        engine.setProperty("rate", int(request["rate"]))
+        engine.say(str(request["say"]))
+        engine.runAndWait()
+        finished.wait()
+        sys.stdout.flush()
+        complaints.seek(0)
+        for line in complaints.read().decode("utf-8", "replace").splitlines():
+            if (reason := complaint(line)) is not None:
+                raise WorkError(f"no sound device can be opened ({reason})")
+
+    with suppress(WorkError):  # it is tried again, and told of, when it is needed
+        start()
+    os.dup2(complaints.fileno(), 2)
+    serve(carry_out)
+
+
+def complaint(line: str) -> str | None:
+    """What aplay or pyttsx3 complain of in a line of theirs; None for the noise that ALSA's library makes before it."""
+    if line.startswith("aplay: "):  # aplay: main:831: audio open error: No such file or directory
+        return line.split(": ", 2)[-1].strip()
+    if line.startswith("Playback error: "):
+        return line.removeprefix("Playback error: ").strip()
+    return None
+
+
+if __name__ == "__main__":
+    main()

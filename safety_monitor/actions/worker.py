@@ -1,0 +1,219 @@
+"""A process of its own for what may hang: the station's side (`Worker`) and the process's side (`serve`).
+
+They speak in lines of JSON over the process's standard input and output. The station sends a request; the process
+answers `{"ended": true}` when it has done it, or `{"failed": "why"}`. When its input ends, because the station is gone
+in whatever way, the process ends itself and all it started.
+"""
+
+import json
+import logging
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+log = logging.getLogger(__name__)
+
+Request = Mapping[str, Any]
+SETTLED_S = 5.0
+"""A process that lived this long and then died is started anew at once, not only when it is needed."""
+
+
+class WorkError(Exception):
+    """A request was not carried out; the text is one line that says why."""
+
+
+class Interrupted(Exception):  # noqa: N818  # not an error: it was asked for
+    """A request was broken off with `Worker.interrupt`."""
+
+
+@dataclass(slots=True)
+class _Process:
+    popen: subprocess.Popen[str]
+    born: float = field(default_factory=time.monotonic)
+    answers: "queue.Queue[Request | None]" = field(default_factory=queue.Queue)
+    """What it answers; None once it has died."""
+
+
+class Worker:
+    """Starts a process at once, so that it is ready when needed, and anew when it hangs or dies.
+
+    One thread asks; `tell`, `interrupt` and `close` may be called from any.
+
+    Args:
+        module: what the process runs, as after `python -m`; it calls `serve`.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._lock = threading.Lock()
+        self._asked = False
+        self._interrupted = False
+        self._closed = False
+        self._process = self._start()
+
+    @property
+    def pid(self) -> int:
+        """Number of the process that runs now."""
+        return self._process.popen.pid
+
+    def ask(self, request: Request, limit_s: float) -> None:
+        """Have a request carried out, and wait for it.
+
+        A process that dies over it gets it once more when it has been started anew.
+
+        Raises:
+            WorkError: it failed, or was not done within `limit_s`; then the process is started anew.
+            Interrupted: it was broken off.
+        """
+        deadline = time.monotonic() + limit_s
+        with self._lock:
+            self._asked, self._interrupted = True, False
+        try:
+            for last in (False, True):
+                process = self._running()
+                self._send(process, request)
+                try:
+                    if self._wait(process, deadline):
+                        return
+                except queue.Empty:
+                    self._replace(process)
+                    reason = f"was not done within {limit_s:g} s; its process was ended and started anew"
+                    raise WorkError(reason) from None
+                if self._interrupted:
+                    raise Interrupted
+                if last:
+                    break
+                log.warning("%s: the process died; starting it anew", self._module)
+            raise WorkError(f"the process died (exit status {process.popen.wait()})")
+        finally:
+            with self._lock:
+                self._asked = False
+
+    def tell(self, request: Request) -> None:
+        """Send something that is not answered to the process, while it carries out a request."""
+        with self._lock:
+            asked = self._asked
+        if asked:
+            self._send(self._process, request)
+
+    def interrupt(self) -> None:
+        """Break off what is being carried out, by ending the process; it is started anew at once."""
+        with self._lock:
+            if not self._asked:
+                return
+            self._interrupted = True
+        self._replace(self._process)
+
+    def close(self) -> None:
+        """End the process for good."""
+        with self._lock:
+            self._closed = True
+        _kill(self._process)
+
+    def _start(self) -> _Process:
+        # The package is found again where this one was, from whatever folder the station was started.
+        root = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        popen = subprocess.Popen(
+            [sys.executable, "-m", self._module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env=os.environ | {"PYTHONPATH": path},
+            start_new_session=True,
+        )
+        process = _Process(popen)
+        threading.Thread(target=self._listen, args=(process,), name=f"listen-{popen.pid}", daemon=True).start()
+        return process
+
+    def _listen(self, process: _Process) -> None:
+        """Pass on what a process answers until it is gone."""
+        assert process.popen.stdout is not None  # noqa: S101  # it was made with a pipe
+        for line in process.popen.stdout:
+            with suppress(ValueError):
+                process.answers.put(json.loads(line))
+        process.popen.wait()
+        process.answers.put(None)
+        if time.monotonic() - process.born >= SETTLED_S:
+            self._replace(process)
+
+    def _running(self) -> _Process:
+        """The process, alive."""
+        process = self._process
+        return self._replace(process) if process.popen.poll() is not None else process
+
+    def _replace(self, process: _Process) -> _Process:
+        """End a process and start another in its place, unless that has happened already."""
+        _kill(process)
+        with self._lock:
+            if self._process is process and not self._closed:
+                self._process = self._start()
+            return self._process
+
+    @staticmethod
+    def _send(process: _Process, request: Request) -> None:
+        assert process.popen.stdin is not None  # noqa: S101  # it was made with a pipe
+        with suppress(OSError, ValueError):  # it has just died: `_wait` will see it
+            process.popen.stdin.write(json.dumps(request) + "\n")
+            process.popen.stdin.flush()
+
+    @staticmethod
+    def _wait(process: _Process, deadline: float) -> bool:
+        """Wait for the end of a request; False if the process died."""
+        while (answer := process.answers.get(timeout=max(deadline - time.monotonic(), 0.0))) is not None:
+            if "failed" in answer:
+                raise WorkError(str(answer["failed"]))
+            if "ended" in answer:
+                return True
+        return False
+
+
+def _kill(process: _Process) -> None:
+    """End a process and all it started."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.popen.pid, signal.SIGKILL)
+    process.popen.wait()
+
+
+def serve(carry_out: Callable[[Request, "queue.Queue[Request]"], None]) -> NoReturn:
+    """The process's side: carry out requests until the input ends.
+
+    Standard output belongs to the answers alone: whatever else is printed goes to standard error.
+
+    Args:
+        carry_out: does one request; raises `WorkError` if it cannot. The queue brings what the station tells
+            meanwhile.
+    """
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    inbox: queue.Queue[Request] = queue.Queue()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            inbox.put(json.loads(line))
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+        os._exit(0)
+
+    threading.Thread(target=listen, name="listen", daemon=True).start()
+    while True:
+        request = inbox.get()
+        try:
+            carry_out(request, inbox)
+            answer: dict[str, Any] = {"ended": True}
+        except WorkError as error:
+            answer = {"failed": str(error)}
+        except Exception as error:  # whatever a driver raises is told in one line, and the process lives on
+            answer = {"failed": " ".join(f"{type(error).__name__}: {error}".split())}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
