@@ -14,7 +14,7 @@ pending one was dropped, weak evidence of the same senses alone opens no other u
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from safety_monitor.incident import MAY_FOLLOW, OPEN, Evidence, Incident, Sense, State
+from safety_monitor.incident import MAY_FOLLOW, OPEN, Evidence, Incident, Moment, Sense, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def together(first: float, second: float) -> float:
 
 @dataclass(slots=True)
 class Fusion:
-    """The state of the decision. Feed it with `observe`, let time pass with `advance`, end it with `finish`.
+    """The state of the decision. Feed it with `judge` or `observe`, let time pass with `advance`, end it with `finish`.
 
     Each returns the transitions that follow, in order. Evidence may come late and out of order by up to the window;
     within it the order does not change what becomes of the incident.
@@ -79,6 +79,11 @@ class Fusion:
     def incident(self) -> Incident | None:
         """The open incident, if there is one."""
         return self._incident
+
+    def judge(self, moment: Moment) -> list[Incident]:
+        """Take a sense's moment into account: its evidence, and that time has passed."""
+        transitions = [step for evidence in moment.evidence for step in self.observe(evidence)]
+        return transitions + self.advance(moment.at_s)
 
     def observe(self, evidence: Evidence) -> list[Incident]:
         """Take one piece of evidence into account."""
@@ -138,16 +143,20 @@ class Fusion:
             return [self._end(State.CLOSED, now_s, f"open for {rules.longest_s:g} s")]
         return []
 
-    def follow(self, incident_id: str, state: State) -> None:
-        """A person has acknowledged, cancelled or closed the open incident elsewhere; any other id is ignored."""
+    def follow(self, incident_id: str, state: State) -> Incident | None:
+        """A person has acknowledged, cancelled or closed the open incident elsewhere.
+
+        Returns:
+            The incident as decided; None where it is not the open one, or that state may not follow.
+        """
         incident = self._incident
         if incident is None or incident.id != incident_id or state not in MAY_FOLLOW[incident.state]:
-            return
+            return None
         if state in OPEN:
-            self._incident = replace(incident, state=state, at_s=self.now_s)
-        else:
-            self._hold(incident)
-            self._end(state, self.now_s, "by a person")
+            self._incident = replace(incident, state=state, at_s=self.now_s, reason="by a person")
+            return self._incident
+        self._hold(incident)
+        return self._end(state, self.now_s, "by a person")
 
     def finish(self) -> list[Incident]:
         """The inputs have ended: a pending incident is dropped, any other open one is closed."""

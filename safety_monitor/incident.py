@@ -1,8 +1,9 @@
 """What an incident is, its states, and what may follow what."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class State(StrEnum):
@@ -56,6 +57,15 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """One sense has judged everything up to `at_s`, and this is the evidence it found there."""
+
+    sense: Sense
+    at_s: float
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """One event, at one moment of its life. Every transition makes a new value.
 
@@ -89,3 +99,17 @@ class Incident:
     def opened_s(self) -> float:
         """Source clock of the earliest evidence."""
         return min((piece.at_s for piece in self.evidence), default=self.at_s)
+
+
+def incident_json(incident: Incident) -> dict[str, Any]:
+    """An incident as JSON values: what `--json` prints, a line a transition."""
+    return {
+        "incident": incident.id,
+        "state": incident.state,
+        "at_s": round(incident.at_s, 3),
+        "senses": list(incident.senses),
+        "labels": list(incident.labels),
+        "confidence": round(incident.confidence, 4),
+        "reason": incident.reason,
+        "evidence": [asdict(piece) for piece in incident.evidence],
+    }

@@ -8,20 +8,10 @@ is handed out, and a sense that fusion cannot keep up with loses its oldest mome
 import threading
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from safety_monitor.incident import Evidence, Sense
+from safety_monitor.incident import Moment, Sense
 
 CAPACITY = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One sense has judged everything up to `at_s`, and this is the evidence it found there."""
-
-    sense: Sense
-    at_s: float
-    evidence: tuple[Evidence, ...]
 
 
 class TimeLine:

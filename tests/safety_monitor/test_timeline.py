@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safety_monitor.incident import Sense
-from safety_monitor.timeline import CAPACITY, Moment, TimeLine
+from safety_monitor.incident import Moment, Sense
+from safety_monitor.timeline import CAPACITY, TimeLine
 
 FOREVER = 60.0
 

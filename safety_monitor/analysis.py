@@ -1,0 +1,196 @@
+"""The offline twin of the station: a recording or picture in, what the station would make of it out."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count, groupby
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from audio.capture import SoundError, open_sound
+from audio.detector import ScreamDetector, ScreamModel, SoundReading, judge_file
+from gesture.capture import PICTURES, CameraError, open_camera
+from gesture.detector import GestureDetector, HandReading
+from media.container import MediaError, contents
+from safety_monitor.config import Settings
+from safety_monitor.emergency import EmergencyGestures
+from safety_monitor.fusion import Fusion
+from safety_monitor.incident import Incident, incident_json
+from safety_monitor.senses import gesture_moment, hear, load_gesture_detector, load_scream_classifier, see, sound_moment
+
+Reading = TypeVar("Reading")
+
+
+class Analyst:
+    """Judges one file after another; each detector is loaded once, when the first file needs it.
+
+    A context manager: leaving it gives the detectors back.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._ears: ScreamModel | None = None
+        self._eyes: GestureDetector | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._eyes is not None:
+            self._eyes.close()
+
+    def analyze(self, file: Path) -> dict[str, Any]:
+        """Everything the station would say of a file, as JSON values.
+
+        A file that cannot be judged gives `file` and `error`; one that breaks in the middle gives what came before it,
+        and `error`.
+
+        Raises:
+            SenseError: a model cannot be used, so that no file can be judged.
+        """
+        heard: list[SoundReading] = []
+        seen: list[tuple[float, list[HandReading]]] = []
+        duration_s = 0.0
+        troubles: list[str] = []
+        try:
+            if file.suffix.lower() in PICTURES:
+                seen += self._look_at(file)
+            else:
+                holds = contents(str(file))
+                if not holds.sound and not holds.picture:
+                    raise MediaError(f"{file}: holds neither sound nor pictures")
+                duration_s = holds.duration_s or 0.0
+                if holds.sound:
+                    troubles += self._collect(self._listen(file), heard)
+                if holds.picture:
+                    troubles += self._collect(self._watch(file), seen)
+        except (MediaError, SoundError, CameraError) as error:
+            troubles.append(str(error))
+        if troubles and not heard and not seen:
+            return {"file": str(file), "error": troubles[0]}
+        probability, label = judge_file(heard, self._hearing()) if heard else (None, None)
+        return {
+            "file": str(file),
+            "duration_s": round(max([duration_s, *(reading.at_s for reading in heard[-1:])]), 3),
+            "scream_probability": None if probability is None else round(probability, 6),
+            "label": label,
+            "segments": [_segment(reading) for reading in heard],
+            "signs": [_sign(reading) for _, readings in seen for reading in readings],
+            "movements": [_movement(reading) for _, readings in seen for reading in readings if reading.movement],
+            "incidents": [incident_json(incident) for incident in self._incidents(heard, seen)],
+            **({"error": troubles[0]} if troubles else {}),
+        }
+
+    @staticmethod
+    def _collect(found: Iterator[Reading], into: list[Reading]) -> list[str]:
+        """Take what comes until the end, or until the file breaks; then what it broke with."""
+        try:
+            into.extend(found)
+        except (SoundError, CameraError) as error:
+            return [str(error)]
+        return []
+
+    def _hearing(self) -> ScreamModel:
+        if self._ears is None:
+            self._ears = load_scream_classifier(self._settings)
+        return self._ears
+
+    def _seeing(self) -> GestureDetector:
+        if self._eyes is None:
+            self._eyes = load_gesture_detector(self._settings)
+        return self._eyes
+
+    def _listen(self, file: Path) -> Iterator[SoundReading]:
+        return hear(open_sound(str(file), fast=True), ScreamDetector(self._hearing()))
+
+    def _watch(self, file: Path) -> Iterator[tuple[float, list[HandReading]]]:
+        eyes = self._seeing()
+        eyes.restart()
+        return see(open_camera(str(file), fast=True), eyes)
+
+    def _look_at(self, file: Path) -> list[tuple[float, list[HandReading]]]:
+        eyes = self._seeing()
+        return [(frame.at_s, eyes.read_picture(frame.image)) for frame in open_camera(str(file), fast=True)]
+
+    def _incidents(
+        self, heard: Iterable[SoundReading], seen: Iterable[tuple[float, list[HandReading]]]
+    ) -> list[Incident]:
+        """Every transition, decided as the station decides it."""
+        gestures = EmergencyGestures(self._settings.emergency.gestures)
+        moments = [sound_moment(reading) for reading in heard]
+        moments += [gesture_moment(at_s, readings, gestures) for at_s, readings in seen]
+        numbers = count(1)
+        fusion = Fusion(self._settings.fusion.rules, new_id=lambda: str(next(numbers)))
+        transitions = [
+            step
+            for moment in sorted(moments, key=lambda moment: (moment.at_s, moment.sense))
+            for step in fusion.judge(moment)
+        ]
+        return transitions + fusion.finish()
+
+
+def _rounded(probabilities: Mapping[str, float]) -> dict[str, float]:
+    return {label: round(probability, 4) for label, probability in probabilities.items()}
+
+
+def _segment(reading: SoundReading) -> dict[str, Any]:
+    return {
+        "start_s": round(reading.start_s, 3),
+        "end_s": round(reading.at_s, 3),
+        "label": reading.label,
+        "probabilities": _rounded(reading.probabilities),
+        "scream": round(reading.scream, 4),
+        "level_dbfs": round(reading.level_dbfs, 1),
+    }
+
+
+def _sign(reading: HandReading) -> dict[str, Any]:
+    return {
+        "at_s": round(reading.at_s, 3),
+        "hand": reading.hand,
+        "handedness": reading.handedness,
+        "label": reading.sign,
+        "probability": round(reading.sign_probabilities[reading.sign], 4),
+        "probabilities": _rounded(reading.sign_probabilities),
+        "sequences": _rounded(reading.sequences),
+    }
+
+
+def _movement(reading: HandReading) -> dict[str, Any]:
+    label = reading.movement or ""
+    return {
+        "at_s": round(reading.at_s, 3),
+        "hand": reading.hand,
+        "handedness": reading.handedness,
+        "label": label,
+        "probability": round(reading.movement_probabilities[label], 4),
+    }
+
+
+def describe(result: Mapping[str, Any]) -> str:
+    """A result of `Analyst.analyze` as people read it: stretches of the same label rather than every window."""
+    if "label" not in result:
+        return f"{result['file']}: {result['error']}"
+    lines = [f"{result['file']}: {result['duration_s']:.1f} s"]
+    if result["label"] is not None:
+        lines.append(f"  sound     {result['label']}, scream probability {result['scream_probability']:.2f}")
+    for label, group in groupby(result["segments"], key=lambda segment: segment["label"]):
+        stretch = list(group)
+        highest = max(segment["scream"] for segment in stretch)
+        lines.append(
+            f"  {stretch[0]['start_s']:7.2f} to {stretch[-1]['end_s']:7.2f} s  {label:<13} scream {highest:.2f}"
+        )
+    for kind in ("signs", "movements"):
+        for (hand, label), group in groupby(result[kind], key=lambda sign: (sign["hand"], sign["label"])):
+            stretch = list(group)
+            highest = max(sign["probability"] for sign in stretch)
+            times = f"{stretch[0]['at_s']:7.2f} to {stretch[-1]['at_s']:7.2f} s"
+            lines.append(f"  {times}  hand {hand} {stretch[0]['handedness']}: {label} {highest:.2f}")
+    lines += [
+        f"  {step['at_s']:7.2f} s  incident {step['incident']} {step['state']}: {step['reason']}"
+        for step in result["incidents"]
+    ]
+    if "error" in result:
+        lines.append(f"  {result['error']}")
+    return "\n".join(lines)

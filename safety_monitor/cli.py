@@ -1,0 +1,265 @@
+"""Every command; thin: parse, call, print. Heavy parts are imported by the command that needs them."""
+
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from safety_monitor.config import Settings, SettingsError, load_settings
+from safety_monitor.incident import Incident, State, incident_json
+
+WRONG_INPUT = 2
+"""Exit status when nothing could be started."""
+TROUBLE = 1
+"""Exit status when it ran, but not all went well."""
+
+app = typer.Typer(
+    name="safety-monitor",
+    help="Hears screams, sees an emergency hand gesture, and gets help.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+incidents = typer.Typer(help="Look at the journal and decide about incidents.", no_args_is_help=False)
+app.add_typer(incidents, name="incidents")
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; default: station.toml.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
+
+
+def fail(text: str) -> NoReturn:
+    """One line on stderr, and the exit status that says that nothing could be started."""
+    typer.echo(f"safety-monitor: {text}", err=True)
+    raise typer.Exit(WRONG_INPUT)
+
+
+def settings_or_fail(config: Path | None, **overrides: dict[str, Any]) -> Settings:
+    """The checked settings, with what the command line says on top."""
+    try:
+        settings = load_settings(config)
+    except SettingsError as error:
+        fail(str(error))
+    changes = {
+        section: getattr(settings, section).model_copy(
+            update={key: value for key, value in values.items() if value is not None}
+        )
+        for section, values in overrides.items()
+    }
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
+    )
+    return settings.model_copy(update=changes)
+
+
+def incident_line(incident: Incident) -> str:
+    """An incident as people read it."""
+    what = ", ".join(incident.labels)
+    return f"{incident.at_s:8.2f} s  {incident.state.upper():<12} {what} ({incident.reason})  {incident.id[:8]}"
+
+
+@app.command()
+def run(
+    camera: Annotated[
+        str | None,
+        typer.Option(help="Device number or name, file, picture folder, http or rtsp address, demo or off."),
+    ] = None,
+    mic: Annotated[
+        str | None, typer.Option(help="Device number or name, file, http or rtsp address, demo or off.")
+    ] = None,
+    config: ConfigOption = None,
+    fps: Annotated[float | None, typer.Option(min=0.1, max=240.0, help="Pictures a second of a folder.")] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Play recordings as fast as possible.")] = False,
+    demo_without_devices: Annotated[
+        bool, typer.Option("--demo-without-devices", help="Play the demo scene when there is no camera or microphone.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Watch and listen until the inputs end or Ctrl-C."""
+    from safety_monitor.running import NothingToWatchError, choose_sources, make_station
+
+    settings = settings_or_fail(config, camera={"source": camera, "fps": fps}, microphone={"source": mic})
+    try:
+        settings = choose_sources(settings, demo_without_devices=demo_without_devices)
+    except NothingToWatchError as error:
+        fail(str(error))
+
+    def tell(incident: Incident) -> None:
+        print(json.dumps(incident_json(incident)) if as_json else incident_line(incident), flush=True)
+
+    try:
+        station = make_station(settings, fast=fast, on_transition=tell)
+    except SettingsError as error:
+        fail(str(error))
+    stop_on_signals(station.stop)
+    summary = station.run()
+    typer.echo(
+        f"watched {summary.watched_s:.1f} s, {len(summary.confirmed)} confirmed"
+        + "".join(f"\n  {incident_line(incident)}" for incident in summary.confirmed),
+        err=True,
+    )
+    if not summary.started:
+        raise typer.Exit(WRONG_INPUT)
+    if summary.troubles:
+        raise typer.Exit(TROUBLE)
+
+
+def stop_on_signals(stop: Callable[[], None]) -> None:
+    """Ctrl-C and SIGTERM end cleanly; a second one at once."""
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handle)
+
+
+@app.command()
+def analyze(
+    files: Annotated[list[Path], typer.Argument(help="Recordings or pictures.", show_default=False)],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge recordings: sound, video or both, and pictures."""
+    from safety_monitor.analysis import Analyst, describe
+    from safety_monitor.station import SenseError
+
+    settings = settings_or_fail(config)
+    failed = False
+    with Analyst(settings) as analyst:
+        for file in files:
+            try:
+                result = analyst.analyze(file)
+            except SenseError as error:
+                fail(str(error))
+            failed = failed or "error" in result
+            print(json.dumps(result) if as_json else describe(result), flush=True)
+    if failed:
+        raise typer.Exit(TROUBLE)
+
+
+@incidents.callback(invoke_without_command=True)
+def incidents_default(context: typer.Context) -> None:
+    """Look at the journal and decide about incidents."""
+    if context.invoked_subcommand is None:
+        list_incidents()
+
+
+@incidents.command("list")
+def list_incidents(
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 20,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The newest incidents."""
+    from safety_monitor.journal import Entry
+
+    def line(entry: Entry) -> str:
+        incident = entry.incident
+        what = ", ".join(incident.labels)
+        return f"{incident.id[:8]}  {entry.opened_at}  {incident.state:<12} {incident.confidence:.2f}  {what}"
+
+    entries = with_journal(config, lambda journal: journal.list(limit))
+    for entry in entries:
+        print(json.dumps(entry_json(entry)) if as_json else line(entry))
+    if not entries and not as_json:
+        typer.echo("no incidents", err=True)
+
+
+@incidents.command("show")
+def show_incident(
+    incident_id: Annotated[str, typer.Argument(metavar="ID", help="May be shortened while it is unique.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """All that belongs to one incident."""
+    entry = with_journal(config, lambda journal: journal.show(incident_id))
+    if as_json:
+        print(json.dumps(entry_json(entry)))
+        return
+    incident = entry.incident
+    print(f"incident   {incident.id}\nstate      {incident.state}\nsource     {entry.source}")
+    print(f"noticed    {', '.join(incident.labels)}, confidence {incident.confidence:.2f}")
+    for piece in incident.evidence:
+        print(f"evidence   {piece.at_s:8.2f} s  {piece.sense}: {piece.label} {piece.probability:.2f}")
+    for step in entry.transitions:
+        print(f"state      {step.at}  {step.state} by {step.by}: {step.reason}")
+    for delivery in entry.deliveries:
+        print(f"delivery   {delivery.changed_at}  {delivery.channel}: {delivery.state} {delivery.detail}")
+
+
+@incidents.command("ack")
+def acknowledge_incident(
+    incident_id: Annotated[str, typer.Argument(metavar="ID")], config: ConfigOption = None
+) -> None:
+    """Take an incident on: alarm and voice end, help stays called."""
+    decide(incident_id, State.ACKNOWLEDGED, config)
+
+
+@incidents.command("cancel")
+def cancel_incident(incident_id: Annotated[str, typer.Argument(metavar="ID")], config: ConfigOption = None) -> None:
+    """Call an incident off: it was a false alarm."""
+    decide(incident_id, State.CANCELLED, config)
+
+
+def decide(incident_id: str, state: State, config: Path | None) -> None:
+    """Write a person's decision; a running station looks it up by itself."""
+    incident = with_journal(config, lambda journal: journal.decide(incident_id, state, "by a person"))
+    print(f"{incident.id} is {incident.state}")
+
+
+def with_journal(config: Path | None, use: Callable[[Any], Any]) -> Any:
+    """Call `use` with the open journal."""
+    from safety_monitor.journal import Journal, JournalError
+
+    settings = settings_or_fail(config)
+    try:
+        journal = Journal(settings.home)
+        try:
+            return use(journal)
+        finally:
+            journal.close()
+    except JournalError as error:
+        fail(str(error))
+
+
+def entry_json(entry: Any) -> dict[str, Any]:
+    """A journal entry as `incidents --json` prints it."""
+    return {
+        **incident_json(entry.incident),
+        "opened_at": entry.opened_at,
+        "changed_at": entry.changed_at,
+        "source": entry.source,
+        "transitions": [asdict(step) for step in entry.transitions],
+        "deliveries": [asdict(delivery) for delivery in entry.deliveries],
+    }
+
+
+@app.command()
+def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Check every part that a run needs; exit status 1 when something is missing."""
+    from safety_monitor.doctor import examine
+
+    settings = settings_or_fail(config)
+    findings = examine(settings)
+    for finding in findings:
+        print(json.dumps(asdict(finding)) if as_json else finding.line)
+    if any(finding.needed and not finding.ok for finding in findings):
+        raise typer.Exit(TROUBLE)
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        app()
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(TROUBLE)

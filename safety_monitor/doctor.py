@@ -1,0 +1,145 @@
+"""Every part that a run needs, checked and named."""
+
+import importlib.metadata
+import os
+import shutil
+from dataclasses import dataclass
+
+from audio.capture import list_devices
+from gesture.capture import list_cameras
+from media.container import display_name, is_address
+from models import hand_landmarker
+from models.card import ModelError, sha256
+from models.registry import open_card
+from safety_monitor.actions.own_sound import OwnSound
+from safety_monitor.config import Settings
+from safety_monitor.journal import Journal, JournalError
+from safety_monitor.running import make_channels
+
+LEAST_FREE_MB = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of one part.
+
+    Attributes:
+        part: its name.
+        ok: whether it can be used.
+        detail: one line: what it is, or what is wrong and what to do.
+        needed: whether a run with these settings cannot do without it.
+    """
+
+    part: str
+    ok: bool
+    detail: str
+    needed: bool
+
+    @property
+    def line(self) -> str:
+        """For people; the word, not a colour, says how it stands."""
+        mark = "ok" if self.ok else "MISSING" if self.needed else "absent"
+        return f"{mark:<8} {self.part:<12} {self.detail}"
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Check everything; takes a few seconds, makes no sound, and never prints a secret."""
+    return [
+        *_devices(settings),
+        *_models(settings),
+        *_actions(settings),
+        _home(settings),
+        _journal(settings),
+        _opencv(),
+    ]
+
+
+def _devices(settings: Settings) -> list[Finding]:
+    cameras, microphones = list_cameras(), list_devices()
+    watched = {
+        "camera": (settings.camera.source, [str(camera) for camera in cameras]),
+        "microphone": (settings.microphone.source, [str(device) for device in microphones]),
+    }
+    alone = not cameras and not microphones
+    findings = []
+    for part, (source, found) in watched.items():
+        if source:
+            findings.append(Finding(part, ok=True, detail=f"set to {_named(source)}", needed=True))
+        else:
+            nothing = "none found; plug one in, or name a source in the settings"
+            findings.append(Finding(part, ok=bool(found), detail="; ".join(found) or nothing, needed=alone))
+    return findings
+
+
+def _named(source: str) -> str:
+    return display_name(source) if is_address(source) else source
+
+
+def _models(settings: Settings) -> list[Finding]:
+    home = settings.home / "models"
+    named = {"scream": settings.hearing.model, "signs": settings.seeing.signs, "motions": settings.seeing.motions}
+    findings = []
+    for task, name in named.items():
+        try:
+            folder, card = open_card(name, task=task, home=home)
+        except ModelError as error:
+            findings.append(Finding(f"model {task}", ok=False, detail=str(error), needed=True))
+        else:
+            hashes = ", ".join(f"{file} {digest[:12]}" for file, digest in card.files.items() if file != "labels.csv")
+            findings.append(Finding(f"model {task}", ok=True, detail=f"{folder.name}: {hashes}", needed=True))
+    path = settings.seeing.hand_model or hand_landmarker.default_path()
+    try:
+        hand_landmarker.check(path)
+    except ModelError as error:
+        findings.append(Finding("model hands", ok=False, detail=f"{error}; `make setup` puts it in place", needed=True))
+    else:
+        findings.append(Finding("model hands", ok=True, detail=f"{path} {sha256(path)[:12]}", needed=True))
+    return findings
+
+
+def _actions(settings: Settings) -> list[Finding]:
+    """Each channel opens what it needs; none is needed for a run to be worth something, all are worth a look."""
+    findings = []
+    for channel in make_channels(settings, OwnSound()):
+        try:
+            outcome = channel.check()
+        finally:
+            channel.close()
+        findings.append(Finding(channel.name, outcome.ok, outcome.detail, needed=False))
+    return findings
+
+
+def _home(settings: Settings) -> Finding:
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        free_mb = shutil.disk_usage(settings.home).free // 2**20
+    except OSError as error:
+        return Finding("disk", ok=False, detail=f"{settings.home}: {error.strerror}", needed=True)
+    if not os.access(settings.home, os.W_OK):
+        return Finding("disk", ok=False, detail=f"{settings.home}: cannot be written", needed=True)
+    detail = f"{settings.home}: {free_mb} MB free"
+    return Finding("disk", free_mb >= LEAST_FREE_MB, f"{detail}; at least {LEAST_FREE_MB} are needed", needed=True)
+
+
+def _journal(settings: Settings) -> Finding:
+    try:
+        journal = Journal(settings.home)
+        newest = journal.list(limit=1)
+        journal.close()
+    except JournalError as error:
+        return Finding("journal", ok=False, detail=str(error), needed=True)
+    last = f"last incident {newest[0].opened_at}" if newest else "no incident yet"
+    return Finding("journal", ok=True, detail=f"{journal.path}: {last}", needed=True)
+
+
+def _opencv() -> Finding:
+    """Two OpenCV packages overwrite each other's files: there must be exactly one."""
+    installed = sorted(
+        f"{name} {distribution.version}"
+        for distribution in importlib.metadata.distributions()
+        if (name := distribution.metadata["Name"]).startswith("opencv")
+    )
+    detail = ", ".join(installed) or "not installed"
+    if len(installed) != 1:
+        detail += "; exactly one is wanted: set up anew with `make clean setup`"
+    return Finding("opencv", len(installed) == 1, detail, needed=True)

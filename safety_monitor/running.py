@@ -1,0 +1,114 @@
+"""Builds a station from its settings: which sources, which senses, which channels."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from audio.capture import list_devices
+from gesture.capture import list_cameras
+from safety_monitor.actions.alarm import Alarm
+from safety_monitor.actions.own_sound import OwnSound
+from safety_monitor.actions.speech import Speech
+from safety_monitor.config import Settings, SettingsError
+from safety_monitor.dispatch import Channel, Dispatch
+from safety_monitor.incident import Incident, Sense
+from safety_monitor.journal import Journal, JournalError
+from safety_monitor.senses import DEMO, OFF, load_hearing, load_seeing
+from safety_monitor.station import ReadySense, Station
+
+log = logging.getLogger(__name__)
+
+
+class NothingToWatchError(Exception):
+    """There is neither a source named nor a device found; the text is one line that says what to do."""
+
+
+def choose_sources(settings: Settings, *, demo_without_devices: bool) -> Settings:
+    """Fill in the sources that the settings leave open, from the devices that are there.
+
+    Raises:
+        NothingToWatchError: there is nothing to watch or listen to.
+    """
+    camera, microphone = settings.camera.source, settings.microphone.source
+    if not camera and not microphone:
+        camera = "" if list_cameras() else OFF
+        microphone = "" if list_devices() else OFF
+        if camera == microphone == OFF:
+            if not demo_without_devices:
+                raise NothingToWatchError(
+                    "no camera and no microphone found; plug one in, or name a source with --camera or --mic; "
+                    "`make run` or `--camera demo --mic demo` plays the demo scene"
+                )
+            log.warning("no camera and no microphone found: playing the demo scene, nothing is being watched")
+            camera = microphone = DEMO
+        elif camera == OFF:
+            log.warning("no camera found: the station only listens")
+        elif microphone == OFF:
+            log.warning("no microphone found: the station only watches")
+    elif not camera:
+        camera = OFF if is_recorded(microphone) or not list_cameras() else ""
+    elif not microphone:
+        microphone = OFF if is_recorded(camera) or not list_devices() else ""
+    if camera == microphone == OFF:
+        raise NothingToWatchError("camera and microphone are both off: nothing would be watched")
+    return settings.model_copy(
+        update={
+            "camera": settings.camera.model_copy(update={"source": camera}),
+            "microphone": settings.microphone.model_copy(update={"source": microphone}),
+        }
+    )
+
+
+def is_recorded(source: str) -> bool:
+    """Whether a source has its own time, which goes no further than its moments are taken."""
+    return source == DEMO or (source != "" and not source.isdigit() and Path(source).exists())
+
+
+def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Incident], None]) -> Station:
+    """A station that is ready to run.
+
+    Raises:
+        SettingsError: the journal cannot be used.
+    """
+    try:
+        journal = Journal(settings.home)
+    except JournalError as error:
+        raise SettingsError(str(error)) from None
+    own_sound = OwnSound(settings.microphone.deaf_tail_s)
+    senses: dict[Sense, Callable[[], ReadySense]] = {}
+    if settings.microphone.source != OFF:
+        senses[Sense.AUDIO] = lambda: load_hearing(settings, fast=fast, deaf=own_sound.deaf_at)
+    if settings.camera.source != OFF:
+        senses[Sense.GESTURE] = lambda: load_seeing(settings, fast=fast)
+    sources = [source.source for source in (settings.microphone, settings.camera) if source.source != OFF]
+    return Station(
+        senses,
+        rules=settings.fusion.rules,
+        journal=journal,
+        dispatch=Dispatch(journal, make_channels(settings, own_sound)),
+        on_transition=on_transition,
+        source=f"microphone {settings.microphone.source or 'default'}, camera {settings.camera.source or 'default'}",
+        live=not all(is_recorded(source) for source in sources),
+    )
+
+
+def make_channels(settings: Settings, own_sound: OwnSound) -> list[Channel]:
+    """The ways out that the settings turn on."""
+    channels: list[Channel] = []
+    alarm: Alarm | None = None
+    if settings.alarm.enabled:
+        alarm = Alarm(own_sound, volume=settings.alarm.volume, duration_s=settings.alarm.duration_s)
+        channels.append(alarm)
+    if settings.speech.enabled:
+        speech = settings.speech
+        channels.append(
+            Speech(
+                own_sound,
+                text=speech.text,
+                station=settings.station.name,
+                rate=speech.rate,
+                limit_s=speech.limit_s,
+                hush=alarm.hush if alarm else lambda hushed: None,
+            )
+        )
+    return channels

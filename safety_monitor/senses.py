@@ -1,0 +1,145 @@
+"""Joins each source with its detector: what the station hears and sees with."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from audio.capture import SAMPLE_RATE, Block, SoundError, open_sound
+from audio.detector import ScreamDetector, ScreamModel, SoundReading, load_scream_model
+from gesture.capture import CameraError, Frame, FrameSource, open_camera
+from gesture.detector import GestureDetector, HandReading
+from models.card import ModelError
+from safety_monitor.config import Settings
+from safety_monitor.demo import open_demo_camera, open_demo_sound
+from safety_monitor.emergency import EmergencyGestures, scream_evidence, unknown_labels
+from safety_monitor.incident import Moment, Sense
+from safety_monitor.station import ReadySense, RunningSense, SenseError
+
+DEMO = "demo"
+"""The source that is the built-in scene."""
+OFF = "off"
+"""The source that is none."""
+
+Deaf = Callable[[float], bool]
+"""Whether the station itself sounded at a moment of `time.monotonic()`, so that the microphone is to be ignored."""
+
+
+def load_scream_classifier(settings: Settings) -> ScreamModel:
+    """The scream model that the settings name.
+
+    Raises:
+        SenseError: it cannot be used.
+    """
+    try:
+        return load_scream_model(settings.hearing.model, settings.home / "models")
+    except ModelError as error:
+        raise SenseError(str(error)) from None
+
+
+def load_gesture_detector(settings: Settings) -> GestureDetector:
+    """The detector that the settings name.
+
+    Raises:
+        SenseError: a model cannot be used, or an emergency gesture is none that the models know.
+    """
+    try:
+        detector = GestureDetector.load(
+            hands=settings.seeing.hands,
+            hand_model=settings.seeing.hand_model,
+            signs=settings.seeing.signs,
+            motions=settings.seeing.motions,
+            home=settings.home / "models",
+        )
+    except ModelError as error:
+        raise SenseError(str(error)) from None
+    complaints = unknown_labels(settings.emergency.gestures, detector.signs, detector.movements)
+    if complaints:
+        detector.close()
+        raise SenseError(complaints[0])
+    return detector
+
+
+def load_hearing(settings: Settings, *, fast: bool, deaf: Deaf) -> ReadySense:
+    """The ears of a station, loaded; `deaf` is asked only of live sources: a recording cannot hear the station."""
+    detector = ScreamDetector(load_scream_classifier(settings))
+    name = settings.microphone.source
+
+    def open_source(start: float) -> RunningSense:
+        try:
+            source = (
+                open_demo_sound(fast=fast) if name == DEMO else open_sound(name or "default", fast=fast, start=start)
+            )
+        except SoundError as error:
+            raise SenseError(str(error)) from None
+        blocks = (silenced(block, deaf, start) for block in source) if source.live else iter(source)
+        return RunningSense(source.name, source.live, _heard(hear(blocks, detector)), source.close)
+
+    return ReadySense(Sense.AUDIO, open_source)
+
+
+def load_seeing(settings: Settings, *, fast: bool) -> ReadySense:
+    """The eyes of a station, loaded."""
+    detector = load_gesture_detector(settings)
+    name = settings.camera.source
+
+    def open_source(start: float) -> RunningSense:
+        try:
+            if name == DEMO:
+                source: FrameSource = open_demo_camera(fast=fast)
+            else:
+                source = open_camera(name or "default", fast=fast, fps=settings.camera.fps, start=start)
+        except CameraError as error:
+            raise SenseError(str(error)) from None
+        gestures = EmergencyGestures(settings.emergency.gestures)
+        return RunningSense(source.name, source.live, _seen(see(source, detector), gestures), source.close)
+
+    return ReadySense(Sense.GESTURE, open_source, detector.close)
+
+
+def hear(blocks: Iterable[Block], detector: ScreamDetector) -> Iterator[SoundReading]:
+    """All readings of a source, the tail included."""
+    for block in blocks:
+        yield from detector.feed(block)
+    yield from detector.flush()
+
+
+def see(frames: Iterable[Frame], detector: GestureDetector) -> Iterator[tuple[float, list[HandReading]]]:
+    """The time of each frame of a source, and the readings of the hands in it."""
+    for frame in frames:
+        yield frame.at_s, detector.see(frame)
+
+
+def silenced(block: Block, deaf: Deaf, start: float) -> Block:
+    """The block, or silence in its place where the station itself sounded at its beginning or end."""
+    begin = start + block.at_s
+    if deaf(begin) or deaf(begin + len(block.samples) / SAMPLE_RATE):
+        return replace(block, samples=np.zeros_like(block.samples))
+    return block
+
+
+def sound_moment(reading: SoundReading) -> Moment:
+    """What a sound reading means to fusion."""
+    return Moment(Sense.AUDIO, reading.at_s, (scream_evidence(reading),))
+
+
+def gesture_moment(at_s: float, readings: Iterable[HandReading], gestures: EmergencyGestures) -> Moment:
+    """What the hands of a frame mean to fusion."""
+    evidence = tuple(piece for reading in readings for piece in gestures.evidence(reading))
+    return Moment(Sense.GESTURE, at_s, evidence)
+
+
+def _heard(readings: Iterator[SoundReading]) -> Iterator[Moment]:
+    try:
+        for reading in readings:
+            yield sound_moment(reading)
+    except SoundError as error:
+        raise SenseError(str(error)) from None
+
+
+def _seen(moments: Iterator[tuple[float, list[HandReading]]], gestures: EmergencyGestures) -> Iterator[Moment]:
+    try:
+        for at_s, readings in moments:
+            yield gesture_moment(at_s, readings, gestures)
+    except CameraError as error:
+        raise SenseError(str(error)) from None

@@ -1,0 +1,237 @@
+"""The station: a thread a sense, one that decides, one a channel. It starts them, and stops them cleanly."""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from safety_monitor.dispatch import Dispatch
+from safety_monitor.fusion import Fusion, FusionRules
+from safety_monitor.incident import Incident, Moment, Sense, State
+from safety_monitor.journal import Journal, JournalError
+from safety_monitor.timeline import TimeLine
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.25
+"""How often time passes for fusion, and decisions of people are looked up, when no moment arrives."""
+RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+"""Waits before a live source that broke is opened again; the last one repeats."""
+
+
+class SenseError(Exception):
+    """A sense cannot start or go on; the text is one line that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSense:
+    """An open source with its detector.
+
+    Attributes:
+        name: the source's name, for people.
+        live: whether time goes on by itself.
+        moments: what it finds; iterated in one thread; raises `SenseError` when the source breaks.
+        close: ends the iteration soon; called from any thread.
+    """
+
+    name: str
+    live: bool
+    moments: Iterator[Moment]
+    close: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadySense:
+    """A sense whose detector is loaded; opens its source as often as needed.
+
+    Attributes:
+        sense: which one.
+        open: opens the source; takes the `time.monotonic()` that is zero on its clock; raises `SenseError`.
+        close: gives the detector back.
+    """
+
+    sense: Sense
+    open: Callable[[float], RunningSense]
+    close: Callable[[], None] = lambda: None
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run came to."""
+
+    watched_s: float = 0.0
+    confirmed: list[Incident] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    started: bool = True
+    """Whether every sense could be started."""
+
+
+class Station:
+    """Runs the senses and decides.
+
+    Args:
+        load: for each sense what loads its detector; called in the sense's own thread, where it stays.
+        rules: of fusion.
+        journal: where incidents become durable.
+        dispatch: what is done about them.
+        on_transition: told of every transition, after the journal.
+        source: what is watched and listened to, for the journal.
+        live: whether time goes on by itself; False only if every source is a recording.
+    """
+
+    def __init__(
+        self,
+        load: dict[Sense, Callable[[], ReadySense]],
+        *,
+        rules: FusionRules,
+        journal: Journal,
+        dispatch: Dispatch,
+        on_transition: Callable[[Incident], None],
+        source: str,
+        live: bool,
+    ) -> None:
+        self._load = load
+        self._fusion = Fusion(rules, new_id=lambda: str(uuid.uuid4()))
+        self._journal = journal
+        self._dispatch = dispatch
+        self._on_transition = on_transition
+        self._source = source
+        self._live = live
+        self._line = TimeLine(load, live=live)
+        self._stop = threading.Event()
+        self._start = 0.0
+        self._armed = threading.Barrier(len(load), action=self._arm)
+        self._running: dict[Sense, RunningSense] = {}
+        self._lock = threading.Lock()
+        self._summary = Summary()
+        self._looked_up = 0.0
+
+    def stop(self) -> None:
+        """End the run soon; may be called from a signal handler."""
+        self._stop.set()
+
+    def run(self) -> Summary:
+        """Run until the inputs end or `stop` is called."""
+        threads = [
+            threading.Thread(target=self._sense, args=(sense, load), name=sense.value, daemon=True)
+            for sense, load in self._load.items()
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            self._decide()
+        finally:
+            self._armed.abort()
+            self._line.close()
+            with self._lock:
+                for running in self._running.values():
+                    running.close()
+            for thread in threads:
+                thread.join()
+        self._follow(self._fusion.finish())
+        self._dispatch.close()
+        self._summary.watched_s = self._fusion.now_s
+        return self._summary
+
+    def _arm(self) -> None:
+        self._start = time.monotonic()
+        log.info("armed: %s", self._source)
+
+    def _sense(self, sense: Sense, load: Callable[[], ReadySense]) -> None:
+        """The life of one sense's thread."""
+        try:
+            ready = load()
+            try:
+                self._armed.wait()
+                self._keep_sensing(ready)
+            finally:
+                ready.close()
+        except SenseError as error:
+            self._trouble(str(error))
+        except threading.BrokenBarrierError:
+            pass
+        except Exception:
+            log.exception("%s: ended in an unforeseen way", sense)
+            self._trouble(f"{sense}: ended in an unforeseen way; see the log")
+        finally:
+            self._line.end(sense)
+            if (
+                sense not in self._running and not self._stop.is_set()
+            ):  # it never started: a station that only seems to watch helps nobody
+                self._summary.started = False
+                self._armed.abort()
+                self._stop.set()
+
+    def _keep_sensing(self, ready: ReadySense) -> None:
+        """Sense until the source ends; a live one that breaks is opened again."""
+        running: RunningSense | None = None
+        failures = 0
+        while not self._stop.is_set():
+            try:
+                running = ready.open(self._start)
+                with self._lock:
+                    self._running[ready.sense] = running
+                for moment in running.moments:
+                    if self._stop.is_set():
+                        return
+                    failures = 0
+                    self._line.put(moment)
+                if not running.live:
+                    return
+                raise SenseError(f"{running.name}: ended")
+            except SenseError as error:
+                if self._stop.is_set():
+                    return
+                if running is None or not running.live:
+                    raise
+                wait_s = RETRY_S[min(failures, len(RETRY_S) - 1)]
+                failures += 1
+                log.warning("%s; trying again in %g s", error, wait_s)
+                self._stop.wait(wait_s)
+
+    def _trouble(self, text: str) -> None:
+        log.error("%s", text)
+        with self._lock:
+            self._summary.troubles.append(text)
+
+    def _decide(self) -> None:
+        """Take moments in the order of time and let fusion judge them, until all is over."""
+        while not self._stop.is_set() and not self._line.over:
+            moment = self._line.take(TICK_S)
+            if moment is not None:
+                self._follow(self._fusion.judge(moment))
+            elif self._live and self._start:
+                self._follow(self._fusion.advance(time.monotonic() - self._start))
+            self._look_up_decisions()
+
+    def _follow(self, transitions: list[Incident]) -> None:
+        """Make each transition durable, then act on it."""
+        for incident in transitions:
+            confirmed = incident.state is State.CONFIRMED
+            try:
+                self._journal.record(incident, self._dispatch.names if confirmed else (), self._source)
+            except JournalError as error:  # a full disk must not stop an alarm
+                self._trouble(str(error))
+            self._on_transition(incident)
+            if confirmed:
+                self._dispatch.deliver(incident)
+                self._summary.confirmed.append(incident)
+
+    def _look_up_decisions(self) -> None:
+        """A person may have acknowledged or cancelled the open incident in another process."""
+        incident = self._fusion.incident
+        now = time.monotonic()
+        if incident is None or incident.state is State.PENDING or now - self._looked_up < TICK_S:
+            return
+        self._looked_up = now
+        try:
+            state = self._journal.state_of(incident.id)
+        except JournalError:
+            return
+        if state is not incident.state:
+            decided = self._fusion.follow(incident.id, state)
+            self._dispatch.interrupt()
+            if decided is not None:
+                self._on_transition(decided)
