@@ -76,12 +76,12 @@ class Speech:
         return Outcome(ok=True, detail=f"said: {text}")
 
     def check(self) -> Outcome:
-        """Start the voice without a sound."""
+        """Start the voice and open the sound device, without a word."""
         try:
             self._worker.ask({"check": True}, self._limit_s)
         except (WorkError, Interrupted) as error:
             return Outcome(ok=False, detail=f"voice: {error}")
-        return Outcome(ok=True, detail="voice: can be started")
+        return Outcome(ok=True, detail="voice: can speak")
 
     def interrupt(self) -> None:
         """Fall silent."""

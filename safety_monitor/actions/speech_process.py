@@ -8,6 +8,7 @@ the utterance is waited for; who waits too long is ended from outside.
 import os
 import queue
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
@@ -41,6 +42,7 @@ def main() -> None:
         if sys.platform == "linux" and shutil.which("aplay") is None:
             raise WorkError("aplay is missing, install the package alsa-utils")
         if "say" not in request:
+            probe()
             return
         complaints.seek(0)
         complaints.truncate()
@@ -59,6 +61,21 @@ def main() -> None:
         start()
     os.dup2(complaints.fileno(), 2)
     serve(carry_out)
+
+
+def probe() -> None:
+    """Play a moment of silence as pyttsx3 would play its words."""
+    if sys.platform != "linux":
+        return
+    silence = bytes(2 * 2205)
+    played = subprocess.run(
+        ["aplay", "-q", "-t", "raw", "-f", "S16_LE", "-r", "22050"], input=silence, capture_output=True, check=False
+    )
+    if played.returncode:
+        reasons = [
+            reason for line in played.stderr.decode("utf-8", "replace").splitlines() if (reason := complaint(line))
+        ]
+        raise WorkError(f"no sound device can be opened ({reasons[0] if reasons else 'aplay failed'})")
 
 
 def complaint(line: str) -> str | None:
