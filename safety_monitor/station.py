@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from safety_monitor.dispatch import Dispatch
@@ -83,7 +83,7 @@ class Station:
 
     def __init__(
         self,
-        load: dict[Sense, Callable[[], ReadySense]],
+        load: Mapping[Sense, Callable[[], ReadySense]],
         *,
         rules: FusionRules,
         journal: Journal,

@@ -1,0 +1,163 @@
+"""The station's threads: senses that end, break and come back, and decisions made elsewhere."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from safety_monitor.dispatch import Dispatch
+from safety_monitor.fusion import FusionRules
+from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
+from safety_monitor.journal import Journal, JournalError
+from safety_monitor.station import ReadySense, RunningSense, SenseError, Station, Summary
+
+FOREVER = 60.0
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path)
+
+
+def moment(at_s: float, probability: float = 0.0, sense: Sense = Sense.AUDIO) -> Moment:
+    label = "scream" if sense is Sense.AUDIO else "signal_for_help"
+    return Moment(sense, at_s, (Evidence(sense, label, probability, at_s),))
+
+
+def scripted(sense: Sense, *scripts: Callable[[], Iterator[Moment]], live: bool = False) -> ReadySense:
+    """A sense whose source plays the next script each time it is opened."""
+    remaining = iter(scripts)
+
+    def open_source(start: float) -> RunningSense:
+        return RunningSense("scripted", live, next(remaining)(), lambda: None)
+
+    return ReadySense(sense, open_source)
+
+
+def station_of(
+    journal: Journal,
+    load: Mapping[Sense, Callable[[], ReadySense]],
+    *,
+    tell: Callable[[Incident], None] = lambda incident: None,
+    live: bool = False,
+) -> Station:
+    return Station(
+        load,
+        rules=FusionRules(),
+        journal=journal,
+        dispatch=Dispatch(journal, []),
+        on_transition=tell,
+        source="scripted",
+        live=live,
+    )
+
+
+def run(journal: Journal, *senses: ReadySense) -> tuple[Summary, list[Incident]]:
+    told: list[Incident] = []
+    load = {sense.sense: partial(next, iter([sense])) for sense in senses}
+    return station_of(journal, load, tell=told.append).run(), told
+
+
+def test_a_recorded_scene_is_one_incident_told_and_journaled(journal: Journal) -> None:
+    heard = scripted(Sense.AUDIO, lambda: iter([moment(1.0), moment(2.0, 0.9), moment(3.0)]))
+    seen = scripted(Sense.GESTURE, lambda: iter([moment(2.5, 0.85, Sense.GESTURE), moment(9.0, 0.0, Sense.GESTURE)]))
+    summary, told = run(journal, heard, seen)
+    assert [incident.state for incident in told] == [State.PENDING, State.CONFIRMED, State.CLOSED]
+    assert told[1].at_s == 2.0
+    assert told[-1].senses == (Sense.AUDIO, Sense.GESTURE)
+    assert (summary.started, summary.troubles, summary.watched_s) == (True, [], 9.0)
+    entry = journal.show(told[0].id)
+    assert (entry.incident, entry.source) == (told[-1], "scripted")
+
+
+def test_a_live_source_that_breaks_is_opened_again_and_nothing_else_stops(journal: Journal) -> None:
+    came_back = threading.Event()
+
+    def breaks() -> Iterator[Moment]:
+        yield moment(0.1)
+        raise SenseError("unplugged")
+
+    def comes_back() -> Iterator[Moment]:
+        yield moment(0.2, 0.95)
+        came_back.set()
+        station.stop()
+
+    def keeps_watching() -> Iterator[Moment]:
+        yield moment(0.1, 0.0, Sense.GESTURE)
+        assert came_back.wait(FOREVER)
+
+    ears = scripted(Sense.AUDIO, breaks, comes_back, live=True)
+    eyes = scripted(Sense.GESTURE, keeps_watching, lambda: iter(()), live=True)
+    station = station_of(journal, {Sense.AUDIO: lambda: ears, Sense.GESTURE: lambda: eyes}, live=True)
+    summary = station.run()
+    assert came_back.is_set()
+    assert summary.started
+
+
+def test_a_recording_that_breaks_is_a_trouble_and_what_came_before_counts(journal: Journal) -> None:
+    def breaks() -> Iterator[Moment]:
+        yield moment(1.0, 0.95)
+        raise SenseError("breaks off at 1.0 s")
+
+    summary, told = run(journal, scripted(Sense.AUDIO, breaks))
+    assert summary.started
+    assert summary.troubles == ["breaks off at 1.0 s"]
+    assert State.CONFIRMED in [incident.state for incident in told]
+
+
+@pytest.mark.parametrize("when", ["load", "open"])
+def test_a_sense_that_cannot_start_ends_the_run_with_its_reason(journal: Journal, when: str) -> None:
+    def fail(*_: object) -> ReadySense:
+        raise SenseError("no such microphone")
+
+    def endless() -> Iterator[Moment]:
+        at_s = 0.0
+        while True:
+            yield moment(at_s, 0.0, Sense.GESTURE)
+            at_s += 0.1
+
+    ears = fail if when == "load" else lambda: ReadySense(Sense.AUDIO, fail)  # type: ignore[arg-type]
+    station = station_of(journal, {Sense.AUDIO: ears, Sense.GESTURE: lambda: scripted(Sense.GESTURE, endless)})
+    summary = station.run()
+    assert not summary.started
+    assert summary.troubles == ["no such microphone"]
+
+
+def test_a_decision_in_another_process_reaches_the_running_station(journal: Journal) -> None:
+    told: list[Incident] = []
+    cancelled = threading.Event()
+
+    def tell(incident: Incident) -> None:
+        told.append(incident)
+        if incident.state is State.CONFIRMED:
+            journal.decide(incident.id, State.CANCELLED, "false alarm")
+        if incident.state is State.CANCELLED:
+            cancelled.set()
+
+    def screams_until_cancelled() -> Iterator[Moment]:
+        at_s = 0.0
+        while not cancelled.wait(0.01):
+            yield moment(at_s, 0.95)
+            at_s += 0.01
+        yield moment(at_s, 0.95)
+
+    station = station_of(journal, {Sense.AUDIO: lambda: scripted(Sense.AUDIO, screams_until_cancelled)}, tell=tell)
+    station.run()
+    assert [incident.state for incident in told] == [State.PENDING, State.CONFIRMED, State.CANCELLED]
+    with pytest.raises(JournalError):
+        journal.decide(told[0].id, State.ACKNOWLEDGED, "")
+
+
+def test_a_journal_that_cannot_be_written_stops_no_alarm(journal: Journal, tmp_path: Path) -> None:
+    def loses_the_journal() -> Iterator[Moment]:
+        journal.close()
+        for path in tmp_path.glob("journal.sqlite*"):
+            path.unlink()
+        journal.path.mkdir()
+        yield moment(1.0, 0.95)
+
+    summary, told = run(journal, scripted(Sense.AUDIO, loses_the_journal))
+    assert State.CONFIRMED in [incident.state for incident in told]
+    assert "cannot be written" in summary.troubles[0]
