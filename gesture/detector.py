@@ -1,10 +1,21 @@
 """What the camera says: frames in, readings out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gesture import signal_for_help
+from gesture.capture import Frame
+from gesture.hands import Hand, HandFinder, find_in_picture
+from gesture.keypoint_classifier import SignClassifier
+from gesture.tracks import Track, assign, distinct
+from models.hand_landmarker import default_path
+
+GAP_S = 1.0
+"""How long a track outlives its hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +44,128 @@ class HandReading:
     movement: str | None = None
     movement_probabilities: Mapping[str, float] = field(default_factory=dict)
     sequences: Mapping[str, float] = field(default_factory=dict)
+
+
+class GestureDetector:
+    """Frames in, one reading a hand out; belongs to the thread that made it.
+
+    Args:
+        hand_model: the `hand_landmarker.task` file; by default the one in the cache folder.
+        max_hands: how many hands are judged, 1 to 4.
+        signs: name of the sign model, or a path to its folder.
+        home: a folder with the user's own models.
+        limits: what counts as the Signal for Help.
+
+    Raises:
+        ModelError: a model is missing, damaged or made for something else.
+    """
+
+    def __init__(
+        self,
+        hand_model: Path | None = None,
+        max_hands: int = 2,
+        *,
+        signs: str = "signs",
+        home: Path | None = None,
+        limits: signal_for_help.Limits = signal_for_help.DEFAULT,
+    ) -> None:
+        self._finder = HandFinder(hand_model or default_path(), max_hands)
+        self._judge = HandJudge(SignClassifier.load(signs, home), limits)
+
+    def see(self, frame: Frame) -> list[HandReading]:
+        """What the hands of one frame show; frames of one source in order of time."""
+        height, width = frame.image.shape[:2]
+        return self._judge(self._finder.find(frame.image, frame.at_s), frame.at_s, height / width)
+
+    def close(self) -> None:
+        """Free the models; the detector cannot be used afterwards. May be called twice."""
+        self._finder.close()
+
+
+class HandJudge:
+    """What the hands that were found in a frame show, given the frames before; knows nothing of pictures.
+
+    Args:
+        signs: the static classifier.
+        limits: what counts as the Signal for Help.
+    """
+
+    def __init__(self, signs: SignClassifier, limits: signal_for_help.Limits = signal_for_help.DEFAULT) -> None:
+        self._signs = signs
+        self._limits = limits
+        self._tracks: list[Track] = []
+        self._next_number = 1
+        self._help: dict[int, signal_for_help.Progress] = {}
+
+    def __call__(self, hands: Sequence[Hand], at_s: float, aspect: float) -> list[HandReading]:
+        """Readings of the hands of one frame.
+
+        Args:
+            hands: as `HandFinder` gives them.
+            at_s: time of the frame on the source's clock; not before the frame before.
+            aspect: the picture's height divided by its width.
+        """
+        hands = distinct(hands, aspect)
+        found, waiting = assign(self._tracks, hands, at_s, aspect, GAP_S, self._next_number)
+        self._tracks = found + waiting
+        self._next_number = max([self._next_number - 1, *(track.number for track in found)]) + 1
+        alive = {track.number for track in self._tracks}
+        self._help = {number: progress for number, progress in self._help.items() if number in alive}
+        probabilities = self._signs(hands, aspect)
+        return [
+            self._read(hand, track, signs, at_s) for hand, track, signs in zip(hands, found, probabilities, strict=True)
+        ]
+
+    def _read(self, hand: Hand, track: Track, signs: NDArray[np.float32], at_s: float) -> HandReading:
+        by_label = named(self._signs.labels, signs)
+        before = self._help.get(track.number, signal_for_help.START)
+        progress = self._help[track.number] = signal_for_help.step(before, by_label, at_s, self._limits)
+        return HandReading(
+            at_s=at_s,
+            hand=track.number,
+            handedness=hand.handedness,
+            landmarks=hand.landmarks,
+            sign=max(by_label, key=lambda label: by_label[label]),
+            sign_probabilities=by_label,
+            sequences={signal_for_help.NAME: signal_for_help.confidence(progress, self._limits)},
+        )
+
+
+class PictureReader:
+    """The signs on still pictures that have nothing to do with each other; belongs to the thread that made it.
+
+    Args:
+        hand_model: the `hand_landmarker.task` file; by default the one in the cache folder.
+        max_hands: how many hands are judged, 1 to 4.
+        signs: name of the sign model, or a path to its folder.
+        home: a folder with the user's own models.
+
+    Raises:
+        ModelError: a model is missing, damaged or made for something else.
+    """
+
+    def __init__(
+        self, hand_model: Path | None = None, max_hands: int = 2, *, signs: str = "signs", home: Path | None = None
+    ) -> None:
+        self._finder = HandFinder(hand_model or default_path(), max_hands, video=False)
+        self._signs = SignClassifier.load(signs, home)
+
+    def read(self, image: NDArray[np.uint8]) -> list[HandReading]:
+        """The hands of one picture, uint8 of shape (height, width, 3), RGB; also of a tight crop of one hand."""
+        height, width = image.shape[:2]
+        hands = distinct(find_in_picture(self._finder, image), height / width)
+        readings = []
+        for number, (hand, signs) in enumerate(zip(hands, self._signs(hands, height / width), strict=True), start=1):
+            by_label = named(self._signs.labels, signs)
+            sign = max(by_label, key=lambda label: by_label[label])
+            readings.append(HandReading(0.0, number, hand.handedness, hand.landmarks, sign, by_label))
+        return readings
+
+    def close(self) -> None:
+        """Free the models; the reader cannot be used afterwards. May be called twice."""
+        self._finder.close()
+
+
+def named(labels: Sequence[str], probabilities: NDArray[np.float32]) -> dict[str, float]:
+    """Probabilities by label."""
+    return {label: float(value) for label, value in zip(labels, probabilities, strict=True)}

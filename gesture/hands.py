@@ -1,0 +1,151 @@
+"""Where the hands are: MediaPipe's HandLandmarker, for frames that follow each other and for still pictures.
+
+The Tasks API of MediaPipe 1.x names the person's own side in pictures that are not mirrored, as ours are; the older
+`solutions.hands` named the other one. Only this module knows of that: a `Hand` carries the person's own side.
+"""
+
+import importlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.card import ModelError
+from models.hand_landmarker import check
+
+Image = NDArray[np.uint8]
+Points = NDArray[np.float32]
+
+SMALL_SIDE = 160
+"""Pixels; a still picture with a shorter side is taken for a crop that shows little but the hand."""
+PICTURE_PADDINGS = (0.0, 1 / 2, 1 / 3, 0.8)
+"""Border around a still picture, as a share of its longer side, tried one after the other until a hand is found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """One hand in one picture.
+
+    Attributes:
+        landmarks: float32 of shape (21, 3), x and y in 0..1 of the picture, z in picture widths (less is nearer).
+        handedness: "left" or "right", as the person's own.
+        score: how sure MediaPipe is of the handedness, 0.5..1.
+    """
+
+    landmarks: Points
+    handedness: str
+    score: float
+
+
+def _import_mediapipe() -> ModuleType:
+    """MediaPipe, without the TensorFlow that it would otherwise drag in where that is installed (seconds of start-up).
+
+    TensorFlow stays importable afterwards: a training process uses both.
+    """
+    blocked = "tensorflow" not in sys.modules
+    if blocked:
+        sys.modules["tensorflow"] = None  # type: ignore[assignment]
+    try:
+        importlib.import_module("mediapipe.tasks.python.vision")
+        return importlib.import_module("mediapipe")
+    finally:
+        if blocked:
+            del sys.modules["tensorflow"]
+
+
+class HandFinder:
+    """Finds hands in pictures; belongs to the thread that made it.
+
+    Args:
+        model: the `hand_landmarker.task` file.
+        max_hands: how many hands are looked for, 1 to 4.
+        video: True for frames that follow each other (tracked between them), False for unrelated pictures.
+
+    Raises:
+        ModelError: the file cannot be used.
+    """
+
+    def __init__(self, model: Path, max_hands: int = 2, *, video: bool = True) -> None:
+        if not 1 <= max_hands <= 4:
+            raise ValueError(f"max_hands must be between 1 and 4, not {max_hands}")
+        check(model)
+        self._mediapipe = mediapipe = _import_mediapipe()
+        vision = mediapipe.tasks.vision
+        options = vision.HandLandmarkerOptions(
+            base_options=mediapipe.tasks.BaseOptions(model_asset_path=str(model)),
+            running_mode=vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE,
+            num_hands=max_hands,
+        )
+        try:
+            self._landmarker: Any = vision.HandLandmarker.create_from_options(options)
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"{model}: not a usable hand model file: {str(error).splitlines()[0]}") from None
+        self._video = video
+        self._last_ms = -1
+
+    def find(self, image: Image, at_s: float = 0.0) -> list[Hand]:
+        """Hands of one picture, in no particular order.
+
+        Args:
+            image: uint8 of shape (height, width, 3), RGB, contiguous, not mirrored.
+            at_s: seconds on the source's clock; only the order counts, and only for frames that follow each other.
+        """
+        picture = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=image)
+        if self._video:
+            # MediaPipe refuses a time that does not increase, in whole milliseconds.
+            self._last_ms = max(self._last_ms + 1, round(at_s * 1000))
+            found = self._landmarker.detect_for_video(picture, self._last_ms)
+        else:
+            found = self._landmarker.detect(picture)
+        return [
+            Hand(
+                landmarks=np.array([(point.x, point.y, point.z) for point in points], np.float32),
+                handedness="left" if sides[0].category_name == "Left" else "right",
+                score=float(sides[0].score),
+            )
+            for points, sides in zip(found.hand_landmarks, found.handedness, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Free the model; the finder cannot be used afterwards. May be called twice."""
+        if self._landmarker is not None:
+            self._landmarker.close()
+            self._landmarker = None
+
+
+def pad(image: Image, share: float) -> Image:
+    """The picture with its edge pixels drawn out on all sides by `share` of its longer side."""
+    border = round(max(image.shape[:2]) * share)
+    return np.pad(image, ((border, border), (border, border), (0, 0)), mode="edge") if border else image
+
+
+def unpad(landmarks: Points, size: tuple[int, int], share: float) -> Points:
+    """Landmarks of a padded picture in terms of the picture itself, which is `size` = (height, width) large."""
+    height, width = size
+    border = round(max(size) * share)
+    moved = landmarks.copy()
+    moved[:, 0] = (landmarks[:, 0] * (width + 2 * border) - border) / width
+    moved[:, 1] = (landmarks[:, 1] * (height + 2 * border) - border) / height
+    moved[:, 2] = landmarks[:, 2] * (width + 2 * border) / width
+    return moved
+
+
+def find_in_picture(finder: HandFinder, image: Image) -> list[Hand]:
+    """Hands of a still picture, also of one cropped so tightly that the palm detector would miss the hand.
+
+    Args:
+        finder: one for unrelated pictures (`video=False`).
+        image: uint8 of shape (height, width, 3), RGB, contiguous.
+    """
+    height, width = image.shape[:2]
+    small = min(height, width) < SMALL_SIDE
+    paddings = PICTURE_PADDINGS[1:] + PICTURE_PADDINGS[:1] if small else PICTURE_PADDINGS
+    for share in paddings:
+        hands = finder.find(np.ascontiguousarray(pad(image, share)))
+        if hands:
+            return [Hand(unpad(hand.landmarks, (height, width), share), hand.handedness, hand.score) for hand in hands]
+    return []

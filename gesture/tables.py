@@ -1,0 +1,168 @@
+"""Tables of hands and of movements: what was collected, with who, where and when beside every row.
+
+One CSV (or .csv.gz) holds one row a hand: `HEAD` and then x0, y0, z0 … x20, y20, z20 (see `gesture.hands.Hand`).
+Movements are rows of `MOTION_HEAD` and then x0, y0 … x15, y15 (see `gesture.point_history_classifier`).
+"""
+
+import csv
+import gzip
+import io
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float32]
+Text = NDArray[np.str_]
+
+HEAD = ("label", "source", "person", "session", "handedness", "at_s", "aspect")
+LANDMARK_COLUMNS = tuple(f"{axis}{joint}" for joint in range(21) for axis in "xyz")
+MOTION_HEAD = ("label", "source", "person", "session", "at_s")
+
+
+class TableError(Exception):
+    """A table that cannot be read; the text is one line that names the file and the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandTable:
+    """Labelled hands.
+
+    Attributes:
+        landmarks: float32 of shape (n, 21, 3), as in `gesture.hands.Hand`.
+        handedness: n times "left" or "right".
+        aspect: float32 of shape (n,), height of the picture divided by its width.
+        label, source, person, session: n texts each.
+        at_s: float32 of shape (n,), seconds on the source's clock; 0 for pictures.
+    """
+
+    landmarks: Points
+    handedness: Text
+    aspect: Points
+    label: Text
+    source: Text
+    person: Text
+    session: Text
+    at_s: Points
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def select(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "HandTable":
+        """The rows that a mask or indices name."""
+        return HandTable(
+            self.landmarks[chosen],
+            self.handedness[chosen],
+            self.aspect[chosen],
+            self.label[chosen],
+            self.source[chosen],
+            self.person[chosen],
+            self.session[chosen],
+            self.at_s[chosen],
+        )
+
+
+def join(tables: Sequence[HandTable]) -> HandTable:
+    """All rows of several tables, in order."""
+    names = HandTable.__slots__
+    return HandTable(*(np.concatenate([getattr(table, name) for table in tables]) for name in names))
+
+
+def write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV, gzipped where the name ends in .gz; the same rows always give the same bytes."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    data = text.getvalue().encode()
+    path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Rows of a CSV with a head line, gzipped or not; a byte order mark and Windows line ends are understood.
+
+    Raises:
+        TableError: the file is missing, is not a CSV in UTF-8, or a row is shorter or longer than the head.
+    """
+    try:
+        data = path.read_bytes()
+        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise TableError(f"{path}: cannot be read: {error}") from None
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        head = next(reader)
+        rows = []
+        for row in reader:
+            if not row:
+                continue
+            if len(row) != len(head):
+                raise TableError(f"{path}:{reader.line_num}: {len(row)} columns where the head line has {len(head)}")
+            rows.append(dict(zip(head, row, strict=True)))
+    except StopIteration:
+        raise TableError(f"{path}: is empty") from None
+    except csv.Error as error:
+        raise TableError(f"{path}:{reader.line_num}: not a CSV: {error}") from None
+    return rows
+
+
+def _numbers(path: Path, number: int, row: dict[str, str], columns: Sequence[str]) -> list[float]:
+    try:
+        values = [float(row[column]) for column in columns]
+    except KeyError as error:
+        raise TableError(f"{path}: has no column {error}") from None
+    except ValueError as error:
+        raise TableError(f"{path}: row {number}: {error}") from None
+    if not all(math.isfinite(value) for value in values):
+        raise TableError(f"{path}: row {number}: holds a value that is not a number")
+    return values
+
+
+def read_hands(path: Path) -> HandTable:
+    """A table of hands as `write_hands` writes it.
+
+    Raises:
+        TableError: missing, malformed, or a row with a value that is not finite.
+    """
+    rows = read_rows(path)
+    numbers = [_numbers(path, i, row, ("at_s", "aspect", *LANDMARK_COLUMNS)) for i, row in enumerate(rows, start=1)]
+    values = np.array(numbers, np.float32).reshape(len(rows), 2 + len(LANDMARK_COLUMNS))
+    for i, row in enumerate(rows, start=1):
+        if row.get("handedness") not in ("left", "right"):
+            raise TableError(f"{path}: row {i}: handedness must be left or right, not {row.get('handedness')!r}")
+        if not row.get("label"):
+            raise TableError(f"{path}: row {i}: has no label")
+    return HandTable(
+        landmarks=values[:, 2:].reshape(-1, 21, 3),
+        handedness=np.array([row["handedness"] for row in rows], np.str_),
+        aspect=values[:, 1],
+        label=np.array([row["label"] for row in rows], np.str_),
+        source=np.array([row.get("source", "") for row in rows], np.str_),
+        person=np.array([row.get("person", "") for row in rows], np.str_),
+        session=np.array([row.get("session", "") for row in rows], np.str_),
+        at_s=values[:, 0],
+    )
+
+
+def write_hands(path: Path, table: HandTable) -> None:
+    """Write a table of hands."""
+    write_rows(
+        path,
+        (*HEAD, *LANDMARK_COLUMNS),
+        (
+            (
+                table.label[i],
+                table.source[i],
+                table.person[i],
+                table.session[i],
+                table.handedness[i],
+                f"{table.at_s[i]:.3f}",
+                f"{table.aspect[i]:.4f}",
+                *(f"{value:.4f}" for value in table.landmarks[i].ravel()),
+            )
+            for i in range(len(table))
+        ),
+    )

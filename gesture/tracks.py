@@ -1,0 +1,109 @@
+"""Which hand of this frame is which hand of the frames before: tracks, each with its own history.
+
+Pure: hands and times in, assignments out. MediaPipe loses a hand that moves fast or turns and finds it again elsewhere;
+a track outlives such a gap, and a hand that turns up while one is missing is taken for the missing one. Two hands that
+are in view together stay two.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gesture.hands import Hand
+
+PALM = (0, 5, 9, 13, 17)
+NEAR = 1.5
+"""Palm sizes a frame; a hand this near is the same one whatever else is in view."""
+SAME = 0.35
+"""Palm sizes; two detections whose palms are nearer than this are one hand found twice."""
+WRONG_SIDE = 1.0
+"""Palm sizes that a change of handedness counts as: MediaPipe mistakes it now and then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One hand over time.
+
+    Attributes:
+        number: unlike that of any other track of the run.
+        palm: float32 of shape (2,), middle of the palm in picture widths.
+        size: palm size in picture widths.
+        handedness: "left" or "right" as last seen.
+        seen_s: when it was last seen.
+        jumped: whether it was found again away from where it was lost: its movement starts anew.
+    """
+
+    number: int
+    palm: NDArray[np.float32]
+    size: float
+    handedness: str
+    seen_s: float
+    jumped: bool = False
+
+
+def palm_of(hand: Hand, aspect: float) -> tuple[NDArray[np.float32], float]:
+    """Middle of the palm and its size, both in picture widths."""
+    points = hand.landmarks[PALM, :2] * np.array([1.0, aspect], np.float32)
+    middle = points.mean(axis=0)
+    size = float(np.sqrt(((points - middle) ** 2).sum(axis=1).mean())) * 2
+    return middle, max(size, 1e-4)
+
+
+def distinct(hands: Sequence[Hand], aspect: float) -> list[Hand]:
+    """The hands without second finds of the same one; of two, the surer is kept."""
+    kept: list[Hand] = []
+    for hand in sorted(hands, key=lambda hand: -hand.score):
+        middle, size = palm_of(hand, aspect)
+        others = [palm_of(other, aspect) for other in kept]
+        if all(float(np.linalg.norm(middle - place)) > SAME * max(size, extent) for place, extent in others):
+            kept.append(hand)
+    return kept
+
+
+def assign(
+    tracks: Sequence[Track], hands: Sequence[Hand], at_s: float, aspect: float, gap_s: float, first_number: int
+) -> tuple[list[Track], list[Track]]:
+    """Match the hands of a frame with the tracks so far.
+
+    Args:
+        tracks: all that may still go on.
+        hands: hands of the frame, each once.
+        at_s: time of the frame.
+        aspect: the picture's height divided by its width.
+        gap_s: how long a track outlives its hand.
+        first_number: number of the next new track.
+
+    Returns:
+        The track of each hand, in the order of `hands`, and the tracks that wait for their hand.
+    """
+    alive = [track for track in tracks if at_s - track.seen_s <= gap_s]
+    places = [palm_of(hand, aspect) for hand in hands]
+    costs = sorted(
+        (
+            float(np.linalg.norm(middle - track.palm)) / max(size, track.size)
+            + (WRONG_SIDE if hand.handedness != track.handedness else 0.0),
+            i,
+            j,
+        )
+        for i, (hand, (middle, size)) in enumerate(zip(hands, places, strict=True))
+        for j, track in enumerate(alive)
+    )
+    found: dict[int, Track] = {}
+    taken: set[int] = set()
+    # First those that are near, then whoever is left over: found again after a jump.
+    for near in (True, False):
+        for cost, i, j in costs:
+            if i in found or j in taken or (near and cost > NEAR + WRONG_SIDE):
+                continue
+            (middle, size), before = places[i], alive[j]
+            moved = float(np.linalg.norm(middle - before.palm)) / max(size, before.size)
+            found[i] = Track(before.number, middle, size, hands[i].handedness, at_s, moved > NEAR)
+            taken.add(j)
+    number = first_number
+    for i, (middle, size) in enumerate(places):
+        if i not in found:
+            found[i] = Track(number, middle, size, hands[i].handedness, at_s)
+            number += 1
+    return [found[i] for i in range(len(hands))], [track for j, track in enumerate(alive) if j not in taken]
