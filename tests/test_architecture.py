@@ -1,0 +1,98 @@
+"""The direction of the arrows: who may import whom, and who alone touches the world."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = {
+    "safety_monitor": {"safety_monitor", "audio", "gesture", "media", "models"},
+    "audio": {"audio", "media", "models"},
+    "gesture": {"gesture", "media", "models"},
+    "media": {"media"},
+    "models": {"models"},
+}
+"""Each package -> our packages that it may import."""
+
+ALONE = {
+    "sounddevice": "audio/capture.py",
+    "ai_edge_litert": "models/runtime.py",
+    "pygame": "safety_monitor/actions/",
+    "pyttsx3": "safety_monitor/actions/",
+    "twilio": "safety_monitor/actions/",
+    "apprise": "safety_monitor/actions/",
+    "paho": "safety_monitor/actions/",
+    "pymongo": "safety_monitor/actions/",
+    "firebase_admin": "safety_monitor/actions/",
+}
+"""Third-party package -> the only place that may import it."""
+
+TRAINING_ONLY = {"tensorflow", "keras", "librosa", "sklearn", "scipy", "numba", "matplotlib", "skops", "joblib"}
+
+
+def imports(path: Path, *, top_level_only: bool = False) -> Iterator[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body if top_level_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module
+
+
+def sources(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_run_downwards_only(package: str) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sources(package)
+        for name in imports(path)
+        if name.split(".")[0] in PACKAGES and name.split(".")[0] not in PACKAGES[package]
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("library", "place"), ALONE.items())
+def test_only_one_place_touches_each_part_of_the_world(library: str, place: str) -> None:
+    wrong = [
+        str(path.relative_to(ROOT))
+        for package in PACKAGES
+        for path in sources(package)
+        if library in {name.split(".")[0] for name in imports(path)}
+        and not str(path.relative_to(ROOT)).startswith(place)
+    ]
+    assert wrong == []
+
+
+def test_cameras_are_opened_in_one_place() -> None:
+    wrong = [
+        str(path.relative_to(ROOT))
+        for package in PACKAGES
+        for path in sources(package)
+        if "VideoCapture(" in path.read_text(encoding="utf-8") and path != ROOT / "gesture" / "capture.py"
+    ]
+    assert wrong == []
+
+
+def test_what_the_station_imports_never_leads_to_the_training_libraries() -> None:
+    """Follows the imports that run when the station's own modules are imported."""
+    seen: set[Path] = set()
+    waiting = [path for path in sources("safety_monitor") if path.name != "cli.py"]
+    found = []
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        for name in imports(path, top_level_only=True):
+            if name.split(".")[0] in TRAINING_ONLY:
+                found.append(f"{path.relative_to(ROOT)} imports {name}")
+            if name.split(".")[0] in PACKAGES:
+                module = ROOT / Path(*name.split("."))
+                waiting += [file for file in (module.with_suffix(".py"), module / "__init__.py") if file.is_file()]
+    assert found == []
+    assert ROOT / "audio" / "detector.py" in seen
