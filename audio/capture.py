@@ -3,10 +3,12 @@
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from types import ModuleType
+from typing import Any, NamedTuple, Protocol, cast
 
 import av
 import numpy as np
@@ -15,7 +17,8 @@ from av.audio.frame import AudioFrame
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from media.container import MediaError, display_name, is_address, open_container, reason, start_s
+from media.container import READ_LIMIT_S, MediaError, display_name, is_address, open_container, reason, start_s
+from media.inbox import Inbox
 
 SAMPLE_RATE = 16_000
 """Samples a second of every block, whatever the source's own rate."""
@@ -26,11 +29,21 @@ SMALLEST_GAP_S = 0.1
 """Time stamps of containers are rounded; a smaller hole or overlap is no hole."""
 LONGEST_FILL_S = 1.0
 """A hole up to this long becomes silence; after a longer one the clock jumps."""
-KEPT_S = 10.0
-"""A live source keeps so much sound for a reader that is late."""
-DEVICE_QUIET_S = 3.0
-"""A device that calls no more for so long has gone: a driver tells nobody when its plug is pulled."""
+KEPT_ITEMS = 200
+"""Blocks that a live source keeps for a reader that is late: 10 s."""
+DEVICE_QUIET_S = 5.0
+"""A device that gives nothing for so long has gone: a driver tells nobody when its plug is pulled."""
+AHEAD_S = 0.25
+"""Live sound that comes faster than time passes is left out beyond this."""
+DEVICE_LAG_S = 0.25
+STREAM_LAG_S = 10.0
+"""Live sound that comes later than this has lost something on its way: the clock is set anew."""
+BACKLOG_WAIT_S = 0.005
+"""Sound of a stream that arrives without such a wait was not made just now; servers send some when one connects."""
 RATES = range(1_000, 768_001)
+DEFAULT = "default"
+SOUND_FILES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".m4a", ".mp4", ".mkv", ".webm", ".avi"})
+"""A missing file with such an ending is not taken for a device."""
 
 log = logging.getLogger(__name__)
 
@@ -92,11 +105,12 @@ def open_sound(src: str, *, fast: bool = False, start: float | None = None) -> S
     Raises:
         SoundError: nothing there that can be heard.
     """
-    if not is_address(src) and not Path(src).exists() and (src.isdigit() or not _looks_like_a_file(src)):
-        raise SoundError("devices come next")
+    clock = time.monotonic() if start is None else start
+    if src.isdigit() or not (is_address(src) or Path(src).exists()):
+        return _open_device(src, clock)
     container = _open(src)
     if is_address(src) and (container.duration is None or src.lower().startswith("rtsp")):
-        raise SoundError("streams come next")
+        return _open_stream(display_name(src), container, clock)
     return _Recording(display_name(src), container, fast, start)
 
 
@@ -110,11 +124,7 @@ def read_clip(path: Path | str) -> Samples:
         return np.concatenate([block.samples for block in _recorded_blocks(container, display_name(str(path)))])
 
 
-def _looks_like_a_file(src: str) -> bool:
-    return Path(src).suffix != "" or "/" in src or "\\" in src
-
-
-# -- recordings and streams ------------------------------------------------------------------------------------------
+# -- decoding --------------------------------------------------------------------------------------------------------
 
 
 class _Chunk(NamedTuple):
@@ -122,7 +132,7 @@ class _Chunk(NamedTuple):
 
     samples: Samples
     rate: int
-    at_s: float | None
+    at_s: float
 
 
 def _open(src: str) -> InputContainer:
@@ -137,7 +147,7 @@ def _open(src: str) -> InputContainer:
 
 
 def _chunks(container: InputContainer, name: str) -> Iterator[_Chunk]:
-    """Decode the first sound track; at_s counts from the container's start, None where the file does not say."""
+    """Decode the first sound track, on a time line that counts from the container's start."""
     zero_s = start_s(container)
     end_s = container.duration / av.time_base + 1.0 if container.duration else float("inf")
     at_s = 0.0
@@ -156,9 +166,9 @@ def _chunks(container: InputContainer, name: str) -> Iterator[_Chunk]:
                     continue
                 if frame.sample_rate not in RATES:
                     raise SoundError(f"{name}: {frame.sample_rate} samples a second is no sound that can be judged")
-                known = None if frame.time is None else max(0.0, frame.time - zero_s)
-                at_s = known if known is not None and known <= end_s else at_s
-                yield _Chunk(_mono(frame), frame.sample_rate, known if known == at_s else None)
+                if frame.time is not None and frame.time - zero_s <= end_s:
+                    at_s = max(0.0, frame.time - zero_s)
+                yield _Chunk(_mono(frame), frame.sample_rate, at_s)
                 at_s += frame.samples / frame.sample_rate
     except av.error.EOFError:
         return
@@ -179,13 +189,13 @@ def _mono(frame: AudioFrame) -> Samples:
     else:
         sound = _finite(raw)
     heard = [index for index, name in enumerate(names) if not name.startswith("LFE")]
-    return sound[heard or slice(None)].mean(axis=0, dtype=np.float32)
+    mono: Samples = sound[heard or slice(None)].mean(axis=0, dtype=np.float32)
+    return mono
 
 
 def _finite(samples: NDArray[Any]) -> Samples:
     """float32 within ±1; what is no number becomes silence."""
-    finite: NDArray[Any] = np.where(np.isfinite(samples), samples, 0.0)
-    return finite.clip(-1.0, 1.0).astype(np.float32)
+    return np.where(np.isfinite(samples), samples, 0.0).clip(-1.0, 1.0).astype(np.float32)
 
 
 def _blocks(chunks: Iterable[_Chunk]) -> Iterator[Block]:
@@ -197,7 +207,7 @@ def _blocks(chunks: Iterable[_Chunk]) -> Iterator[Block]:
     slip_s = 0.0
     next_s = 0.0
     for chunk in chunks:
-        at_s = next_s if chunk.at_s is None else chunk.at_s + slip_s
+        at_s = chunk.at_s + slip_s
         hole_s = at_s - next_s
         if cutter is None or cutter.rate != chunk.rate or hole_s > LONGEST_FILL_S:
             if cutter is not None:
@@ -286,3 +296,236 @@ class _Recording:
 
     def close(self) -> None:
         self._closed.set()
+
+
+# -- live ------------------------------------------------------------------------------------------------------------
+
+
+class _Arrival(NamedTuple):
+    chunk: _Chunk
+    at: float
+    """`time.monotonic()` when its last sample was there."""
+
+
+class _Live:
+    """A microphone or stream: somebody fills the inbox, the reader gets blocks on the monotonic clock.
+
+    Args:
+        name: for people.
+        inbox: what has arrived.
+        start: the `time.monotonic()` that is zero.
+        quiet_s: silence of the giver, in seconds, that means it is broken.
+        lag_s: sound that comes later than this has lost something on its way.
+        stop: ends the giver.
+    """
+
+    live = True
+
+    def __init__(
+        self, name: str, inbox: Inbox[_Arrival], start: float, quiet_s: float, lag_s: float, stop: Callable[[], None]
+    ) -> None:
+        self.name = name
+        self._inbox = inbox
+        self._start = start
+        self._quiet_s = quiet_s
+        self._lag_s = lag_s
+        self._stop = stop
+
+    @property
+    def dropped(self) -> int:
+        return self._inbox.dropped
+
+    def __iter__(self) -> Iterator[Block]:
+        try:
+            yield from _blocks(self._on_clock())
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        self._inbox.close()
+        self._stop()
+
+    def _on_clock(self) -> Iterator[_Chunk]:
+        """Put the source's own time line, which has no jitter, on the monotonic clock, which does not drift."""
+        offset_s: float | None = None
+        for chunk, at in self._arrivals():
+            seconds = len(chunk.samples) / chunk.rate
+            now_s = at - self._start - (chunk.at_s + seconds)
+            if offset_s is None or now_s - offset_s > self._lag_s:
+                offset_s = now_s
+            elif offset_s - now_s > AHEAD_S:
+                offset_s -= seconds
+                self._inbox.lose()
+                continue
+            yield _Chunk(_finite(chunk.samples), chunk.rate, chunk.at_s + offset_s)
+
+    def _arrivals(self) -> Iterator[_Arrival]:
+        while (arrival := self._inbox.take(self._quiet_s)) is not None:
+            yield arrival
+        if not self._inbox.closed:
+            raise SoundError(f"{self.name}: has given no sound for {self._quiet_s:.0f} s")
+
+
+def _open_stream(name: str, container: InputContainer, start: float) -> SoundSource:
+    inbox: Inbox[_Arrival] = Inbox(KEPT_ITEMS)
+    threading.Thread(target=_read_stream, args=(name, container, inbox), name="sound-stream", daemon=True).start()
+    return _Live(name, inbox, start, READ_LIMIT_S + 1.0, STREAM_LAG_S, stop=lambda: None)
+
+
+def _read_stream(name: str, container: InputContainer, inbox: Inbox[_Arrival]) -> None:
+    """Fill the inbox until the stream ends or nobody wants it; runs in a thread of its own."""
+    try:
+        with container:
+            before = time.monotonic()
+            backlog = True
+            for chunk in _chunks(container, name):
+                now = time.monotonic()
+                backlog = backlog and now - before < BACKLOG_WAIT_S
+                before = now
+                if not backlog:
+                    inbox.put(_Arrival(chunk, now))
+                if inbox.closed:
+                    return
+        inbox.end(SoundError(f"{name}: the stream has ended"))
+    except Exception as error:  # whatever it is, the reader must hear of it
+        inbox.end(error)
+
+
+# -- devices ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SoundDevice:
+    """A sound device that can be heard through.
+
+    Attributes:
+        number: what selects it; may change when devices come and go.
+        name: as the system calls it.
+        default: whether it is the one taken when none is named.
+    """
+
+    number: int
+    name: str
+    default: bool
+
+
+_devices_lock = threading.Lock()
+_devices_open = 0
+
+
+def list_devices() -> list[SoundDevice]:
+    """The microphones and other inputs that are there now.
+
+    While a device of this process is open, those that came since are not seen.
+
+    Raises:
+        SoundError: PortAudio is missing.
+    """
+    with _devices_lock:
+        return _found_devices(_port_audio())
+
+
+def _port_audio() -> ModuleType:
+    try:
+        import sounddevice  # here, because without the PortAudio library even the import fails
+    except (ImportError, OSError) as error:
+        raise SoundError(f"no sound devices: {error}; install PortAudio (Debian: libportaudio2)") from None
+    if not _devices_open:
+        # PortAudio looks for devices only when it starts; starting it anew would end every open stream.
+        sounddevice._terminate()
+        sounddevice._initialize()
+    return cast(ModuleType, sounddevice)
+
+
+def _found_devices(port_audio: ModuleType) -> list[SoundDevice]:
+    default = port_audio.default.device[0]
+    return [
+        SoundDevice(number, found["name"], number == default)
+        for number, found in enumerate(port_audio.query_devices())
+        if found["max_input_channels"] > 0
+    ]
+
+
+def _choose_device(devices: list[SoundDevice], src: str) -> SoundDevice:
+    """By number, else by name: the exact name before a part of it, the default device before others."""
+    if not devices:
+        raise SoundError(f"{src}: no such file, and no sound device is there; connect a microphone")
+    wanted = src.casefold()
+    tests: list[Callable[[SoundDevice], bool]] = [
+        lambda device: src.isdigit() and device.number == int(src),
+        lambda device: device.name.casefold() == wanted,
+        lambda device: wanted == DEFAULT and device.default,
+        lambda device: not src.isdigit() and wanted in device.name.casefold(),
+    ]
+    for fits in tests:
+        found = [device for device in devices if fits(device)]
+        if found:
+            return max(found, key=lambda device: device.default)
+    there = ", ".join(f"{device.number} ({device.name})" for device in devices)
+    what = "no sound device has that number" if src.isdigit() else "no such file or sound device"
+    raise SoundError(f"{src}: {what}; there are: {there}")
+
+
+def _open_device(src: str, start: float) -> SoundSource:
+    global _devices_open
+    with _devices_lock:
+        try:
+            port_audio = _port_audio()
+            device = _choose_device(_found_devices(port_audio), src)
+        except SoundError:
+            if Path(src).suffix in SOUND_FILES:
+                raise SoundError(f"{src}: no such file") from None
+            raise
+        inbox: Inbox[_Arrival] = Inbox(KEPT_ITEMS)
+        stream = _start_device(port_audio, device, inbox)
+        _devices_open += 1
+    return _Live(device.name, inbox, start, DEVICE_QUIET_S, DEVICE_LAG_S, stop=partial(_stop_device, stream))
+
+
+def _start_device(port_audio: ModuleType, device: SoundDevice, inbox: Inbox[_Arrival]) -> Any:
+    """At 16 kHz and one channel if the device can, else as it can: then we convert."""
+    about = port_audio.query_devices(device.number)
+    own_rate = round(about["default_samplerate"])
+    formats = [(SAMPLE_RATE, 1), (own_rate, 1), (own_rate, about["max_input_channels"])]
+    refusal = ""
+    for rate, channels in formats:
+        try:
+            stream = port_audio.InputStream(
+                device=device.number,
+                samplerate=rate,
+                channels=channels,
+                blocksize=rate * BLOCK_SAMPLES // SAMPLE_RATE,
+                dtype="float32",
+                latency="low",
+                callback=_on_sound(inbox, rate),
+                finished_callback=lambda: inbox.end(SoundError(f"{device.name}: the device has stopped")),
+            )
+            stream.start()
+        except port_audio.PortAudioError as error:
+            refusal = str(error.args[0]).splitlines()[0]
+        else:
+            return stream
+    raise SoundError(f"{device.name}: cannot be opened: {refusal}; another program may be using it")
+
+
+def _on_sound(inbox: Inbox[_Arrival], rate: int) -> Callable[[NDArray[np.float32], int, object, Any], None]:
+    """The function PortAudio calls with each block, in its own thread: it must be quick and never wait."""
+    given = 0
+
+    def take(samples: NDArray[np.float32], count: int, _times: object, status: Any) -> None:
+        nonlocal given
+        now = time.monotonic()
+        if status.input_overflow:
+            inbox.lose()
+        inbox.put(_Arrival(_Chunk(samples.mean(axis=1), rate, given / rate), now))
+        given += count
+
+    return take
+
+
+def _stop_device(stream: Any) -> None:
+    global _devices_open
+    with _devices_lock:
+        if not stream.closed:
+            stream.close(ignore_errors=True)
+            _devices_open -= 1

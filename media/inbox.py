@@ -28,6 +28,11 @@ class Inbox(Generic[T]):
             self._items.append(item)
             self._changed.notify()
 
+    def lose(self) -> None:
+        """Count an item that was lost before it could be added, or was of no use."""
+        with self._changed:
+            self.dropped += 1
+
     def take(self, timeout: float) -> T | None:
         """The oldest item, as soon as there is one; None when closed, or after `timeout` seconds without.
 
