@@ -28,6 +28,7 @@ def siren() -> NDArray[np.int16]:
     turns = np.cumsum(frequency) / RATE
     turns *= round(turns[-1]) / turns[-1]
     wave = np.tanh(2.2 * np.sin(2 * np.pi * turns) + 0.8 * np.sin(4 * np.pi * turns + 0.6))
+    wave -= wave.mean()
     wave *= 0.95 / np.abs(wave).max()
     return np.round(wave * 32_767).astype(np.int16)
 

@@ -1,0 +1,117 @@
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from safety_monitor.actions.own_sound import OwnSound
+from safety_monitor.actions.speech import Speech, announcement
+from safety_monitor.incident import Evidence, Incident, Sense, State
+from tests.safety_monitor.actions.conftest import RATE, SoundSystem
+
+
+def incident(*labels: str) -> Incident:
+    return Incident("0", State.CONFIRMED, 1.0, 0.9, tuple(Evidence(Sense.AUDIO, x, 0.9, 1.0) for x in labels), "")
+
+
+@pytest.mark.parametrize(
+    ("template", "labels", "said"),
+    [
+        ("Emergency. {what}.", ["scream"], "Emergency. A scream was heard."),
+        ("{what} at {station}", ["signal_for_help"], "The signal for help was seen at the hall"),
+        ("{what}", ["signal_for_help", "scream"], "A scream was heard. The signal for help was seen"),
+        ("{what}", ["thumb_tucked"], "thumb tucked was seen"),
+        ("Help {is} coming", ["scream"], "Help {is} coming"),
+    ],
+)
+def test_says_what_was_noticed(template: str, labels: list[str], said: str) -> None:
+    assert announcement(template, incident(*labels), "the hall") == said
+
+
+def test_speaks_again_and_again(sound_system: SoundSystem, speech: Speech, own_sound: OwnSound) -> None:
+    for _ in range(2):
+        recording = sound_system.record()
+        begun = time.monotonic()
+        outcome = speech.deliver(incident("scream"))
+        ended = time.monotonic()
+        samples = recording.stop()
+        assert outcome.ok
+        assert outcome.detail == "said: Emergency. A scream was heard."
+        size = RATE // 20
+        level = np.sqrt((samples[: len(samples) // size * size].reshape(-1, size) ** 2).mean(axis=1))
+        assert (level > 0.01).sum() / 20 > 1.0, "there was not a second of voice in the room"
+        assert own_sound.deaf_at((begun + ended) / 2)
+        assert not own_sound.deaf_at(ended + own_sound.tail_s + 0.001)
+
+
+def test_the_siren_is_hushed_exactly_while_it_speaks(sound_system: SoundSystem, own_sound: OwnSound) -> None:
+    hushed: list[bool] = []
+    speech = Speech(own_sound, text="Help.", limit_s=20.0, hush=hushed.append)
+    assert speech.deliver(incident("scream")).ok
+    assert hushed == [True, False]
+    speech.close()
+
+
+def test_a_hung_voice_is_ended_and_the_next_words_are_said(sound_system: SoundSystem, own_sound: OwnSound) -> None:
+    speech = Speech(own_sound, text="Help.", limit_s=6.0)
+    assert speech.check().ok
+    hung = speech.pid
+    os.kill(hung, signal.SIGSTOP)
+    outcome = speech.deliver(incident("scream"))
+    assert not outcome.ok
+    assert outcome.detail.startswith("voice: was not done within 6 s")
+    assert speech.pid != hung
+    assert not own_sound.deaf_at(time.monotonic() + 10)
+    assert speech.deliver(incident("scream")).ok
+    speech.close()
+
+
+def test_a_hung_sound_system_does_not_hang_the_voice(sound_system: SoundSystem, own_sound: OwnSound) -> None:
+    speech = Speech(own_sound, text="Help.", limit_s=2.0)
+    os.kill(sound_system.pid, signal.SIGSTOP)
+    outcome = speech.deliver(incident("scream"))
+    speech.close()
+    assert not outcome.ok
+    assert "\n" not in outcome.detail
+
+
+def test_can_be_interrupted(sound_system: SoundSystem, speech: Speech) -> None:
+    recording = sound_system.record()
+    outcomes = []
+    speaking = threading.Thread(target=lambda: outcomes.append(speech.say("one two three four five " * 40)))
+    speaking.start()
+    heard = b""
+    while np.abs(np.frombuffer(heard, "<i2")).max(initial=0) < 500:  # until the voice is in the sink
+        heard = recording.chunks.get(timeout=60)
+    speech.interrupt()
+    speaking.join()
+    recording.stop()
+    assert outcomes[0].ok
+    assert outcomes[0].detail == "voice stopped"
+
+
+@pytest.mark.usefixtures("no_sound_system")
+def test_without_a_sound_device_it_says_so_in_one_line(speech: Speech, capfd: pytest.CaptureFixture[str]) -> None:
+    for outcome in (speech.deliver(incident("scream")), speech.check()):
+        assert not outcome.ok
+        assert outcome.detail.startswith("voice: no sound device can be opened (")
+        assert "\n" not in outcome.detail
+    assert capfd.readouterr().out == "", "standard output belongs to the station's own lines"
+
+
+def test_without_aplay_it_says_what_to_install(
+    own_sound: OwnSound, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    speech = Speech(own_sound, text="Help.", limit_s=20.0)
+    outcome = speech.deliver(incident("scream"))
+    speech.close()
+    assert not outcome.ok
+    assert outcome.detail == "voice: aplay is missing, install the package alsa-utils"
+
+
+def test_nothing_to_say_is_a_failure(speech: Speech) -> None:
+    assert not speech.say("  ").ok
