@@ -1,12 +1,13 @@
 """Where pictures come from: camera, file, stream or folder, all as the same frames."""
 
 import logging
+import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import av
 import cv2
@@ -17,16 +18,24 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from media.container import MediaError, display_name, is_address, open_container, reason, start_s
+from media.inbox import Inbox
 
 PICTURES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".pbm", ".pgm", ".ppm"}
 )
 """Files with these endings are still pictures; what has another is opened as a video."""
 FOLDER_FPS = 10.0
+VIDEOS = frozenset({".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".gif"})
+"""A missing file with such an ending, or that of a picture, is not taken for a camera."""
+DEFAULT = "default"
+QUIET_S = 5.0
+"""A camera or stream that gives nothing for so long has gone."""
+CAMERAS = Path("/sys/class/video4linux")
 
 log = logging.getLogger(__name__)
 
 Image = NDArray[np.uint8]
+Raw = TypeVar("Raw")
 
 
 class CameraError(Exception):
@@ -92,8 +101,14 @@ def open_camera(src: str, *, fast: bool = False, fps: float | None = None, start
         return _Recording(path.name or src, frames, fast, start)
     if not is_address(src) and path.is_file() and path.suffix.lower() in PICTURES:
         return _Recording(path.name, iter([Frame(_read_picture(path), 0.0)]), fast, start)
+    clock = time.monotonic() if start is None else start
+    if src.isdigit() or not (is_address(src) or path.exists()):
+        return _open_device(src, clock)
     container = _open(src)
-    return _Recording(display_name(src), _video_frames(container, display_name(src)), fast, start)
+    name = display_name(src)
+    if is_address(src) and (container.duration is None or src.lower().startswith("rtsp")):
+        return _open_stream(name, container, clock)
+    return _Recording(name, _video_frames(container, name), fast, start)
 
 
 # -- pictures --------------------------------------------------------------------------------------------------------
@@ -237,3 +252,150 @@ class _Recording:
 
     def close(self) -> None:
         self._closed.set()
+
+
+# -- live ------------------------------------------------------------------------------------------------------------
+
+
+class _Live(Generic[Raw]):
+    """A camera or stream: somebody puts each picture into the inbox, the reader gets the newest.
+
+    Args:
+        name: for people.
+        inbox: the newest picture, still as its source gives it, and the `time.monotonic()` when it was there.
+        start: the `time.monotonic()` that is zero.
+        image: makes a frame's image of what lies in the inbox; here, so that it is done only for those that are used.
+    """
+
+    live = True
+
+    def __init__(self, name: str, inbox: Inbox[tuple[Raw, float]], start: float, image: Callable[[Raw], Image]) -> None:
+        self.name = name
+        self._inbox = inbox
+        self._start = start
+        self._image = image
+
+    @property
+    def dropped(self) -> int:
+        return self._inbox.dropped
+
+    def __iter__(self) -> Iterator[Frame]:
+        last_s = -math.inf
+        try:
+            while (arrival := self._inbox.take(QUIET_S)) is not None:
+                raw, at = arrival
+                last_s = max(at - self._start, math.nextafter(last_s, math.inf))
+                yield Frame(self._image(raw), last_s)
+            if not self._inbox.closed:
+                raise CameraError(f"{self.name}: has given no picture for {QUIET_S:.0f} s")
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        self._inbox.close()
+
+
+def _start_live(name: str, start: float, pictures: Iterator[Raw], image: Callable[[Raw], Image]) -> FrameSource:
+    """Take all pictures in a thread, give the newest."""
+    inbox: Inbox[tuple[Raw, float]] = Inbox(1)
+
+    def take() -> None:
+        try:
+            for picture in pictures:
+                if inbox.closed:
+                    return
+                inbox.put((picture, time.monotonic()))
+            inbox.end(CameraError(f"{name}: the stream has ended"))
+        except Exception as error:  # whatever it is, the reader must hear of it
+            inbox.end(error)
+
+    threading.Thread(target=take, name="camera", daemon=True).start()
+    return _Live(name, inbox, start, image)
+
+
+def _open_stream(name: str, container: InputContainer, start: float) -> FrameSource:
+    def pictures() -> Iterator[VideoFrame]:
+        with container:
+            yield from _decoded(container, name)
+
+    return _start_live(name, start, pictures(), _upright)
+
+
+# -- cameras ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A camera of this machine.
+
+    Attributes:
+        number: what selects it; may change when cameras come and go.
+        name: as the system calls it.
+    """
+
+    number: int
+    name: str
+
+
+def list_cameras() -> list[Camera]:
+    """The cameras that are there now; none on other systems than Linux, where they are opened by number."""
+    found = []
+    for node in CAMERAS.glob("video*"):
+        try:
+            # The further nodes of a camera give descriptions of its pictures, not pictures.
+            if (node / "index").read_text().strip() == "0":
+                found.append(Camera(int(node.name.removeprefix("video")), (node / "name").read_text().strip()))
+        except (OSError, ValueError):
+            continue  # gone since it was listed
+    return sorted(found, key=lambda camera: camera.number)
+
+
+def _choose_camera(cameras: list[Camera], src: str) -> Camera:
+    """By number, else by name: the exact name before a part of it."""
+    if src.isdigit():
+        number = int(src)
+        return next((camera for camera in cameras if camera.number == number), Camera(number, f"camera {number}"))
+    wanted = src.casefold()
+    for fits in (
+        lambda camera: camera.name.casefold() == wanted,
+        lambda camera: wanted == DEFAULT or wanted in camera.name.casefold(),
+    ):
+        if found := [camera for camera in cameras if fits(camera)]:
+            return found[0]
+    if Path(src).suffix.lower() in VIDEOS | PICTURES:
+        raise CameraError(f"{src}: no such file")
+    raise CameraError(f"{src}: no such file, folder or camera; {_cameras_there(cameras)}")
+
+
+def _cameras_there(cameras: list[Camera]) -> str:
+    if not cameras:
+        return "no camera is there: connect one"
+    return "there are: " + ", ".join(f"{camera.number} ({camera.name})" for camera in cameras)
+
+
+def _open_device(src: str, start: float) -> FrameSource:
+    cameras = list_cameras()
+    camera = _choose_camera(cameras, src)
+    if CAMERAS.parent.is_dir() and not Path(f"/dev/video{camera.number}").exists():
+        raise CameraError(f"{src}: no camera has that number; {_cameras_there(cameras)}")
+    capture = cv2.VideoCapture(camera.number)
+    if not capture.isOpened():
+        capture.release()
+        raise CameraError(f"{camera.name}: cannot be opened; another program may be using it")
+    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # where the driver can: no picture from a while ago
+
+    def pictures() -> Iterator[cv2.typing.MatLike]:
+        try:
+            while True:
+                there, picture = capture.read()
+                if not there:
+                    raise CameraError(f"{camera.name}: gives no pictures any more")
+                yield picture
+        finally:
+            capture.release()
+
+    return _start_live(camera.name, start, pictures(), _from_bgr)
+
+
+def _from_bgr(picture: cv2.typing.MatLike) -> Image:
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
