@@ -7,7 +7,7 @@ DATA ?= ../shared/data
 STATION_PACKAGES := python3-venv libportaudio2 espeak-ng alsa-utils libgl1 libegl1 libgles2 libglib2.0-0
 TEST_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins
 
-.PHONY: run setup test check lock models bench clean
+.PHONY: run setup test check lock models docs clean
 
 run: setup ## set up what is missing and start the station; without camera and microphone it plays the demo scene
 	@$(BIN)/safety-monitor run --demo-without-devices $(ARGS)
@@ -43,6 +43,9 @@ lock: .venv/test ## the locked sets, made anew from pyproject.toml
 		--upgrade pyproject.toml --output-file requirements.txt
 	$(BIN)/uv pip compile --quiet --no-header --no-annotate --custom-compile-command "make lock" \
 		--constraint requirements.txt --extra train --extra test pyproject.toml --output-file requirements-test.txt
+
+docs: .venv/station ## the pages that the program writes itself
+	$(BIN)/safety-monitor settings | scripts/fill-block docs/settings.md
 
 clean: ## forget the virtual environment; recordings, journal and models of the station stay
 	rm -rf .venv

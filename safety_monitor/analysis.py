@@ -9,27 +9,35 @@ from typing import Any, Self, TypeVar
 from audio.capture import SoundError, open_sound
 from audio.detector import ScreamDetector, ScreamModel, SoundReading, judge_file
 from gesture.capture import PICTURES, CameraError, open_camera
-from gesture.detector import GestureDetector, HandReading
+from gesture.detector import HandReading, PictureReader
 from media.container import MediaError, contents
 from safety_monitor.config import Settings
 from safety_monitor.emergency import EmergencyGestures
 from safety_monitor.fusion import Fusion
 from safety_monitor.incident import Incident, incident_json
-from safety_monitor.senses import gesture_moment, hear, load_gesture_detector, load_scream_classifier, see, sound_moment
+from safety_monitor.senses import (
+    gesture_moment,
+    hear,
+    load_gesture_detector,
+    load_picture_reader,
+    load_scream_classifier,
+    see,
+    sound_moment,
+)
 
 Reading = TypeVar("Reading")
 
 
 class Analyst:
-    """Judges one file after another; each detector is loaded once, when the first file needs it.
+    """Judges one file after another; what it can use again is loaded once, when the first file needs it.
 
-    A context manager: leaving it gives the detectors back.
+    A context manager: leaving it gives the models back.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._ears: ScreamModel | None = None
-        self._eyes: GestureDetector | None = None
+        self._reader: PictureReader | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -37,8 +45,8 @@ class Analyst:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._eyes is not None:
-            self._eyes.close()
+        if self._reader is not None:
+            self._reader.close()
 
     def analyze(self, file: Path) -> dict[str, Any]:
         """Everything the station would say of a file, as JSON values.
@@ -96,22 +104,20 @@ class Analyst:
             self._ears = load_scream_classifier(self._settings)
         return self._ears
 
-    def _seeing(self) -> GestureDetector:
-        if self._eyes is None:
-            self._eyes = load_gesture_detector(self._settings)
-        return self._eyes
-
     def _listen(self, file: Path) -> Iterator[SoundReading]:
         return hear(open_sound(str(file), fast=True), ScreamDetector(self._hearing()))
 
     def _watch(self, file: Path) -> Iterator[tuple[float, list[HandReading]]]:
-        eyes = self._seeing()
-        eyes.restart()
-        return see(open_camera(str(file), fast=True), eyes)
+        detector = load_gesture_detector(self._settings)  # a fresh one: hands of another recording are other hands
+        try:
+            yield from see(open_camera(str(file), fast=True), detector)
+        finally:
+            detector.close()
 
     def _look_at(self, file: Path) -> list[tuple[float, list[HandReading]]]:
-        eyes = self._seeing()
-        return [(frame.at_s, eyes.read_picture(frame.image)) for frame in open_camera(str(file), fast=True)]
+        if self._reader is None:
+            self._reader = load_picture_reader(self._settings)
+        return [(frame.at_s, self._reader.read(frame.image)) for frame in open_camera(str(file), fast=True)]
 
     def _incidents(
         self, heard: Iterable[SoundReading], seen: Iterable[tuple[float, list[HandReading]]]

@@ -256,6 +256,14 @@ def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         raise typer.Exit(TROUBLE)
 
 
+@app.command()
+def settings() -> None:
+    """Print a station.toml with every setting, its default and its meaning."""
+    from safety_monitor.settings_page import template
+
+    print(template())
+
+
 def main() -> None:
     """The console script."""
     try:

@@ -170,7 +170,7 @@ class Settings(Section):
     """All settings of a station."""
 
     home: Path = Field(default_factory=lambda: user_data_path("safety-monitor", appauthor=False))
-    """Folder for everything the station writes."""
+    """Folder for everything the station writes; by default the user's data folder."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """How much is written to stderr."""
     station: Station = Station()

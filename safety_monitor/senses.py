@@ -8,8 +8,9 @@ import numpy as np
 from audio.capture import SAMPLE_RATE, Block, SoundError, open_sound
 from audio.detector import ScreamDetector, ScreamModel, SoundReading, load_scream_model
 from gesture.capture import CameraError, Frame, FrameSource, open_camera
-from gesture.detector import GestureDetector, HandReading
+from gesture.detector import GestureDetector, HandReading, PictureReader
 from models.card import ModelError
+from models.registry import open_card
 from safety_monitor.config import Settings
 from safety_monitor.demo import open_demo_camera, open_demo_sound
 from safety_monitor.emergency import EmergencyGestures, scream_evidence, unknown_labels
@@ -43,21 +44,28 @@ def load_gesture_detector(settings: Settings) -> GestureDetector:
     Raises:
         SenseError: a model cannot be used, or an emergency gesture is none that the models know.
     """
+    seeing, home = settings.seeing, settings.home / "models"
     try:
-        detector = GestureDetector.load(
-            hands=settings.seeing.hands,
-            hand_model=settings.seeing.hand_model,
-            signs=settings.seeing.signs,
-            motions=settings.seeing.motions,
-            home=settings.home / "models",
-        )
+        signs = open_card(seeing.signs, task="signs", home=home)[1].labels
+        complaints = unknown_labels(settings.emergency.gestures, signs, ())
+        if complaints:
+            raise SenseError(complaints[0])
+        return GestureDetector(seeing.hand_model, seeing.hands, signs=seeing.signs, home=home)
     except ModelError as error:
         raise SenseError(str(error)) from None
-    complaints = unknown_labels(settings.emergency.gestures, detector.signs, detector.movements)
-    if complaints:
-        detector.close()
-        raise SenseError(complaints[0])
-    return detector
+
+
+def load_picture_reader(settings: Settings) -> PictureReader:
+    """The same for still pictures that have nothing to do with each other.
+
+    Raises:
+        SenseError: a model cannot be used.
+    """
+    seeing = settings.seeing
+    try:
+        return PictureReader(seeing.hand_model, seeing.hands, signs=seeing.signs, home=settings.home / "models")
+    except ModelError as error:
+        raise SenseError(str(error)) from None
 
 
 def load_hearing(settings: Settings, *, fast: bool, deaf: Deaf) -> ReadySense:
