@@ -11,6 +11,7 @@ from gesture import signal_for_help
 from gesture.capture import Frame
 from gesture.hands import Hand, HandFinder, find_in_picture
 from gesture.keypoint_classifier import SignClassifier
+from gesture.point_history_classifier import MotionClassifier, PointHistory
 from gesture.tracks import Track, assign, distinct
 from models.hand_landmarker import default_path
 
@@ -53,6 +54,7 @@ class GestureDetector:
         hand_model: the `hand_landmarker.task` file; by default the one in the cache folder.
         max_hands: how many hands are judged, 1 to 4.
         signs: name of the sign model, or a path to its folder.
+        motions: name of the movement model, or a path to its folder.
         home: a folder with the user's own models.
         limits: what counts as the Signal for Help.
 
@@ -66,11 +68,12 @@ class GestureDetector:
         max_hands: int = 2,
         *,
         signs: str = "signs",
+        motions: str = "motions",
         home: Path | None = None,
         limits: signal_for_help.Limits = signal_for_help.DEFAULT,
     ) -> None:
         self._finder = HandFinder(hand_model or default_path(), max_hands)
-        self._judge = HandJudge(SignClassifier.load(signs, home), limits)
+        self._judge = HandJudge(SignClassifier.load(signs, home), MotionClassifier.load(motions, home), limits)
 
     def see(self, frame: Frame) -> list[HandReading]:
         """What the hands of one frame show; frames of one source in order of time."""
@@ -87,15 +90,23 @@ class HandJudge:
 
     Args:
         signs: the static classifier.
+        motions: the movement classifier.
         limits: what counts as the Signal for Help.
     """
 
-    def __init__(self, signs: SignClassifier, limits: signal_for_help.Limits = signal_for_help.DEFAULT) -> None:
+    def __init__(
+        self,
+        signs: SignClassifier,
+        motions: MotionClassifier,
+        limits: signal_for_help.Limits = signal_for_help.DEFAULT,
+    ) -> None:
         self._signs = signs
+        self._motions = motions
         self._limits = limits
         self._tracks: list[Track] = []
         self._next_number = 1
         self._help: dict[int, signal_for_help.Progress] = {}
+        self._histories: dict[int, PointHistory] = {}
 
     def __call__(self, hands: Sequence[Hand], at_s: float, aspect: float) -> list[HandReading]:
         """Readings of the hands of one frame.
@@ -111,22 +122,32 @@ class HandJudge:
         self._next_number = max([self._next_number - 1, *(track.number for track in found)]) + 1
         alive = {track.number for track in self._tracks}
         self._help = {number: progress for number, progress in self._help.items() if number in alive}
-        probabilities = self._signs(hands, aspect)
+        self._histories = {number: history for number, history in self._histories.items() if number in alive}
+        for hand, track in zip(hands, found, strict=True):
+            history = self._histories.setdefault(track.number, PointHistory())
+            history.add(at_s, hand.landmarks, track.size, aspect, anew=track.jumped)
+        signs = self._signs(hands, aspect)
+        movements = self._motions([self._histories[track.number] for track in found])
         return [
-            self._read(hand, track, signs, at_s) for hand, track, signs in zip(hands, found, probabilities, strict=True)
+            self._read(hand, track, named(self._signs.labels, sign), movement, at_s)
+            for hand, track, sign, movement in zip(hands, found, signs, movements, strict=True)
         ]
 
-    def _read(self, hand: Hand, track: Track, signs: NDArray[np.float32], at_s: float) -> HandReading:
-        by_label = named(self._signs.labels, signs)
+    def _read(
+        self, hand: Hand, track: Track, signs: dict[str, float], movement: NDArray[np.float32] | None, at_s: float
+    ) -> HandReading:
         before = self._help.get(track.number, signal_for_help.START)
-        progress = self._help[track.number] = signal_for_help.step(before, by_label, at_s, self._limits)
+        progress = self._help[track.number] = signal_for_help.step(before, signs, at_s, self._limits)
+        movements = {} if movement is None else named(self._motions.labels, movement)
         return HandReading(
             at_s=at_s,
             hand=track.number,
             handedness=hand.handedness,
             landmarks=hand.landmarks,
-            sign=max(by_label, key=lambda label: by_label[label]),
-            sign_probabilities=by_label,
+            sign=likeliest(signs),
+            sign_probabilities=signs,
+            movement=likeliest(movements) if movements else None,
+            movement_probabilities=movements,
             sequences={signal_for_help.NAME: signal_for_help.confidence(progress, self._limits)},
         )
 
@@ -157,8 +178,7 @@ class PictureReader:
         readings = []
         for number, (hand, signs) in enumerate(zip(hands, self._signs(hands, height / width), strict=True), start=1):
             by_label = named(self._signs.labels, signs)
-            sign = max(by_label, key=lambda label: by_label[label])
-            readings.append(HandReading(0.0, number, hand.handedness, hand.landmarks, sign, by_label))
+            readings.append(HandReading(0.0, number, hand.handedness, hand.landmarks, likeliest(by_label), by_label))
         return readings
 
     def close(self) -> None:
@@ -169,3 +189,8 @@ class PictureReader:
 def named(labels: Sequence[str], probabilities: NDArray[np.float32]) -> dict[str, float]:
     """Probabilities by label."""
     return {label: float(value) for label, value in zip(labels, probabilities, strict=True)}
+
+
+def likeliest(probabilities: Mapping[str, float]) -> str:
+    """The label with the highest probability."""
+    return max(probabilities, key=lambda label: probabilities[label])

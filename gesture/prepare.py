@@ -4,12 +4,15 @@ Labels are looked at, not taken over: a picture is given the sign that it shows.
 ASL letters that differ from a sign by a hair) are left out rather than taught as "none".
 """
 
+import csv
+import gzip
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from gesture.tables import HandTable, TableError, join, read_rows, write_hands
+from gesture.point_history_classifier import POINTS, motion_features
+from gesture.tables import HandTable, PathTable, TableError, join, read_rows, write_hands, write_paths
 
 SIGNS = ("open_palm", "thumb_tucked", "fist", "pointer", "ok", "victory", "thumb_up", "thumb_down", "none")
 SOURCES = ("ardamavi", "subhi", "linto", "massey", "tomnlittle")
@@ -58,17 +61,54 @@ def _read_source(path: Path, source: str) -> HandTable:
     )
 
 
+def path_table(shared: Path, seed: int = 20) -> PathTable:
+    """Circles and rest from a table of the two-model format, which knows neither time nor the size of the hand.
+
+    Its points are shares of a 960x540 picture; a palm is taken for 6 to 12 % of the width. Rows in which the tracker
+    lost the hand (a jump across the picture) are left out, and so are circles of which too little is seen.
+
+    Raises:
+        TableError: the table is missing or malformed.
+    """
+    path = shared / "gesture" / "tables" / "kinivi" / "point_history_classifier" / "point_history.csv.gz"
+    try:
+        with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
+            rows = np.array([[float(value) for value in row] for row in csv.reader(file) if row], np.float32)
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path}: cannot be read: {error}") from None
+    paths = rows[:, 1:].reshape(-1, 16, 2) * np.array([1, 540 / 960], np.float32)
+    rng = np.random.default_rng(seed)
+    paths /= rng.uniform(0.06, 0.12, len(paths))[:, None, None].astype(np.float32)
+    label = np.array(["stop", "clockwise", "counter_clockwise", "move"])[rows[:, 0].astype(int)]
+    whole = np.linalg.norm(np.diff(paths, axis=1), axis=2).max(axis=1) < 2.0
+    turns = motion_features(paths)[:, 2 * POINTS + 3]
+    circles = np.where(label == "clockwise", turns, -turns) > 0.65
+    kept = whole & ((label == "stop") | (np.isin(label, ["clockwise", "counter_clockwise"]) & circles))
+    count = int(kept.sum())
+    return PathTable(
+        paths=paths[kept],
+        label=label[kept],
+        source=np.full(count, "kinivi"),
+        person=np.full(count, "kinivi"),
+        session=np.full(count, ""),
+        at_s=np.zeros(count, np.float32),
+    )
+
+
 def main(arguments: list[str]) -> int:
-    """Write `data/signs.csv.gz`; exit status 1 and one line where the development data cannot be read."""
+    """Write `data/signs.csv.gz` and `data/motions.csv.gz`; exit status 1 and one line where that cannot be done."""
     shared = Path(arguments[0] if arguments else "../shared/data")
     target = Path(__file__).resolve().parent.parent / "data"
     try:
         table = sign_table(shared)
+        paths = path_table(shared)
     except TableError as error:
         print(error, file=sys.stderr)
         return 1
     write_hands(target / "signs.csv.gz", table)
     print(f"{target / 'signs.csv.gz'}: {len(table)} hands of {len(np.unique(table.person))} people")
+    write_paths(target / "motions.csv.gz", paths)
+    print(f"{target / 'motions.csv.gz'}: {len(paths)} movements")
     return 0
 
 

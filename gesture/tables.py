@@ -21,6 +21,7 @@ Text = NDArray[np.str_]
 HEAD = ("label", "source", "person", "session", "handedness", "at_s", "aspect")
 LANDMARK_COLUMNS = tuple(f"{axis}{joint}" for joint in range(21) for axis in "xyz")
 MOTION_HEAD = ("label", "source", "person", "session", "at_s")
+PATH_COLUMNS = tuple(f"{axis}{point}" for point in range(16) for axis in "xy")
 
 
 class TableError(Exception):
@@ -162,6 +163,68 @@ def write_hands(path: Path, table: HandTable) -> None:
                 f"{table.at_s[i]:.3f}",
                 f"{table.aspect[i]:.4f}",
                 *(f"{value:.4f}" for value in table.landmarks[i].ravel()),
+            )
+            for i in range(len(table))
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PathTable:
+    """Labelled movements.
+
+    Attributes:
+        paths: float32 of shape (n, 16, 2), in palm sizes, y down, oldest point first.
+        label, source, person, session: n texts each.
+        at_s: float32 of shape (n,), seconds on the source's clock at the newest point.
+    """
+
+    paths: Points
+    label: Text
+    source: Text
+    person: Text
+    session: Text
+    at_s: Points
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+def read_paths(path: Path) -> PathTable:
+    """A table of movements as `write_paths` writes it.
+
+    Raises:
+        TableError: missing, malformed, or a row with a value that is not finite.
+    """
+    rows = read_rows(path)
+    numbers = [_numbers(path, i, row, ("at_s", *PATH_COLUMNS)) for i, row in enumerate(rows, start=1)]
+    values = np.array(numbers, np.float32).reshape(len(rows), 1 + len(PATH_COLUMNS))
+    for i, row in enumerate(rows, start=1):
+        if not row.get("label"):
+            raise TableError(f"{path}: row {i}: has no label")
+    return PathTable(
+        paths=values[:, 1:].reshape(-1, 16, 2),
+        label=np.array([row["label"] for row in rows], np.str_),
+        source=np.array([row.get("source", "") for row in rows], np.str_),
+        person=np.array([row.get("person", "") for row in rows], np.str_),
+        session=np.array([row.get("session", "") for row in rows], np.str_),
+        at_s=values[:, 0],
+    )
+
+
+def write_paths(path: Path, table: PathTable) -> None:
+    """Write a table of movements."""
+    write_rows(
+        path,
+        (*MOTION_HEAD, *PATH_COLUMNS),
+        (
+            (
+                table.label[i],
+                table.source[i],
+                table.person[i],
+                table.session[i],
+                f"{table.at_s[i]:.3f}",
+                *(f"{value:.4f}" for value in table.paths[i].ravel()),
             )
             for i in range(len(table))
         ),

@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from gesture.augment import blend, vary
 from gesture.features import SIGN_FEATURES, sign_features, square
-from gesture.tables import HandTable
+from gesture.point_history_classifier import MOTION_FEATURES, POINTS, SPANS_S, motion_features
+from gesture.tables import HandTable, PathTable, TableError, read_hands, read_paths
+from gesture.trajectories import MOTIONS
+from gesture.trajectories import draw as draw_motion
 from models.card import write_card
 
 Points = NDArray[np.float32]
@@ -370,7 +373,8 @@ Recall on people left out of the training (every person once, {len(table)} hands
 |---|---|---|
 {rows}
 
-Mean {macro:.3f}. Of the hands that show no sign {held_out.false_parts():.4f} are taken for a part of the Signal for Help.
+Mean {macro:.3f}. Of the hands that show no sign, {held_out.false_parts():.4f} are taken for a part of the Signal for
+Help.
 
 Made up in training: every hand turned, tilted and shaken at random, mirrored where its side was mistaken; poses between
 two hands of one sign; poses on the way between two signs, taught as none of these; thumbs down from thumbs up turned
@@ -382,21 +386,113 @@ Few people show a thumb up and a fist with the palm down: expect less there than
 """
 
 
+@dataclass(frozen=True, slots=True)
+class MotionPlan:
+    """How the movement model is trained.
+
+    Attributes:
+        epochs: passes; each draws `samples` paths anew.
+        samples: paths of one pass.
+        made_up: paths made up for each label and span.
+        members: networks whose probabilities are averaged.
+        seed: decides everything random.
+    """
+
+    epochs: int = 30
+    samples: int = 16_000
+    made_up: int = 1_000
+    members: int = 2
+    seed: int = 20
+
+
+def fit_motions(
+    table: PathTable, labels: tuple[str, ...], plan: MotionPlan, progress: Callable[[str], None] = lambda line: None
+) -> list[Any]:
+    """Networks that give the logits of `labels` from motion features; made-up paths are added to those of `table`."""
+    rng = np.random.default_rng(plan.seed)
+    known = np.isin(table.label, labels)
+    paths = [table.paths[known]]
+    target = [np.array([labels.index(label) for label in table.label[known]], np.intp)]
+    for index, label in enumerate(labels):
+        if label in MOTIONS:
+            made = [draw_motion(label, span, rng) for span in SPANS_S for _ in range(plan.made_up)]
+            paths.append(np.array(made, np.float32))
+            target.append(np.full(len(made), index, np.intp))
+    every, names = np.concatenate(paths), np.concatenate(target)
+    counts = np.bincount(names, minlength=len(labels))
+    weights = 1 / counts[names]
+    weights /= weights.sum()
+    eye = np.eye(len(labels), dtype=np.float32)
+
+    def draw(rng: np.random.Generator) -> tuple[Points, Points]:
+        chosen = rng.choice(len(every), plan.samples, p=weights)
+        angle = rng.normal(0, np.deg2rad(5), plan.samples)
+        turn = np.stack([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]).transpose(2, 0, 1)
+        varied = np.einsum("nij,nkj->nki", turn, every[chosen]) * rng.uniform(0.9, 1.1, plan.samples)[:, None, None]
+        varied += rng.normal(0, 0.01, varied.shape)
+        return motion_features(varied.astype(np.float32)), eye[names[chosen]]
+
+    return fit(draw, MOTION_FEATURES, len(labels), (96, 48), plan, progress)
+
+
+def train_motions(
+    table: PathTable,
+    labels: tuple[str, ...],
+    target: Path,
+    plan: MotionPlan | None = None,
+    progress: Callable[[str], None] = print,
+) -> None:
+    """Train the movement model and write it to the folder `target`, with its card."""
+    plan = plan or MotionPlan()
+    networks = fit_motions(table, labels, plan, progress)
+    target.mkdir(parents=True, exist_ok=True)
+    export(networks, 1.0, target / "model.tflite")
+    write_card(
+        target,
+        task="motions",
+        model_format="tflite",
+        labels=labels,
+        parameters={"points": POINTS, "spans_s": list(SPANS_S), "seed": plan.seed, "passes": plan.epochs},
+        prose=_motion_prose(table, labels, plan),
+    )
+
+
+def _motion_prose(table: PathTable, labels: tuple[str, ...], plan: MotionPlan) -> str:
+    rows = "\n".join(
+        f"| {label} | {int((table.label == label).sum())} | {plan.made_up * len(SPANS_S) if label in MOTIONS else 0} |"
+        for label in labels
+    )
+    return f"""# Movements of one hand
+
+{POINTS} points of the index tip's or the wrist's path in, the probability of each movement out; made by
+`python -m gesture.train motions`. Directions are those of the picture.
+
+| movement | recorded paths | made-up paths |
+|---|---|---|
+{rows}
+
+Most paths are made up (`gesture/trajectories.py`): strokes of least jerk, circles and waves with a wandering speed,
+size and place, cameras of 9 to 31 frames a second, lost frames, jitter.
+"""
+
+
 def main(arguments: list[str]) -> int:
-    """Train what the command line names: `signs`."""
+    """Train what the command line names: `signs`, `motions`, or both where it names nothing."""
     from gesture.prepare import SIGNS
-    from gesture.tables import TableError, read_hands
 
     root = Path(__file__).resolve().parent.parent
-    if arguments != ["signs"]:
-        print("usage: python -m gesture.train signs", file=sys.stderr)
+    wanted = arguments or ["signs", "motions"]
+    if not set(wanted) <= {"signs", "motions"}:
+        print("usage: python -m gesture.train [signs] [motions]", file=sys.stderr)
         return 2
     try:
-        table = read_hands(root / "data" / "signs.csv.gz")
+        if "signs" in wanted:
+            train_signs(read_hands(root / "data" / "signs.csv.gz"), SIGNS, root / "models" / "signs")
+        if "motions" in wanted:
+            train_motions(read_paths(root / "data" / "motions.csv.gz"), MOTIONS, root / "models" / "motions")
     except TableError as error:
         print(error, file=sys.stderr)
         return 1
-    train_signs(table, SIGNS, root / "models" / "signs")
     return 0
 
 
