@@ -1,5 +1,6 @@
 """Recordings and network streams, opened by FFmpeg (PyAV): the one place that knows their errors and time limits."""
 
+import errno
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,9 +44,9 @@ def display_name(src: str) -> str:
     """`src` as it may be shown: an address without user, password and query, a file by its name alone."""
     if not is_address(src):
         return Path(src).name or src
-    parts = urlsplit(src)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
+    scheme, _, rest = src.partition("://")
+    place = rest.partition("?")[0].partition("#")[0]
+    return f"{scheme}://{place.rpartition('@')[2]}"  # the last @: a password may hold one
 
 
 def open_container(src: str) -> InputContainer:
@@ -73,6 +74,12 @@ def open_container(src: str) -> InputContainer:
 
 
 def _open_address(src: str) -> InputContainer:
+    try:
+        complete = bool(urlsplit(src).hostname)
+    except ValueError:
+        complete = False
+    if not complete:
+        raise MediaError(f"{display_name(src)}: not a complete address")
     # Looking up a host name cannot be interrupted and may take half a minute without a network, so a thread that can
     # be left behind does it: nobody waits for longer than the limit.
     found: list[InputContainer | Exception] = []
@@ -106,6 +113,8 @@ def _refuse_address(src: str, error: Exception) -> NoReturn:
         raise MediaError(f"{display_name(src)}: no answer within {OPEN_LIMIT_S:.0f} s") from None
     if isinstance(error, av.InvalidDataError):
         raise MediaError(f"{display_name(src)}: what it sends is no sound or picture that can be read") from None
+    if isinstance(error, OSError) and error.errno == errno.EIO:  # FFmpeg's word for several things
+        raise MediaError(f"{display_name(src)}: no such host, or it sends nothing that can be read") from None
     raise MediaError(f"{display_name(src)}: cannot be opened: {reason(error)}") from None
 
 
