@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -59,6 +60,21 @@ def settings_or_fail(config: Path | None, **overrides: dict[str, Any]) -> Settin
     return settings.model_copy(update=changes)
 
 
+def silence_native_libraries(settings: Settings) -> None:
+    """Keep what MediaPipe, ALSA and others print past Python off the terminal; log level debug shows it.
+
+    They write to file descriptor 2. Python's own stderr moves to a copy of it, and theirs leads nowhere.
+    """
+    if settings.log_level == "debug":
+        return
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stderr)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+
+
 def incident_line(incident: Incident) -> str:
     """An incident as people read it."""
     what = ", ".join(incident.labels)
@@ -86,6 +102,7 @@ def run(
     from safety_monitor.running import NothingToWatchError, choose_sources, make_station
 
     settings = settings_or_fail(config, camera={"source": camera, "fps": fps}, microphone={"source": mic})
+    silence_native_libraries(settings)
     try:
         settings = choose_sources(settings, demo_without_devices=demo_without_devices)
     except NothingToWatchError as error:
@@ -100,13 +117,13 @@ def run(
         fail(str(error))
     stop_on_signals(station.stop)
     summary = station.run()
+    if not summary.started:
+        raise typer.Exit(WRONG_INPUT)
     typer.echo(
         f"watched {summary.watched_s:.1f} s, {len(summary.confirmed)} confirmed"
         + "".join(f"\n  {incident_line(incident)}" for incident in summary.confirmed),
         err=True,
     )
-    if not summary.started:
-        raise typer.Exit(WRONG_INPUT)
     if summary.troubles:
         raise typer.Exit(TROUBLE)
 
@@ -133,6 +150,7 @@ def analyze(
     from safety_monitor.station import SenseError
 
     settings = settings_or_fail(config)
+    silence_native_libraries(settings)
     failed = False
     with Analyst(settings) as analyst:
         for file in files:
@@ -249,6 +267,7 @@ def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     from safety_monitor.doctor import examine
 
     settings = settings_or_fail(config)
+    silence_native_libraries(settings)
     findings = examine(settings)
     for finding in findings:
         print(json.dumps(asdict(finding)) if as_json else finding.line)

@@ -5,7 +5,6 @@ import os
 import shutil
 from dataclasses import dataclass
 
-from audio.capture import list_devices
 from gesture.capture import list_cameras
 from media.container import display_name, is_address
 from models import hand_landmarker
@@ -14,7 +13,7 @@ from models.registry import open_card
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.config import Settings
 from safety_monitor.journal import Journal, JournalError
-from safety_monitor.running import make_channels
+from safety_monitor.running import make_channels, microphones
 
 LEAST_FREE_MB = 200
 
@@ -55,12 +54,12 @@ def examine(settings: Settings) -> list[Finding]:
 
 
 def _devices(settings: Settings) -> list[Finding]:
-    cameras, microphones = list_cameras(), list_devices()
+    cameras, inputs = list_cameras(), microphones()
     watched = {
-        "camera": (settings.camera.source, [str(camera) for camera in cameras]),
-        "microphone": (settings.microphone.source, [str(device) for device in microphones]),
+        "camera": (settings.camera.source, [camera.name for camera in cameras]),
+        "microphone": (settings.microphone.source, [device.name for device in inputs]),
     }
-    alone = not cameras and not microphones
+    alone = not cameras and not inputs
     findings = []
     for part, (source, found) in watched.items():
         if source:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from audio.capture import list_devices
+from audio.capture import SoundDevice, SoundError, list_devices
 from gesture.capture import list_cameras
 from safety_monitor.actions.alarm import Alarm
 from safety_monitor.actions.own_sound import OwnSound
@@ -32,7 +32,7 @@ def choose_sources(settings: Settings, *, demo_without_devices: bool) -> Setting
     camera, microphone = settings.camera.source, settings.microphone.source
     if not camera and not microphone:
         camera = "" if list_cameras() else OFF
-        microphone = "" if list_devices() else OFF
+        microphone = "" if microphones() else OFF
         if camera == microphone == OFF:
             if not demo_without_devices:
                 raise NothingToWatchError(
@@ -48,7 +48,7 @@ def choose_sources(settings: Settings, *, demo_without_devices: bool) -> Setting
     elif not camera:
         camera = OFF if is_recorded(microphone) or not list_cameras() else ""
     elif not microphone:
-        microphone = OFF if is_recorded(camera) or not list_devices() else ""
+        microphone = OFF if is_recorded(camera) or not microphones() else ""
     if camera == microphone == OFF:
         raise NothingToWatchError("camera and microphone are both off: nothing would be watched")
     return settings.model_copy(
@@ -57,6 +57,15 @@ def choose_sources(settings: Settings, *, demo_without_devices: bool) -> Setting
             "microphone": settings.microphone.model_copy(update={"source": microphone}),
         }
     )
+
+
+def microphones() -> list[SoundDevice]:
+    """The microphones that are there; none, with a warning, where sound devices cannot be looked for at all."""
+    try:
+        return list_devices()
+    except SoundError as error:
+        log.warning("%s", error)
+        return []
 
 
 def is_recorded(source: str) -> bool:

@@ -47,10 +47,11 @@ def load_gesture_detector(settings: Settings) -> GestureDetector:
     seeing, home = settings.seeing, settings.home / "models"
     try:
         signs = open_card(seeing.signs, task="signs", home=home)[1].labels
-        complaints = unknown_labels(settings.emergency.gestures, signs, ())
+        movements = open_card(seeing.motions, task="motions", home=home)[1].labels
+        complaints = unknown_labels(settings.emergency.gestures, signs, movements)
         if complaints:
             raise SenseError(complaints[0])
-        return GestureDetector(seeing.hand_model, seeing.hands, signs=seeing.signs, home=home)
+        return GestureDetector(seeing.hand_model, seeing.hands, signs=seeing.signs, motions=seeing.motions, home=home)
     except ModelError as error:
         raise SenseError(str(error)) from None
 

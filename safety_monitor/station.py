@@ -102,7 +102,7 @@ class Station:
         self._line = TimeLine(load, live=live)
         self._stop = threading.Event()
         self._start = 0.0
-        self._armed = threading.Barrier(len(load), action=self._arm)
+        self._loaded = threading.Barrier(len(load), action=self._set_start)
         self._running: dict[Sense, RunningSense] = {}
         self._lock = threading.Lock()
         self._summary = Summary()
@@ -123,7 +123,7 @@ class Station:
         try:
             self._decide()
         finally:
-            self._armed.abort()
+            self._loaded.abort()
             self._line.close()
             with self._lock:
                 for running in self._running.values():
@@ -135,16 +135,15 @@ class Station:
         self._summary.watched_s = self._fusion.now_s
         return self._summary
 
-    def _arm(self) -> None:
+    def _set_start(self) -> None:
         self._start = time.monotonic()
-        log.info("armed: %s", self._source)
 
     def _sense(self, sense: Sense, load: Callable[[], ReadySense]) -> None:
         """The life of one sense's thread."""
         try:
             ready = load()
             try:
-                self._armed.wait()
+                self._loaded.wait()
                 self._keep_sensing(ready)
             finally:
                 ready.close()
@@ -161,7 +160,7 @@ class Station:
                 sense not in self._running and not self._stop.is_set()
             ):  # it never started: a station that only seems to watch helps nobody
                 self._summary.started = False
-                self._armed.abort()
+                self._loaded.abort()
                 self._stop.set()
 
     def _keep_sensing(self, ready: ReadySense) -> None:
@@ -171,8 +170,7 @@ class Station:
         while not self._stop.is_set():
             try:
                 running = ready.open(self._start)
-                with self._lock:
-                    self._running[ready.sense] = running
+                self._opened(ready.sense, running)
                 for moment in running.moments:
                     if self._stop.is_set():
                         return
@@ -190,6 +188,15 @@ class Station:
                 failures += 1
                 log.warning("%s; trying again in %g s", error, wait_s)
                 self._stop.wait(wait_s)
+
+    def _opened(self, sense: Sense, running: RunningSense) -> None:
+        with self._lock:
+            first = sense not in self._running
+            self._running[sense] = running
+            armed = first and len(self._running) == len(self._load)
+        log.info("%s: %s", sense, running.name)
+        if armed:
+            log.info("armed")
 
     def _trouble(self, text: str) -> None:
         log.error("%s", text)

@@ -1,0 +1,58 @@
+"""Wrong input on the command line: one clear line, the right exit status, never a traceback."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.system.command import safety_monitor
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--camera", "off", "--mic", "off"], "camera and microphone are both off"),
+        (["run", "--mic", "missing.wav"], "missing.wav: no such file"),
+        (["run", "--camera", "missing.mp4"], "missing.mp4"),
+        (["run", "--mic", "demo", "--config", "missing.toml"], "missing.toml: there is no such settings file"),
+        (["incidents", "show", "abc"], "no incident 'abc'"),
+        (["incidents", "ack", "abc"], "no incident 'abc'"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_status_2(arguments: list[str], message: str, tmp_path: Path) -> None:
+    result = safety_monitor(tmp_path, *arguments)
+    assert result.status == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_an_unknown_emergency_label_ends_the_run_before_it_seems_to_watch(tmp_path: Path) -> None:
+    gestures = '[{"sign": "fits"}]'
+    result = safety_monitor(
+        tmp_path, "run", "--camera", "demo", "--mic", "off", SAFETY_MONITOR_EMERGENCY__GESTURES=gestures
+    )
+    assert result.status == 2
+    assert "unknown sign 'fits'; known:" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_unknown_model_ends_the_run_and_names_the_known_ones(tmp_path: Path) -> None:
+    result = safety_monitor(tmp_path, "run", "--mic", "demo", SAFETY_MONITOR_HEARING__MODEL="screem")
+    assert result.status == 2
+    assert "no model 'screem'; known models:" in result.stderr
+
+
+def test_an_empty_journal_lists_nothing_and_says_so(tmp_path: Path) -> None:
+    result = safety_monitor(tmp_path, "incidents")
+    assert (result.status, result.stdout) == (0, "")
+    assert "no incidents" in result.stderr
+
+
+def test_the_module_is_the_command(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "safety_monitor", "--help"], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0
+    assert "analyze" in done.stdout
