@@ -1,0 +1,93 @@
+"""What `analyze` says of recordings and pictures, good ones and broken ones."""
+
+import itertools
+import wave
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from safety_monitor.demo.scene import FPS, picture_at, sound
+from tests.system.command import Result, safety_monitor
+
+RATE = 16_000
+SCREAM_S = 5.0
+THUMB_TUCKED_S = 41.6
+
+
+def write_wav(path: Path, samples: NDArray[np.float32]) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(np.round(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recordings and pictures cut from the demo scene, and broken ones."""
+    folder = tmp_path_factory.mktemp("recordings")
+    demo = sound()
+    write_wav(folder / "scream.wav", demo[: int((SCREAM_S + 3) * RATE)])
+    write_wav(folder / "quiet.wav", np.zeros(RATE, np.float32))
+    write_wav(folder / "empty.wav", np.zeros(0, np.float32))
+    (folder / "text.wav").write_text("not a recording")
+    (folder / "cut.mp4").write_bytes(b"\x00\x00\x00\x20ftypisom")
+    picture = cv2.cvtColor(picture_at(int(THUMB_TUCKED_S * FPS)), cv2.COLOR_RGB2BGR)
+    cv2.imwrite(str(folder / "hand.png"), picture)
+    cv2.imwrite(str(folder / "wall.jpg"), np.full((240, 320, 3), 127, np.uint8))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def judged(folder: Path) -> Result:
+    """All of them, in one start."""
+    return safety_monitor(folder / "home", "analyze", "--json", *sorted(folder.glob("*.*")), folder / "missing.mp3")
+
+
+def test_every_file_gets_its_object_and_the_bad_ones_an_error(judged: Result, folder: Path) -> None:
+    names = {Path(result["file"]).name: result for result in judged.objects}
+    assert names.keys() == {path.name for path in folder.glob("*.*")} | {"missing.mp3"}
+    bad = {name for name, result in names.items() if "error" in result}
+    assert bad == {"empty.wav", "text.wav", "cut.mp4", "missing.mp3"}
+    assert all(name in names[name]["error"] and "\n" not in names[name]["error"] for name in bad)
+    assert judged.status == 1
+    assert "Traceback" not in judged.stderr
+
+
+def test_a_scream_is_found_with_its_time_line_and_its_incident(judged: Result) -> None:
+    (result,) = [result for result in judged.objects if result["file"].endswith("scream.wav")]
+    assert result["label"] == "scream"
+    assert result["scream_probability"] >= 0.8
+    assert result["duration_s"] == pytest.approx(SCREAM_S + 3)
+    segments = result["segments"]
+    assert all(later["end_s"] - earlier["end_s"] <= 0.25 for earlier, later in itertools.pairwise(segments))
+    assert all(sum(segment["probabilities"].values()) == pytest.approx(1.0, abs=0.001) for segment in segments)
+    confirmed = [step for step in result["incidents"] if step["state"] == "confirmed"]
+    assert [step["senses"] for step in confirmed] == [["audio"]]
+    assert SCREAM_S <= confirmed[0]["at_s"] <= SCREAM_S + 2
+
+
+def test_silence_is_no_scream(judged: Result) -> None:
+    (result,) = [result for result in judged.objects if result["file"].endswith("quiet.wav")]
+    assert (result["label"], result["incidents"]) == ("ambient", [])
+    assert result["scream_probability"] < 0.5
+
+
+def test_a_picture_is_a_file_of_one_frame(judged: Result) -> None:
+    by_name = {Path(result["file"]).name: result for result in judged.objects}
+    (sign,) = by_name["hand.png"]["signs"]
+    assert sign["label"] == "thumb_tucked"
+    assert sign["handedness"] in ("left", "right")
+    assert by_name["hand.png"]["scream_probability"] is None
+    assert by_name["wall.jpg"]["signs"] == []
+
+
+def test_for_people_it_is_a_page_not_json(folder: Path) -> None:
+    result = safety_monitor(folder / "home", "analyze", folder / "scream.wav")
+    assert result.status == 0
+    assert "sound     scream, scream probability" in result.stdout
+    assert "confirmed" in result.stdout
