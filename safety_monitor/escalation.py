@@ -1,0 +1,174 @@
+"""Who is told when, and in what order. Pure: no thread, no clock, no I/O.
+
+A policy says which incidents it is for and what is done about them, in steps. The first policy that fits an incident is
+taken. Its steps become deliveries, one for every channel that a step names, each with the time that it waits for; they
+are made when the incident is confirmed, all together, so that nothing has to be remembered until then. What still waits
+when somebody acknowledges or cancels is dropped.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from safety_monitor.actions.message import Kind
+from safety_monitor.incident import Incident, Sense
+
+ANY = "any"
+BOTH = "both"
+TROUBLE = "trouble"
+SCREAM = "scream"
+ALL = "all"
+
+
+class Nature(StrEnum):
+    """What kind of way out a channel is."""
+
+    SOUND = "sound"
+    """Heard or seen where the station stands, and only of use at that moment: siren, voice."""
+    MESSAGE = "message"
+    """Tells a person somewhere else."""
+    RECORD = "record"
+    """Keeps what the incident is now; written again at every change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Actions that are taken together.
+
+    Attributes:
+        after_s: how long after the incident was confirmed.
+        actions: names of channels, of groups of them ("sms" for every "sms:…"), or "all".
+    """
+
+    after_s: float = 0.0
+    actions: tuple[str, ...] = (ALL,)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is done about which incidents.
+
+    Attributes:
+        name: for people.
+        triggers: labels of evidence, "both" (senses), "trouble" or "any" (which is everything but trouble).
+        steps: in any order.
+        silent: nothing that is heard or seen where the station stands.
+        fallback: actions that are taken for a message that fails.
+    """
+
+    name: str = "default"
+    triggers: tuple[str, ...] = (ANY,)
+    steps: tuple[Step, ...] = (Step(),)
+    silent: bool = False
+    fallback: tuple[str, ...] = ()
+
+
+DEFAULT = Policy()
+"""Everything at once."""
+DEFAULT_TROUBLE = Policy(name="default trouble", triggers=(TROUBLE,))
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One delivery that an incident asks for.
+
+    Attributes:
+        key: idempotency key.
+        channel: its name.
+        nature: of the channel.
+        kind: of the message.
+        after_s: how long it waits from now.
+        fallback: channels to try if it fails.
+    """
+
+    key: str
+    channel: str
+    nature: Nature
+    kind: Kind
+    after_s: float = 0.0
+    fallback: tuple[str, ...] = ()
+
+
+def delivery_key(incident_id: str, channel: str, kind: Kind, repeat: int = 0) -> str:
+    """The idempotency key of a delivery; `repeat` counts how often the policy tells the same channel again."""
+    key = f"{incident_id}:{channel}:{kind}"
+    return f"{key}:{repeat}" if repeat else key
+
+
+def choose(policies: Sequence[Policy], incident: Incident) -> Policy:
+    """The policy for an incident: the first that fits, else everything at once."""
+    return next((policy for policy in policies if _fits(policy, incident)), DEFAULT)
+
+
+def choose_for_trouble(policies: Sequence[Policy]) -> Policy:
+    """The policy for a part of the station that failed."""
+    return next((policy for policy in policies if TROUBLE in policy.triggers), DEFAULT_TROUBLE)
+
+
+def _fits(policy: Policy, incident: Incident) -> bool:
+    return (
+        ANY in policy.triggers
+        or not set(policy.triggers).isdisjoint(incident.labels)
+        or (BOTH in policy.triggers and incident.senses == tuple(sorted(Sense)))
+    )
+
+
+def plan(policy: Policy, incident_id: str, channels: Mapping[str, Nature], kind: Kind = "alarm") -> tuple[Planned, ...]:
+    """The deliveries that a policy asks for, in order of time.
+
+    Args:
+        policy: the chosen one.
+        incident_id: of the incident.
+        channels: every channel that is turned on.
+        kind: of the messages; a trouble is never heard or seen as an alarm would be.
+    """
+    quiet = policy.silent or kind == "trouble"
+    told: dict[str, int] = {}
+    planned: list[Planned] = []
+    for step in sorted(policy.steps, key=lambda step: step.after_s):
+        for channel in resolve(step.actions, channels):
+            nature = channels[channel]
+            again = channel in told
+            if (quiet and nature is Nature.SOUND) or (again and nature is Nature.RECORD):
+                continue
+            told[channel] = told.get(channel, -1) + 1
+            others = tuple(name for name in resolve(policy.fallback, channels) if name != channel)
+            if quiet:
+                others = tuple(name for name in others if channels[name] is not Nature.SOUND)
+            key = delivery_key(incident_id, channel, kind, told[channel])
+            fallback = () if nature is Nature.RECORD else others
+            planned.append(Planned(key, channel, nature, kind, step.after_s, fallback))
+    return tuple(planned)
+
+
+def resolve(actions: Iterable[str], channels: Mapping[str, Nature]) -> tuple[str, ...]:
+    """The channels that actions name, each once, in their order; what names none is left out."""
+    named: dict[str, None] = {}
+    for action in actions:
+        named |= {name: None for name in channels if action in (ALL, name, name.split(":")[0])}
+    return tuple(named)
+
+
+def mistakes(policies: Sequence[Policy], channels: Mapping[str, Nature], labels: Iterable[str]) -> list[str]:
+    """What is wrong with policies, a line each: a name that means nothing would never do anything.
+
+    Args:
+        policies: to be checked.
+        channels: every channel that is turned on.
+        labels: of all evidence that there can be.
+    """
+    triggers = sorted({SCREAM, *labels, BOTH, TROUBLE, ANY})
+    found: list[str] = []
+    for number, policy in enumerate(policies):
+        for trigger in policy.triggers:
+            if trigger not in triggers:
+                found.append(f"policies.{number}.triggers: unknown '{trigger}'; known: {', '.join(triggers)}")
+        named = [(f"steps.{place}.actions", step.actions) for place, step in enumerate(policy.steps)]
+        for place, actions in [*named, ("fallback", policy.fallback)]:
+            for action in actions:
+                if not resolve([action], channels) and action != ALL:
+                    on = ", ".join(sorted(channels)) or "none"
+                    found.append(f"policies.{number}.{place}: no channel '{action}' is turned on; on are: {on}")
+                elif policy.silent and action != ALL and Nature.SOUND in map(channels.get, resolve([action], channels)):
+                    found.append(f"policies.{number}.{place}: '{action}' is heard, and the policy is silent")
+    return found
