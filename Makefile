@@ -38,11 +38,11 @@ check: .venv/test ## style and types
 test: check ## all checks and all tests
 	$(BIN)/pytest $(ARGS)
 
+LOCK := $(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
 lock: .venv/test ## the locked sets, made anew from pyproject.toml
-	$(BIN)/uv pip compile --quiet --no-header --no-annotate --custom-compile-command "make lock" \
-		--upgrade pyproject.toml --output-file requirements.txt
-	$(BIN)/uv pip compile --quiet --no-header --no-annotate --custom-compile-command "make lock" \
-		--constraint requirements.txt --extra train --extra test pyproject.toml --output-file requirements-test.txt
+	$(LOCK) --upgrade --output-file requirements.txt pyproject.toml
+	$(LOCK) --extra train --extra test --constraint requirements.txt --output-file requirements-test.txt pyproject.toml
 
 docs: .venv/station ## the pages that the program writes itself
 	$(BIN)/safety-monitor settings | scripts/fill-block docs/settings.md
