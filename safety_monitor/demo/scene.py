@@ -22,6 +22,7 @@ from safety_monitor.demo import poses
 from safety_monitor.demo.hand import draw_hand
 from safety_monitor.demo.poses import Pose
 from safety_monitor.demo.scream import murmur, room_noise, scream
+from safety_monitor.incident import Sense
 
 SECONDS = 48.0
 FPS = 15.0
@@ -40,7 +41,7 @@ class Expected:
         at_s: between which seconds of the scene it is confirmed.
     """
 
-    sense: Literal["audio", "gesture"]
+    sense: Sense
     label: str
     at_s: tuple[float, float]
 
@@ -127,8 +128,8 @@ HAND = (
 )
 
 EXPECTED = (
-    Expected("audio", "scream", (5.0, 7.9)),
-    Expected("gesture", "signal_for_help", (42.3, 45.0)),
+    Expected(Sense.AUDIO, "scream", (5.0, 7.9)),
+    Expected(Sense.GESTURE, "signal_for_help", (42.3, 45.0)),
 )
 """The incidents of the scene, and no others. The gap between them is longer than the station's cool-down."""
 

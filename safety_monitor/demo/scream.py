@@ -4,8 +4,8 @@ A voice is a row of harmonics of a gliding fundamental, shaped by the resonances
 model: Fant, Acoustic Theory of Speech Production, 1960), with breath noise through the same tract. What sets a scream
 apart is taken from Arnal, Flinker, Kleinschmidt, Giraud and Poeppel, "Human screams occupy a privileged niche in the
 communication soundscape", Current Biology 25 (2015), 2051-2056: its loudness is modulated fast, at 30 to 150 Hz, which
-is heard as roughness. Beside that: a fundamental around 1 kHz that rises quickly and falls at the end, little fall
-of the harmonics towards high frequencies (a pressed voice), an open mouth, jitter, and breath.
+is heard as roughness. Beside that: a fundamental around 1 kHz that rises quickly and falls at the end, harmonics that
+fall off slowly (a pressed voice through an open mouth), jitter, and breath.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 OPEN_MOUTH: Array = np.array(
-    [[1500, 120], [1900, 160], [3100, 195], [4400, 245], [5600, 365], [6700, 450], [7800, 550]], dtype=np.float64
+    [[1300, 95], [1780, 125], [3400, 155], [4600, 190], [5600, 290], [6700, 450], [7800, 550]], dtype=np.float64
 )
 """Resonances of a wide open mouth and a raised larynx: centre and bandwidth in Hz."""
 
@@ -61,24 +61,21 @@ def scream(seconds: float, rate: int, seed: int = 1) -> Array:
     count = round(seconds * rate)
     t = np.arange(count) / rate
     course = 0, 0.08, 0.25, 0.65 * seconds, seconds - 0.15, seconds
-    glide = 1060 * np.interp(t, course, (0.47, 0.83, 1.0, 0.84, 0.89, 0.4))
+    glide = 1150 * np.interp(t, course, (0.7, 0.76, 1.0, 0.88, 0.92, 0.65))
     voice = Voice(
-        fundamental=glide * (1 + 0.019 * _wander(rng, count, rate, 4.0) + 0.003 * _wander(rng, count, rate, 60.0)),
+        fundamental=glide * (1 + 0.027 * _wander(rng, count, rate, 4.0) + 0.01 * _wander(rng, count, rate, 60.0)),
         resonances=OPEN_MOUTH[:, 0] * (1 + 0.04 * _wander(rng, count, rate, 3.0)[:, None]),
         bandwidths=OPEN_MOUTH[:, 1],
-        fall_db=1.6,
-        breath=0.3,
+        fall_db=6.0,
+        breath=0.35,
     )
     sound = _utter(voice, rate, rng)
-    # Where the folds are pressed hardest, every second pulse differs: a subharmonic appears and goes.
-    strain = 0.2 * np.clip(_wander(rng, count, rate, 2.0) + 0.3, 0, 1.5)
-    sound *= 1 + strain * np.cos(np.pi * np.cumsum(voice.fundamental) / rate)
-    pulse = 75 * (1 + 0.2 * _wander(rng, count, rate, 10.0))
-    beat = np.cos(2 * np.pi * np.cumsum(pulse) / rate) + 0.05 * _wander(rng, count, rate, 140.0)
-    depth = np.clip(0.55 + 0.25 * _wander(rng, count, rate, 2.0), 0.05, 0.9)
+    pulse = 80 * (1 + 0.2 * _wander(rng, count, rate, 10.0))
+    beat = np.cos(2 * np.pi * np.cumsum(pulse) / rate) + 0.5 * _wander(rng, count, rate, 140.0)
+    depth = np.clip(0.48 + 0.25 * _wander(rng, count, rate, 2.0), 0.05, 0.9)
     course = 0, 0.06, 0.2, 0.7 * seconds, seconds - 0.12, seconds
     sound *= np.interp(t, course, (0.0, 0.6, 1.0, 0.85, 0.45, 0.0)) * np.clip(1 + depth * beat, 0, None)
-    return _room(sound, rate, rng, seconds=0.4, share=0.22)
+    return _room(sound, rate, rng, seconds=0.4, share=0.07)
 
 
 def murmur(seconds: float, rate: int, seed: int = 2) -> Array:
