@@ -1,6 +1,5 @@
 """The siren. It sounds from a process of its own, which is started and has its sound made before it is needed."""
 
-import threading
 import time
 
 from safety_monitor.actions.outcome import Outcome
@@ -30,7 +29,6 @@ class Alarm:
         self._volume = volume
         self._duration_s = duration_s
         self._hushed = False
-        self._lock = threading.Lock()
         self._worker = Worker("safety_monitor.actions.alarm_process")
 
     @property
@@ -48,9 +46,7 @@ class Alarm:
         begun = time.monotonic()
         self._own_sound.begin(self.name)
         try:
-            with self._lock:
-                request = {"sound_s": duration_s, "volume": self._loudness()}
-            self._worker.ask(request, duration_s + SPARE_S)
+            self._worker.ask(lambda: {"sound_s": duration_s, "volume": self._loudness()}, duration_s + SPARE_S)
         except WorkError as error:
             return Outcome(ok=False, detail=f"siren: {error}")
         except Interrupted:
@@ -62,16 +58,15 @@ class Alarm:
     def check(self) -> Outcome:
         """Open the sound device and close it again, without a sound."""
         try:
-            self._worker.ask({"check": True}, SPARE_S)
+            self._worker.ask(lambda: {"check": True}, SPARE_S)
         except (WorkError, Interrupted) as error:
             return Outcome(ok=False, detail=f"siren: {error}")
         return Outcome(ok=True, detail="siren: the sound device can be opened")
 
     def hush(self, hushed: bool) -> None:
         """Make the siren quiet, so that the station's voice is understood, or loud again."""
-        with self._lock:
-            self._hushed = hushed
-            self._worker.tell({"volume": self._loudness()})
+        self._hushed = hushed
+        self._worker.tell(lambda: {"volume": self._loudness()})
 
     def interrupt(self) -> None:
         """Stop the siren."""

@@ -43,12 +43,12 @@ def main() -> None:
     except ImportError as error:
         missing = str(error)
 
-        def refuse(request: Request, inbox: "queue.Queue[Request]") -> None:
+        def refuse(request: Request, told: "queue.Queue[Request]") -> None:
             raise WorkError(f"pygame cannot be used: {missing}")
 
         serve(refuse)
 
-    def carry_out(request: Request, inbox: "queue.Queue[Request]") -> None:
+    def carry_out(request: Request, told: "queue.Queue[Request]") -> None:
         # The device is opened for each use: it may have been plugged in since, and others may need it meanwhile.
         try:
             mixer.init(RATE, -16, 1, 1024, allowedchanges=0)
@@ -56,21 +56,21 @@ def main() -> None:
             raise WorkError(f"no sound device can be opened ({error})") from None
         try:
             if "sound_s" in request:
-                play(request, inbox)
+                play(request, told)
         finally:
             mixer.quit()
 
-    def play(request: Request, inbox: "queue.Queue[Request]") -> None:
+    def play(request: Request, told: "queue.Queue[Request]") -> None:
         end = time.monotonic() + float(request["sound_s"])
         sound = mixer.Sound(buffer=loop)
         sound.set_volume(float(request["volume"]))
         sound.play(loops=-1, fade_ms=FADE_MS)
         while (left := end - time.monotonic()) > 0:
             try:
-                told = inbox.get(timeout=left)
+                change = told.get(timeout=left)
             except queue.Empty:
                 break
-            sound.set_volume(float(told["volume"]))
+            sound.set_volume(float(change["volume"]))
         sound.fadeout(FADE_MS)
         time.sleep(3 * FADE_MS / 1000)
 

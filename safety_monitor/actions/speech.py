@@ -65,7 +65,7 @@ class Speech:
         self._own_sound.begin(self.name)
         self._hush(True)
         try:
-            self._worker.ask({"say": text, "rate": self._rate}, self._limit_s)
+            self._worker.ask(lambda: {"say": text, "rate": self._rate}, self._limit_s)
         except WorkError as error:
             return Outcome(ok=False, detail=f"voice: {error}")
         except Interrupted:
@@ -78,7 +78,7 @@ class Speech:
     def check(self) -> Outcome:
         """Start the voice and open the sound device, without a word."""
         try:
-            self._worker.ask({"check": True}, self._limit_s)
+            self._worker.ask(lambda: {"check": True}, self._limit_s)
         except (WorkError, Interrupted) as error:
             return Outcome(ok=False, detail=f"voice: {error}")
         return Outcome(ok=True, detail="voice: can speak")

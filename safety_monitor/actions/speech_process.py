@@ -37,7 +37,7 @@ def main() -> None:
             raise WorkError(f"espeak-ng cannot be used, install the package espeak-ng ({reason})") from None
         engine.connect("finished-utterance", lambda name, completed: finished.set())
 
-    def carry_out(request: Request, inbox: "queue.Queue[Request]") -> None:
+    def carry_out(request: Request, told: "queue.Queue[Request]") -> None:
         start()
         if sys.platform == "linux" and shutil.which("aplay") is None:
             raise WorkError("aplay is missing, install the package alsa-utils")

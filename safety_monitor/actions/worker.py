@@ -1,8 +1,9 @@
 """A process of its own for what may hang: the station's side (`Worker`) and the process's side (`serve`).
 
-They speak in lines of JSON over the process's standard input and output. The station sends a request; the process
-answers `{"ended": true}` when it has done it, or `{"failed": "why"}`. When its input ends, because the station is gone
-in whatever way, the process ends itself and all it started.
+They speak in lines of JSON over the process's standard input and output. The station sends `{"request": …}`; the
+process answers `{"ended": true}` when it has done it, or `{"failed": "why"}`. Meanwhile the station may send
+`{"told": …}`, which is not answered, and is of no account to a process that is doing nothing. When its input ends,
+because the station is gone in whatever way, the process ends itself and all it started.
 """
 
 import json
@@ -55,6 +56,7 @@ class Worker:
     def __init__(self, module: str) -> None:
         self._module = module
         self._lock = threading.Lock()
+        self._sending = threading.Lock()
         self._asked = False
         self._interrupted = False
         self._closed = False
@@ -65,22 +67,28 @@ class Worker:
         """Number of the process that runs now."""
         return self._process.popen.pid
 
-    def ask(self, request: Request, limit_s: float) -> None:
+    def ask(self, request: Callable[[], Request], limit_s: float) -> None:
         """Have a request carried out, and wait for it.
 
         A process that dies over it gets it once more when it has been started anew.
 
+        Args:
+            request: gives the request when it is sent; see `tell` for why.
+            limit_s: longest time for it.
+
         Raises:
             WorkError: it failed, or was not done within `limit_s`; then the process is started anew.
-            Interrupted: it was broken off.
+            Interrupted: it was broken off, or the worker is closed.
         """
         deadline = time.monotonic() + limit_s
         with self._lock:
+            if self._closed:
+                raise Interrupted
             self._asked, self._interrupted = True, False
         try:
             for last in (False, True):
                 process = self._running()
-                self._send(process, request)
+                self._send(process, "request", request)
                 try:
                     if self._wait(process, deadline):
                         return
@@ -88,22 +96,25 @@ class Worker:
                     self._replace(process)
                     reason = f"was not done within {limit_s:g} s; its process was ended and started anew"
                     raise WorkError(reason) from None
-                if self._interrupted:
+                if self._interrupted or self._closed:
                     raise Interrupted
                 if last:
                     break
                 log.warning("%s: the process died; starting it anew", self._module)
             raise WorkError(f"the process died (exit status {process.popen.wait()})")
+        except OSError as error:
+            raise WorkError(f"the process cannot be started ({error})") from None
         finally:
             with self._lock:
                 self._asked = False
 
-    def tell(self, request: Request) -> None:
-        """Send something that is not answered to the process, while it carries out a request."""
-        with self._lock:
-            asked = self._asked
-        if asked:
-            self._send(self._process, request)
+    def tell(self, told: Callable[[], Request]) -> None:
+        """Tell the process something while it carries out a request; nothing happens if it does none.
+
+        What is told and what is asked are made up while they are sent, one after the other: what is told after a
+        change either reaches the process behind the request, or the request knew of the change.
+        """
+        self._send(self._process, "told", told)
 
     def interrupt(self) -> None:
         """Break off what is being carried out, by ending the process; it is started anew at once."""
@@ -160,11 +171,10 @@ class Worker:
                 self._process = self._start()
             return self._process
 
-    @staticmethod
-    def _send(process: _Process, request: Request) -> None:
+    def _send(self, process: _Process, kind: str, content: Callable[[], Request]) -> None:
         assert process.popen.stdin is not None  # noqa: S101  # it was made with a pipe
-        with suppress(OSError, ValueError):  # it has just died: `_wait` will see it
-            process.popen.stdin.write(json.dumps(request) + "\n")
+        with self._sending, suppress(OSError, ValueError):  # it has just died: `_wait` will see it
+            process.popen.stdin.write(json.dumps({kind: content()}) + "\n")
             process.popen.stdin.flush()
 
     @staticmethod
@@ -191,25 +201,30 @@ def serve(carry_out: Callable[[Request, "queue.Queue[Request]"], None]) -> NoRet
     Standard output belongs to the answers alone: whatever else is printed goes to standard error.
 
     Args:
-        carry_out: does one request; raises `WorkError` if it cannot. The queue brings what the station tells
-            meanwhile.
+        carry_out: does one request; raises `WorkError` if it cannot. The queue brings what is told meanwhile.
     """
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    inbox: queue.Queue[Request] = queue.Queue()
+    requests: queue.Queue[tuple[Request, queue.Queue[Request]]] = queue.Queue()
 
     def listen() -> None:
+        told: queue.Queue[Request] = queue.Queue()
         for line in sys.stdin:
-            inbox.put(json.loads(line))
+            content = json.loads(line)
+            if "request" in content:
+                told = queue.Queue()
+                requests.put((content["request"], told))
+            else:
+                told.put(content["told"])
         if os.getpgrp() == os.getpid():
             os.killpg(0, signal.SIGKILL)
         os._exit(0)
 
     threading.Thread(target=listen, name="listen", daemon=True).start()
     while True:
-        request = inbox.get()
+        request, told = requests.get()
         try:
-            carry_out(request, inbox)
+            carry_out(request, told)
             answer: dict[str, Any] = {"ended": True}
         except WorkError as error:
             answer = {"failed": str(error)}

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def ask(worker: Worker, request: dict[str, str]) -> tuple[threading.Thread, list
 
     def run() -> None:
         try:
-            worker.ask(request, 60.0)
+            worker.ask(lambda: request, 60.0)
             outcome.append(None)
         except (WorkError, Interrupted) as error:
             outcome.append(error)
@@ -77,48 +78,48 @@ def ask(worker: Worker, request: dict[str, str]) -> tuple[threading.Thread, list
 def test_carries_out_request_after_request(worker: Worker, tmp_path: Path) -> None:
     first = worker.pid
     for name in ("a", "b"):
-        worker.ask({"touch": str(tmp_path / name)}, 60.0)
+        worker.ask(partial(dict, touch=str(tmp_path / name)), 60.0)
         assert (tmp_path / name).exists()
     assert worker.pid == first
 
 
 def test_tells_why_it_failed_and_goes_on(worker: Worker) -> None:
     with pytest.raises(WorkError, match=r"^no paint$"):
-        worker.ask({"refuse": "no paint"}, 60.0)
+        worker.ask(lambda: {"refuse": "no paint"}, 60.0)
     with pytest.raises(WorkError, match=r"^ZeroDivisionError: two lines$"):
-        worker.ask({"stumble": "x"}, 60.0)
-    worker.ask({}, 60.0)
+        worker.ask(lambda: {"stumble": "x"}, 60.0)
+    worker.ask(dict, 60.0)
 
 
 def test_a_hung_process_is_ended_and_started_anew(worker: Worker) -> None:
-    worker.ask({}, 60.0)
+    worker.ask(dict, 60.0)
     hung = worker.pid
     os.kill(hung, signal.SIGSTOP)
     with pytest.raises(WorkError, match=r"not done within 0\.5 s"):
-        worker.ask({}, 0.5)
+        worker.ask(dict, 0.5)
     assert worker.pid != hung
     with pytest.raises(ProcessLookupError):
         os.kill(hung, 0)
-    worker.ask({}, 60.0)
+    worker.ask(dict, 60.0)
 
 
 def test_a_process_that_dies_over_a_request_gets_it_again(worker: Worker, tmp_path: Path) -> None:
     first = worker.pid
-    worker.ask({"die_unless": str(tmp_path / "second time"), "touch": str(tmp_path / "done")}, 60.0)
+    worker.ask(lambda: {"die_unless": str(tmp_path / "second time"), "touch": str(tmp_path / "done")}, 60.0)
     assert worker.pid != first
     assert (tmp_path / "done").exists()
 
 
 def test_gives_up_on_a_request_that_kills_every_process(worker: Worker) -> None:
     with pytest.raises(WorkError, match=r"the process died \(exit status 3\)"):
-        worker.ask({"die": "now"}, 60.0)
-    worker.ask({}, 60.0)
+        worker.ask(lambda: {"die": "now"}, 60.0)
+    worker.ask(dict, 60.0)
 
 
 def test_a_process_killed_while_idle_is_replaced(worker: Worker) -> None:
-    worker.ask({}, 60.0)
+    worker.ask(dict, 60.0)
     os.kill(worker.pid, signal.SIGKILL)
-    worker.ask({}, 60.0)
+    worker.ask(dict, 60.0)
 
 
 def test_a_request_can_be_broken_off(worker: Worker, fifo: Path) -> None:
@@ -127,24 +128,46 @@ def test_a_request_can_be_broken_off(worker: Worker, fifo: Path) -> None:
     worker.interrupt()
     thread.join()
     assert isinstance(outcome[0], Interrupted)
-    worker.ask({}, 60.0)
+    worker.ask(dict, 60.0)
 
 
 def test_interrupting_nothing_changes_nothing(worker: Worker) -> None:
-    worker.ask({}, 60.0)
+    worker.ask(dict, 60.0)
     first = worker.pid
     worker.interrupt()
-    worker.ask({}, 60.0)
+    worker.ask(dict, 60.0)
     assert worker.pid == first
 
 
 def test_can_be_told_something_meanwhile(worker: Worker, fifo: Path, tmp_path: Path) -> None:
     thread, outcome = ask(worker, {"fifo": str(fifo)})
     wait_until_begun(fifo)
-    worker.tell({"touch": str(tmp_path / "told")})
+    worker.tell(lambda: {"touch": str(tmp_path / "told")})
     thread.join()
     assert outcome == [None]
     assert (tmp_path / "told").exists()
+
+
+def test_what_is_told_to_an_idle_process_is_of_no_account(worker: Worker, fifo: Path, tmp_path: Path) -> None:
+    worker.tell(lambda: {"touch": str(tmp_path / "too early")})
+    worker.ask(dict, 60.0)
+    worker.tell(lambda: {"touch": str(tmp_path / "too early")})
+    thread, _ = ask(worker, {"fifo": str(fifo)})
+    wait_until_begun(fifo)
+    worker.tell(lambda: {"touch": str(tmp_path / "in time")})
+    thread.join()
+    assert (tmp_path / "in time").exists()
+    assert not (tmp_path / "too early").exists()
+
+
+def test_closing_ends_what_is_carried_out(worker: Worker, fifo: Path) -> None:
+    thread, outcome = ask(worker, {"fifo": str(fifo)})
+    wait_until_begun(fifo)
+    worker.close()
+    thread.join(60)
+    assert isinstance(outcome[0], Interrupted)
+    with pytest.raises(Interrupted):
+        worker.ask(dict, 60.0)
 
 
 def test_the_process_ends_with_a_station_that_is_killed(worker: Worker) -> None:
@@ -154,7 +177,7 @@ def test_the_process_ends_with_a_station_that_is_killed(worker: Worker) -> None:
             "-c",
             "from safety_monitor.actions.worker import Worker\n"
             "worker = Worker('process_under_test')\n"
-            "worker.ask({}, 60.0)\n"
+            "worker.ask(lambda: {}, 60.0)\n"
             "print(worker.pid, flush=True)\n"
             "input()",
         ],
