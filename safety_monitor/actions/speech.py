@@ -1,6 +1,7 @@
 """The voice. pyttsx3 speaks in a process of its own, because it can hang and its loop cannot be entered twice."""
 
 from collections.abc import Callable
+from tempfile import TemporaryDirectory
 
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.actions.own_sound import OwnSound
@@ -47,7 +48,9 @@ class Speech:
         self._rate = rate
         self._limit_s = limit_s
         self._hush = hush
-        self._worker = Worker("safety_monitor.actions.speech_process")
+        # pyttsx3 leaves the file that it plays behind when it is ended before its time.
+        self._folder = TemporaryDirectory(prefix="safety-monitor-voice-", ignore_cleanup_errors=True)
+        self._worker = Worker("safety_monitor.actions.speech_process", self._folder.name)
 
     @property
     def pid(self) -> int:
@@ -90,3 +93,4 @@ class Speech:
     def close(self) -> None:
         """End the process."""
         self._worker.close()
+        self._folder.cleanup()

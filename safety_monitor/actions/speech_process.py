@@ -13,13 +13,17 @@ import sys
 import tempfile
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from safety_monitor.actions.worker import Request, WorkError, serve
 
 
 def main() -> None:
-    """Serve the station."""
+    """Serve the station; the first argument is a folder of this process's own for what pyttsx3 plays."""
+    folder = Path(sys.argv[1])
+    tempfile.tempdir = str(folder)
+    clear(folder)  # an earlier process may have been ended in the middle of a word
     complaints = tempfile.TemporaryFile("w+b")  # noqa: SIM115  # it lives as long as the process
     finished = threading.Event()
     engine: Any = None
@@ -60,7 +64,16 @@ def main() -> None:
     with suppress(WorkError):  # it is tried again, and told of, when it is needed
         start()
     os.dup2(complaints.fileno(), 2)
-    serve(carry_out)
+    serve(carry_out, clear_up=lambda: clear(folder, folder_too=True))
+
+
+def clear(folder: Path, *, folder_too: bool = False) -> None:
+    """Remove the sounds in a folder, and perhaps the folder."""
+    for sound in folder.glob("*.wav"):
+        sound.unlink(missing_ok=True)
+    if folder_too:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def probe() -> None:

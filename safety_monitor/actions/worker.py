@@ -51,10 +51,12 @@ class Worker:
 
     Args:
         module: what the process runs, as after `python -m`; it calls `serve`.
+        arguments: what stands behind it on the command line.
     """
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, *arguments: str) -> None:
         self._module = module
+        self._arguments = arguments
         self._lock = threading.Lock()
         self._sending = threading.Lock()
         self._asked = False
@@ -135,7 +137,7 @@ class Worker:
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         popen = subprocess.Popen(
-            [sys.executable, "-m", self._module],
+            [sys.executable, "-m", self._module, *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -195,13 +197,16 @@ def _kill(process: _Process) -> None:
     process.popen.wait()
 
 
-def serve(carry_out: Callable[[Request, "queue.Queue[Request]"], None]) -> NoReturn:
+def serve(
+    carry_out: Callable[[Request, "queue.Queue[Request]"], None], clear_up: Callable[[], None] = lambda: None
+) -> NoReturn:
     """The process's side: carry out requests until the input ends.
 
     Standard output belongs to the answers alone: whatever else is printed goes to standard error.
 
     Args:
         carry_out: does one request; raises `WorkError` if it cannot. The queue brings what is told meanwhile.
+        clear_up: called when the station is gone.
     """
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -216,6 +221,7 @@ def serve(carry_out: Callable[[Request, "queue.Queue[Request]"], None]) -> NoRet
                 requests.put((content["request"], told))
             else:
                 told.put(content["told"])
+        clear_up()
         if os.getpgrp() == os.getpid():
             os.killpg(0, signal.SIGKILL)
         os._exit(0)

@@ -1,5 +1,6 @@
 import os
 import signal
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -78,7 +79,11 @@ def test_a_hung_sound_system_does_not_hang_the_voice(sound_system: SoundSystem, 
     assert "\n" not in outcome.detail
 
 
-def test_can_be_interrupted(sound_system: SoundSystem, speech: Speech) -> None:
+def test_can_be_interrupted_and_leaves_no_files_behind(
+    sound_system: SoundSystem, own_sound: OwnSound, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    speech = Speech(own_sound, text="Help.", limit_s=60.0)
     recording = sound_system.record()
     outcomes = []
     speaking = threading.Thread(target=lambda: outcomes.append(speech.say("one two three four five " * 40)))
@@ -86,11 +91,16 @@ def test_can_be_interrupted(sound_system: SoundSystem, speech: Speech) -> None:
     heard = b""
     while np.abs(np.frombuffer(heard, "<i2")).max(initial=0) < 500:  # until the voice is in the sink
         heard = recording.chunks.get(timeout=60)
+    assert list(tmp_path.glob("*/*.wav")), "this test looks in the wrong place"
     speech.interrupt()
     speaking.join()
     recording.stop()
     assert outcomes[0].ok
     assert outcomes[0].detail == "voice stopped"
+    assert speech.deliver(incident("scream")).ok
+    assert not list(tmp_path.glob("*/*.wav"))
+    speech.close()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("no_sound_system")
