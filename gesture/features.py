@@ -25,6 +25,12 @@ PAIRS = (
 )  # fmt: skip
 """Landmarks whose distance tells a pose: thumb tip to every finger, tips to the wrist, to their base, to each other."""
 
+SIGN_FEATURES = 60 + 60 + 15 + len(PAIRS) + 3 + 6
+
+_FIRST, _SECOND = np.array(PAIRS).T
+_BONE_STARTS = np.array([(WRIST, *finger[:-1]) for finger in FINGERS])
+_BONE_ENDS = np.array(FINGERS)
+
 
 def square(landmarks: Points, handedness: Sequence[str], aspect: float) -> Points:
     """Landmarks in one unit on all axes, left hands mirrored into right ones.
@@ -81,21 +87,19 @@ def sign_features(points: Points) -> Points:
     """
     turned, direction = upright(points)
     count = len(points)
-    chains = np.array([(WRIST, *finger) for finger in FINGERS])
-    bones = np.diff(turned[:, chains], axis=2)  # (n, 5 fingers, 4 bones, 3)
+    bones = turned[:, _BONE_ENDS] - turned[:, _BONE_STARTS]  # (n, 5 fingers, 4 bones, 3)
     directions = _unit(bones)
     bends = np.sum(directions[:, :, 1:] * directions[:, :, :-1], axis=3)  # cosine at each joint
-    first, second = np.array(PAIRS).T
-    distances = np.linalg.norm(turned[:, first] - turned[:, second], axis=2)
+    distances = np.linalg.norm(turned[:, _FIRST] - turned[:, _SECOND], axis=2)
     palm = _unit(np.cross(turned[:, 5] - turned[:, 0], turned[:, 17] - turned[:, 0]))
     # Where the thumb points within the picture as it is, not as it was turned: up or down.
     thumb = _unit(points[:, 4, :2] - points[:, 2, :2])
     index = _unit(points[:, 8, :2] - points[:, 5, :2])
     return np.concatenate(
         [
-            turned[:, 1:].reshape(count, -1),
-            directions.reshape(count, -1),
-            bends.reshape(count, -1),
+            turned[:, 1:].reshape(count, 60),
+            directions.reshape(count, 60),
+            bends.reshape(count, 15),
             distances,
             palm,
             direction,
@@ -104,6 +108,3 @@ def sign_features(points: Points) -> Points:
         ],
         axis=1,
     ).astype(np.float32)
-
-
-SIGN_FEATURES = 60 + 60 + 15 + len(PAIRS) + 3 + 6

@@ -20,6 +20,16 @@ from models.hand_landmarker import check
 Image = NDArray[np.uint8]
 Points = NDArray[np.float32]
 
+
+def _curve(gamma: float) -> Image:
+    return (np.linspace(0, 1, 256) ** gamma * 255).round().astype(np.uint8)
+
+
+AS_IT_IS, BRIGHTER, DARKER = None, _curve(0.5), _curve(2.0)
+EXPOSURES = (AS_IT_IS, DARKER, AS_IT_IS, BRIGHTER)
+"""Where no hand is in sight, frames are tried as they are, darkened and brightened in turn: the palm detector misses
+hands against a window and hands that the camera has burnt out."""
+
 SMALL_SIDE = 160
 """Pixels; a still picture with a shorter side is taken for a crop that shows little but the hand."""
 PICTURE_PADDINGS = (0.0, 1 / 2, 1 / 3, 0.8)
@@ -74,6 +84,7 @@ class HandFinder:
             raise ValueError(f"max_hands must be between 1 and 4, not {max_hands}")
         check(model)
         self._mediapipe = mediapipe = _import_mediapipe()
+        self._cv2 = importlib.import_module("cv2")
         vision = mediapipe.tasks.vision
         options = vision.HandLandmarkerOptions(
             base_options=mediapipe.tasks.BaseOptions(model_asset_path=str(model)),
@@ -86,6 +97,7 @@ class HandFinder:
             raise ModelError(f"{model}: not a usable hand model file: {str(error).splitlines()[0]}") from None
         self._video = video
         self._last_ms = -1
+        self._exposure = 0
 
     def find(self, image: Image, at_s: float = 0.0) -> list[Hand]:
         """Hands of one picture, in no particular order.
@@ -94,6 +106,21 @@ class HandFinder:
             image: uint8 of shape (height, width, 3), RGB, contiguous, not mirrored.
             at_s: seconds on the source's clock; only the order counts, and only for frames that follow each other.
         """
+        curve = EXPOSURES[self._exposure] if self._video else AS_IT_IS
+        found = self._detect(image if curve is None else self._cv2.LUT(image, curve), at_s)
+        if self._video and not found:
+            self._exposure = (self._exposure + 1) % len(EXPOSURES)
+        return found
+
+    def find_exposed(self, image: Image) -> list[Hand]:
+        """Hands of a still picture, also of one that is too dark or too bright for them to be found as it is."""
+        for curve in (AS_IT_IS, DARKER, BRIGHTER):
+            found = self._detect(image if curve is None else self._cv2.LUT(image, curve), 0.0)
+            if found:
+                return found
+        return []
+
+    def _detect(self, image: Image, at_s: float) -> list[Hand]:
         picture = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=image)
         if self._video:
             # MediaPipe refuses a time that does not increase, in whole milliseconds.
@@ -145,7 +172,7 @@ def find_in_picture(finder: HandFinder, image: Image) -> list[Hand]:
     small = min(height, width) < SMALL_SIDE
     paddings = PICTURE_PADDINGS[1:] + PICTURE_PADDINGS[:1] if small else PICTURE_PADDINGS
     for share in paddings:
-        hands = finder.find(np.ascontiguousarray(pad(image, share)))
+        hands = finder.find_exposed(np.ascontiguousarray(pad(image, share)))
         if hands:
             return [Hand(unpad(hand.landmarks, (height, width), share), hand.handedness, hand.score) for hand in hands]
     return []

@@ -1,0 +1,237 @@
+"""Seeing as a whole: from pictures and from landmarks to readings."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gesture.capture import Frame
+from gesture.detector import GestureDetector, HandJudge, HandReading, PictureReader
+from gesture.hands import Hand
+from gesture.keypoint_classifier import SignClassifier
+from gesture.point_history_classifier import MotionClassifier
+from gesture.rehearsal import ASPECT, SCRIPTS, Cast, Script, rehearse
+from gesture.tables import read_hands
+from models.hand_landmarker import default_path, is_complete
+
+Image = NDArray[np.uint8]
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / "shared" / "data"
+PICTURES = SHARED / "gesture" / "manifest.csv"
+SCENES = sorted((SHARED / "scenes").glob("*-1.json"))
+
+needs_model = pytest.mark.skipif(not is_complete(default_path()), reason="the hand model file is not set up")
+needs_pictures = pytest.mark.skipif(not PICTURES.is_file(), reason=f"{PICTURES} is not here")
+
+
+@pytest.fixture(scope="module")
+def cast() -> Cast:
+    return Cast.of(read_hands(ROOT / "data" / "signs.csv.gz"))
+
+
+@pytest.fixture(scope="module")
+def classifiers() -> tuple[SignClassifier, MotionClassifier]:
+    return SignClassifier.load(), MotionClassifier.load()
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[PictureReader]:
+    reader = PictureReader()
+    yield reader
+    reader.close()
+
+
+@pytest.mark.parametrize("rate", [10, 15, 30])
+@pytest.mark.parametrize("script", SCRIPTS, ids=[script.name for script in SCRIPTS])
+def test_rehearsed_sequences(
+    cast: Cast, classifiers: tuple[SignClassifier, MotionClassifier], script: Script, rate: float
+) -> None:
+    rng = np.random.default_rng(7)
+    right = 0
+    for _ in range(8):
+        take = rehearse(cast, script, rate, rng, irregular=rate == 15)
+        judge = HandJudge(*classifiers)
+        complete = [
+            at_s
+            for at_s, hands in take.frames
+            for reading in judge(hands, at_s, ASPECT)
+            if reading.sequences["signal_for_help"] >= 0.80
+        ]
+        if take.closed_s is None:
+            right += not complete
+        else:
+            right += bool(complete) and take.closed_s - 0.4 <= complete[0] <= take.closed_s + 0.5
+    assert right >= 7 if script.help else right == 8
+
+
+def test_each_hand_has_its_own_reading(cast: Cast, classifiers: tuple[SignClassifier, MotionClassifier]) -> None:
+    take = rehearse(cast, next(script for script in SCRIPTS if script.second), 15, np.random.default_rng(1))
+    judge = HandJudge(*classifiers)
+    readings = [judge(hands, at_s, ASPECT) for at_s, hands in take.frames]
+    together = [frame for frame in readings if len(frame) == 2]
+    assert together
+    assert all(frame[0].hand != frame[1].hand for frame in together)
+    assert {reading.handedness for frame in together for reading in frame} == {"left", "right"}
+    last = together[-1]
+    for reading in last:
+        assert sum(reading.sign_probabilities.values()) == pytest.approx(1, abs=1e-4)
+        assert sum(reading.movement_probabilities.values()) == pytest.approx(1, abs=1e-4)
+        assert reading.sign == max(reading.sign_probabilities, key=reading.sign_probabilities.__getitem__)
+    assert readings[0][0].movement is None
+
+
+def test_no_hands_no_readings(classifiers: tuple[SignClassifier, MotionClassifier]) -> None:
+    judge = HandJudge(*classifiers)
+    assert judge([], 0.0, ASPECT) == []
+    flat = Hand(np.full((21, 3), 0.5, np.float32), "left", 0.5)
+    assert len(judge([flat], 0.1, ASPECT)) == 1
+
+
+@needs_model
+def test_an_empty_picture_has_no_hands(reader: PictureReader) -> None:
+    assert reader.read(np.full((480, 640, 3), 127, np.uint8)) == []
+    assert reader.read(np.zeros((3, 1000, 3), np.uint8)) == []
+    assert reader.read(np.zeros((1, 1, 3), np.uint8)) == []
+
+
+def pictures(source: str, pose: str, count: int) -> list[Image]:
+    with PICTURES.open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["path"].startswith(f"pictures/{source}/")]
+    chosen = [row for row in rows if row["pose"] == pose]
+    paths = [SHARED / "gesture" / row["path"] for row in chosen[:: max(len(chosen) // count, 1)][:count]]
+    return [
+        cv2.cvtColor(np.asarray(cv2.imread(str(path)), np.uint8), cv2.COLOR_BGR2RGB).astype(np.uint8) for path in paths
+    ]
+
+
+def right_share(reader: PictureReader, images: list[Image], sign: str) -> float:
+    return float(np.mean([sign in [reading.sign for reading in reader.read(image)] for image in images]))
+
+
+@needs_model
+@needs_pictures
+@pytest.mark.parametrize(
+    ("source", "sign"),
+    [
+        ("ardamavi", "open_palm"),
+        ("ardamavi", "thumb_tucked"),
+        ("ardamavi", "pointer"),
+        ("ardamavi", "victory"),
+        ("subhi", "fist"),
+        ("linto", "ok"),
+        ("linto", "thumb_up"),
+        ("subhi", "thumb_tucked"),
+    ],
+)
+def test_real_pictures(reader: PictureReader, source: str, sign: str) -> None:
+    assert right_share(reader, pictures(source, sign, 14), sign) >= 0.85
+
+
+def rotated(image: Image, degrees: float) -> Image:
+    height, width = image.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 0.8)
+    return np.asarray(cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def noisy(image: Image) -> Image:
+    noise = np.random.default_rng(2).normal(0, 14, image.shape)
+    return np.clip(image + noise, 0, 255).astype(np.uint8)
+
+
+def jpeg(image: Image) -> Image:
+    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 25])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+
+
+@needs_model
+@needs_pictures
+@pytest.mark.parametrize("sign", ["open_palm", "thumb_tucked"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda image: np.ascontiguousarray(image[:, ::-1]), id="mirrored"),
+        pytest.param(lambda image: rotated(image, 50), id="turned left"),
+        pytest.param(lambda image: rotated(image, -50), id="turned right"),
+        pytest.param(lambda image: cv2.resize(image, None, fx=3, fy=3), id="large"),
+        pytest.param(lambda image: cv2.resize(image, None, fx=0.6, fy=0.6), id="small"),
+        pytest.param(lambda image: (image * 0.3).astype(np.uint8), id="dark"),
+        pytest.param(noisy, id="noisy"),
+        pytest.param(jpeg, id="JPEG"),
+    ],
+)
+def test_damaged_pictures(reader: PictureReader, damage: Callable[[Image], Image], sign: str) -> None:
+    images = [damage(image) for image in pictures("ardamavi", sign, 10)]
+    assert right_share(reader, images, sign) >= 0.8
+
+
+@needs_model
+@needs_pictures
+def test_the_side_is_the_persons_own(reader: PictureReader) -> None:
+    # These people show the palm of their right hand: its thumb points to the picture's right.
+    for image in pictures("ardamavi", "open_palm", 5):
+        (hand,) = reader.read(image)
+        assert hand.landmarks[4, 0] > hand.landmarks[20, 0]
+        assert hand.handedness == "right"
+        (mirrored,) = reader.read(np.ascontiguousarray(image[:, ::-1]))
+        assert mirrored.handedness == "left"
+
+
+@needs_model
+@needs_pictures
+def test_a_hand_against_the_light_is_found_in_a_stream() -> None:
+    dark = [(cv2.resize(image, (640, 480)) * 0.12).astype(np.uint8) for image in pictures("subhi", "open_palm", 6)]
+    detector = GestureDetector()
+    try:
+        frames = [image for image in dark for _ in range(8)]
+        seen = [bool(detector.see(Frame(image, i / 15))) for i, image in enumerate(frames)]
+    finally:
+        detector.close()
+    assert sum(any(seen[8 * i : 8 * i + 8]) for i in range(len(dark))) >= 4
+
+
+def watch(path: Path, every: int = 1) -> list[HandReading]:
+    detector = GestureDetector()
+    try:
+        with av.open(str(path)) as container:
+            return [
+                reading
+                for i, picture in enumerate(container.decode(video=0))
+                if i % every == 0
+                for reading in detector.see(
+                    Frame(np.asarray(picture.to_ndarray(format="rgb24"), np.uint8), float(picture.time or 0.0))
+                )
+            ]
+    finally:
+        detector.close()
+
+
+@needs_model
+@pytest.mark.skipif(not SCENES, reason=f"{SHARED / 'scenes'} is not here")
+@pytest.mark.parametrize("path", SCENES, ids=[path.stem for path in SCENES])
+def test_recorded_scenes(path: Path) -> None:
+    expected = [event["at_s"] for event in json.loads(path.read_text())["expect"] if event["kind"] != "scream"]
+    readings = watch(path.with_suffix(".mp4"))
+    assert readings
+    complete = [reading.at_s for reading in readings if reading.sequences["signal_for_help"] >= 0.80]
+    if expected:
+        (first, last), *_ = expected
+        assert first <= complete[0] <= last + 1
+    else:
+        assert complete == []
+
+
+def test_readings_repeat_exactly(cast: Cast, classifiers: tuple[SignClassifier, MotionClassifier]) -> None:
+    take = rehearse(cast, SCRIPTS[0], 15, np.random.default_rng(1))
+
+    def run() -> list[dict[str, float]]:
+        judge = HandJudge(*classifiers)
+        return [dict(r.sign_probabilities) for at_s, hands in take.frames for r in judge(hands, at_s, ASPECT)]
+
+    assert run() == run()

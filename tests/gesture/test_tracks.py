@@ -1,0 +1,72 @@
+"""A hand keeps its number: through small moves, jumps, gaps and a changed mind about its side."""
+
+import numpy as np
+
+from gesture.hands import Hand
+from gesture.tracks import Track, assign, distinct
+
+
+def hand(x: float, y: float = 0.5, side: str = "right", score: float = 0.9) -> Hand:
+    rng = np.random.default_rng(3)
+    landmarks = rng.normal(0, 0.05, (21, 3)).astype(np.float32)
+    return Hand(landmarks + np.array([x, y, 0], np.float32), side, score)
+
+
+class Follower:
+    """The tracks of a run of frames."""
+
+    def __init__(self, gap_s: float = 1.0) -> None:
+        self.tracks: list[Track] = []
+        self.number = 1
+        self.gap_s = gap_s
+
+    def see(self, at_s: float, *hands: Hand) -> list[int]:
+        found, waiting = assign(self.tracks, hands, at_s, 0.75, self.gap_s, self.number)
+        self.tracks = found + waiting
+        self.number = max([self.number - 1, *(track.number for track in found)]) + 1
+        return [track.number for track in found]
+
+
+def test_two_hands_keep_their_numbers_when_their_order_changes() -> None:
+    follower = Follower()
+    assert follower.see(0.0, hand(0.2), hand(0.8, side="left")) == [1, 2]
+    assert follower.see(0.1, hand(0.78, side="left"), hand(0.22)) == [2, 1]
+
+
+def test_a_hand_that_jumps_alone_keeps_its_number_and_says_so() -> None:
+    follower = Follower()
+    follower.see(0.0, hand(0.2))
+    assert follower.see(0.1, hand(0.8, side="left")) == [1]
+    assert follower.tracks[0].jumped
+
+
+def test_a_hand_that_jumps_beside_another_keeps_its_number() -> None:
+    follower = Follower()
+    follower.see(0.0, hand(0.1), hand(0.8, side="left"))
+    assert follower.see(0.1, hand(0.8, side="left"), hand(0.3, 0.2)) == [2, 1]
+
+
+def test_a_hand_that_is_mistaken_for_the_other_side_keeps_its_number() -> None:
+    follower = Follower()
+    follower.see(0.0, hand(0.2), hand(0.8, side="left"))
+    assert follower.see(0.1, hand(0.2, side="left"), hand(0.8, side="left")) == [1, 2]
+
+
+def test_a_short_gap_is_bridged_and_a_long_one_is_not() -> None:
+    follower = Follower(gap_s=1.0)
+    follower.see(0.0, hand(0.2))
+    follower.see(0.1)
+    assert follower.see(0.9, hand(0.25)) == [1]
+    follower.see(1.0)
+    assert follower.see(2.5, hand(0.25)) == [2]
+
+
+def test_a_second_hand_is_another_hand() -> None:
+    follower = Follower()
+    follower.see(0.0, hand(0.2))
+    assert follower.see(0.1, hand(0.2), hand(0.7)) == [1, 2]
+
+
+def test_a_hand_found_twice_is_one_hand_the_surer_one() -> None:
+    assert [found.score for found in distinct([hand(0.5, score=0.6), hand(0.505, score=0.9)], 0.75)] == [0.9]
+    assert len(distinct([hand(0.2), hand(0.8)], 0.75)) == 2
