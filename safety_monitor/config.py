@@ -9,11 +9,12 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from safety_monitor.fusion import FusionRules
 
@@ -24,6 +25,8 @@ NOT_SETTINGS = frozenset({"SAFETY_MONITOR_CACHE"})
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Field(gt=0.0, le=86_400.0)]
+PhoneNumber = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
+"""E.164."""
 
 
 class SettingsError(Exception):
@@ -166,6 +169,119 @@ class Station(Section):
     """Said and written in messages."""
 
 
+class Contact(Section):
+    """A person who is told."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    """Short name: letters, digits, - and _; the channels are called after it, such as "sms:anna"."""
+    sms: PhoneNumber | None = None
+    """Number that gets an SMS, written +<country><number>."""
+    whatsapp: PhoneNumber | None = None
+    """Number that gets a WhatsApp message."""
+    call: PhoneNumber | None = None
+    """Number that is called."""
+
+
+class PolicyStep(Section):
+    """Actions that are taken together."""
+
+    after_s: Annotated[float, Field(ge=0.0, le=86_400.0)] = 0.0
+    """How long after the incident was confirmed; a later step is dropped once somebody acknowledged or cancelled."""
+    actions: Annotated[tuple[str, ...], Field(min_length=1)] = ("all",)
+    """Channels by name; "sms" stands for every sms:…, "all" for every channel that is turned on."""
+
+
+class PolicySettings(Section):
+    """What is done about which incidents; the first policy that fits is taken."""
+
+    name: str
+    """For people."""
+    triggers: Annotated[tuple[str, ...], Field(min_length=1)] = ("any",)
+    """"scream", the name of an emergency gesture, "both" (sound and hand together), "trouble" or "any"."""
+    silent: bool = False
+    """No alarm, no voice, nothing on the screen: for signs made by people who must not be noticed."""
+    steps: Annotated[tuple[PolicyStep, ...], Field(min_length=1)] = (PolicyStep(),)
+    """Each a table [[policies.steps]]."""
+    fallback: tuple[str, ...] = ()
+    """Channels to try when one of the steps failed, or has not got through for `outbox.fallback_after_s`."""
+
+
+class Acknowledge(Section):
+    """Who may call off an incident."""
+
+    pin_hash: SecretStr | None = None
+    """Hash of the PIN that cancelling asks for, made with `safety-monitor pin-hash`; unset: anybody may cancel."""
+    duress_pin_hash: SecretStr | None = None
+    """Hash of the PIN that only looks as if it cancelled, and tells the contacts that help is needed all the same."""
+    pin_to_acknowledge: bool = False
+    """Whether acknowledging asks for the PIN, too."""
+
+
+class OutboxSettings(Section):
+    """How long and how often deliveries are tried."""
+
+    first_wait_s: Seconds = 2.0
+    """Wait after the first attempt that failed; it doubles from attempt to attempt, give or take a quarter."""
+    longest_wait_s: Seconds = 300.0
+    """Longest wait between two attempts."""
+    fallback_after_s: Seconds = 60.0
+    """A policy's fallback channels are tried when a message has not got through for this long."""
+    give_up_messages_s: Annotated[float, Field(gt=0.0)] = 86_400.0
+    """A message that has not got through for this long has failed."""
+    give_up_records_s: Annotated[float, Field(gt=0.0)] = 2_592_000.0
+    """A record for a database that has not got through for this long has failed."""
+    follow_s: Annotated[float, Field(gt=0.0)] = 3_600.0
+    """How long a message that was handed over is followed, to see whether it arrives."""
+
+
+class MySQLSettings(Section):
+    """The record of every incident in a MySQL database; on when its address is set."""
+
+    url: SecretStr
+    """mysql+mysqlconnector://user:password@host/database; characters such as @ in the password are written %40."""
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: SecretStr) -> SecretStr:
+        parts = _split(url.get_secret_value())
+        if parts.scheme != "mysql+mysqlconnector" or not parts.hostname or not parts.path.strip("/"):
+            raise ValueError("needs the form mysql+mysqlconnector://user:password@host/database")
+        return url
+
+
+class TwilioSettings(Section):
+    """SMS, WhatsApp messages and calls to the contacts; on when the account is set."""
+
+    account_sid: Annotated[str, Field(pattern=r"^AC[0-9a-fA-F]{32}$")]
+    """The account, AC…"""
+    key_sid: Annotated[str, Field(pattern=r"^(SK[0-9a-fA-F]{32})?$")] = ""
+    """An API key, SK…; then auth_token is its secret. Empty: the account's own token."""
+    auth_token: SecretStr
+    """The account's token, or the secret of the API key."""
+    number: PhoneNumber | None = None
+    """Number that messages and calls come from."""
+    messaging_service_sid: Annotated[str, Field(pattern=r"^(MG[0-9a-fA-F]{32})?$")] = ""
+    """A messaging service, MG…, that sends the SMS instead of the number."""
+    whatsapp_number: PhoneNumber | None = None
+    """Number that WhatsApp messages come from."""
+    whatsapp_content_sid: Annotated[str, Field(pattern=r"^(HX[0-9a-fA-F]{32})?$")] = ""
+    """The approved template, HX…; without one WhatsApp takes messages only within 24 hours after the contact wrote."""
+    whatsapp_variables: tuple[str, ...] = ("{what}", "{station}", "{time}", "{place}", "{link}")
+    """The template's variables 1, 2, …; known: {what}, {station}, {time}, {place}, {link}, {text}, {ref}."""
+    whatsapp_free_text: bool = False
+    """Whether WhatsApp messages may be sent without a template."""
+    voice_language: str = "en-GB"
+    """Language of the voice that reads a message in a call."""
+    api_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+$")] = "https://api.twilio.com"
+    """Where Twilio is; another address is for trying out."""
+
+    @model_validator(mode="after")
+    def _template_or_free(self) -> "TwilioSettings":
+        if self.whatsapp_number and not self.whatsapp_content_sid and not self.whatsapp_free_text:
+            raise ValueError("whatsapp_number needs whatsapp_content_sid, or whatsapp_free_text = true")
+        return self
+
+
 class Settings(Section):
     """All settings of a station."""
 
@@ -182,6 +298,12 @@ class Settings(Section):
     fusion: FusionSettings = FusionSettings()
     alarm: Alarm = Alarm()
     speech: Speech = Speech()
+    contacts: tuple[Contact, ...] = ()
+    policies: tuple[PolicySettings, ...] = ()
+    acknowledge: Acknowledge = Acknowledge()
+    outbox: OutboxSettings = OutboxSettings()
+    mysql: MySQLSettings | None = None
+    twilio: TwilioSettings | None = None
 
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -205,6 +327,7 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
         path = next((place for place in (Path(FILE_NAME), home / FILE_NAME) if place.is_file()), None)
     if path is not None:
         in_file = _from_file(path)
+        _refuse_secrets(Settings, in_file, (), path)
         layers.insert(0, (str(path), in_file))
         values = _merged(in_file, values)
     try:
@@ -220,6 +343,35 @@ def _from_file(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: there is no such settings file") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read as TOML: {error}") from None
+
+
+def _refuse_secrets(section: type[BaseModel], values: Any, where: tuple[str, ...], path: Path) -> None:
+    """A file is copied, shown and kept under version control: what is secret has no place in it."""
+    if not isinstance(values, dict):
+        return
+    for key, value in values.items():
+        field = section.model_fields.get(key)
+        if field is None:
+            continue
+        kinds = (field.annotation, *get_args(field.annotation))
+        here = (*where, key)
+        if SecretStr in kinds:
+            name = PREFIX + "__".join(here).upper()
+            raise SettingsError(f"{path}: {'.'.join(here)} is a secret: set {name} in the environment or in .env")
+        for nested in kinds:
+            if isinstance(nested, type) and issubclass(nested, BaseModel):
+                for each in value if isinstance(value, list) else [value]:
+                    _refuse_secrets(nested, each, here, path)
+
+
+def _split(address: str) -> SplitResult:
+    """The parts of an address; what is wrong with it is said without repeating it."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("is not an address: host or port is malformed") from None
+    return parts
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:

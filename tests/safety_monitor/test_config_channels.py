@@ -1,0 +1,68 @@
+"""Settings of the ways out: a mistake is one line, and a secret has no place in a file."""
+
+from pathlib import Path
+
+import pytest
+
+from safety_monitor.config import SettingsError, load_settings
+
+SID = "AC" + "0" * 32
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def load(text: str = "", **environ: str) -> object:
+    path = Path("station.toml")
+    path.write_text(text, encoding="utf-8")
+    return load_settings(path, environ={f"SAFETY_MONITOR_{name}": value for name, value in environ.items()})
+
+
+def test_nothing_is_on_that_was_not_set() -> None:
+    settings = load_settings(environ={})
+    assert (settings.mysql, settings.twilio) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('[mysql]\nurl = "mysql+mysqlconnector://u:planted@h/d"\n', "SAFETY_MONITOR_MYSQL__URL"),
+        ('[twilio]\nauth_token = "planted"\n', "SAFETY_MONITOR_TWILIO__AUTH_TOKEN"),
+    ],
+)
+def test_a_secret_in_the_file_is_refused_and_not_repeated(text: str, name: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(text)
+    assert f"is a secret: set {name} in the environment or in .env" in str(caught.value)
+    assert "planted" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({"MYSQL__URL": "mysql://u:planted@h/d"}, "mysql.url: needs the form mysql+mysqlconnector://"),
+        ({"MYSQL__URL": "mysql+mysqlconnector://u:planted@h:33o6/d"}, "mysql.url: is not an address"),
+        ({"MYSQL__URL": "mysql+mysqlconnector://u:planted@h"}, "mysql.url: needs the form"),
+        ({"TWILIO__AUTH_TOKEN": "planted"}, "twilio.account_sid: Field required"),
+        ({"TWILIO__ACCOUNT_SID": "AC1", "TWILIO__AUTH_TOKEN": "planted"}, "twilio.account_sid: String should match"),
+        (
+            {"TWILIO__ACCOUNT_SID": SID, "TWILIO__AUTH_TOKEN": "planted", "TWILIO__WHATSAPP_NUMBER": "+15005550002"},
+            "twilio: whatsapp_number needs whatsapp_content_sid, or whatsapp_free_text = true",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_without_the_secret(environ: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(**environ)
+    assert message in str(caught.value)
+    assert "planted" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_do_not_show_their_secrets() -> None:
+    settings = load(
+        TWILIO__ACCOUNT_SID=SID, TWILIO__AUTH_TOKEN="planted", MYSQL__URL="mysql+mysqlconnector://u:planted@h/d"
+    )
+    assert "planted" not in repr(settings) + str(settings)
