@@ -68,6 +68,7 @@ class Fusion:
     now_s: float = 0.0
     _recent: list[Evidence] = field(default_factory=list)
     _incident: Incident | None = None
+    _opened_s: float = 0.0
     _confirmed_s: float = 0.0
     _last_s: float = 0.0
     _ended: dict[Sense, float] = field(default_factory=dict)
@@ -97,12 +98,14 @@ class Fusion:
         self._recent.append(evidence)
         confidence, reason = self._weigh(evidence)
         if incident is not None:
+            self._opened_s = min(self._opened_s, evidence.at_s)
             incident = replace(
                 incident,
                 confidence=max(incident.confidence, confidence),
                 evidence=_strongest((*incident.evidence, evidence)),
             )
         elif confidence >= self.rules.threshold or evidence.sense not in self._dropped:
+            self._opened_s = evidence.at_s
             incident = Incident(self.new_id(), State.PENDING, evidence.at_s, confidence, (evidence,), reason)
             transitions.append(incident)
         else:
@@ -131,7 +134,7 @@ class Fusion:
         if incident is None:
             return []
         if incident.state is State.PENDING:
-            deadline = incident.opened_s + rules.pending_s
+            deadline = self._opened_s + rules.pending_s
             if now_s > deadline:
                 reason = f"not confirmed in {rules.pending_s:g} s: {incident.confidence:.2f} < {rules.threshold:.2f}"
                 self._dropped |= dict.fromkeys(incident.senses, self._last_s)

@@ -95,11 +95,6 @@ class Incident:
         """What was noticed, sorted."""
         return tuple(sorted({piece.label for piece in self.evidence}))
 
-    @property
-    def opened_s(self) -> float:
-        """Source clock of the earliest evidence."""
-        return min((piece.at_s for piece in self.evidence), default=self.at_s)
-
 
 def incident_json(incident: Incident) -> dict[str, Any]:
     """An incident as JSON values: what `--json` prints, a line a transition."""

@@ -61,6 +61,11 @@ def test_a_pending_incident_is_dropped_at_its_deadline_and_says_why() -> None:
     assert "0.70 < 0.80" in dropped.reason
 
 
+def test_growing_evidence_does_not_put_the_deadline_off() -> None:
+    *_, dropped = play([scream(0.6, 1.0), scream(0.7, 3.0), scream(0.75, 4.5)], until_s=6.0)
+    assert (dropped.state, dropped.at_s) == (State.CANCELLED, 5.0)
+
+
 def test_lasting_weak_evidence_is_one_near_miss_not_many() -> None:
     murmur = [scream(0.6, step / 4) for step in range(400)]
     assert states(play(murmur)) == [("1", State.PENDING), ("1", State.CANCELLED)]

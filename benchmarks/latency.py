@@ -1,0 +1,201 @@
+"""From the event to the alarm call: `python -m benchmarks.latency [--data ../shared/data]`.
+
+Two figures, each in media time plus compute time:
+
+- scream: from the first sample of a scream to the call of the alarm. Media time is how much sound the decision needed;
+  compute time is what passes from the delivery of the block that decided it.
+- Signal for Help: from the frame on which the fingers have closed over the thumb to the call of the alarm, likewise.
+
+The decision runs through the real detector, fusion and journal. Screams are synthesised like the demo scene's, from
+other seeds, and with `--data` also the recorded ones of its manifest whose label is not weak (the shipped model may have
+been trained on these). Hands are the drawn ones, at several paces, and with `--data` the recorded scenes.
+"""
+
+import argparse
+import csv
+import json
+import platform
+import tempfile
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from audio.capture import SAMPLE_RATE, Block, read_clip
+from audio.detector import ScreamDetector, ScreamModel
+from gesture.capture import Frame, open_camera
+from safety_monitor.config import Settings, load_settings
+from safety_monitor.demo.hand import draw_hand
+from safety_monitor.demo.scene import FPS, hand_at, picture_at
+from safety_monitor.demo.scream import room_noise, scream
+from safety_monitor.emergency import EmergencyGestures
+from safety_monitor.fusion import Fusion
+from safety_monitor.incident import Moment, State
+from safety_monitor.journal import Journal
+from safety_monitor.senses import gesture_moment, load_gesture_detector, load_scream_classifier, sound_moment
+
+BLOCK = 800
+LEAD_S = 2.0
+"""Quiet before each scream."""
+SCREAMS = 40
+CLOSED_S = 42.7
+"""Second of the demo scene at which the fingers have closed over the thumb."""
+
+
+@dataclass(slots=True)
+class Delays:
+    """Seconds from event to alarm call; what never alarmed is counted, not averaged away."""
+
+    media: list[float] = field(default_factory=list)
+    compute: list[float] = field(default_factory=list)
+    missed: int = 0
+
+    def row(self, name: str) -> tuple[str, ...]:
+        """Name, count, missed, median and 95th percentile of the whole delay, median of each share."""
+        if not self.media:
+            return name, "0", str(self.missed), "-", "-", "-", "-"
+        whole = [media + compute for media, compute in zip(self.media, self.compute, strict=True)]
+        return (
+            name,
+            str(len(whole)),
+            str(self.missed),
+            f"{median(whole):.2f} s",
+            f"{np.percentile(whole, 95):.2f} s",
+            f"{median(self.media):.2f} s",
+            f"{1000 * median(self.compute):.1f} ms",
+        )
+
+
+@dataclass(slots=True)
+class Decider:
+    """Fusion and journal as in the station; the alarm call is where the station would wake its channels."""
+
+    settings: Settings
+    journal: Journal
+
+    def first_alarm(self, moments: Iterable[tuple[float, Moment]]) -> tuple[float, float] | None:
+        """Source clock and compute time of the first alarm call.
+
+        Args:
+            moments: each with the `time.perf_counter()` at which its block or frame was delivered.
+        """
+        fusion = Fusion(self.settings.fusion.rules, new_id=lambda: str(uuid.uuid4()))
+        for delivered, moment in moments:
+            for incident in fusion.judge(moment):
+                self.journal.record(incident)
+                if incident.state is State.CONFIRMED:
+                    return moment.at_s, time.perf_counter() - delivered
+        return None
+
+
+def heard(samples: NDArray[np.float32], model: ScreamModel) -> Iterator[tuple[float, Moment]]:
+    """The moments of a stretch of sound, block by block."""
+    detector = ScreamDetector(model)
+    for begin in range(0, len(samples), BLOCK):
+        delivered = time.perf_counter()
+        for reading in detector.feed(Block(samples[begin : begin + BLOCK], begin / SAMPLE_RATE)):
+            yield delivered, sound_moment(reading)
+
+
+def seen(frames: Iterable[Frame], settings: Settings) -> Iterator[tuple[float, Moment]]:
+    """The moments of a stretch of video, frame by frame."""
+    detector = load_gesture_detector(settings)
+    gestures = EmergencyGestures(settings.emergency.gestures)
+    try:
+        for frame in frames:
+            delivered = time.perf_counter()
+            yield delivered, gesture_moment(frame.at_s, detector.see(frame), gestures)
+    finally:
+        detector.close()
+
+
+def synthesised_screams() -> Iterator[NDArray[np.float32]]:
+    """Screams from different seeds and of different lengths."""
+    for seed in range(100, 100 + SCREAMS):
+        yield scream(1.0 + (seed % 5) / 4, SAMPLE_RATE, seed).astype(np.float32)
+
+
+def recorded_screams(data: Path) -> Iterator[NDArray[np.float32]]:
+    """Recorded screams from their first loud sample on (a tenth of their peak)."""
+    with (data / "audio" / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["label"] == "scream" and row["source"] != "emogator"]
+    for row in rows:
+        clip = read_clip(data / "audio" / row["path"])
+        yield clip[int(np.argmax(np.abs(clip) > 0.1 * np.abs(clip).max())) :]
+
+
+def scream_delays(screams: Iterable[NDArray[np.float32]], decider: Decider, model: ScreamModel) -> Delays:
+    """Delay of each scream after `LEAD_S` of quiet room."""
+    delays = Delays()
+    quiet = (0.002 * room_noise(LEAD_S, SAMPLE_RATE)).astype(np.float32)
+    for samples in screams:
+        whole = np.concatenate([quiet, samples, quiet])
+        note(delays, decider.first_alarm(heard(whole, model)), LEAD_S)
+    return delays
+
+
+def drawn_hands(pace: float) -> Iterator[Frame]:
+    """The demo scene's Signal for Help at `pace` times its speed."""
+    wall = picture_at(0)
+    for number in range(int(6.5 * FPS / pace)):
+        at_s = number / FPS
+        hand = hand_at(38.5 + at_s * pace)
+        yield Frame(wall if hand is None else draw_hand(hand, wall), at_s)
+
+
+def gesture_delays(decider: Decider, data: Path | None) -> dict[str, Delays]:
+    """Delay of each Signal for Help, drawn and recorded."""
+    drawn = Delays()
+    for pace in (0.7, 0.85, 1.0, 1.2, 1.4):
+        alarm = decider.first_alarm(seen(drawn_hands(pace), decider.settings))
+        note(drawn, alarm, (CLOSED_S - 38.5) / pace)
+    found = {"Signal for Help, drawn": drawn}
+    if data is not None:
+        recorded = found["Signal for Help, recorded scenes"] = Delays()
+        for path in sorted((data / "scenes").glob("*.json")):
+            for event in json.loads(path.read_text())["expect"]:
+                if event["kind"] in ("gesture", "both"):
+                    video = open_camera(str(path.with_suffix(".mp4")), fast=True)
+                    note(recorded, decider.first_alarm(seen(video, decider.settings)), event["at_s"][0])
+    return found
+
+
+def note(delays: Delays, alarm: tuple[float, float] | None, onset_s: float) -> None:
+    """Add one event's delay; an alarm before the event is none of it."""
+    if alarm is None or alarm[0] < onset_s:
+        delays.missed += 1
+        return
+    delays.media.append(alarm[0] - onset_s)
+    delays.compute.append(alarm[1])
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder of recordings with audio/manifest.csv and scenes/")
+    data: Path | None = parser.parse_args().data
+    with tempfile.TemporaryDirectory() as home:
+        settings = load_settings(environ={"SAFETY_MONITOR_HOME": home})
+        decider = Decider(settings, Journal(settings.home))
+        model = load_scream_classifier(settings)
+        found = {"scream, synthesised": scream_delays(synthesised_screams(), decider, model)}
+        if data is not None:
+            found["scream, recorded"] = scream_delays(recorded_screams(data), decider, model)
+        found |= gesture_delays(decider, data)
+    table = Table(title=f"Event to alarm call, on {platform.processor() or platform.machine()}, {platform.system()}")
+    for column in ("event", "alarms", "missed", "median", "95 %", "media", "compute"):
+        table.add_column(column, justify="left" if column == "event" else "right")
+    for name, delays in found.items():
+        table.add_row(*delays.row(name))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
