@@ -7,8 +7,8 @@ Two figures, each in media time plus compute time:
 - Signal for Help: from the frame on which the fingers have closed over the thumb to the call of the alarm, likewise.
 
 The decision runs through the real detector, fusion and journal. Screams are synthesised like the demo scene's, from
-other seeds, and with `--data` also the recorded ones of its manifest whose label is not weak (the shipped model may have
-been trained on these). Hands are the drawn ones, at several paces, and with `--data` the recorded scenes.
+other seeds, and with `--data` also the recorded ones of its manifest whose label is not weak (the shipped model may
+have been trained on these). Hands are the drawn ones, at several paces, and with `--data` the recorded scenes.
 """
 
 import argparse
