@@ -1,0 +1,173 @@
+"""E-mail and a hundred other services, each by an Apprise address; a channel for every address.
+
+Apprise says only whether it worked; why not is taken from what it logs meanwhile. Nothing of that reaches the station's
+own log, because it may quote addresses, and addresses hold passwords and tokens.
+
+Reference: https://github.com/caronc/apprise/wiki
+"""
+
+import logging
+import threading
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import apprise
+
+from safety_monitor.actions.failure import one_line
+from safety_monitor.actions.message import Kind, Message
+from safety_monitor.actions.outcome import Outcome
+
+LIMIT_S = 60.0
+"""Longest time for one delivery, attachments included."""
+SHORTEST_SECRET = 4
+"""Shorter parts of an address are not hidden: that would blot out half of every text."""
+TITLES: dict[Kind, str] = {
+    "alarm": "EMERGENCY",
+    "update": "Update",
+    "duress": "EMERGENCY, called off under duress",
+    "trouble": "Trouble",
+    "test": "Test",
+}
+SEVERITY: dict[Kind, apprise.NotifyType] = {
+    "alarm": apprise.NotifyType.FAILURE,
+    "update": apprise.NotifyType.INFO,
+    "duress": apprise.NotifyType.FAILURE,
+    "trouble": apprise.NotifyType.WARNING,
+    "test": apprise.NotifyType.INFO,
+}
+
+_log = logging.getLogger("apprise")
+_heard = threading.local()
+
+
+class _Ear(logging.Handler):
+    """Keeps what Apprise says in the thread that asked it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kept = getattr(_heard, "records", None)
+        if kept is not None:
+            kept.append(record)
+
+
+_log.propagate = False
+_log.setLevel(logging.DEBUG)
+_log.addHandler(_Ear())
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # it logs the paths of pages, which may be tokens
+
+
+class Messages:
+    """The channel that sends to one Apprise address.
+
+    Args:
+        name: short; the channel is called after it, such as "messages:mail".
+        url: the address, such as `mailtos://user:password@gmail.com?to=anna@example.org`.
+        limit_s: longest time for one delivery.
+
+    Raises:
+        ValueError: Apprise does not understand the address; the text does not repeat it.
+    """
+
+    record = False
+
+    def __init__(self, name: str, url: str, *, limit_s: float = LIMIT_S) -> None:
+        self.name = f"messages:{name}"
+        self._url = url
+        self._limit_s = limit_s
+        self._secrets = secrets_of(url)
+        self._asset = apprise.AppriseAsset(app_id="safety-monitor", app_desc="safety-monitor", app_url="")
+        self._service = str(self._plugin().service_name)
+        self._busy: threading.Thread | None = None
+        self._plain: set[str] = set()
+        """Keys of deliveries that failed with attachments: they are tried without."""
+
+    def deliver(self, message: Message) -> Outcome:
+        """Send the message, with the evidence files if the service takes any."""
+        if self._busy is not None and self._busy.is_alive():
+            return Outcome(ok=False, detail=f"{self.name}: still busy with an earlier message", again=True)
+        answer: list[Outcome] = []
+        # Not every service has time limits of its own: one that hangs keeps a thread, not the station.
+        self._busy = threading.Thread(
+            target=lambda: answer.append(self._send(message)), name=f"{self.name}-send", daemon=True
+        )
+        self._busy.start()
+        self._busy.join(self._limit_s)
+        if not answer:
+            detail = f"{self.name}: {self._service} did not take it within {self._limit_s:g} s"
+            return Outcome(ok=False, detail=detail, again=True)
+        return answer[0]
+
+    def check(self) -> Outcome:
+        """Whether the address is understood; whether anything arrives there, only a test message can show."""
+        return Outcome(ok=True, detail=f"{self.name}: an address of {self._service}; not tried without a message")
+
+    def interrupt(self) -> None:
+        """A message on its way is not called back."""
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def _plugin(self) -> Any:
+        """A fresh one for every message: they remember whom they have told."""
+        plugin = apprise.Apprise.instantiate(self._url, asset=self._asset, suppress_exceptions=True)
+        if plugin is None:
+            raise ValueError("is not an address that Apprise understands")
+        return plugin
+
+    def _send(self, message: Message) -> Outcome:
+        heard: list[logging.LogRecord] = []
+        _heard.records = heard
+        attachments = [str(path) for path in message.attachments if path.is_file()]
+        try:
+            plugin = self._plugin()
+            if isinstance(getattr(plugin, "headers", None), dict):
+                plugin.headers["X-Safety-Monitor-Key"] = message.key
+            attach = None
+            if attachments and plugin.attachment_support and message.key not in self._plain:
+                attach = apprise.AppriseAttachment(attachments, asset=self._asset)
+            done = plugin.notify(
+                body=message.text,
+                title=f"{TITLES[message.kind]}: {message.station}",
+                notify_type=SEVERITY[message.kind],
+                body_format=apprise.NotifyFormat.TEXT,
+                attach=attach,
+            )
+        except Exception as error:  # a hundred services, each with errors of its own
+            return self._failed(f"{type(error).__name__}: {error}")
+        if done:
+            self._plain.discard(message.key)
+            with_files = f" with {len(attachments)} files" if attach else ""
+            return Outcome(ok=True, detail=f"{self.name}: {self._service} took the message{with_files}")
+        if attach:
+            self._plain.add(message.key)
+        return self._failed(reason(heard))
+
+    def _failed(self, why: str) -> Outcome:
+        return Outcome(ok=False, detail=one_line(f"{self.name}: {self._service}: {why}", self._secrets), again=True)
+
+
+def reason(heard: Iterable[logging.LogRecord]) -> str:
+    """What Apprise says of a failure: its last complaint, and the error behind it."""
+    complaint, error = "", ""
+    for record in heard:
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            complaint = text
+        elif "xception:" in text or "error:" in text.lower():
+            error = text.split(":", 1)[1].strip()
+    return " – ".join(filter(None, (complaint, error))) or "did not take the message"
+
+
+def secrets_of(url: str) -> tuple[str, ...]:
+    """All that may be secret in an address: of mail the password, of any other every part of it."""
+    try:
+        parts = urlsplit(url)
+        query = parse_qsl(parts.query)
+    except ValueError:
+        return (url,)
+    passwords = [parts.password or "", *(value for key, value in query if key in ("pass", "password", "token"))]
+    if not parts.scheme.startswith("mailto"):
+        host = parts.netloc.rsplit("@", 1)[-1]
+        passwords += [parts.username or "", host, *parts.path.split("/"), *(value for _, value in query)]
+    written = {form for each in passwords for form in (each, unquote(each)) if len(form) >= SHORTEST_SECRET}
+    return (url, *sorted(written))

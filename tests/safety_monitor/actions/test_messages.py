@@ -1,0 +1,200 @@
+"""Messages arrive at a real mail server with what belongs to them; what goes wrong is told without the password."""
+
+import io
+import logging
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.message import Message as Mail
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+
+from safety_monitor.actions.message import Message
+from safety_monitor.actions.messages import Messages
+from safety_monitor.incident import Evidence, Incident, Sense, State
+
+PASSWORD = "planted p@ss/word"
+QUOTED = "planted%20p%40ss%2Fword"
+INCIDENT = Incident(
+    "11111111-0000-0000-0000-000000000001",
+    State.CONFIRMED,
+    13.5,
+    0.97,
+    (Evidence(Sense.AUDIO, "scream", 0.97, 13.5),),
+    "scream 0.97",
+)
+MESSAGE = Message(
+    key=f"{INCIDENT.id}:messages:mail:alarm",
+    kind="alarm",
+    incident=INCIDENT,
+    station="kiosk · Süd",
+    opened_at=datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC),
+    text="A scream was heard <at> the kiosk. Größte Eile!\nhttps://www.openstreetmap.org/?mlat=52.5&mlon=13.4",
+    place=None,
+    attachments=(),
+    reference="",
+)
+
+
+@dataclass
+class Server:
+    """What a mail server got, and how it answers."""
+
+    port: int = 0
+    mails: list[Mail] = field(default_factory=list)
+    recipients: list[str] = field(default_factory=list)
+    answer: str = "250 taken"
+    largest: int = 0
+    """Bytes of the largest mail that was offered."""
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+        self.largest = max(self.largest, len(envelope.content))
+        if self.answer.startswith("250"):
+            self.mails.append(message_from_bytes(envelope.content))
+            self.recipients += envelope.rcpt_tos
+        return self.answer
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    handler = Server()
+
+    def log_in(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
+        right = data.password.decode() == PASSWORD
+        return AuthResult(success=right, handled=right)
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        handler.port = free.getsockname()[1]
+    controller = Controller(
+        handler,
+        hostname="127.0.0.1",
+        port=handler.port,
+        authenticator=log_in,
+        auth_require_tls=False,
+        auth_required=True,
+    )
+    controller.start()
+    yield handler
+    controller.stop()
+
+
+def channel(port: int, password: str = QUOTED, limit_s: float = 60.0) -> Messages:
+    url = f"mailto://station:{password}@127.0.0.1:{port}/?from=station@example.org&to=anna@example.org"
+    return Messages("mail", url, limit_s=limit_s)
+
+
+def parts(mail: Mail) -> dict[str, Any]:
+    """Content type -> what is in it."""
+    return {part.get_content_type(): part for part in mail.walk() if not part.is_multipart()}
+
+
+def test_a_mail_arrives_with_its_text_and_files(server: Server, tmp_path: Path) -> None:
+    sound, picture = tmp_path / "sound.flac", tmp_path / "picture.jpg"
+    sound.write_bytes(b"fLaC" + bytes(1000))
+    picture.write_bytes(b"\xff\xd8\xff" + bytes(1000))
+    outcome = channel(server.port).deliver(replace(MESSAGE, attachments=(sound, picture, tmp_path / "gone.mp4")))
+    assert (outcome.ok, outcome.delivered) == (True, False)
+    assert "with 2 files" in outcome.detail
+    (mail,) = server.mails
+    assert server.recipients == ["anna@example.org"]
+    assert mail["X-Safety-Monitor-Key"] == MESSAGE.key
+    found = parts(mail)
+    text = found["text/plain"].get_payload(decode=True).decode()
+    assert "A scream was heard <at> the kiosk. Größte Eile!" in text
+    assert "https://www.openstreetmap.org/?mlat=52.5&mlon=13.4" in text
+    files = {part.get_filename(): part.get_payload(decode=True) for part in mail.walk() if part.get_filename()}
+    assert files == {"sound.flac": sound.read_bytes(), "picture.jpg": picture.read_bytes()}
+
+
+def test_every_message_is_sent_though_the_text_is_the_same(server: Server) -> None:
+    out = channel(server.port)
+    assert [out.deliver(MESSAGE).ok for _ in range(3)] == [True, True, True]
+    assert len(server.mails) == 3
+
+
+@pytest.mark.parametrize("answer", ["451 try again later", "554 no"])
+def test_a_refused_mail_is_tried_again(server: Server, answer: str) -> None:
+    out = channel(server.port)
+    server.answer = answer
+    outcome = out.deliver(MESSAGE)
+    assert (outcome.ok, outcome.again) == (False, True)
+    server.answer = "250 taken"
+    assert out.deliver(MESSAGE).ok
+    assert len(server.mails) == 1
+
+
+def test_a_mail_refused_with_its_files_is_sent_without(server: Server, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(bytes(200_000))
+    message = replace(MESSAGE, attachments=(clip,))
+    out = channel(server.port)
+    server.answer = "552 message too large"
+    assert out.deliver(message).again
+    assert server.largest > 200_000
+    server.answer = "250 taken"
+    assert out.deliver(message).ok
+    assert all(part.get_filename() is None for part in server.mails[0].walk())
+
+
+def test_a_wrong_password(server: Server) -> None:
+    outcome = channel(server.port, password="another-planted-one").deliver(MESSAGE)
+    assert (outcome.ok, outcome.again) == (False, True)
+    assert "535" in outcome.detail
+    assert "another-planted-one" not in outcome.detail
+
+
+def test_a_server_that_is_not_there(server: Server) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        outcome = channel(closed.getsockname()[1]).deliver(MESSAGE)
+    assert (outcome.ok, outcome.again) == (False, True)
+    assert "Connection refused" in outcome.detail
+
+
+def test_a_server_that_never_says_a_word() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        out = channel(mute.getsockname()[1], limit_s=0.3)
+        outcome = out.deliver(MESSAGE)
+        assert (outcome.ok, outcome.again) == (False, True)
+        assert "within 0.3 s" in outcome.detail
+        assert "still busy" in out.deliver(MESSAGE).detail
+
+
+def test_an_address_that_nobody_understands_is_refused_without_repeating_it() -> None:
+    for url in ("planted://x", "mailto://planted", "", "https://"):
+        with pytest.raises(ValueError) as caught:
+            Messages("x", url)
+        assert "planted" not in str(caught.value)
+
+
+def test_passwords_and_tokens_are_told_to_nobody(
+    server: Server, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level("DEBUG")
+    log = io.StringIO()  # as the station logs; pytest's own also hears what never gets there
+    handler = logging.StreamHandler(log)
+    logging.getLogger().addHandler(handler)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        told = ""
+        for url in (
+            f"json://planted-user:planted-password@127.0.0.1:{port}/planted-path?+X-Token=planted-header",
+            f"ntfy://planted-token@127.0.0.1:{port}/planted-topic",
+        ):
+            out = Messages("x", url)
+            told += repr(out) + repr(out.deliver(MESSAGE)) + repr(out.check())
+        mail = channel(server.port)
+        server.answer = "554 no"
+        told += repr(mail) + repr(mail.deliver(MESSAGE))
+    logging.getLogger().removeHandler(handler)
+    told += log.getvalue() + "".join(capfd.readouterr())
+    assert "planted" not in told
+    assert PASSWORD not in told
