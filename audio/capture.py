@@ -1,6 +1,9 @@
 """Where sound comes from: microphone, file or stream, all as the same blocks of samples."""
 
+import atexit
 import logging
+import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -33,6 +36,7 @@ KEPT_ITEMS = 200
 """Blocks that a live source keeps for a reader that is late: 10 s."""
 DEVICE_QUIET_S = 5.0
 """A device that gives nothing for so long has gone: a driver tells nobody when its plug is pulled."""
+CLOSE_LIMIT_S = 2.0
 AHEAD_S = 0.25
 """Live sound that comes faster than time passes is left out beyond this."""
 DEVICE_LAG_S = 0.25
@@ -149,7 +153,7 @@ def _open(src: str) -> InputContainer:
 def _chunks(container: InputContainer, name: str) -> Iterator[_Chunk]:
     """Decode the first sound track, on a time line that counts from the container's start."""
     zero_s = start_s(container)
-    end_s = container.duration / av.time_base + 1.0 if container.duration else float("inf")
+    lasts_s = container.duration / av.time_base if container.duration else math.inf
     at_s = 0.0
     damaged = False
     try:
@@ -166,14 +170,16 @@ def _chunks(container: InputContainer, name: str) -> Iterator[_Chunk]:
                     continue
                 if frame.sample_rate not in RATES:
                     raise SoundError(f"{name}: {frame.sample_rate} samples a second is no sound that can be judged")
-                if frame.time is not None and frame.time - zero_s <= end_s:
+                if frame.time is not None and frame.time - zero_s <= lasts_s + 1.0:
                     at_s = max(0.0, frame.time - zero_s)
                 yield _Chunk(_mono(frame), frame.sample_rate, at_s)
                 at_s += frame.samples / frame.sample_rate
     except av.error.EOFError:
-        return
+        pass
     except av.FFmpegError as error:
         raise SoundError(f"{name}: breaks off at {at_s:.1f} s: {reason(error)}") from None
+    if at_s + 1.0 < lasts_s < math.inf:
+        log.warning("%s: its sound ends at %.1f s, the recording should last %.1f s", name, at_s, lasts_s)
 
 
 def _mono(frame: AudioFrame) -> Samples:
@@ -342,8 +348,8 @@ class _Live:
             self.close()
 
     def close(self) -> None:
-        self._inbox.close()
-        self._stop()
+        if self._inbox.close():
+            self._stop()
 
     def _on_clock(self) -> Iterator[_Chunk]:
         """Put the source's own time line, which has no jitter, on the monotonic clock, which does not drift."""
@@ -479,7 +485,9 @@ def _open_device(src: str, start: float) -> SoundSource:
         inbox: Inbox[_Arrival] = Inbox(KEPT_ITEMS)
         stream = _start_device(port_audio, device, inbox)
         _devices_open += 1
-    return _Live(device.name, inbox, start, DEVICE_QUIET_S, DEVICE_LAG_S, stop=partial(_stop_device, stream))
+    return _Live(
+        device.name, inbox, start, DEVICE_QUIET_S, DEVICE_LAG_S, stop=partial(_stop_device, stream, device.name)
+    )
 
 
 def _start_device(port_audio: ModuleType, device: SoundDevice, inbox: Inbox[_Arrival]) -> Any:
@@ -523,9 +531,15 @@ def _on_sound(inbox: Inbox[_Arrival], rate: int) -> Callable[[NDArray[np.float32
     return take
 
 
-def _stop_device(stream: Any) -> None:
+def _stop_device(stream: Any, name: str) -> None:
+    """Close a device, which may never return where its driver or sound server has gone: then it is left behind."""
     global _devices_open
     with _devices_lock:
-        if not stream.closed:
-            stream.close(ignore_errors=True)
+        closing = threading.Thread(target=stream.close, name="close-device", daemon=True)
+        closing.start()
+        closing.join(CLOSE_LIMIT_S)
+        if not closing.is_alive():
             _devices_open -= 1
+            return
+        log.warning("%s: does not close; until the next start, devices that are plugged in later are not seen", name)
+        atexit.unregister(sys.modules["sounddevice"]._exit_handler)  # it would wait for the same device for ever

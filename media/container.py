@@ -12,6 +12,8 @@ from av.container import InputContainer
 
 OPEN_LIMIT_S = 5.0
 """An address that has not answered by then is reported as dead."""
+PROBE_LIMIT_S = 1
+"""So much of a stream is looked at before it is used."""
 READ_LIMIT_S = 5.0
 """A stream that has sent nothing for so long is reported as broken."""
 
@@ -87,7 +89,9 @@ def _open_address(src: str) -> InputContainer:
     done = threading.Event()
 
     def work() -> None:
-        options = {"rtsp_transport": "tcp"} if src.lower().startswith("rtsp") else {}
+        options = {"analyzeduration": str(PROBE_LIMIT_S * av.time_base)}
+        if src.lower().startswith("rtsp"):
+            options["rtsp_transport"] = "tcp"  # what is lost on the way would be lost to us
         try:
             container = av.open(src, options=options, timeout=(OPEN_LIMIT_S, READ_LIMIT_S), metadata_errors="replace")
         except Exception as error:
@@ -122,6 +126,8 @@ def reason(error: Exception) -> str:
     """What went wrong in one line; never the address, which may hold a password."""
     if isinstance(error, av.error.ExitError):
         return f"nothing came for {READ_LIMIT_S:.0f} s"
+    if isinstance(error, OSError) and error.errno == errno.EIO:  # FFmpeg's word for a connection that ended
+        return "nothing more can be read"
     text = getattr(error, "strerror", None) or type(error).__name__
     return str(text).splitlines()[0]
 

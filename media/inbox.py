@@ -55,11 +55,12 @@ class Inbox(Generic[T]):
             self._ended = error
             self._changed.notify()
 
-    def close(self) -> None:
-        """The taker wants nothing more."""
+    def close(self) -> bool:
+        """The taker wants nothing more; whether that is news."""
         with self._changed:
-            self._closed = True
+            news, self._closed = not self._closed, True
             self._changed.notify()
+            return news
 
     @property
     def closed(self) -> bool:
