@@ -47,6 +47,7 @@ def write_media(
     image_at_s: Sequence[float] | None = None,
     rate: int = 48_000,
     fps: int = 10,
+    rotation: int = 0,
     options: dict[str, str] | None = None,
 ) -> Path:
     """Write a recording of the kind that its name ends with.
@@ -59,6 +60,7 @@ def write_media(
         image_at_s: when each is seen; None: at `fps`.
         rate: samples a second.
         fps: pictures a second.
+        rotation: by how many degrees counterclockwise a player shall turn the pictures.
         options: of the container.
     """
     with av.open(str(path), "w", options=options or {}) as container:
@@ -69,6 +71,8 @@ def write_media(
             assert isinstance(view, VideoStream)
             view.height, view.width = images[0].shape[:2]
             view.pix_fmt = "yuv420p"
+            if rotation:
+                view.set_display_rotation(rotation)
             view.codec_context.time_base = Fraction(1, 1000) if image_at_s else Fraction(1, fps)
         if isinstance(view, VideoStream):
             _write_images(container, view, images, image_at_s)
