@@ -10,9 +10,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gesture.augment import vary
+from gesture.features import upright
 from gesture.point_history_classifier import POINTS, motion_features
 from gesture.tables import HandTable, PathTable, TableError, join, read_rows, write_hands, write_paths
+from gesture.train import square_rows
+
+Points = NDArray[np.float32]
 
 SIGNS = ("open_palm", "thumb_tucked", "fist", "pointer", "ok", "victory", "thumb_up", "thumb_down", "none")
 SOURCES = ("ardamavi", "subhi", "linto", "massey", "tomnlittle")
@@ -61,6 +67,85 @@ def _read_source(path: Path, source: str) -> HandTable:
     )
 
 
+FLAT = {
+    ("segfault_gestnet/keypoint_classifier/keypoint.csv.gz", 0): "open_palm",
+    ("segfault_gestnet/keypoint_classifier/keypoint.csv.gz", 1): "pointer",
+    ("segfault_gestnet/keypoint_classifier/keypoint.csv.gz", 2): "victory",
+    ("segfault_gestnet/keypoint_classifier/keypoint.csv.gz", 4): "thumb_tucked",
+    ("segfault_gestnet/keypoint_classifier/keypoint.csv.gz", 5): "thumb_up",
+    ("segfault_gestnet/keypoint_classifier/keypoint.csv.gz", 6): "thumb_down",
+    ("kinivi/keypoint_classifier/keypoint.csv.gz", 0): "open_palm",
+    ("kinivi/keypoint_classifier/keypoint.csv.gz", 1): "fist",
+    ("kinivi/keypoint_classifier/keypoint.csv.gz", 2): "pointer",
+    ("kinivi/keypoint_classifier/keypoint.csv.gz", 3): "ok",
+    ("jinzhu/keypoint_classifier/keypoint.csv.gz", 4): "fist",
+    ("anis_rps/keypoint_classifier/keypoint.csv.gz", 2): "victory",
+}
+"""Tables of the two-model format, class -> sign. "Help" of one of them is the closed hand that ends the sign."""
+
+
+def flat_table(shared: Path, known: HandTable, *, most: int = 200, seed: int = 20) -> HandTable:
+    """Hands of tables that have no depth and no side, both taken from the most similar hands of `known`.
+
+    Args:
+        shared: the development data.
+        known: hands with depth; they are tilted at random to have more views.
+        most: hands taken of each class.
+        seed: decides which.
+
+    Raises:
+        TableError: a table is missing or malformed.
+    """
+    rng = np.random.default_rng(seed)
+    known = known.select(rng.choice(len(known), 12_000))
+    points = upright(vary(square_rows(known), rng, np.zeros(len(known), np.float32)))[0]
+    kept = []
+    for (name, number), label in FLAT.items():
+        path = shared / "gesture" / "tables" / name
+        try:
+            with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
+                rows = [row[1:] for row in csv.reader(file) if len(row) == 43 and row[0] == str(number)]
+            flat = np.array(rows, np.float32).reshape(-1, 21, 2)
+        except (OSError, ValueError) as error:
+            raise TableError(f"{path}: cannot be read: {error}") from None
+        flat = flat[rng.permutation(len(flat))[:most]]
+        lifted, right = _lift(flat, points)
+        source = name.split("/")[0]
+        kept.append(
+            HandTable(
+                landmarks=lifted,
+                handedness=np.where(right, "right", "left"),
+                aspect=np.ones(len(flat), np.float32),
+                label=np.full(len(flat), label),
+                source=np.full(len(flat), source),
+                person=np.full(len(flat), source),
+                session=np.full(len(flat), str(number)),
+                at_s=np.zeros(len(flat), np.float32),
+            )
+        )
+    return join(kept)
+
+
+def _lift(flat: Points, known: Points) -> tuple[Points, NDArray[np.bool_]]:
+    """Depth, and whether it is a right hand, of hands (n, 21, 2) from the five most similar upright ones (m, 21, 3)."""
+    every = known[:, :, :2].reshape(len(known), -1)
+    size = np.sqrt(np.mean(np.sum((flat - flat[:, :1]) ** 2, axis=2), axis=1))
+    lifted = np.zeros((len(flat), 21, 3), np.float32)
+    right = np.zeros(len(flat), np.bool_)
+    for i, hand in enumerate(flat):
+        nearest = []
+        for side in (1, -1):
+            turned = upright(np.concatenate([hand * [side, 1], np.zeros((21, 1))], axis=1, dtype=np.float32)[None])[0]
+            apart = ((every - turned[0, :, :2].reshape(1, -1)) ** 2).sum(axis=1)
+            best = np.argsort(apart)[:5]
+            nearest.append((float(apart[best].mean()), side, best))
+        _, side, best = min(nearest, key=lambda found: found[0])
+        right[i] = side == 1
+        lifted[i, :, :2] = 0.5 + 0.2 * (hand - hand[0])
+        lifted[i, :, 2] = 0.2 * size[i] * known[best, :, 2].mean(axis=0)
+    return lifted, right
+
+
 def path_table(shared: Path, seed: int = 20) -> PathTable:
     """Circles and rest from a table of the two-model format, which knows neither time nor the size of the hand.
 
@@ -101,6 +186,7 @@ def main(arguments: list[str]) -> int:
     target = Path(__file__).resolve().parent.parent / "data"
     try:
         table = sign_table(shared)
+        table = join([table, flat_table(shared, table)])
         paths = path_table(shared)
     except TableError as error:
         print(error, file=sys.stderr)

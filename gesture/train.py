@@ -382,7 +382,8 @@ round. Signs without a recorded hand: {made_up}.
 
 {sources}
 
-Few people show a thumb up and a fist with the palm down: expect less there than the table says.
+`data/README.md` says where these hands come from, and which of them have a depth that was taken from similar hands.
+"Person" is what the source tells apart, sometimes only a session of the same person.
 """
 
 

@@ -1,0 +1,370 @@
+"""What users have collected: one folder with tables, label files and the two-model format beside them.
+
+    hands.csv                            every collected hand, as `gesture.tables` writes it
+    motions.csv                          every collected movement
+    keypoint_classifier_label.csv        signs, one a line; its line number is the class in keypoint.csv
+    keypoint.csv                         the same hands as the two-model repository writes them
+    point_history_classifier_label.csv   movements, one a line
+    point_history.csv                    the same movements as the two-model repository writes them
+
+The first two are what counts; the others are made from them, so that other programs can read along. Every row is on the
+disk before it counts as collected, and every change is made under a lock: two collectors may share a folder.
+"""
+
+import csv
+import fcntl
+import io
+import math
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gesture.tables import (
+    HEAD,
+    LANDMARK_COLUMNS,
+    MOTION_HEAD,
+    PATH_COLUMNS,
+    TableError,
+    read_hands,
+    read_paths,
+    read_rows,
+)
+
+Points = NDArray[np.float32]
+
+SIGNS, MOTIONS = "signs", "motions"
+TABLES = {SIGNS: "hands.csv", MOTIONS: "motions.csv"}
+HEADS = {SIGNS: (*HEAD, *LANDMARK_COLUMNS), MOTIONS: (*MOTION_HEAD, *PATH_COLUMNS)}
+LABELS = {SIGNS: "keypoint_classifier_label.csv", MOTIONS: "point_history_classifier_label.csv"}
+TWO_MODEL = {SIGNS: "keypoint.csv", MOTIONS: "point_history.csv"}
+RowChange = Callable[[dict[str, str]], dict[str, str] | None]
+"""What is made of a row; None drops it."""
+PALM = 0.09
+"""Picture widths that a palm size counts as where a movement goes to or comes from the two-model format."""
+
+
+class CollectionError(Exception):
+    """Something that cannot be done to a collection; the text is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a row comes from.
+
+    Attributes:
+        source: camera, file or folder.
+        person: who showed it; people are never in training and test at once.
+        session: what was collected in one go.
+    """
+
+    source: str
+    person: str
+    session: str
+
+
+def check_label(label: str) -> str:
+    """The label, where it is one.
+
+    Raises:
+        CollectionError: it is empty or holds a comma, a quote or a line break.
+    """
+    if not label.strip() or any(mark in label for mark in ',"\r\n') or label != label.strip():
+        raise CollectionError(f"'{label}' is no label: letters, digits and signs other than commas and quotes")
+    return label
+
+
+def sign_row(
+    label: str, origin: Origin, handedness: str, at_s: float, aspect: float, landmarks: Points
+) -> tuple[str, ...]:
+    """A row of `hands.csv`.
+
+    Raises:
+        CollectionError: a landmark is not a number, or the hand has no size.
+    """
+    if landmarks.shape != (21, 3) or not np.isfinite(landmarks).all() or not math.isfinite(aspect):
+        raise CollectionError("a hand whose landmarks are not 21 points of finite numbers is not collected")
+    if float(np.ptp(landmarks[:, :2])) < 1e-4:
+        raise CollectionError("a hand of no size is not collected")
+    numbers = (f"{value:.5f}" for value in landmarks.ravel())
+    head = (check_label(label), origin.source, origin.person, origin.session, handedness)
+    return (*head, f"{at_s:.3f}", f"{aspect:.4f}", *numbers)
+
+
+def motion_row(label: str, origin: Origin, at_s: float, path: Points) -> tuple[str, ...]:
+    """A row of `motions.csv`; `path` is float32 of shape (16, 2) in palm sizes.
+
+    Raises:
+        CollectionError: a point is not a number.
+    """
+    if path.shape != (16, 2) or not np.isfinite(path).all():
+        raise CollectionError("a movement whose path is not 16 points of finite numbers is not collected")
+    numbers = (f"{value:.5f}" for value in path.ravel())
+    return (check_label(label), origin.source, origin.person, origin.session, f"{at_s:.3f}", *numbers)
+
+
+def _line(row: Sequence[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(row)
+    return text.getvalue()
+
+
+class Collection:
+    """The folder; several may be open on one folder, in several processes.
+
+    Args:
+        folder: made where it is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self.folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(lock, fcntl.LOCK_UN)
+
+    def labels(self, kind: str) -> list[str]:
+        """Labels of "signs" or "motions", in the order of their classes in the two-model format."""
+        path = self.folder / LABELS[kind]
+        if not path.exists():
+            return []
+        return [
+            line.split(",")[0].strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()
+        ]
+
+    def add_label(self, kind: str, label: str) -> None:
+        """Make a label known.
+
+        Raises:
+            CollectionError: it is none, or is known already.
+        """
+        with self._locked():
+            known = self.labels(kind)
+            if check_label(label) in known:
+                raise CollectionError(f"the label '{label}' is there already")
+            self._replace(LABELS[kind], "".join(f"{one}\n" for one in [*known, label]))
+
+    def add(self, kind: str, row: Sequence[str]) -> None:
+        """Append one row and wait until it is on the disk; a new label is made known on the way."""
+        with self._locked():
+            known = self.labels(kind)
+            if row[0] not in known:
+                known.append(row[0])
+                self._replace(LABELS[kind], "".join(f"{label}\n" for label in known))
+            self._append(TABLES[kind], _line(HEADS[kind]), _line(row))
+            self._append(TWO_MODEL[kind], "", _line(two_model_row(kind, row, known)))
+
+    def undo(self, kind: str, row: Sequence[str]) -> bool:
+        """Take back a row that was added; False where it is not there any more."""
+        with self._locked():
+            lines = self._lines(TABLES[kind])
+            line = _line(row)
+            if line not in lines:
+                return False
+            del lines[len(lines) - 1 - lines[::-1].index(line)]
+            self._replace(TABLES[kind], "".join(lines))
+            self._write_two_model(kind)
+            return True
+
+    def rename_label(self, kind: str, old: str, new: str) -> int:
+        """Give a label another name, in the label file and in every row; returns how many rows there were.
+
+        Raises:
+            CollectionError: there is no such label, or the new one is there already.
+        """
+        with self._locked():
+            known = self.labels(kind)
+            if old not in known:
+                raise CollectionError(f"no label '{old}'; known: {', '.join(known) or 'none'}")
+            if check_label(new) in known:
+                raise CollectionError(f"the label '{new}' is there already")
+            count = self._change_rows(kind, lambda row: {**row, "label": new} if row["label"] == old else row, old)
+            self._replace(LABELS[kind], "".join(f"{new if one == old else one}\n" for one in known))
+            self._write_two_model(kind)
+            return count
+
+    def remove_label(self, kind: str, label: str) -> int:
+        """Forget a label and all its rows; returns how many rows there were.
+
+        Raises:
+            CollectionError: there is no such label.
+        """
+        with self._locked():
+            known = self.labels(kind)
+            if label not in known:
+                raise CollectionError(f"no label '{label}'; known: {', '.join(known) or 'none'}")
+            count = self._change_rows(kind, lambda row: None if row["label"] == label else row, label)
+            self._replace(LABELS[kind], "".join(f"{one}\n" for one in known if one != label))
+            self._write_two_model(kind)
+            return count
+
+    def counts(self, kind: str) -> dict[tuple[str, str, str], int]:
+        """Rows by label, person and session."""
+        path = self.folder / TABLES[kind]
+        if not path.exists():
+            return {}
+        return dict(Counter((row["label"], row["person"], row["session"]) for row in read_rows(path)))
+
+    def check(self) -> list[str]:
+        """Complaints, a line each; an empty list means that all is well."""
+        complaints = []
+        for kind, name in TABLES.items():
+            path = self.folder / name
+            if not path.exists():
+                continue
+            try:
+                table = read_hands(path) if kind == SIGNS else read_paths(path)
+            except TableError as error:
+                complaints.append(str(error))
+                continue
+            unknown = sorted(set(table.label.tolist()) - set(self.labels(kind)))
+            complaints += [f"{path}: the label '{label}' is not in {LABELS[kind]}" for label in unknown]
+            for label in np.unique(table.label):
+                rows, people = int((table.label == label).sum()), len(set(table.person[table.label == label].tolist()))
+                if rows < 50:
+                    complaints.append(f"{label}: {rows} rows; 100 are a good start")
+                elif people < 2:
+                    complaints.append(
+                        f"{label}: shown by one person only; how well it does on others cannot be measured"
+                    )
+        return complaints
+
+    def import_two_model(self, kind: str, table: Path, labels: Path | None, origin: Origin) -> int:
+        """Take over a CSV of the two-model repository (keypoint.csv or point_history.csv); returns the number of rows.
+
+        Hands of that format have no depth and no side: they are taken for flat right hands. Its numbers carry no unit;
+        a hand is given an ordinary size.
+
+        Raises:
+            CollectionError: a row is not of that format; nothing is taken over then.
+        """
+        names = None
+        try:
+            text = table.read_text(encoding="utf-8-sig")
+            if labels is not None:
+                lines = labels.read_text(encoding="utf-8-sig").splitlines()
+                names = [line.split(",")[0].strip() for line in lines if line.strip()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise CollectionError(
+                f"{error.filename if isinstance(error, OSError) else table}: cannot be read"
+            ) from None
+        rows = [
+            from_two_model(kind, row, names, origin, f"{table.name}:{number}")
+            for number, row in enumerate(csv.reader(io.StringIO(text, newline="")), start=1)
+            if row
+        ]
+        with self._locked():
+            known = self.labels(kind)
+            known += sorted({row[0] for row in rows} - set(known))
+            self._replace(LABELS[kind], "".join(f"{label}\n" for label in known))
+            self._append(TABLES[kind], _line(HEADS[kind]), "".join(map(_line, rows)))
+            self._write_two_model(kind)
+        return len(rows)
+
+    def export_two_model(self, kind: str, folder: Path) -> int:
+        """Write the two-model CSV and its label file to another folder; returns the number of rows."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            self._write_two_model(kind)
+            for name in (TWO_MODEL[kind], LABELS[kind]):
+                source = self.folder / name
+                (folder / name).write_bytes(source.read_bytes() if source.exists() else b"")
+            return len(self._lines(TWO_MODEL[kind]))
+
+    def _lines(self, name: str) -> list[str]:
+        path = self.folder / name
+        return path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+
+    def _append(self, name: str, head: str, text: str) -> None:
+        path = self.folder / name
+        with path.open("a+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":  # a row that a crash has cut off
+                    data = path.read_bytes()
+                    file.truncate(data.rfind(b"\n") + 1)
+            file.write((text if size else head + text).encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _replace(self, name: str, text: str) -> None:
+        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=name, suffix=".part")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(self.folder / name)
+
+    def _change_rows(self, kind: str, change: RowChange, label: str) -> int:
+        path = self.folder / TABLES[kind]
+        if not path.exists():
+            return 0
+        rows = read_rows(path)
+        kept = [changed for row in rows if (changed := change(row)) is not None]
+        self._replace(TABLES[kind], _line(HEADS[kind]) + "".join(_line(list(row.values())) for row in kept))
+        return sum(row["label"] == label for row in rows)
+
+    def _write_two_model(self, kind: str) -> None:
+        path = self.folder / TABLES[kind]
+        known = self.labels(kind)
+        rows = [list(row.values()) for row in read_rows(path)] if path.exists() else []
+        self._replace(TWO_MODEL[kind], "".join(_line(two_model_row(kind, row, known)) for row in rows))
+
+
+def two_model_row(kind: str, row: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """A row of `hands.csv` or `motions.csv` as the two-model repository writes it: class, then 42 or 32 numbers.
+
+    There a hand's points are relative to the wrist and divided by the largest of them, in pixels; a path's points are
+    relative to the oldest, in shares of the picture.
+    """
+    index = str(labels.index(row[0]))
+    if kind == SIGNS:
+        aspect = float(row[HEAD.index("aspect")])
+        points = np.array(row[len(HEAD) :], np.float64).reshape(21, 3)[:, :2] * [1, aspect]
+        points -= points[0]
+        values = points.ravel() / max(float(np.abs(points).max()), 1e-9)
+    else:
+        path = np.array(row[len(MOTION_HEAD) :], np.float64).reshape(16, 2)
+        values = ((path - path[0]) * PALM * [1, 16 / 9]).ravel()
+    return [index, *(f"{value:.6f}" for value in values)]
+
+
+def from_two_model(
+    kind: str, row: Sequence[str], labels: Sequence[str] | None, origin: Origin, place: str
+) -> tuple[str, ...]:
+    """A row of the two-model repository as a row of ours.
+
+    Raises:
+        CollectionError: wrong number of columns, a value that is no finite number, or a class without a label.
+    """
+    wanted = 43 if kind == SIGNS else 33
+    if len(row) != wanted:
+        raise CollectionError(f"{place}: {len(row)} columns where {wanted} are expected")
+    try:
+        number, values = int(row[0]), np.array(row[1:], np.float64)
+    except ValueError as error:
+        raise CollectionError(f"{place}: {error}") from None
+    if not np.isfinite(values).all():
+        raise CollectionError(f"{place}: holds a value that is not a number")
+    if labels is not None and not 0 <= number < len(labels):
+        raise CollectionError(f"{place}: class {number} has no label; the label file has {len(labels)}")
+    label = labels[number] if labels is not None else str(number)
+    if kind == SIGNS:
+        landmarks = np.zeros((21, 3), np.float32)
+        landmarks[:, :2] = 0.5 + 0.2 * values.reshape(21, 2)
+        return sign_row(label, origin, "right", 0.0, 1.0, landmarks)
+    path = values.reshape(16, 2) / [1, 16 / 9] / PALM
+    return motion_row(label, origin, 0.0, path.astype(np.float32))
