@@ -37,11 +37,13 @@ class SoundServer:
     """A running server.
 
     Attributes:
+        folder: where its files are; a server started there anew can be reached as this one was.
         environment: of a process that shall hear and sound through it. Its default microphone is the room, its default
             output the speaker.
         process: the server; kill it to see what happens when a device goes.
     """
 
+    folder: Path
     environment: dict[str, str]
     process: subprocess.Popen[str]
 
@@ -112,19 +114,19 @@ def sound_server(folder: Path) -> Iterator[SoundServer]:
     """Start a server whose files all lie in `folder`, and end it after the block."""
     socket, script = folder / "socket", folder / "server.pa"
     script.write_text(SCRIPT.format(socket=socket))
-    own = {
-        "HOME": str(folder),
-        "PULSE_RUNTIME_PATH": str(folder),
-        "PULSE_STATE_PATH": str(folder),
-        "PULSE_SERVER": f"unix:{socket}",
-    }
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PULSE_")},
-        **own,
+        "PULSE_RUNTIME_PATH": str(folder),
+        "PULSE_STATE_PATH": str(folder),
+        "PULSE_COOKIE": str(folder / "cookie"),
+        "PULSE_SERVER": f"unix:{socket}",
     }
     options = ["--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--log-target=stderr", "--log-level=info"]
     with subprocess.Popen(
-        ["pulseaudio", "-n", f"--file={script}", *options], stderr=subprocess.PIPE, env=environment, text=True
+        ["pulseaudio", "-n", f"--file={script}", *options],
+        stderr=subprocess.PIPE,
+        env={**environment, "HOME": str(folder)},
+        text=True,
     ) as process:
         try:
             assert process.stderr is not None
@@ -136,6 +138,6 @@ def sound_server(folder: Path) -> Iterator[SoundServer]:
             else:
                 raise AssertionError("the sound server did not start:\n" + "".join(log))
             threading.Thread(target=process.stderr.read, daemon=True).start()  # or it would wait for a reader
-            yield SoundServer(environment, process)
+            yield SoundServer(folder, environment, process)
         finally:
             process.kill()

@@ -442,7 +442,7 @@ def test_a_sound_system_that_goes_ends_the_iteration_and_can_be_used_again(sound
         sound_system.process.kill()
         sound_system.process.wait()
         assert listener.stdout.readline().startswith("default: ")
-        with sound_server(Path(environment["HOME"])):
+        with sound_server(sound_system.folder):
             listener.stdin.write("\n")
             listener.stdin.flush()
             assert listener.stdout.readline() == f"{capture.BLOCK_SAMPLES}\n"
