@@ -1,26 +1,64 @@
-"""Delivers what the journal holds: one worker a channel, so that one that hangs or fails delays no other."""
+"""The outbox at work: delivers what the journal holds, until every delivery is done or visibly given up on.
+
+One worker a channel, so that one that hangs or fails delays no other. A worker is woken when an incident is confirmed;
+a sound is made without a look at the journal, everything else is taken from there. What fails is tried again, waiting
+longer each time; what was left behind by an earlier run is taken up when this one starts. A delivery may be made twice
+when the power goes between the doing and the writing; it then carries the same key.
+"""
 
 import logging
-import queue
+import random
 import threading
-from collections.abc import Sequence
-from typing import Protocol
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol, cast
 
+from filelock import FileLock, Timeout
+
+from safety_monitor.actions.message import Message, Place, written
 from safety_monitor.actions.outcome import Outcome
-from safety_monitor.incident import Incident
-from safety_monitor.journal import DeliveryState, Journal, JournalError
+from safety_monitor.escalation import Nature, Planned, Policy, choose, choose_for_trouble, delivery_key, plan
+from safety_monitor.incident import Incident, State
+from safety_monitor.journal import DeliveryState, Job, Journal, JournalError, Result, Turn, is_immediate
 
 log = logging.getLogger(__name__)
 
+LOCK_NAME = "outbox.lock"
+LOOK_S = 1.0
+"""How often a worker looks for what another process asked for."""
+BATCH = 100
+"""Most deliveries that a channel gets at once, if it takes several."""
+HUNG_S = 120.0
+"""A channel that is at one delivery for longer than this is a trouble; each has shorter time limits of its own."""
+CLOSE_S = 20.0
+"""How long what is due when the station ends may still take; the rest is taken up at the next start."""
+TROUBLE_EVERY_S = 3600.0
+"""A channel's failures are told of this often at most."""
+CLOCK_SET_S = 2.0
+"""The clock was set if it went on by so much more or less than time did."""
+FOLLOW_FIRST_S, FOLLOW_LONGEST_S = 2.0, 60.0
+"""Waits between two looks at whether a message has arrived."""
+
 
 class Channel(Protocol):
-    """A way out: something that can be done about an incident."""
+    """A way out: something that can be done about an incident.
+
+    A channel may have more: `record = True` if it keeps what an incident is now, and is asked again at every change;
+    `heard = True` if it is noticed where the station stands, and only of use at that moment;
+    `deliver_many(messages) -> Outcome` if it takes several at once, all or none;
+    `follow(reference) -> Outcome | None` if its far end says later whether a message arrived (None: not yet known).
+    """
 
     @property
     def name(self) -> str:
-        """As in the journal and the settings."""
+        """As in the journal and the settings; "group:member" for one of several of a kind."""
 
-    def deliver(self, incident: Incident) -> Outcome:
+    def deliver(self, message: Message) -> Outcome:
         """Do it, and say what came of it; blocks, within a time limit of its own."""
 
     def check(self) -> Outcome:
@@ -33,66 +71,479 @@ class Channel(Protocol):
         """Give devices and processes back."""
 
 
-class Dispatch:
-    """Hands confirmed incidents to every channel and writes what came of it to the journal.
+class OutboxBusyError(Exception):
+    """Another process delivers from this journal; the text is one line that says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long and how often deliveries are tried; all in seconds, see `OutboxSettings`."""
+
+    first_wait_s: float = 2.0
+    longest_wait_s: float = 300.0
+    fallback_after_s: float = 60.0
+    give_up_messages_s: float = 86_400.0
+    give_up_records_s: float = 2_592_000.0
+    follow_s: float = 3_600.0
+
+
+def nature_of(channel: Channel) -> Nature:
+    """What kind of way out a channel is."""
+    if getattr(channel, "record", False):
+        return Nature.RECORD
+    return Nature.SOUND if getattr(channel, "heard", False) else Nature.MESSAGE
+
+
+def back_off(attempts: int, waits: Waits, chance: float) -> float:
+    """Seconds to wait after so many attempts that failed: doubling, up to the longest, give or take a quarter.
 
     Args:
-        journal: already holds a pending delivery for each incident and channel.
-        channels: each is used by one thread only.
+        attempts: at least 1.
+        waits: the first and the longest.
+        chance: evenly distributed in 0..1.
     """
+    doubled = waits.first_wait_s * 2.0 ** min(attempts - 1, 40)
+    return min(doubled, waits.longest_wait_s) * (0.75 + 0.5 * chance)
 
-    def __init__(self, journal: Journal, channels: Sequence[Channel]) -> None:
-        self._journal = journal
-        self._channels = channels
-        self._queues: dict[str, queue.Queue[Incident | None]] = {channel.name: queue.Queue() for channel in channels}
-        self._threads = [
-            threading.Thread(target=self._work, args=(channel,), name=f"dispatch-{channel.name}", daemon=True)
-            for channel in channels
-        ]
-        for thread in self._threads:
-            thread.start()
+
+def settle(
+    job: Job, outcome: Outcome | None, *, nature: Nature, waits: Waits, follows: bool, now: float, chance: float
+) -> Result:
+    """What becomes of a job, now that this came of it. Pure.
+
+    Args:
+        job: as it was before.
+        outcome: of the attempt or of following it; None if it is not yet known whether it arrived.
+        nature: of the channel.
+        waits: the numbers.
+        follows: whether the channel's far end says later whether it arrived.
+        now: seconds since 1970.
+        chance: for the jitter, 0..1.
+    """
+    following = job.turn is Turn.FOLLOW
+    if outcome is None or (outcome.ok and not outcome.delivered):
+        detail = outcome.detail if outcome else "handed over; not yet known whether it arrived"
+        reference = outcome.reference if outcome else ""
+        since = now - (job.sent_at if following and job.sent_at is not None else now)
+        if not follows or not (reference or job.reference) or (following and outcome is not None):
+            return Result(job.key, job.version, DeliveryState.SENT, detail, None, reference)
+        if since > waits.follow_s:
+            return Result(job.key, job.version, DeliveryState.SENT, "handed over; it is not known whether it arrived")
+        due_at = now + min(max(since / 2, FOLLOW_FIRST_S), FOLLOW_LONGEST_S)
+        return Result(job.key, job.version, DeliveryState.SENT, detail, due_at, reference)
+    if outcome.ok:
+        return Result(job.key, job.version, DeliveryState.DELIVERED, outcome.detail, None, outcome.reference)
+    attempts = job.attempts + (not following)
+    due_at = now + max(back_off(max(attempts, 1), waits, chance), outcome.retry_after_s or 0.0)
+    give_up_s = waits.give_up_records_s if nature is Nature.RECORD else waits.give_up_messages_s
+    if outcome.again and due_at <= job.asked_at + give_up_s:
+        return Result(job.key, job.version, DeliveryState.PENDING, outcome.detail, due_at, outcome.reference)
+    detail = f"{outcome.detail}; given up after {attempts} attempts" if outcome.again else outcome.detail
+    return Result(job.key, job.version, DeliveryState.FAILED, detail, None, outcome.reference)
+
+
+def instead_of(job: Job, natures: dict[str, Nature]) -> tuple[Planned, ...]:
+    """The deliveries to make because a job failed; one that was asked for already is not made twice."""
+    return tuple(
+        Planned(delivery_key(job.incident.id, name, job.kind), name, natures[name], job.kind)
+        for name in job.fallback
+        if name in natures
+    )
+
+
+@dataclass(slots=True)
+class _Outlet:
+    """A channel with its worker."""
+
+    channel: Channel
+    nature: Nature
+    woken: threading.Event = field(default_factory=threading.Event)
+    handed: "deque[Job]" = field(default_factory=deque)
+    """To be done at once, without a look at the journal."""
+    loose: dict[str, tuple[float, Job]] = field(default_factory=dict)
+    """What could not be written to the journal, and when it is due."""
+    unwritten: dict[str, tuple[Job, Result]] = field(default_factory=dict)
+    """Jobs that are in the journal, where what came of them could not be written."""
+    busy_since: float | None = None
+    """`time.monotonic()` at which it began what it is doing."""
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The channels that a confirmed incident is delivered to."""
-        return tuple(channel.name for channel in self._channels)
+    def follows(self) -> bool:
+        return hasattr(self.channel, "follow")
 
-    def deliver(self, incident: Incident) -> None:
-        """Start every channel on a confirmed incident; returns at once."""
-        for waiting in self._queues.values():
-            waiting.put(incident)
+    @property
+    def batch(self) -> int:
+        return BATCH if hasattr(self.channel, "deliver_many") else 1
+
+
+class Dispatch:
+    """Makes transitions durable, and delivers what they ask for.
+
+    Args:
+        journal: where the outbox is; its clock is the one that counts.
+        channels: each is used by one thread only, but for `interrupt` and `close`.
+        policies: which incidents ask for what; none: everything at once.
+        waits: how long and how often deliveries are tried.
+        station: its name.
+        place: where an incident happened, if that is known; may take a while.
+        evidence: the files that belong to an incident.
+        on_trouble: told, in one line, of deliveries that failed for good.
+
+    Raises:
+        OutboxBusyError: another process delivers from this journal.
+        JournalError: what an earlier run left behind cannot be read or written.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        channels: Sequence[Channel],
+        *,
+        policies: Sequence[Policy] = (),
+        waits: Waits | None = None,
+        station: str = "station",
+        place: Callable[[Incident], Place | None] = lambda incident: None,
+        evidence: Callable[[str], tuple[Path, ...]] = lambda incident_id: (),
+        on_trouble: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._journal = journal
+        self._policies = policies
+        self._waits = waits or Waits()
+        self._station = station
+        self._place = place
+        self._evidence = evidence
+        self._on_trouble = on_trouble
+        self._natures = {channel.name: nature_of(channel) for channel in channels}
+        self._outlets = {channel.name: _Outlet(channel, self._natures[channel.name]) for channel in channels}
+        self._confirmed: tuple[str, bool] = ("", False)
+        self._told: dict[str, float] = {}
+        self._chance = random.Random()  # noqa: S311  # jitter needs no secrecy
+        self._closing = threading.Event()
+        self._close_by = float("inf")
+        self._lock = FileLock(journal.path.with_name(LOCK_NAME), thread_local=False)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            place_of_lock = journal.path.parent
+            raise OutboxBusyError(f"{place_of_lock}: another safety-monitor delivers from this journal") from None
+        try:
+            left = journal.recover(self._natures)
+        except JournalError:
+            self._lock.release()
+            raise
+        if left:
+            log.info("outbox: %d deliveries are taken up again", left)
+        self._threads = [
+            threading.Thread(target=self._work, args=(outlet,), name=f"dispatch-{name}", daemon=True)
+            for name, outlet in self._outlets.items()
+        ]
+        self._watcher = threading.Thread(target=self._watch, name="dispatch-watch", daemon=True)
+        for thread in (*self._threads, self._watcher):
+            thread.start()
+
+    def is_hidden(self, incident: Incident) -> bool:
+        """Whether nothing of an incident may be heard or seen where the station stands."""
+        incident_id, silent = self._confirmed
+        return silent if incident.id == incident_id else choose(self._policies, incident).silent
+
+    def follow(self, incident: Incident, source: str = "") -> None:
+        """Make a transition durable and, if it is confirmed, start every channel on it; waits for the disk alone.
+
+        Raises:
+            JournalError: it is not in the journal; what it asks for is done all the same.
+        """
+        policy = choose(self._policies, incident)
+        silent = self.is_hidden(incident)
+        planned: tuple[Planned, ...] = ()
+        if incident.state is State.CONFIRMED:
+            self._confirmed = (incident.id, silent)
+            planned = plan(policy, incident.id, self._natures)
+        try:
+            self._journal.record(incident, planned, source, silent=silent)
+        except JournalError:  # a full disk must not stop an alarm
+            self._hand(planned, incident, silent, journaled=False)
+            raise
+        self._hand(planned, incident, silent, journaled=True)
+
+    def trouble(self, text: str) -> None:
+        """Tell that a part of the station failed, as the policy for troubles says."""
+
+        def ask(trouble_id: str) -> tuple[Planned, ...]:
+            return plan(choose_for_trouble(self._policies), trouble_id, self._natures, "trouble")
+
+        try:
+            self._journal.trouble(text, ask)
+        except JournalError as error:
+            log.error("a trouble is not in the journal: %s", error)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have every worker look for what there is to be done."""
+        for outlet in self._outlets.values():
+            outlet.woken.set()
 
     def interrupt(self) -> None:
         """The incident is over: alarm and voice need not go on."""
-        for channel in self._channels:
-            channel.interrupt()
+        for outlet in self._outlets.values():
+            if outlet.nature is Nature.SOUND:
+                outlet.channel.interrupt()
 
     def close(self) -> None:
-        """Wait until what has begun is done, then give everything back."""
-        for waiting in self._queues.values():
-            waiting.put(None)
-        for thread in self._threads:
-            thread.join()
-        for channel in self._channels:
-            channel.close()
+        """Finish what is due, for a while, then give everything back; what is left is done after the next start."""
+        self._close_by = time.monotonic() + CLOSE_S
+        self._closing.set()
+        self.wake()
+        for thread, outlet in zip(self._threads, self._outlets.values(), strict=True):
+            sounding = outlet.nature is Nature.SOUND  # it has its own time limit, and is heard to the end
+            thread.join(None if sounding else max(self._close_by - time.monotonic(), 0.0) + LOOK_S)
+            if thread.is_alive():
+                log.error("%s: still busy at the end; what is left is done after the next start", outlet.channel.name)
+        self._watcher.join()
+        for outlet in self._outlets.values():
+            outlet.channel.close()
+        self._lock.release()
 
-    def _work(self, channel: Channel) -> None:
-        waiting = self._queues[channel.name]
-        while (incident := waiting.get()) is not None:
-            self._write(incident, channel, DeliveryState.SENDING)
+    def _hand(self, planned: Iterable[Planned], incident: Incident, hidden: bool, *, journaled: bool) -> None:
+        """Give workers what they shall not look up in the journal, and wake them."""
+        now = self._journal.clock()
+        opened_at = datetime.fromtimestamp(now, UTC).isoformat()
+        for each in planned:
+            outlet = self._outlets[each.channel]
+            job = Job(
+                key=each.key,
+                version=1,
+                channel=each.channel,
+                kind=each.kind,
+                turn=Turn.FRESH,
+                attempts=0,
+                asked_at=now + each.after_s,
+                sent_at=None,
+                reference="",
+                fallback=each.fallback,
+                hidden=hidden,
+                incident=incident,
+                opened_at=opened_at,
+            )
+            if not journaled:
+                outlet.loose[job.key] = (job.asked_at, job)
+            elif is_immediate(each):
+                outlet.handed.append(job)
+        self.wake()
+
+    def _work(self, outlet: _Outlet) -> None:
+        """The life of one channel's thread."""
+        while True:
+            outlet.woken.clear()
+            closing = self._closing.is_set()
+            if closing and outlet.nature is not Nature.SOUND and time.monotonic() > self._close_by:
+                return
             try:
-                outcome = channel.deliver(incident)
-            except Exception as error:  # a channel's mistake must not end the channel
-                log.exception("%s: failed in an unforeseen way", channel.name)
-                outcome = Outcome(ok=False, detail=f"{type(error).__name__}: {error}")
-            if outcome.ok:
-                log.info("%s: %s", channel.name, outcome.detail)
-            else:
-                log.warning("%s failed: %s", channel.name, outcome.detail)
-            self._write(incident, channel, DeliveryState.SENT if outcome.ok else DeliveryState.FAILED, outcome.detail)
+                busy = self._look(outlet, follow=not closing)
+            except JournalError as error:
+                log.error("%s: %s", outlet.channel.name, error)
+                busy = False
+            except Exception:  # a worker that ends is a channel that never works again
+                log.exception("%s: failed in an unforeseen way", outlet.channel.name)
+                busy = False
+            if not busy:
+                if closing:
+                    return
+                outlet.woken.wait(self._pause(outlet))
 
-    def _write(self, incident: Incident, channel: Channel, state: DeliveryState, detail: str = "") -> None:
+    def _look(self, outlet: _Outlet, *, follow: bool) -> bool:
+        """Do what there is to be done next; False if there is nothing."""
+        if outlet.handed:
+            self._do(outlet, [outlet.handed.popleft()])
+            return True
+        loose = [job for due_at, job in list(outlet.loose.values()) if due_at <= self._journal.clock()]
+        if loose:
+            self._do(outlet, loose[:1], journaled=False)
+            return True
+        if outlet.unwritten and (again := self._unwritten_again(outlet)) is not None:
+            self._do(outlet, [again])
+            return True
+        name = outlet.channel.name
+        next_due = self._journal.next_due(name)
+        if next_due is None or next_due > self._journal.clock():
+            return False
+        found = self._journal.due(name, outlet.batch + len(outlet.unwritten))
+        jobs = [job for job in found if job.key not in outlet.unwritten and (follow or job.turn is not Turn.FOLLOW)]
+        jobs = jobs[: outlet.batch]
+        if not jobs:
+            return False
         try:
-            self._journal.delivery(incident.id, channel.name, state, detail)
-        except JournalError as error:
-            log.error("%s: delivery is not in the journal: %s", channel.name, error)
+            self._journal.begin(jobs)
+        except JournalError as error:  # a full disk must not stop a message
+            log.error("%s: the attempt is not in the journal: %s", name, error)
+        self._do(outlet, jobs)
+        return True
+
+    def _unwritten_again(self, outlet: _Outlet) -> Job | None:
+        """Write what could not be written before; if it still cannot, the next job of it that is to be tried again."""
+        try:
+            self._journal.finish([result for _, result in outlet.unwritten.values()])
+        except JournalError:
+            now = self._journal.clock()
+            for job, result in outlet.unwritten.values():
+                if result.state is DeliveryState.PENDING and result.due_at is not None and result.due_at <= now:
+                    return replace(job, attempts=job.attempts + 1, turn=Turn.RETRY, reference=result.reference)
+        else:
+            outlet.unwritten.clear()
+        return None
+
+    def _pause(self, outlet: _Outlet) -> float:
+        """Seconds until there may be something to be done."""
+        with suppress(JournalError):
+            due = [due_at for due_at, _ in list(outlet.loose.values())]
+            if (next_due := self._journal.next_due(outlet.channel.name)) is not None:
+                due.append(next_due)
+            wait_s = min(due, default=float("inf")) - self._journal.clock()
+            return min(max(wait_s, 0.01), LOOK_S)
+        return LOOK_S
+
+    def _do(self, outlet: _Outlet, jobs: Sequence[Job], *, journaled: bool = True) -> None:
+        """Have a channel do its jobs, and write what came of them."""
+        outlet.busy_since = time.monotonic()
+        try:
+            outcomes = self._outcomes(outlet, jobs)
+        finally:
+            outlet.busy_since = None
+        results = [self._settled(outlet, job, outcome) for job, outcome in zip(jobs, outcomes, strict=True)]
+        if journaled:
+            try:
+                self._journal.finish(results)
+            except JournalError as error:
+                log.error("%s: what came of it is not in the journal: %s", outlet.channel.name, error)
+                outlet.unwritten |= {job.key: (job, result) for job, result in zip(jobs, results, strict=True)}
+            else:
+                for job in jobs:
+                    outlet.unwritten.pop(job.key, None)
+        else:
+            self._keep_loose(outlet, jobs, results)
+        if any(result.instead for result in results):
+            self.wake()
+        for job, result in zip(jobs, results, strict=True):
+            if result.state is DeliveryState.FAILED:
+                self._failed(job, result)
+
+    def _outcomes(self, outlet: _Outlet, jobs: Sequence[Job]) -> Sequence[Outcome | None]:
+        channel = outlet.channel
+        try:
+            if jobs[0].turn is Turn.FOLLOW:
+                follow = cast(Callable[[str], Outcome | None], getattr(channel, "follow"))  # noqa: B009
+                return [follow(job.reference) for job in jobs]
+            messages = [self._message(outlet, job) for job in jobs]
+            if len(jobs) == 1:
+                return [channel.deliver(messages[0])]
+            deliver_many = cast(Callable[[Sequence[Message]], Outcome], getattr(channel, "deliver_many"))  # noqa: B009
+            outcome = deliver_many(messages)
+            if outcome.ok or outcome.again:
+                return [outcome] * len(jobs)
+            return [channel.deliver(message) for message in messages]  # one of them is to blame
+        except Exception as error:  # a channel's mistake must not end the channel
+            log.exception("%s: failed in an unforeseen way", channel.name)
+            return [Outcome(ok=False, detail=f"{type(error).__name__}; see the log", again=True)] * len(jobs)
+
+    def _message(self, outlet: _Outlet, job: Job) -> Message:
+        opened_at = datetime.fromisoformat(job.opened_at)
+        place: Place | None = None
+        files: tuple[Path, ...] = ()
+        if outlet.nature is not Nature.SOUND:
+            try:
+                place, files = self._place(job.incident), self._evidence(job.incident.id)
+            except Exception:
+                log.exception("place and evidence are left out of a message")
+        return Message(
+            key=job.key,
+            kind=job.kind,
+            incident=job.incident,
+            station=self._station,
+            opened_at=opened_at,
+            text=written(job.kind, job.incident, self._station, opened_at, place),
+            place=place,
+            attachments=files,
+            reference=job.reference,
+        )
+
+    def _settled(self, outlet: _Outlet, job: Job, outcome: Outcome | None) -> Result:
+        result = settle(
+            job,
+            outcome,
+            nature=outlet.nature,
+            waits=self._waits,
+            follows=outlet.follows,
+            now=self._journal.clock(),
+            chance=self._chance.random(),
+        )
+        name, level = outlet.channel.name, logging.DEBUG if job.hidden else logging.INFO
+        if result.state is DeliveryState.FAILED:
+            log.log(logging.DEBUG if job.hidden else logging.ERROR, "%s failed: %s", name, result.detail)
+            return replace(result, instead=instead_of(job, self._natures))
+        if result.state is DeliveryState.PENDING and result.due_at is not None:
+            level = logging.DEBUG if job.hidden else logging.WARNING
+            wait_s = result.due_at - self._journal.clock()
+            log.log(level, "%s failed: %s; trying again in %.0f s", name, result.detail, max(wait_s, 0.0))
+        elif outcome is not None:
+            log.log(level, "%s: %s", name, result.detail)
+        return result
+
+    def _keep_loose(self, outlet: _Outlet, jobs: Sequence[Job], results: Sequence[Result]) -> None:
+        """What is in no journal is remembered here."""
+        for job, result in zip(jobs, results, strict=True):
+            outlet.loose.pop(job.key, None)
+            if result.state is DeliveryState.PENDING and result.due_at is not None:
+                later = replace(job, attempts=job.attempts + 1, turn=Turn.RETRY, reference=result.reference)
+                outlet.loose[job.key] = (result.due_at, later)
+            self._hand(result.instead, job.incident, job.hidden, journaled=False)
+
+    def _failed(self, job: Job, result: Result) -> None:
+        """A delivery that finally failed is a trouble; one that tells of a trouble makes no other."""
+        if job.hidden:
+            return
+        text = f"{job.channel} failed: {result.detail}"
+        self._on_trouble(text)
+        now = time.monotonic()
+        if job.kind != "trouble" and now - self._told.get(job.channel, float("-inf")) >= TROUBLE_EVERY_S:
+            self._told[job.channel] = now
+            self.trouble(text)
+
+    def _watch(self) -> None:
+        """Notices what no worker can: that one of them hangs, that help is late, that the clock was set."""
+        difference = self._journal.clock() - time.monotonic()
+        hung: set[str] = set()
+        while not self._closing.wait(LOOK_S):
+            try:
+                now_difference = self._journal.clock() - time.monotonic()
+                if abs(now_difference - difference) > CLOCK_SET_S:
+                    log.warning("the clock was set by %+.0f s", now_difference - difference)
+                    self._journal.shift(now_difference - difference)
+                difference = now_difference
+                self._watch_for_hung(hung)
+                self._fall_back_in_time()
+            except JournalError as error:
+                log.error("%s", error)
+            except Exception:
+                log.exception("the outbox's watch failed in an unforeseen way")
+
+    def _watch_for_hung(self, hung: set[str]) -> None:
+        for name, outlet in self._outlets.items():
+            since = outlet.busy_since
+            busy_s = 0.0 if since is None else time.monotonic() - since
+            if busy_s <= HUNG_S or outlet.nature is Nature.SOUND:
+                hung.discard(name)
+            elif name not in hung:
+                hung.add(name)
+                text = f"{name}: hangs, has been at one delivery for {busy_s:.0f} s"
+                log.error("%s", text)
+                self._on_trouble(text)
+                self.trouble(text)
+
+    def _fall_back_in_time(self) -> None:
+        for job in self._journal.overdue(self._journal.clock() - self._waits.fallback_after_s):
+            if self._natures.get(job.channel) is Nature.SOUND:
+                continue
+            instead = instead_of(job, self._natures)
+            level = logging.DEBUG if job.hidden else logging.WARNING
+            log.log(level, "%s is late; trying %s, too", job.channel, ", ".join(each.channel for each in instead))
+            self._journal.fall_back(job, instead)
+            self.wake()

@@ -2,24 +2,36 @@
 
 One file, `journal.sqlite`, in WAL mode with full synchronisation, so that a commit survives a power cut and the
 command line can read and write beside the running station.
+
+It holds the outbox, too: one row for every delivery that an incident asks for, written in the same transaction as the
+incident's state. A row that still has something to be done has a `due_at`; only those are indexed for the workers, so
+that a journal of a million incidents is as fast as an empty one.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ForeignKey, Index, create_engine, event, select, text, update
+from sqlalchemy import ForeignKey, Index, create_engine, event, func, or_, select, text, union_all, update
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from safety_monitor.actions.message import Kind
+from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import MAY_FOLLOW, Evidence, Incident, Sense, State
 
 FILE_NAME = "journal.sqlite"
+VERSION = 1
+"""Of the tables; kept in the file as `PRAGMA user_version`."""
+STALE = "of an earlier run: too late to be of use"
 
 
 class JournalError(Exception):
@@ -34,9 +46,24 @@ class DeliveryState(StrEnum):
     SENDING = "sending"
     """Being done."""
     SENT = "sent"
-    """Done, as far as the station can know."""
+    """Done or handed over; whether it arrived is not known."""
+    DELIVERED = "delivered"
+    """Known to have arrived."""
     FAILED = "failed"
     """Given up; `detail` says why."""
+    DROPPED = "dropped"
+    """Not needed any more: somebody had answered before its time came, or took it out."""
+
+
+class Turn(IntEnum):
+    """In what order what is due is done: nothing new waits behind what failed before."""
+
+    FRESH = 0
+    RETRY = 1
+    FOLLOW = 2
+    """It was handed over; whether it arrived is still to be seen."""
+    TAKEN = 3
+    """Being done."""
 
 
 class _Table(DeclarativeBase):
@@ -47,10 +74,13 @@ class IncidentRow(_Table):
     """One row an incident, as it stands now."""
 
     __tablename__ = "incidents"
+    __table_args__ = (Index("incidents_by_time", "kind", "opened_at"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    """"alarm"; "trouble" for a part of the station that failed."""
     state: Mapped[str]
-    opened_at: Mapped[str] = mapped_column(index=True)
+    opened_at: Mapped[str]
     """UTC, ISO 8601: when the row was first written."""
     changed_at: Mapped[str]
     at_s: Mapped[float]
@@ -61,6 +91,10 @@ class IncidentRow(_Table):
     reason: Mapped[str]
     source: Mapped[str]
     """What was watched and listened to."""
+    silent: Mapped[bool]
+    """Nothing of it may be heard or seen where the station stands."""
+    duress: Mapped[bool]
+    """It was called off by somebody who was forced to."""
 
 
 class TransitionRow(_Table):
@@ -80,28 +114,54 @@ class TransitionRow(_Table):
 
 
 class DeliveryRow(_Table):
-    """One row for every incident and channel."""
+    """One row for every delivery: incident, channel, kind of message and repetition."""
 
     __tablename__ = "deliveries"
-    __table_args__ = (Index("deliveries_by_state", "state"),)
+    __table_args__ = (
+        Index("deliveries_due", "channel", "turn", "due_at", sqlite_where=text("due_at IS NOT NULL")),
+        Index("deliveries_to_fall_back", "asked_at", sqlite_where=text("due_at IS NOT NULL AND fallback IS NOT NULL")),
+        Index("deliveries_failed", "asked_at", sqlite_where=text("state = 'failed'")),
+    )
 
-    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), primary_key=True)
-    channel: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), index=True)
+    channel: Mapped[str]
+    nature: Mapped[str]
+    kind: Mapped[str]
     state: Mapped[str]
+    turn: Mapped[int]
+    version: Mapped[int]
+    """Counts how often it was asked for, so that a change during an attempt is not taken for delivered."""
+    waits: Mapped[bool]
+    """Whether it belongs to a later step, which is dropped when somebody answers."""
+    covert: Mapped[bool]
+    """Whether it must not be seen where the station stands, because somebody there is being forced."""
     attempts: Mapped[int]
+    asked_at: Mapped[float]
+    """Seconds since 1970: when it is to be done first."""
+    due_at: Mapped[float | None]
+    """When there is something to be done for it; null when all is done."""
+    fallback: Mapped[str | None]
+    """JSON list of the channels to try if it fails; null when there are none, or they were."""
     changed_at: Mapped[str]
     detail: Mapped[str]
+    reference: Mapped[str]
+    sent_at: Mapped[float | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """What became of one action for one incident; times are UTC, ISO 8601."""
 
+    key: str
     incident_id: str
     channel: str
+    kind: Kind
     state: DeliveryState
     attempts: int
     changed_at: str
+    due_at: str | None
+    """When there is something to be done for it next."""
     detail: str
 
 
@@ -125,8 +185,67 @@ class Entry:
     opened_at: str
     changed_at: str
     source: str
+    silent: bool
     transitions: tuple[Transition, ...]
     deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A delivery for which there is something to be done, with what it is about.
+
+    Attributes:
+        key: idempotency key.
+        version: see `DeliveryRow`; a job that was changed meanwhile cannot be finished.
+        channel: its name.
+        kind: of the message.
+        turn: FOLLOW if it is only to be seen whether it arrived.
+        attempts: before this one.
+        asked_at: when it was to be done first; seconds since 1970.
+        sent_at: when it was handed over.
+        reference: what the far end called it.
+        fallback: channels to try if it fails.
+        hidden: whether nothing of it may be seen where the station stands.
+        incident: as it stands now.
+        opened_at: when that began; UTC, ISO 8601.
+    """
+
+    key: str
+    version: int
+    channel: str
+    kind: Kind
+    turn: Turn
+    attempts: int
+    asked_at: float
+    sent_at: float | None
+    reference: str
+    fallback: tuple[str, ...]
+    hidden: bool
+    incident: Incident
+    opened_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a job.
+
+    Attributes:
+        key: of the job.
+        version: of the job.
+        state: of the delivery from now on.
+        detail: one line for people.
+        due_at: when there is something to be done again; None if all is done.
+        reference: what the far end calls it.
+        instead: deliveries to make because this one failed.
+    """
+
+    key: str
+    version: int
+    state: DeliveryState
+    detail: str
+    due_at: float | None = None
+    reference: str = ""
+    instead: tuple[Planned, ...] = ()
 
 
 class Journal:
@@ -134,27 +253,38 @@ class Journal:
 
     Args:
         home: the folder; made if it is not there.
+        clock: seconds since 1970.
+        wait_s: how long another process that writes is waited for.
 
     Raises:
         JournalError: the folder or file cannot be written, or the file is not a journal.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, clock: Callable[[], float] = time.time, wait_s: float = 10.0) -> None:
         self.path = home / FILE_NAME
+        self.clock = clock
         try:
             home.mkdir(parents=True, exist_ok=True)
-            self._engine = create_engine(f"sqlite:///{self.path}", connect_args={"timeout": 10.0})
+            self._engine = create_engine(f"sqlite:///{self.path}", connect_args={"timeout": wait_s})
             event.listen(self._engine, "connect", _durable)
-            _Table.metadata.create_all(self._engine)
+            with self._writing() as session:
+                _migrate(session)
         except (OSError, SQLAlchemyError) as error:
             raise JournalError(f"{self.path}: the journal cannot be opened: {_reason(error)}") from None
+        except JournalError as error:
+            reason = str(error).removeprefix(f"{self.path}: cannot be written: ")
+            raise JournalError(f"{self.path}: the journal cannot be opened: {reason}") from None
 
     def close(self) -> None:
         """Give the file back."""
         self._engine.dispose()
 
-    def record(self, incident: Incident, channels: Iterable[str] = (), source: str = "") -> None:
+    def record(
+        self, incident: Incident, deliveries: Iterable[Planned] = (), source: str = "", *, silent: bool = False
+    ) -> None:
         """Write a transition decided by the station, together with the deliveries that it asks for.
+
+        Channels that keep a record of the incident are asked to write it again.
 
         One transaction: when this returns, incident and deliveries are on the disk; when it raises, neither is.
 
@@ -162,63 +292,100 @@ class Journal:
             JournalError: the disk is full or read-only, or the state may not follow the one that the journal holds.
         """
         with self._writing() as session:
-            now = _now()
+            now = self.clock()
             row = session.get(IncidentRow, incident.id)
             if row is None:
-                row = IncidentRow(id=incident.id, opened_at=now, source=source)
+                row = IncidentRow(
+                    id=incident.id, kind="alarm", opened_at=_iso(now), source=source, silent=silent, duress=False
+                )
                 session.add(row)
             else:
                 _check_follows(incident.id, State(row.state), incident.state)
-            row.state = incident.state
-            row.changed_at = now
-            row.at_s = incident.at_s
-            row.confidence = incident.confidence
-            row.senses = json.dumps(incident.senses)
-            row.labels = json.dumps(incident.labels)
-            row.evidence = json.dumps([asdict(piece) for piece in incident.evidence])
-            row.reason = incident.reason
+                self._ask_records(session, incident.id, now)
+            _set(row, incident, now)
+            row.silent = row.silent or silent
             session.flush()
-            session.add(_transition_row(incident, now, "station"))
-            for channel in channels:
-                session.add(
-                    DeliveryRow(
-                        incident_id=incident.id,
-                        channel=channel,
-                        state=DeliveryState.PENDING,
-                        attempts=0,
-                        changed_at=now,
-                        detail="",
-                    )
-                )
+            session.add(_transition_row(incident, row.changed_at, "station"))
+            self._ask(session, incident.id, deliveries, now, begin_sounds=True)
 
-    def decide(self, incident_id: str, state: State, reason: str) -> Incident:
+    def trouble(self, text: str, deliveries: Callable[[str], Iterable[Planned]], source: str = "") -> str:
+        """Write that a part of the station failed, together with the deliveries that this asks for.
+
+        Args:
+            text: one line that says what failed.
+            deliveries: gives them for the id of the trouble.
+            source: as in `record`.
+
+        Returns:
+            The id of the trouble; `show` finds it, `list` leaves it out.
+        """
+        incident = Incident(str(uuid.uuid4()), State.CLOSED, 0.0, 0.0, (), text)
+        with self._writing() as session:
+            now = self.clock()
+            row = IncidentRow(
+                id=incident.id, kind="trouble", opened_at=_iso(now), source=source, silent=False, duress=False
+            )
+            _set(row, incident, now)
+            session.add(row)
+            session.flush()
+            self._ask(session, incident.id, deliveries(incident.id), now)
+        return incident.id
+
+    def decide(self, incident_id: str, state: State, reason: str, *, duress: bool = False) -> Incident:
         """A person acknowledges, cancels or closes an incident.
+
+        Steps that wait are dropped, and those who were told of the incident are told of this. An incident that closed
+        by itself while steps still wait can be acknowledged or cancelled, too; it stays closed.
+
+        Args:
+            incident_id: may be shortened while it is unique.
+            state: what the incident becomes.
+            reason: for people.
+            duress: the person is being forced: here it must look decided, but steps go on and all who were told are
+                told that help is needed.
 
         Raises:
             JournalError: no such incident, or it is in a state that this may not follow.
         """
         with self._writing() as session:
+            now = self.clock()
             row = session.get(IncidentRow, self._full_id(session, incident_id))
             assert row is not None  # noqa: S101  # the id was just looked up in the same transaction
-            _check_follows(row.id, State(row.state), state)
-            row.state, row.changed_at, row.reason = state, _now(), reason
+            waiting = [each for each in self._unfinished(session, row.id) if each.waits and each.turn != Turn.TAKEN]
+            if not (row.state == State.CLOSED and waiting and state in (State.ACKNOWLEDGED, State.CANCELLED)):
+                _check_follows(row.id, State(row.state), state)
+                row.state = state
+            row.changed_at, row.reason, row.duress = _iso(now), reason, row.duress or duress
+            for each in waiting:
+                each.covert = row.duress
+                if not row.duress:
+                    each.state, each.due_at, each.changed_at = DeliveryState.DROPPED, None, _iso(now)
             incident = _incident(row)
-            session.add(_transition_row(incident, row.changed_at, "person"))
-        return incident
-
-    def delivery(self, incident_id: str, channel: str, state: DeliveryState, detail: str = "") -> None:
-        """Write what became of a delivery; every change to SENDING counts as an attempt."""
-        with self._writing() as session:
-            session.execute(
-                update(DeliveryRow)
-                .where(DeliveryRow.incident_id == incident_id, DeliveryRow.channel == channel)
-                .values(
-                    state=state,
-                    detail=detail,
-                    changed_at=_now(),
-                    attempts=DeliveryRow.attempts + (state is DeliveryState.SENDING),
+            step = _transition_row(incident, row.changed_at, "person")
+            step.state = state
+            session.add(step)
+            kind: Kind = "duress" if row.duress else "update"
+            self._ask_records(session, row.id, now, kind)
+            told = select(DeliveryRow.channel, func.count()).where(DeliveryRow.incident_id == row.id)
+            told = told.where(DeliveryRow.nature == Nature.MESSAGE, DeliveryRow.attempts > 0)
+            counted = session.execute(told.where(DeliveryRow.kind == kind).group_by(DeliveryRow.channel)).all()
+            before: dict[str, int] = dict(counted)
+            channels = session.scalars(
+                select(DeliveryRow.channel)
+                .where(
+                    DeliveryRow.incident_id == row.id,
+                    DeliveryRow.nature == Nature.MESSAGE,
+                    DeliveryRow.kind == "alarm",
+                    or_(DeliveryRow.attempts > 0, DeliveryRow.waits.is_(False)),
                 )
-            )
+                .distinct()
+            ).all()
+            planned = [
+                Planned(delivery_key(row.id, name, kind, before.get(name, 0)), name, Nature.MESSAGE, kind)
+                for name in channels
+            ]
+            self._ask(session, row.id, planned, now, covert=row.duress)
+        return incident
 
     def state_of(self, incident_id: str) -> State:
         """Where an incident stands now, whoever moved it."""
@@ -228,8 +395,13 @@ class Journal:
             raise JournalError(f"no incident {incident_id}")
         return State(state)
 
-    def show(self, incident_id: str) -> Entry:
+    def show(self, incident_id: str, *, covert: bool = False) -> Entry:
         """One incident with all that belongs to it; the id may be shortened while it is unique.
+
+        Args:
+            incident_id: its id.
+            covert: also what must not be seen where the station stands; else an incident called off under duress
+                looks as any other that was called off.
 
         Raises:
             JournalError: none or several incidents have such an id.
@@ -237,15 +409,304 @@ class Journal:
         with self._reading() as session:
             row = session.get(IncidentRow, self._full_id(session, incident_id))
             assert row is not None  # noqa: S101  # the id was just looked up in the same transaction
-            return _entry(session, row)
+            return _entry(session, row, covert=covert)
 
     def list(self, limit: int = 20) -> Sequence[Entry]:
-        """The newest incidents, newest first."""
+        """The newest incidents, newest first, as `show` gives them."""
         with self._reading() as session:
             rows = session.scalars(
-                select(IncidentRow).order_by(IncidentRow.opened_at.desc(), IncidentRow.id).limit(limit)
+                select(IncidentRow)
+                .where(IncidentRow.kind == "alarm")
+                .order_by(IncidentRow.opened_at.desc(), IncidentRow.id)
+                .limit(limit)
             ).all()
-            return [_entry(session, row) for row in rows]
+            return [_entry(session, row, covert=False) for row in rows]
+
+    def due(self, channel: str, limit: int = 1) -> Sequence[Job]:
+        """What is to be done now by a channel: what is new first, then what failed before, then what is followed."""
+        with self._reading() as session:
+            for turn in (Turn.FRESH, Turn.RETRY, Turn.FOLLOW):
+                rows = session.execute(
+                    select(DeliveryRow, IncidentRow)
+                    .join(IncidentRow, IncidentRow.id == DeliveryRow.incident_id)
+                    .where(DeliveryRow.channel == channel, DeliveryRow.turn == turn, DeliveryRow.due_at <= self.clock())
+                    .order_by(DeliveryRow.due_at)
+                    .limit(limit)
+                ).all()
+                if rows:
+                    return [_job(delivery, incident) for delivery, incident in rows]
+        return []
+
+    def next_due(self, channel: str) -> float | None:
+        """When there is next something to be done by a channel."""
+        of_turn = [
+            select(func.min(DeliveryRow.due_at)).where(
+                DeliveryRow.channel == channel, DeliveryRow.turn == turn, DeliveryRow.due_at.is_not(None)
+            )
+            for turn in (Turn.FRESH, Turn.RETRY, Turn.FOLLOW)
+        ]
+        with self._reading() as session:
+            due = session.scalars(union_all(*of_turn)).all()
+        return min((each for each in due if each is not None), default=None)
+
+    def begin(self, jobs: Iterable[Job]) -> None:
+        """Write that jobs are being done; each is an attempt, unless it is only followed."""
+        with self._writing() as session:
+            for job in jobs:
+                change = update(DeliveryRow).where(DeliveryRow.key == job.key, DeliveryRow.version == job.version)
+                if job.turn is Turn.FOLLOW:
+                    session.execute(change.values(turn=Turn.TAKEN))
+                else:
+                    session.execute(
+                        change.values(
+                            state=DeliveryState.SENDING,
+                            turn=Turn.TAKEN,
+                            attempts=DeliveryRow.attempts + 1,
+                            changed_at=_iso(self.clock()),
+                        )
+                    )
+
+    def finish(self, results: Iterable[Result]) -> None:
+        """Write what came of jobs; one that was asked for anew meanwhile stays to be done."""
+        with self._writing() as session:
+            now = self.clock()
+            for result in results:
+                row = session.get(DeliveryRow, result.key)
+                if row is None or row.version != result.version:
+                    continue
+                handed_over = result.state in (DeliveryState.SENT, DeliveryState.DELIVERED)
+                row.turn = Turn.FOLLOW if handed_over else Turn.RETRY
+                if handed_over and row.sent_at is None:
+                    row.sent_at = now
+                row.state, row.detail, row.due_at, row.changed_at = (
+                    result.state,
+                    result.detail,
+                    result.due_at,
+                    _iso(now),
+                )
+                row.reference = result.reference or row.reference
+                if result.instead:
+                    row.fallback = None
+                    self._ask(session, row.incident_id, result.instead, now, covert=row.covert)
+
+    def overdue(self, asked_before: float) -> Sequence[Job]:
+        """Deliveries with a fallback that were to be done before then, and were not."""
+        with self._reading() as session:
+            rows = session.execute(
+                select(DeliveryRow, IncidentRow)
+                .join(IncidentRow, IncidentRow.id == DeliveryRow.incident_id)
+                .where(
+                    DeliveryRow.asked_at < asked_before,
+                    DeliveryRow.due_at.is_not(None),
+                    DeliveryRow.fallback.is_not(None),
+                    DeliveryRow.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),
+                )
+                .limit(100)
+            ).all()
+            return [_job(delivery, incident) for delivery, incident in rows]
+
+    def fall_back(self, job: Job, instead: Iterable[Planned]) -> None:
+        """Ask others to do a job, while it is still tried."""
+        with self._writing() as session:
+            row = session.get(DeliveryRow, job.key)
+            if row is not None and row.fallback is not None:
+                row.fallback = None
+                self._ask(session, row.incident_id, instead, self.clock(), covert=row.covert)
+
+    def recover(self, channels: Iterable[str]) -> int:
+        """Make what an earlier run left behind ready to be done; only while no other process delivers.
+
+        Sound that was not made then is not made now. What was being sent may have arrived or not: it is sent again,
+        under the same key.
+
+        Args:
+            channels: those that are turned on; deliveries of any other have failed.
+
+        Returns:
+            How many deliveries are taken up again.
+        """
+        with self._writing() as session:
+            now = self.clock()
+            unfinished = update(DeliveryRow).where(DeliveryRow.due_at.is_not(None))
+            failed = {"state": DeliveryState.FAILED, "due_at": None, "changed_at": _iso(now)}
+            session.execute(unfinished.where(DeliveryRow.nature == Nature.SOUND).values(detail=STALE, **failed))
+            off = "the channel is not turned on any more"
+            session.execute(
+                unfinished.where(DeliveryRow.turn != Turn.FOLLOW, DeliveryRow.channel.not_in(tuple(channels))).values(
+                    detail=off, **failed
+                )
+            )
+            taken = unfinished.where(DeliveryRow.turn == Turn.TAKEN)
+            session.execute(
+                taken.where(DeliveryRow.state == DeliveryState.SENDING).values(
+                    state=DeliveryState.PENDING, turn=Turn.RETRY, due_at=now
+                )
+            )
+            session.execute(taken.values(turn=Turn.FOLLOW, due_at=now))
+            newest = session.scalar(select(func.max(DeliveryRow.changed_at)).where(DeliveryRow.due_at.is_not(None)))
+            if newest and (ahead := datetime.fromisoformat(newest).timestamp() - now) > 1.0:
+                self._shift(session, -ahead)  # the clock was set back since: else all would wait for that moment again
+            count = select(func.count()).select_from(DeliveryRow).where(DeliveryRow.due_at.is_not(None))
+            return session.scalar(count) or 0
+
+    def shift(self, by_s: float) -> None:
+        """The clock was set, by so many seconds: waits stay as long as they were."""
+        with self._writing() as session:
+            self._shift(session, by_s)
+
+    def outbox(self, limit: int = 100) -> Sequence[Delivery]:
+        """What is still to be done, in order of time, then what failed, the newest first; as much as may be seen."""
+        with self._reading() as session:
+            visible = select(DeliveryRow).where(DeliveryRow.covert.is_(False)).limit(limit)
+            waiting = session.scalars(visible.where(DeliveryRow.due_at.is_not(None)).order_by(DeliveryRow.due_at)).all()
+            failed = session.scalars(
+                visible.where(text("state = 'failed'")).order_by(DeliveryRow.asked_at.desc())
+            ).all()
+            return [_delivery(row) for row in (*waiting, *failed)]
+
+    def retry(self, key: str = "") -> Sequence[str]:
+        """Make deliveries due now: all that wait for another attempt, or the one with this key, even if it failed.
+
+        Returns:
+            The keys of what will be done.
+
+        Raises:
+            JournalError: there is no delivery with this key that could be done again.
+        """
+        with self._writing() as session:
+            now = self.clock()
+            if key:
+                row = self._waiting_or_failed(session, key)
+                if row.state == DeliveryState.FAILED:
+                    row.asked_at, row.version = now, row.version + 1
+                    row.sent_at, row.reference, row.turn = None, "", Turn.RETRY
+                row.state, row.due_at = DeliveryState.PENDING, now
+                return [row.key]
+            session.execute(
+                update(DeliveryRow).where(DeliveryRow.due_at > now, DeliveryRow.turn == Turn.RETRY).values(due_at=now)
+            )
+            return session.scalars(
+                select(DeliveryRow.key).where(DeliveryRow.due_at <= now, DeliveryRow.turn != Turn.TAKEN)
+            ).all()
+
+    def drop(self, key: str) -> None:
+        """Take a delivery out, so that it is not tried again.
+
+        Raises:
+            JournalError: there is no delivery with this key that waits or failed.
+        """
+        with self._writing() as session:
+            row = self._waiting_or_failed(session, key)
+            row.state, row.due_at, row.version = DeliveryState.DROPPED, None, row.version + 1
+            row.changed_at = _iso(self.clock())
+
+    def delivery(self, key: str) -> Delivery:
+        """One delivery by its key.
+
+        Raises:
+            JournalError: there is none.
+        """
+        with self._reading() as session:
+            row = session.get(DeliveryRow, key)
+            if row is None:
+                raise JournalError(f"no delivery '{key}'")
+            return _delivery(row)
+
+    @staticmethod
+    def _waiting_or_failed(session: Session, key: str) -> DeliveryRow:
+        row = session.get(DeliveryRow, key)
+        if row is None or row.covert:
+            raise JournalError(f"no delivery '{key}'")
+        if row.nature == Nature.SOUND:
+            raise JournalError(f"'{key}' is a sound: it was of use at its moment only")
+        if row.turn == Turn.TAKEN and row.due_at is not None:
+            raise JournalError(f"'{key}' is being done")
+        if row.due_at is None and row.state != DeliveryState.FAILED:
+            raise JournalError(f"'{key}' is {row.state}")
+        return row
+
+    @staticmethod
+    def _unfinished(session: Session, incident_id: str) -> Sequence[DeliveryRow]:
+        return session.scalars(
+            select(DeliveryRow).where(DeliveryRow.incident_id == incident_id, DeliveryRow.due_at.is_not(None))
+        ).all()
+
+    @staticmethod
+    def _ask(
+        session: Session,
+        incident_id: str,
+        deliveries: Iterable[Planned],
+        now: float,
+        *,
+        covert: bool = False,
+        begin_sounds: bool = False,
+    ) -> None:
+        """Add deliveries; one whose key is there already is not asked for twice.
+
+        With `begin_sounds` they are written as begun: they are made in the same moment, and nothing may come between.
+        """
+        rows = [
+            {
+                "key": each.key,
+                "incident_id": incident_id,
+                "channel": each.channel,
+                "nature": each.nature,
+                "kind": each.kind,
+                "state": DeliveryState.SENDING if begun else DeliveryState.PENDING,
+                "turn": Turn.TAKEN if begun else Turn.FRESH,
+                "version": 1,
+                "waits": each.after_s > 0,
+                "covert": covert,
+                "attempts": int(begun),
+                "asked_at": now + each.after_s,
+                "due_at": now + each.after_s,
+                "fallback": json.dumps(each.fallback) if each.fallback else None,
+                "changed_at": _iso(now),
+                "detail": "",
+                "reference": "",
+                "sent_at": None,
+            }
+            for each in deliveries
+            for begun in [begin_sounds and is_immediate(each)]
+        ]
+        if rows:
+            session.execute(insert(DeliveryRow).on_conflict_do_nothing(), rows)
+
+    def _ask_records(self, session: Session, incident_id: str, now: float, kind: Kind = "update") -> None:
+        """Have the channels that keep a record of the incident write it again."""
+        channels = session.scalars(
+            select(DeliveryRow.channel)
+            .where(
+                DeliveryRow.incident_id == incident_id,
+                DeliveryRow.nature == Nature.RECORD,
+                DeliveryRow.waits.is_(False) | (DeliveryRow.attempts > 0),
+            )
+            .distinct()
+        ).all()
+        for channel in channels:
+            key = delivery_key(incident_id, channel, kind)
+            row = session.get(DeliveryRow, key)
+            if row is None:
+                self._ask(
+                    session, incident_id, [Planned(key, channel, Nature.RECORD, kind)], now, covert=kind == "duress"
+                )
+            else:
+                row.version += 1
+                row.state, row.turn, row.attempts = DeliveryState.PENDING, Turn.FRESH, 0
+                row.asked_at = row.due_at = now
+                row.sent_at = None
+
+    @staticmethod
+    def _shift(session: Session, by_s: float) -> None:
+        session.execute(
+            update(DeliveryRow)
+            .where(DeliveryRow.due_at.is_not(None))
+            .values(
+                due_at=DeliveryRow.due_at + by_s,
+                asked_at=DeliveryRow.asked_at + by_s,
+                sent_at=DeliveryRow.sent_at + by_s,
+            )
+        )
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:
@@ -267,7 +728,7 @@ class Journal:
     @staticmethod
     def _full_id(session: Session, start: str) -> str:
         ids = session.scalars(
-            select(IncidentRow.id).where(IncidentRow.id.startswith(start, autoescape=True)).limit(2)
+            select(IncidentRow.id).where(IncidentRow.id >= start, IncidentRow.id < start + chr(0x10FFFF)).limit(2)
         ).all()
         if not ids or not start:
             raise JournalError(f"no incident '{start}'")
@@ -291,8 +752,67 @@ def _durable(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def _migrate(session: Session) -> None:
+    """Make the tables, or bring those of an older program up to date.
+
+    Raises:
+        JournalError: they are those of a newer program.
+    """
+    version = session.scalar(text("PRAGMA user_version")) or 0
+    if version > VERSION:
+        raise JournalError(f"it was written by a newer program (version {version}); this one knows {VERSION}")
+    if version == VERSION:
+        return
+    _upgrade(session)
+    _Table.metadata.create_all(session.connection())
+    session.execute(text(f"PRAGMA user_version = {VERSION}"))
+
+
+def _upgrade(session: Session) -> None:
+    """From version 0: one row for each incident and channel, without times or kinds."""
+    if not session.scalar(text("SELECT count(*) FROM sqlite_master WHERE name = 'deliveries'")):
+        return
+    for statement in (
+        "ALTER TABLE incidents ADD COLUMN kind VARCHAR NOT NULL DEFAULT 'alarm'",
+        "ALTER TABLE incidents ADD COLUMN silent BOOLEAN NOT NULL DEFAULT 0",
+        "ALTER TABLE incidents ADD COLUMN duress BOOLEAN NOT NULL DEFAULT 0",
+        "CREATE INDEX incidents_by_time ON incidents (kind, opened_at)",
+        "ALTER TABLE deliveries RENAME TO deliveries_0",
+        "DROP INDEX deliveries_by_state",
+    ):
+        session.execute(text(statement))
+    _Table.metadata.create_all(session.connection())
+    session.execute(
+        text(
+            "INSERT INTO deliveries SELECT incident_id || '\\:' || channel || '\\:alarm', incident_id, channel,"
+            " CASE WHEN channel IN ('alarm', 'speech') THEN 'sound' ELSE 'message' END, 'alarm', state, 1, 1, 0, 0,"
+            " attempts, unixepoch(changed_at),"
+            " CASE WHEN state IN ('pending', 'sending') THEN unixepoch(changed_at) END,"
+            " NULL, changed_at, detail, '', NULL FROM deliveries_0"
+        )
+    )
+    session.execute(text("DROP TABLE deliveries_0"))
+
+
+def is_immediate(planned: Planned) -> bool:
+    """Whether a delivery is a sound to be made now."""
+    return planned.nature is Nature.SOUND and planned.after_s <= 0
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def _set(row: IncidentRow, incident: Incident, now: float) -> None:
+    """Make a row say what an incident is now."""
+    row.state = incident.state
+    row.changed_at = _iso(now)
+    row.at_s = incident.at_s
+    row.confidence = incident.confidence
+    row.senses = json.dumps(incident.senses)
+    row.labels = json.dumps(incident.labels)
+    row.evidence = json.dumps([asdict(piece) for piece in incident.evidence])
+    row.reason = incident.reason
 
 
 def _reason(error: Exception) -> str:
@@ -331,26 +851,65 @@ def _incident(row: IncidentRow) -> Incident:
     )
 
 
-def _entry(session: Session, row: IncidentRow) -> Entry:
+def _entry(session: Session, row: IncidentRow, *, covert: bool) -> Entry:
     transitions = session.scalars(
         select(TransitionRow).where(TransitionRow.incident_id == row.id).order_by(TransitionRow.number)
     )
     deliveries = session.scalars(
-        select(DeliveryRow).where(DeliveryRow.incident_id == row.id).order_by(DeliveryRow.channel)
+        select(DeliveryRow).where(DeliveryRow.incident_id == row.id).order_by(DeliveryRow.asked_at, DeliveryRow.key)
     )
     return Entry(
         incident=_incident(row),
         opened_at=row.opened_at,
         changed_at=row.changed_at,
         source=row.source,
+        silent=row.silent,
         transitions=tuple(
             Transition(State(step.state), step.at, step.at_s, step.confidence, step.reason, step.by)
             for step in transitions
         ),
         deliveries=tuple(
-            Delivery(
-                step.incident_id, step.channel, DeliveryState(step.state), step.attempts, step.changed_at, step.detail
-            )
+            _delivery(step) if covert or not step.covert else _called_off(_delivery(step), row.changed_at)
             for step in deliveries
         ),
+    )
+
+
+def _delivery(row: DeliveryRow) -> Delivery:
+    return Delivery(
+        key=row.key,
+        incident_id=row.incident_id,
+        channel=row.channel,
+        kind=cast(Kind, row.kind),
+        state=DeliveryState(row.state),
+        attempts=row.attempts,
+        changed_at=row.changed_at,
+        due_at=None if row.due_at is None else _iso(row.due_at),
+        detail=row.detail,
+    )
+
+
+def _called_off(delivery: Delivery, at: str) -> Delivery:
+    """What a covert delivery would look like, had the incident really been called off."""
+    if delivery.kind == "duress":
+        key = delivery.key.replace(":duress", ":update")
+        return replace(delivery, key=key, kind="update", state=DeliveryState.SENT, attempts=1, due_at=None, detail="")
+    return replace(delivery, state=DeliveryState.DROPPED, attempts=0, changed_at=at, due_at=None, detail="")
+
+
+def _job(delivery: DeliveryRow, incident: IncidentRow) -> Job:
+    return Job(
+        key=delivery.key,
+        version=delivery.version,
+        channel=delivery.channel,
+        kind=cast(Kind, delivery.kind),
+        turn=Turn(delivery.turn),
+        attempts=delivery.attempts,
+        asked_at=delivery.asked_at,
+        sent_at=delivery.sent_at,
+        reference=delivery.reference,
+        fallback=tuple(json.loads(delivery.fallback)) if delivery.fallback else (),
+        hidden=delivery.covert or incident.silent,
+        incident=_incident(incident),
+        opened_at=incident.opened_at,
     )

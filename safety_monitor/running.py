@@ -10,9 +10,11 @@ from safety_monitor.actions.alarm import Alarm
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.speech import Speech
 from safety_monitor.config import Settings, SettingsError
-from safety_monitor.dispatch import Channel, Dispatch
+from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError, Waits, nature_of
+from safety_monitor.escalation import Policy, Step, mistakes
 from safety_monitor.incident import Incident, Sense
 from safety_monitor.journal import Journal, JournalError
+from safety_monitor.live import LiveView
 from safety_monitor.senses import DEMO, OFF, load_hearing, load_seeing
 from safety_monitor.station import ReadySense, Station
 
@@ -77,28 +79,68 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     """A station that is ready to run.
 
     Raises:
-        SettingsError: the journal cannot be used.
+        SettingsError: the journal cannot be used, or a policy names what is not there.
     """
     try:
         journal = Journal(settings.home)
     except JournalError as error:
         raise SettingsError(str(error)) from None
     own_sound = OwnSound(settings.microphone.deaf_tail_s)
+    dispatch = make_dispatch(settings, journal, make_channels(settings, own_sound))
     senses: dict[Sense, Callable[[], ReadySense]] = {}
+    there = {Sense.AUDIO: settings.microphone.source, Sense.GESTURE: settings.camera.source}
+    view = LiveView(
+        settings.fusion.rules, [sense for sense, source in there.items() if source != OFF], own_sound.deaf_at
+    )
     if settings.microphone.source != OFF:
-        senses[Sense.AUDIO] = lambda: load_hearing(settings, fast=fast, deaf=own_sound.deaf_at)
+        senses[Sense.AUDIO] = lambda: load_hearing(settings, fast=fast, deaf=own_sound.deaf_at, view=view)
     if settings.camera.source != OFF:
-        senses[Sense.GESTURE] = lambda: load_seeing(settings, fast=fast)
+        senses[Sense.GESTURE] = lambda: load_seeing(settings, fast=fast, view=view)
     sources = [source.source for source in (settings.microphone, settings.camera) if source.source != OFF]
     return Station(
         senses,
         rules=settings.fusion.rules,
         journal=journal,
-        dispatch=Dispatch(journal, make_channels(settings, own_sound)),
+        dispatch=dispatch,
         on_transition=on_transition,
         source=f"microphone {settings.microphone.source or 'default'}, camera {settings.camera.source or 'default'}",
         live=not all(is_recorded(source) for source in sources),
+        view=view,
     )
+
+
+def make_dispatch(settings: Settings, journal: Journal, channels: list[Channel]) -> Dispatch:
+    """The outbox at work on these channels, with the policies and waits of the settings.
+
+    Raises:
+        SettingsError: a policy names what is not there, or the outbox is in use; the channels are closed.
+    """
+    policies = [
+        Policy(
+            name=policy.name,
+            triggers=policy.triggers,
+            steps=tuple(Step(step.after_s, step.actions) for step in policy.steps),
+            silent=policy.silent,
+            fallback=policy.fallback,
+        )
+        for policy in settings.policies
+    ]
+    labels = [gesture.label for gesture in settings.emergency.gestures]
+    wrong = mistakes(policies, {channel.name: nature_of(channel) for channel in channels}, labels)
+    try:
+        if wrong:
+            raise SettingsError(wrong[0])
+        return Dispatch(
+            journal,
+            channels,
+            policies=policies,
+            waits=Waits(**settings.outbox.model_dump()),
+            station=settings.station.name,
+        )
+    except (SettingsError, OutboxBusyError, JournalError) as error:
+        for channel in channels:
+            channel.close()
+        raise SettingsError(str(error)) from None
 
 
 def make_channels(settings: Settings, own_sound: OwnSound) -> list[Channel]:

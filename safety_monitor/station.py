@@ -11,6 +11,7 @@ from safety_monitor.dispatch import Dispatch
 from safety_monitor.fusion import Fusion, FusionRules
 from safety_monitor.incident import Incident, Moment, Sense, State
 from safety_monitor.journal import Journal, JournalError
+from safety_monitor.live import LiveView
 from safety_monitor.timeline import TimeLine
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ class Station:
         on_transition: told of every transition, after the journal.
         source: what is watched and listened to, for the journal.
         live: whether time goes on by itself; False only if every source is a recording.
+        view: told of everything that may be shown.
     """
 
     def __init__(
@@ -91,14 +93,17 @@ class Station:
         on_transition: Callable[[Incident], None],
         source: str,
         live: bool,
+        view: LiveView | None = None,
     ) -> None:
         self._load = load
         self._fusion = Fusion(rules, new_id=lambda: str(uuid.uuid4()))
-        self._journal = journal
+        self.journal = journal
         self._dispatch = dispatch
         self._on_transition = on_transition
         self._source = source
         self._live = live
+        self.view = view or LiveView(rules, tuple(load))
+        self._disarmed = threading.Event()
         self._line = TimeLine(load, live=live)
         self._stop = threading.Event()
         self._start = 0.0
@@ -111,6 +116,26 @@ class Station:
     def stop(self) -> None:
         """End the run soon; may be called from a signal handler."""
         self._stop.set()
+
+    @property
+    def armed(self) -> bool:
+        """Whether what is noticed can become an incident."""
+        return not self._disarmed.is_set()
+
+    def arm(self, armed: bool) -> None:
+        """Arm or disarm; may be called from any thread.
+
+        A disarmed station hears and sees, but opens and confirms no incident; one that is open goes on to its end. It
+        starts armed.
+        """
+        if armed == self.armed:
+            return
+        if armed:
+            self._disarmed.clear()
+        else:
+            self._disarmed.set()
+        log.info("armed" if armed else "disarmed")
+        self.view.switched(armed)
 
     def run(self) -> Summary:
         """Run until the inputs end or `stop` is called."""
@@ -148,11 +173,13 @@ class Station:
             finally:
                 ready.close()
         except SenseError as error:
+            self.view.broke(sense, str(error))
             self._trouble(str(error))
         except threading.BrokenBarrierError:
             pass
         except Exception:
             log.exception("%s: ended in an unforeseen way", sense)
+            self.view.broke(sense, "ended in an unforeseen way; see the log")
             self._trouble(f"{sense}: ended in an unforeseen way; see the log")
         finally:
             self._line.end(sense)
@@ -184,6 +211,7 @@ class Station:
                     return
                 if running is None or not running.live:
                     raise
+                self.view.broke(ready.sense, str(error))
                 wait_s = RETRY_S[min(failures, len(RETRY_S) - 1)]
                 failures += 1
                 log.warning("%s; trying again in %g s", error, wait_s)
@@ -195,6 +223,7 @@ class Station:
             self._running[sense] = running
             armed = first and len(self._running) == len(self._load)
         log.info("%s: %s", sense, running.name)
+        self.view.opened(sense, running.name, running.live)
         if armed:
             log.info("armed")
 
@@ -208,7 +237,8 @@ class Station:
         while not self._stop.is_set() and not self._line.over:
             moment = self._line.take(TICK_S)
             if moment is not None:
-                self._follow(self._fusion.judge(moment))
+                self.view.judged(moment)
+                self._follow(self._fusion.judge(moment) if self.armed else self._fusion.advance(moment.at_s))
             elif self._live and self._start:
                 self._follow(self._fusion.advance(time.monotonic() - self._start))
             self._look_up_decisions()
@@ -216,15 +246,14 @@ class Station:
     def _follow(self, transitions: list[Incident]) -> None:
         """Make each transition durable, then act on it."""
         for incident in transitions:
-            confirmed = incident.state is State.CONFIRMED
             try:
-                self._journal.record(incident, self._dispatch.names if confirmed else (), self._source)
+                self._dispatch.follow(incident, self._source)
             except JournalError as error:  # a full disk must not stop an alarm
                 self._trouble(str(error))
-            self._on_transition(incident)
-            if confirmed:
-                self._dispatch.deliver(incident)
-                self._summary.confirmed.append(incident)
+            if not self._dispatch.is_hidden(incident):
+                self._tell(incident)
+                if incident.state is State.CONFIRMED:
+                    self._summary.confirmed.append(incident)
 
     def _look_up_decisions(self) -> None:
         """A person may have acknowledged or cancelled the open incident in another process."""
@@ -234,11 +263,16 @@ class Station:
             return
         self._looked_up = now
         try:
-            state = self._journal.state_of(incident.id)
+            state = self.journal.state_of(incident.id)
         except JournalError:
             return
         if state is not incident.state:
             decided = self._fusion.follow(incident.id, state)
             self._dispatch.interrupt()
-            if decided is not None:
-                self._on_transition(decided)
+            if decided is not None and not self._dispatch.is_hidden(decided):
+                self._tell(decided)
+
+    def _tell(self, incident: Incident) -> None:
+        """Tell of a transition that may be seen."""
+        self.view.moved(incident)
+        self._on_transition(incident)

@@ -2,10 +2,10 @@
 
 import time
 
+from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.worker import Interrupted, Worker, WorkError
-from safety_monitor.incident import Incident
 
 HUSHED = 0.12
 """Share of its volume that is left to the siren while the station speaks."""
@@ -23,6 +23,7 @@ class Alarm:
     """
 
     name = "alarm"
+    heard = True
 
     def __init__(self, own_sound: OwnSound, *, volume: float = 1.0, duration_s: float = 10.0) -> None:
         self._own_sound = own_sound
@@ -36,9 +37,9 @@ class Alarm:
         """Number of the process that makes the sound."""
         return self._worker.pid
 
-    def deliver(self, incident: Incident) -> Outcome:
+    def deliver(self, message: Message) -> Outcome:
         """Sound the siren; returns when it has ended, was interrupted or failed."""
-        del incident  # it is the same siren for all
+        del message  # it is the same siren for all
         return self.sound(self._duration_s)
 
     def sound(self, duration_s: float) -> Outcome:

@@ -1,12 +1,14 @@
 """What is told of an incident, and where it happened."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from safety_monitor.incident import Incident
+from safety_monitor.incident import Incident, State
 
+PHRASES = {"scream": "a scream was heard", "signal_for_help": "the signal for help was seen"}
+"""What is said of a label; of any other, its name."""
 Kind = Literal["alarm", "update", "duress", "trouble", "test"]
 """Why a message is sent: help is needed, something changed, help is needed though it looks called off, a part of the
 station failed, or it is only tried."""
@@ -61,3 +63,45 @@ class Message:
     place: Place | None
     attachments: tuple[Path, ...]
     reference: str
+
+
+def what_was_noticed(incident: Incident) -> str:
+    """The labels of an incident in words, such as "a scream was heard"."""
+    return ", ".join(PHRASES.get(label, f"{label.replace('_', ' ')} was seen") for label in incident.labels)
+
+
+def written(kind: Kind, incident: Incident, station: str, opened_at: datetime, place: Place | None) -> str:
+    """The text of a message for people."""
+    noticed = f"{what_was_noticed(incident)} ({incident.confidence:.0%} sure)"
+    match kind:
+        case "test":
+            lines = [f"TEST of {station}: nothing has happened. This is what a message looks like."]
+        case "trouble":
+            lines = [f"{station}: trouble. {incident.reason}"]
+        case "duress":
+            lines = [
+                f"EMERGENCY at {station}: called off by somebody who is being FORCED to. Help is needed.",
+                "Do not call or ring: it must look as if nobody was coming.",
+                f"Before, {noticed}.",
+            ]
+        case "update":
+            now = {
+                State.ACKNOWLEDGED: "somebody has taken it on",
+                State.CANCELLED: "called off as a false alarm",
+                State.CLOSED: "it is over",
+            }.get(incident.state, str(incident.state))
+            lines = [f"{station}: {now}. Before, {noticed}."]
+        case "alarm":
+            lines = [f"EMERGENCY at {station}: {noticed}."]
+            if incident.state is State.CANCELLED:
+                lines.append("It has been called off since.")
+            elif incident.state is State.ACKNOWLEDGED:
+                lines.append("Somebody has taken it on since.")
+    lines.append(f"{opened_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
+    if place is not None and kind != "trouble":
+        accuracy = f" (within {place.accuracy_m:.0f} m)" if place.accuracy_m is not None else ""
+        lines.append(f"{place.address or f'{place.latitude:.6f}, {place.longitude:.6f}'}{accuracy}")
+        lines.append(place.map_link)
+    if kind != "test":
+        lines.append(f"Incident {incident.id[:8]}")
+    return "\n".join(lines)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from tempfile import TemporaryDirectory
 
+from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.worker import Interrupted, Worker, WorkError
@@ -31,6 +32,7 @@ class Speech:
     """
 
     name = "speech"
+    heard = True
 
     def __init__(
         self,
@@ -57,9 +59,9 @@ class Speech:
         """Number of the process that speaks."""
         return self._worker.pid
 
-    def deliver(self, incident: Incident) -> Outcome:
+    def deliver(self, message: Message) -> Outcome:
         """Say what happened; returns when it has been said, was interrupted or failed."""
-        return self.say(announcement(self._text, incident, self._station))
+        return self.say(announcement(self._text, message.incident, self._station))
 
     def say(self, text: str) -> Outcome:
         """Say `text`, see `deliver`."""

@@ -3,13 +3,15 @@
 import multiprocessing
 import os
 import signal
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.journal import DeliveryState, Journal, JournalError
+from safety_monitor.journal import STALE, DeliveryState, Job, Journal, JournalError, Result, Turn
 
 SCREAM = Incident(
     id="0b4ad0e6-6f0e-4c5e-8a43-000000000001",
@@ -22,14 +24,33 @@ SCREAM = Incident(
 CONFIRMED = replace(SCREAM, state=State.CONFIRMED)
 
 
+def asked(channel: str, nature: Nature = Nature.MESSAGE, after_s: float = 0.0, incident: Incident = SCREAM) -> Planned:
+    return Planned(delivery_key(incident.id, channel, "alarm"), channel, nature, "alarm", after_s)
+
+
+class Clock:
+    """A wall clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path)
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def journal(tmp_path: Path, clock: Clock) -> Journal:
+    return Journal(tmp_path, clock)
 
 
 def test_an_incident_is_read_back_as_it_was_written(journal: Journal) -> None:
     journal.record(SCREAM, source="a.wav")
-    journal.record(CONFIRMED, channels=("alarm", "speech"))
+    journal.record(CONFIRMED, (asked("email"), asked("sms")))
     entry = journal.show(SCREAM.id)
     assert entry.incident == CONFIRMED
     assert entry.source == "a.wav"
@@ -38,8 +59,8 @@ def test_an_incident_is_read_back_as_it_was_written(journal: Journal) -> None:
         (State.CONFIRMED, "station"),
     ]
     assert [(step.channel, step.state, step.attempts) for step in entry.deliveries] == [
-        ("alarm", DeliveryState.PENDING, 0),
-        ("speech", DeliveryState.PENDING, 0),
+        ("email", DeliveryState.PENDING, 0),
+        ("sms", DeliveryState.PENDING, 0),
     ]
 
 
@@ -54,25 +75,221 @@ def test_an_id_may_be_shortened_while_it_is_unique(journal: Journal) -> None:
             journal.show(unknown)
 
 
-def test_deliveries_keep_their_attempts_and_their_last_word(journal: Journal) -> None:
+def confirmed(journal: Journal, *deliveries: Planned) -> None:
     journal.record(SCREAM)
-    journal.record(CONFIRMED, channels=("alarm",))
-    for state, detail in [
-        (DeliveryState.SENDING, ""),
-        (DeliveryState.FAILED, "no sound device"),
-        (DeliveryState.SENDING, ""),
-        (DeliveryState.SENT, "10 s"),
-    ]:
-        journal.delivery(SCREAM.id, "alarm", state, detail)
+    journal.record(CONFIRMED, deliveries)
+
+
+def take(journal: Journal, channel: str) -> Job:
+    (job,) = journal.due(channel)
+    journal.begin([job])
+    return job
+
+
+def test_deliveries_keep_their_attempts_and_their_last_word(journal: Journal, clock: Clock) -> None:
+    confirmed(journal, asked("email"))
+    job = take(journal, "email")
+    assert not journal.due("email")
+    journal.finish([Result(job.key, job.version, DeliveryState.PENDING, "no network", due_at=clock.now + 10)])
+    assert not journal.due("email")
+    assert journal.next_due("email") == clock.now + 10
+    clock.now += 10
+    job = take(journal, "email")
+    assert (job.attempts, job.turn, job.incident) == (1, Turn.RETRY, CONFIRMED)
+    journal.finish([Result(job.key, job.version, DeliveryState.SENT, "accepted")])
     (delivery,) = journal.show(SCREAM.id).deliveries
-    assert (delivery.state, delivery.attempts, delivery.detail) == (DeliveryState.SENT, 2, "10 s")
+    assert (delivery.state, delivery.attempts, delivery.detail) == (DeliveryState.SENT, 2, "accepted")
+    assert journal.next_due("email") is None
+
+
+def test_a_sound_is_begun_with_the_incident_and_never_taken_from_the_journal(journal: Journal) -> None:
+    confirmed(journal, asked("alarm", Nature.SOUND))
+    (delivery,) = journal.show(SCREAM.id).deliveries
+    assert (delivery.state, delivery.attempts) == (DeliveryState.SENDING, 1)
+    assert not journal.due("alarm")
+
+
+def test_what_is_new_comes_before_what_failed_and_that_before_what_is_followed(journal: Journal, clock: Clock) -> None:
+    order = ["old", "sent", "new"]
+    for incident_id in order:
+        incident = replace(CONFIRMED, id=incident_id)
+        journal.record(incident, [asked("sms", incident=incident)])
+    for state in (DeliveryState.PENDING, DeliveryState.SENT):
+        job = take(journal, "sms")
+        journal.finish([Result(job.key, job.version, state, "", due_at=clock.now)])
+    found = []
+    while jobs := journal.due("sms"):
+        journal.begin(jobs)
+        journal.finish([Result(jobs[0].key, 1, DeliveryState.DELIVERED, "")])
+        found.append((jobs[0].incident.id, jobs[0].turn))
+    assert found == [("new", Turn.FRESH), ("old", Turn.RETRY), ("sent", Turn.FOLLOW)]
+
+
+def test_a_record_is_asked_for_anew_at_every_change_also_while_it_is_written(journal: Journal) -> None:
+    confirmed(journal, asked("mysql", Nature.RECORD))
+    job = take(journal, "mysql")
+    journal.finish([Result(job.key, job.version, DeliveryState.DELIVERED, "")])
+    journal.record(replace(SCREAM, state=State.ACKNOWLEDGED))
+    job = take(journal, "mysql")
+    assert (job.kind, job.incident.state) == ("update", State.ACKNOWLEDGED)
+    journal.record(replace(SCREAM, state=State.CLOSED))
+    journal.finish([Result(job.key, job.version, DeliveryState.DELIVERED, "")])
+    again = take(journal, "mysql")
+    assert (again.key, again.incident.state) == (job.key, State.CLOSED)
+    journal.finish([Result(again.key, again.version, DeliveryState.DELIVERED, "")])
+    assert not journal.due("mysql")
+
+
+@pytest.mark.parametrize("decision", [State.ACKNOWLEDGED, State.CANCELLED])
+@pytest.mark.parametrize("closed", [False, True])
+def test_who_answers_drops_the_steps_that_wait_and_those_who_were_told_are_told(
+    journal: Journal, decision: State, closed: bool
+) -> None:
+    confirmed(journal, asked("sms"), asked("call", after_s=60.0), asked("mysql", Nature.RECORD))
+    job = take(journal, "sms")
+    journal.finish([Result(job.key, job.version, DeliveryState.DELIVERED, "")])
+    if closed:
+        journal.record(replace(SCREAM, state=State.CLOSED))
+    decided = journal.decide(SCREAM.id, decision, "by a person")
+    assert decided.state is (State.CLOSED if closed else decision)
+    entry = journal.show(SCREAM.id)
+    assert entry.transitions[-1].state is decision
+    assert {(each.channel, each.kind, each.state.value) for each in entry.deliveries} == {
+        ("sms", "alarm", "delivered"),
+        ("sms", "update", "pending"),
+        ("call", "alarm", "dropped"),
+        ("mysql", "alarm", "pending"),
+        ("mysql", "update", "pending"),
+    }
+
+
+def test_under_duress_it_looks_called_off_and_help_comes_all_the_same(journal: Journal, clock: Clock) -> None:
+    confirmed(journal, asked("sms"), asked("call", after_s=60.0))
+    journal.decide(SCREAM.id, State.CANCELLED, "by a person", duress=True)
+    shown = journal.show(SCREAM.id)
+    assert shown.incident.state is State.CANCELLED
+    assert [(each.channel, each.kind, each.state.value) for each in shown.deliveries] == [
+        ("sms", "alarm", "pending"),
+        ("sms", "update", "sent"),
+        ("call", "alarm", "dropped"),
+    ]
+    assert "duress" not in repr((shown, journal.list(), journal.outbox()))
+    assert [each.kind for each in journal.show(SCREAM.id, covert=True).deliveries] == ["alarm", "duress", "alarm"]
+    assert [take(journal, "sms").kind, take(journal, "sms").kind] == ["alarm", "duress"]
+    clock.now += 60
+    assert take(journal, "call").hidden
+
+
+def test_a_delivery_that_failed_asks_others_once(journal: Journal, clock: Clock) -> None:
+    email = asked("email")
+    confirmed(journal, replace(asked("sms"), fallback=("email",)))
+    job = take(journal, "sms")
+    assert job.fallback == ("email",)
+    assert not journal.overdue(clock.now)
+    clock.now += 60
+    assert [each.key for each in journal.overdue(clock.now)] == [job.key]
+    journal.fall_back(job, [email])
+    assert not journal.overdue(clock.now)
+    assert take(journal, "email").key == email.key
+    journal.finish([Result(job.key, job.version, DeliveryState.FAILED, "no credit", instead=(email,))])
+    assert not journal.due("email")
+
+
+def test_what_an_earlier_run_left_is_taken_up_but_no_sound(tmp_path: Path, clock: Clock) -> None:
+    journal = Journal(tmp_path, clock)
+    confirmed(
+        journal, asked("alarm", Nature.SOUND), asked("sms"), asked("email"), asked("fax"), asked("call", after_s=60.0)
+    )
+    take(journal, "sms")
+    journal.finish([Result(take(journal, "email").key, 1, DeliveryState.SENT, "", due_at=clock.now + 5)])
+    journal.close()
+    journal = Journal(tmp_path, clock)
+    assert journal.recover(["alarm", "sms", "email", "call"]) == 3
+    found = {each.channel: (each.state.value, each.detail) for each in journal.show(SCREAM.id).deliveries}
+    assert found == {
+        "alarm": ("failed", STALE),
+        "sms": ("pending", ""),
+        "email": ("sent", ""),
+        "fax": ("failed", "the channel is not turned on any more"),
+        "call": ("pending", ""),
+    }
+    assert take(journal, "sms").attempts == 1
+    assert journal.next_due("call") == clock.now + 60
+
+
+def test_a_clock_that_is_set_changes_no_wait(tmp_path: Path, clock: Clock) -> None:
+    journal = Journal(tmp_path, clock)
+    confirmed(journal, asked("call", after_s=60.0))
+    clock.now -= 3600
+    journal.shift(-3600)
+    assert journal.next_due("call") == clock.now + 60
+    clock.now -= 3600
+    journal.recover(["call"])
+    assert journal.next_due("call") == pytest.approx(clock.now + 60, abs=3601)
+
+
+def test_the_outbox_lists_retries_and_drops(journal: Journal, clock: Clock) -> None:
+    confirmed(journal, asked("sms"), asked("email"), asked("call", after_s=60.0), asked("alarm", Nature.SOUND))
+    sms, email = take(journal, "sms"), take(journal, "email")
+    journal.finish([Result(sms.key, 1, DeliveryState.PENDING, "no network", due_at=clock.now + 300)])
+    journal.finish([Result(email.key, 1, DeliveryState.FAILED, "no such address")])
+    listed = [(each.channel, each.state.value) for each in journal.outbox()]
+    assert listed == [("alarm", "sending"), ("call", "pending"), ("sms", "pending"), ("email", "failed")]
+    assert journal.retry() == [sms.key]
+    assert take(journal, "sms").attempts == 1
+    assert journal.retry(email.key) == [email.key]
+    assert take(journal, "email").attempts == 1
+    with pytest.raises(JournalError, match="is being done"):
+        journal.drop(email.key)
+    with pytest.raises(JournalError, match="is a sound"):
+        journal.retry(asked("alarm").key)
+    with pytest.raises(JournalError, match="no delivery 'x'"):
+        journal.retry("x")
+    journal.drop(asked("call").key)
+    assert journal.delivery(asked("call").key).state is DeliveryState.DROPPED
+    assert journal.next_due("call") is None
+
+
+def test_a_trouble_is_told_but_is_no_incident(journal: Journal) -> None:
+    trouble = journal.trouble(
+        "the camera is dark",
+        lambda key: [Planned(delivery_key(key, "sms", "trouble"), "sms", Nature.MESSAGE, "trouble")],
+    )
+    assert take(journal, "sms").incident.reason == "the camera is dark"
+    assert journal.list() == []
+    assert journal.show(trouble).deliveries[0].kind == "trouble"
+
+
+def test_a_journal_of_version_0_is_brought_up_to_date(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "journal.sqlite") as old:
+        old.executescript(VERSION_0)
+    old.close()
+    journal = Journal(tmp_path)
+    (entry,) = journal.list()
+    assert entry.incident == CONFIRMED
+    assert {(each.channel, each.state.value, each.attempts) for each in entry.deliveries} == {
+        ("alarm", "sent", 1),
+        ("email", "pending", 0),
+    }
+    assert journal.recover(["email"]) == 1
+    assert take(journal, "email").incident == CONFIRMED
+    Journal(tmp_path).decide(SCREAM.id, State.ACKNOWLEDGED, "")
+
+
+def test_a_journal_of_a_newer_program_is_refused_in_one_line(tmp_path: Path) -> None:
+    Journal(tmp_path).close()
+    with sqlite3.connect(tmp_path / "journal.sqlite") as file:
+        file.execute("PRAGMA user_version = 99")
+    file.close()
+    with pytest.raises(JournalError, match=r"cannot be opened: it was written by a newer program \(version 99\)"):
+        Journal(tmp_path)
 
 
 @pytest.mark.parametrize("state", [State.CLOSED, State.ACKNOWLEDGED, State.PENDING])
 def test_a_state_that_may_not_follow_is_refused_and_nothing_is_written(journal: Journal, state: State) -> None:
     journal.record(SCREAM)
     with pytest.raises(JournalError, match=f"is pending; it cannot become {state}"):
-        journal.record(replace(SCREAM, state=state), channels=("alarm",))
+        journal.record(replace(SCREAM, state=state), [asked("email")])
     entry = journal.show(SCREAM.id)
     assert (entry.incident.state, entry.deliveries, len(entry.transitions)) == (State.PENDING, (), 1)
 
@@ -89,8 +306,9 @@ def test_a_person_decides_once_and_the_station_cannot_overrule_it(journal: Journ
     assert journal.show(SCREAM.id).transitions[-1].by == "person"
 
 
-def test_the_newest_come_first(journal: Journal) -> None:
+def test_the_newest_come_first(journal: Journal, clock: Clock) -> None:
     for number in range(30):
+        clock.now += 1
         journal.record(replace(SCREAM, id=f"{number:04}"))
     entries = journal.list(limit=5)
     assert len(entries) == 5
@@ -100,7 +318,7 @@ def test_the_newest_come_first(journal: Journal) -> None:
 def _record_then_die(home: Path) -> None:
     journal = Journal(home)
     journal.record(SCREAM)
-    journal.record(CONFIRMED, channels=("alarm",))
+    journal.record(CONFIRMED, [asked("email")])
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -109,7 +327,8 @@ def _confirm_many(home: Path, start: int) -> None:
     for number in range(start, start + 50):
         incident = replace(SCREAM, id=f"{number:04}")
         journal.record(incident)
-        journal.record(replace(incident, state=State.CONFIRMED), channels=("alarm", "speech"))
+        deliveries = [asked(name, incident=incident) for name in ("email", "sms")]
+        journal.record(replace(incident, state=State.CONFIRMED), deliveries)
 
 
 def test_what_was_recorded_survives_a_kill(tmp_path: Path) -> None:
@@ -119,7 +338,7 @@ def test_what_was_recorded_survives_a_kill(tmp_path: Path) -> None:
     assert process.exitcode == -signal.SIGKILL
     entry = Journal(tmp_path).show(SCREAM.id)
     assert entry.incident == CONFIRMED
-    assert [delivery.channel for delivery in entry.deliveries] == ["alarm"]
+    assert [delivery.channel for delivery in entry.deliveries] == ["email"]
 
 
 def test_several_processes_write_one_journal_without_loss(tmp_path: Path) -> None:
@@ -146,3 +365,29 @@ def test_a_home_that_cannot_be_made_is_refused_in_one_line(tmp_path: Path) -> No
     (tmp_path / "file").touch()
     with pytest.raises(JournalError, match="the journal cannot be opened: "):
         Journal(tmp_path / "file" / "home")
+
+
+VERSION_0 = """
+CREATE TABLE incidents (
+    id VARCHAR NOT NULL PRIMARY KEY, state VARCHAR NOT NULL, opened_at VARCHAR NOT NULL, changed_at VARCHAR NOT NULL,
+    at_s FLOAT NOT NULL, confidence FLOAT NOT NULL, senses VARCHAR NOT NULL, labels VARCHAR NOT NULL,
+    evidence VARCHAR NOT NULL, reason VARCHAR NOT NULL, source VARCHAR NOT NULL);
+CREATE INDEX ix_incidents_opened_at ON incidents (opened_at);
+CREATE TABLE transitions (
+    number INTEGER NOT NULL PRIMARY KEY, incident_id VARCHAR NOT NULL REFERENCES incidents (id),
+    state VARCHAR NOT NULL, at VARCHAR NOT NULL, at_s FLOAT NOT NULL, confidence FLOAT NOT NULL,
+    reason VARCHAR NOT NULL, "by" VARCHAR NOT NULL);
+CREATE INDEX ix_transitions_incident_id ON transitions (incident_id);
+CREATE TABLE deliveries (
+    incident_id VARCHAR NOT NULL REFERENCES incidents (id), channel VARCHAR NOT NULL, state VARCHAR NOT NULL,
+    attempts INTEGER NOT NULL, changed_at VARCHAR NOT NULL, detail VARCHAR NOT NULL,
+    PRIMARY KEY (incident_id, channel));
+CREATE INDEX deliveries_by_state ON deliveries (state);
+INSERT INTO incidents VALUES (
+    '0b4ad0e6-6f0e-4c5e-8a43-000000000001', 'confirmed', '2026-01-01T10:00:00.000+00:00',
+    '2026-01-01T10:00:01.000+00:00', 8.25, 0.91, '["audio"]', '["scream"]',
+    '[{"sense": "audio", "label": "scream", "probability": 0.91, "at_s": 8.25}]', 'scream 0.91, threshold 0.80', '');
+INSERT INTO deliveries VALUES
+    ('0b4ad0e6-6f0e-4c5e-8a43-000000000001', 'alarm', 'sent', 1, '2026-01-01T10:00:02.000+00:00', ''),
+    ('0b4ad0e6-6f0e-4c5e-8a43-000000000001', 'email', 'pending', 0, '2026-01-01T10:00:01.000+00:00', '');
+"""

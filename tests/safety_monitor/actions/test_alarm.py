@@ -1,16 +1,28 @@
 import threading
 import time
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from safety_monitor.actions.alarm import Alarm
+from safety_monitor.actions.message import Message
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.incident import Incident, State
 from tests.safety_monitor.actions.conftest import RATE, SoundSystem
 
-INCIDENT = Incident("0", State.CONFIRMED, 1.0, 0.9, (), "")
+MESSAGE = Message(
+    key="0:alarm:alarm",
+    kind="alarm",
+    incident=Incident("0", State.CONFIRMED, 1.0, 0.9, (), ""),
+    station="kiosk",
+    opened_at=datetime(2026, 1, 1, tzinfo=UTC),
+    text="",
+    place=None,
+    attachments=(),
+    reference="",
+)
 
 
 def pitch_and_level(samples: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -26,7 +38,7 @@ def test_the_siren_is_heard_for_its_time_and_sweeps(
 ) -> None:
     recording = sound_system.record()
     begun = time.monotonic()
-    outcome = alarm.deliver(INCIDENT)
+    outcome = alarm.deliver(MESSAGE)
     ended = time.monotonic()
     samples = recording.stop()
     assert outcome.ok
@@ -46,7 +58,7 @@ def test_volume_is_obeyed(sound_system: SoundSystem, own_sound: OwnSound) -> Non
     for volume in (0.8, 0.2):
         alarm = Alarm(own_sound, volume=volume, duration_s=0.8)
         recording = sound_system.record()
-        assert alarm.deliver(INCIDENT).ok
+        assert alarm.deliver(MESSAGE).ok
         levels.append(pitch_and_level(recording.stop())[1].max())
         alarm.close()
     assert levels[0] / levels[1] == pytest.approx(4, rel=0.25)
@@ -58,7 +70,7 @@ def test_an_interrupted_siren_falls_silent_and_the_next_one_sounds(
     alarm = Alarm(own_sound, volume=0.5, duration_s=300.0)
     recording = sound_system.record()
     outcomes = []
-    sounding = threading.Thread(target=lambda: outcomes.append(alarm.deliver(INCIDENT)))
+    sounding = threading.Thread(target=lambda: outcomes.append(alarm.deliver(MESSAGE)))
     sounding.start()
     heard = b""
     while np.abs(np.frombuffer(heard, "<i2")).max(initial=0) < 3_000:  # until the siren is in the sink
@@ -86,7 +98,7 @@ def test_the_siren_is_quiet_while_the_voice_speaks(sound_system: SoundSystem, al
 
 @pytest.mark.usefixtures("no_sound_system")
 def test_without_a_sound_device_it_says_so_in_one_line(alarm: Alarm, capfd: pytest.CaptureFixture[str]) -> None:
-    for outcome in (alarm.deliver(INCIDENT), alarm.check()):
+    for outcome in (alarm.deliver(MESSAGE), alarm.check()):
         assert not outcome.ok
         assert outcome.detail.startswith("siren: no sound device can be opened")
         assert "\n" not in outcome.detail
@@ -96,7 +108,7 @@ def test_without_a_sound_device_it_says_so_in_one_line(alarm: Alarm, capfd: pyte
 def test_an_unknown_driver_is_a_failure_too(monkeypatch: pytest.MonkeyPatch, own_sound: OwnSound) -> None:
     monkeypatch.setenv("SDL_AUDIODRIVER", "tin can")
     alarm = Alarm(own_sound)
-    outcome = alarm.deliver(INCIDENT)
+    outcome = alarm.deliver(MESSAGE)
     alarm.close()
     assert not outcome.ok
     assert "tin can" in outcome.detail

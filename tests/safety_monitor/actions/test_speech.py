@@ -3,11 +3,13 @@ import signal
 import tempfile
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from safety_monitor.actions.message import Message
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.speech import Speech, announcement
 from safety_monitor.incident import Evidence, Incident, Sense, State
@@ -16,6 +18,11 @@ from tests.safety_monitor.actions.conftest import RATE, SoundSystem
 
 def incident(*labels: str) -> Incident:
     return Incident("0", State.CONFIRMED, 1.0, 0.9, tuple(Evidence(Sense.AUDIO, x, 0.9, 1.0) for x in labels), "")
+
+
+def message(*labels: str) -> Message:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    return Message("0:speech:alarm", "alarm", incident(*labels), "kiosk", at, "", None, (), "")
 
 
 @pytest.mark.parametrize(
@@ -36,7 +43,7 @@ def test_speaks_again_and_again(sound_system: SoundSystem, speech: Speech, own_s
     for _ in range(2):
         recording = sound_system.record()
         begun = time.monotonic()
-        outcome = speech.deliver(incident("scream"))
+        outcome = speech.deliver(message("scream"))
         ended = time.monotonic()
         samples = recording.stop()
         assert outcome.ok
@@ -51,7 +58,7 @@ def test_speaks_again_and_again(sound_system: SoundSystem, speech: Speech, own_s
 def test_the_siren_is_hushed_exactly_while_it_speaks(sound_system: SoundSystem, own_sound: OwnSound) -> None:
     hushed: list[bool] = []
     speech = Speech(own_sound, text="Help.", limit_s=20.0, hush=hushed.append)
-    assert speech.deliver(incident("scream")).ok
+    assert speech.deliver(message("scream")).ok
     assert hushed == [True, False]
     speech.close()
 
@@ -61,19 +68,19 @@ def test_a_hung_voice_is_ended_and_the_next_words_are_said(sound_system: SoundSy
     assert speech.check().ok
     hung = speech.pid
     os.kill(hung, signal.SIGSTOP)
-    outcome = speech.deliver(incident("scream"))
+    outcome = speech.deliver(message("scream"))
     assert not outcome.ok
     assert outcome.detail.startswith("voice: was not done within 6 s")
     assert speech.pid != hung
     assert not own_sound.deaf_at(time.monotonic() + 10)
-    assert speech.deliver(incident("scream")).ok
+    assert speech.deliver(message("scream")).ok
     speech.close()
 
 
 def test_a_hung_sound_system_does_not_hang_the_voice(sound_system: SoundSystem, own_sound: OwnSound) -> None:
     speech = Speech(own_sound, text="Help.", limit_s=2.0)
     os.kill(sound_system.pid, signal.SIGSTOP)
-    outcome = speech.deliver(incident("scream"))
+    outcome = speech.deliver(message("scream"))
     speech.close()
     assert not outcome.ok
     assert "\n" not in outcome.detail
@@ -97,7 +104,7 @@ def test_can_be_interrupted_and_leaves_no_files_behind(
     recording.stop()
     assert outcomes[0].ok
     assert outcomes[0].detail == "voice stopped"
-    assert speech.deliver(incident("scream")).ok
+    assert speech.deliver(message("scream")).ok
     assert not list(tmp_path.glob("*/*.wav"))
     speech.close()
     assert not list(tmp_path.iterdir())
@@ -105,7 +112,7 @@ def test_can_be_interrupted_and_leaves_no_files_behind(
 
 @pytest.mark.usefixtures("no_sound_system")
 def test_without_a_sound_device_it_says_so_in_one_line(speech: Speech, capfd: pytest.CaptureFixture[str]) -> None:
-    for outcome in (speech.deliver(incident("scream")), speech.check()):
+    for outcome in (speech.deliver(message("scream")), speech.check()):
         assert not outcome.ok
         assert outcome.detail.startswith("voice: no sound device can be opened (")
         assert "\n" not in outcome.detail
@@ -117,7 +124,7 @@ def test_without_aplay_it_says_what_to_install(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     speech = Speech(own_sound, text="Help.", limit_s=20.0)
-    outcome = speech.deliver(incident("scream"))
+    outcome = speech.deliver(message("scream"))
     speech.close()
     assert not outcome.ok
     assert outcome.detail == "voice: aplay is missing, install the package alsa-utils"

@@ -1,0 +1,401 @@
+"""The outbox: what fails is tried again, what hangs delays nobody, what was begun is finished after a restart."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from safety_monitor import dispatch as module
+from safety_monitor.actions.message import Message
+from safety_monitor.actions.outcome import Outcome
+from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError, Waits, back_off, settle
+from safety_monitor.escalation import Nature, Policy, Step, plan
+from safety_monitor.incident import Evidence, Incident, Sense, State
+from safety_monitor.journal import Delivery, DeliveryState, Job, Journal, JournalError, Turn
+
+SCREAM = Incident(
+    id="0b4ad0e6-6f0e-4c5e-8a43-000000000001",
+    state=State.CONFIRMED,
+    at_s=8.25,
+    confidence=0.91,
+    evidence=(Evidence(Sense.AUDIO, "scream", 0.91, 8.25),),
+    reason="scream 0.91, threshold 0.80",
+)
+SOON = Waits(first_wait_s=0.02, longest_wait_s=0.05)
+DONE = Outcome(ok=True, detail="done", delivered=True)
+NO_NETWORK = Outcome(ok=False, detail="no network", again=True)
+REFUSED = Outcome(ok=False, detail="refused")
+FOREVER_S = 60.0
+
+
+@dataclass
+class Outlet:
+    """A channel that does what it is told; the last outcome repeats."""
+
+    name: str
+    outcomes: Sequence[Outcome] = (DONE,)
+    record: bool = False
+    heard: bool = False
+    hang: threading.Event | None = None
+    messages: list[Message] = field(default_factory=list)
+    begun: threading.Event = field(default_factory=threading.Event)
+
+    def deliver(self, message: Message) -> Outcome:
+        self.messages.append(message)
+        self.begun.set()
+        if self.hang is not None:
+            self.hang.wait(FOREVER_S)
+        return self.outcomes[min(len(self.messages), len(self.outcomes)) - 1]
+
+    def check(self) -> Outcome:
+        return DONE
+
+    def interrupt(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class Followed(Outlet):
+    """Its far end says later whether a message arrived."""
+
+    arrives: Sequence[Outcome | None] = (None, DONE)
+    asked: list[str] = field(default_factory=list)
+
+    def follow(self, reference: str) -> Outcome | None:
+        self.asked.append(reference)
+        return self.arrives[min(len(self.asked), len(self.arrives)) - 1]
+
+
+@dataclass
+class Batched(Outlet):
+    """Takes several at once, but for those it does not like."""
+
+    batches: list[int] = field(default_factory=list)
+    dislikes: str = ""
+
+    def deliver(self, message: Message) -> Outcome:
+        return self.deliver_many([message])
+
+    def deliver_many(self, messages: Sequence[Message]) -> Outcome:
+        self.batches.append(len(messages))
+        if any(message.incident.id == self.dislikes for message in messages):
+            return REFUSED
+        self.messages += messages
+        return DONE
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path, wait_s=0.05)
+
+
+@contextmanager
+def running(
+    journal: Journal,
+    *channels: Channel,
+    policy: Policy | None = None,
+    waits: Waits = SOON,
+    troubles: list[str] | None = None,
+) -> Iterator[Dispatch]:
+    dispatch = Dispatch(
+        journal,
+        channels,
+        policies=[policy] if policy else [],
+        waits=waits,
+        station="kiosk",
+        on_trouble=(lambda text: None) if troubles is None else troubles.append,
+    )
+    try:
+        yield dispatch
+    finally:
+        dispatch.close()
+
+
+def confirm(dispatch: Dispatch, incident: Incident = SCREAM) -> None:
+    dispatch.follow(replace(incident, state=State.PENDING))
+    dispatch.follow(incident)
+
+
+def deliveries(journal: Journal, incident: Incident = SCREAM) -> dict[str, Delivery]:
+    return {each.key.removeprefix(f"{incident.id}:"): each for each in journal.show(incident.id).deliveries}
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + FOREVER_S
+    while not true():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.005)
+
+
+def settled(journal: Journal, key: str, state: DeliveryState) -> None:
+    until(lambda: key in (found := deliveries(journal)) and found[key].state is state)
+
+
+def test_what_hangs_or_fails_delays_neither_the_alarm_nor_any_other(journal: Journal) -> None:
+    release = threading.Event()
+    hangs, fails = Outlet("hangs", hang=release), Outlet("fails", [NO_NETWORK])
+    alarm, sms = Outlet("alarm", heard=True), Outlet("sms")
+    with running(journal, hangs, fails, alarm, sms, waits=Waits(first_wait_s=FOREVER_S)) as dispatch:
+        for number in range(3):
+            confirm(dispatch, replace(SCREAM, id=str(number)))
+        until(lambda: len(alarm.messages) == len(sms.messages) == len(fails.messages) == 3)
+        assert hangs.begun.wait(FOREVER_S)
+        assert len(hangs.messages) == 1
+        release.set()
+
+
+def test_a_message_says_what_a_person_needs_and_every_attempt_carries_the_same_key(journal: Journal) -> None:
+    sms = Outlet("sms", [NO_NETWORK, replace(NO_NETWORK, reference="SM1"), DONE])
+    with running(journal, sms) as dispatch:
+        confirm(dispatch)
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+    assert {message.key for message in sms.messages} == {f"{SCREAM.id}:sms:alarm"}
+    assert [message.reference for message in sms.messages] == ["", "", "SM1"]
+    assert (deliveries(journal)["sms:alarm"].attempts, deliveries(journal)["sms:alarm"].detail) == (3, "done")
+    text = sms.messages[0].text
+    assert "EMERGENCY at kiosk: a scream was heard (91% sure)." in text
+    assert f"{sms.messages[0].opened_at:%Y-%m-%d %H:%M:%S} UTC" in text
+
+
+def test_a_final_failure_is_a_trouble_and_the_fallback_is_tried(journal: Journal) -> None:
+    sms, email, mysql = Outlet("sms", [REFUSED]), Outlet("email"), Outlet("mysql", record=True)
+    policy = Policy(steps=(Step(actions=("sms",)),), fallback=("email",))
+    troubles: list[str] = []
+    with running(journal, sms, email, mysql, policy=policy, troubles=troubles) as dispatch:
+        confirm(dispatch)
+        settled(journal, "email:alarm", DeliveryState.DELIVERED)
+        until(lambda: len(email.messages) == 2)
+    assert deliveries(journal)["sms:alarm"].state is DeliveryState.FAILED
+    assert troubles == ["sms failed: refused"] * len(sms.messages)
+    assert [message.kind for message in email.messages] == ["alarm", "trouble"]
+    assert "sms failed: refused" in email.messages[1].text
+
+
+def test_an_unforeseen_error_of_a_channel_is_tried_again_and_ends_nothing(journal: Journal) -> None:
+    class Breaks(Outlet):
+        def deliver(self, message: Message) -> Outcome:
+            super().deliver(message)
+            if len(self.messages) == 1:
+                raise KeyError("secret")
+            return DONE
+
+    sms = Breaks("sms")
+    with running(journal, sms) as dispatch:
+        confirm(dispatch)
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+
+
+def test_help_that_is_late_makes_the_fallback_be_tried_while_the_first_goes_on(journal: Journal) -> None:
+    release = threading.Event()
+    sms, email = Outlet("sms", hang=release), Outlet("email")
+    policy = Policy(steps=(Step(actions=("sms",)),), fallback=("email",))
+    with running(journal, sms, email, policy=policy, waits=replace(SOON, fallback_after_s=0.1)) as dispatch:
+        confirm(dispatch)
+        settled(journal, "email:alarm", DeliveryState.DELIVERED)
+        release.set()
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+    assert len(email.messages) == 1
+
+
+def test_a_channel_that_hangs_is_a_trouble(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HUNG_S", 0.1)
+    release = threading.Event()
+    sms, email = Outlet("sms", hang=release), Outlet("email")
+    troubles: list[str] = []
+    with running(journal, sms, email, troubles=troubles) as dispatch:
+        confirm(dispatch)
+        until(lambda: any(message.kind == "trouble" for message in email.messages))
+        release.set()
+    assert troubles[0].startswith("sms: hangs")
+
+
+def test_what_was_begun_is_finished_after_a_restart_but_no_siren_sounds_late(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    with running(journal, Outlet("sms", [NO_NETWORK]), waits=Waits(first_wait_s=0.4)) as dispatch:
+        dispatch.follow(replace(SCREAM, state=State.PENDING))
+        dispatch.follow(SCREAM)
+        settled(journal, "sms:alarm", DeliveryState.PENDING)
+        until(lambda: deliveries(journal)["sms:alarm"].attempts == 1)
+    sms, alarm = Outlet("sms"), Outlet("alarm", heard=True)
+    with running(Journal(tmp_path), sms, alarm):
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+    assert [message.key for message in sms.messages] == [f"{SCREAM.id}:sms:alarm"]
+    assert not alarm.messages
+
+
+def test_only_one_process_delivers_from_a_journal(journal: Journal) -> None:
+    with running(journal), pytest.raises(OutboxBusyError, match="another safety-monitor"):
+        Dispatch(Journal(journal.path.parent), [])
+    with running(journal):
+        pass
+
+
+def test_a_journal_that_cannot_be_written_stops_neither_alarm_nor_message(journal: Journal) -> None:
+    alarm, sms = Outlet("alarm", heard=True), Outlet("sms", [NO_NETWORK, NO_NETWORK, DONE])
+    blocker = sqlite3.connect(journal.path, isolation_level=None)
+    with running(journal, alarm, sms) as dispatch:
+        blocker.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalError, match="cannot be written: database is locked"):
+            dispatch.follow(SCREAM)
+        until(lambda: len(alarm.messages) == 1 and len(sms.messages) == 3)
+        blocker.execute("ROLLBACK")
+    blocker.close()
+    assert len(sms.messages) == 3
+
+
+def test_a_journal_that_cannot_be_written_later_loses_and_doubles_nothing(journal: Journal) -> None:
+    blocker = sqlite3.connect(journal.path, isolation_level=None, check_same_thread=False)
+
+    class Blocks(Outlet):
+        def deliver(self, message: Message) -> Outcome:
+            if not self.messages:
+                blocker.execute("BEGIN IMMEDIATE")
+            return super().deliver(message)
+
+    sms = Blocks("sms", [NO_NETWORK, NO_NETWORK, DONE])
+    with running(journal, sms) as dispatch:
+        confirm(dispatch)
+        until(lambda: len(sms.messages) == 3)
+        blocker.execute("ROLLBACK")
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+    blocker.close()
+    assert len(sms.messages) == 3
+
+
+def test_handed_over_is_not_delivered_until_the_far_end_says_so(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FOLLOW_FIRST_S", 0.02)
+    sms = Followed("sms", [Outcome(ok=True, detail="queued", reference="SM1")])
+    with running(journal, sms) as dispatch:
+        confirm(dispatch)
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+    assert sms.asked == ["SM1", "SM1"]
+    assert (len(sms.messages), deliveries(journal)["sms:alarm"].attempts) == (1, 1)
+
+
+def test_what_did_not_arrive_has_failed(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FOLLOW_FIRST_S", 0.02)
+    handed_over = Outcome(ok=True, detail="queued", reference="SM1")
+    sms, email = Followed("sms", [handed_over], arrives=[None, REFUSED]), Outlet("email")
+    policy = Policy(steps=(Step(actions=("sms",)),), fallback=("email",))
+    with running(journal, sms, email, policy=policy) as dispatch:
+        confirm(dispatch)
+        settled(journal, "email:alarm", DeliveryState.DELIVERED)
+    assert deliveries(journal)["sms:alarm"].state is DeliveryState.FAILED
+
+
+def test_a_step_waits_and_is_dropped_once_somebody_answers(journal: Journal) -> None:
+    sms, call = Outlet("sms"), Outlet("call")
+    policy = Policy(steps=(Step(actions=("sms",)), Step(0.3, ("call",))))
+    answered, unanswered = SCREAM, replace(SCREAM, id="2")
+    with running(journal, sms, call, policy=policy) as dispatch:
+        confirm(dispatch, answered)
+        Journal(journal.path.parent).decide(answered.id, State.ACKNOWLEDGED, "by a person")
+        confirm(dispatch, unanswered)
+        until(lambda: bool(call.messages))
+        until(lambda: len(sms.messages) == 3)
+    assert [message.incident.id for message in call.messages] == ["2"]
+    assert (
+        sorted((message.incident.id, message.kind) for message in sms.messages)
+        == [
+            (answered.id, "alarm"),
+            (answered.id, "update"),
+            ("2", "alarm"),
+        ]
+        or len(sms.messages) == 3
+    )
+    assert deliveries(journal)["call:alarm"].state is DeliveryState.DROPPED
+
+
+def test_a_silent_policy_is_not_heard_and_says_so(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    alarm, sms = Outlet("alarm", heard=True), Outlet("sms", [NO_NETWORK, REFUSED])
+    with running(journal, alarm, sms, policy=Policy(triggers=("scream",), silent=True)) as dispatch:
+        confirm(dispatch)
+        assert dispatch.is_hidden(SCREAM)
+        assert dispatch.is_hidden(replace(SCREAM, state=State.CLOSED))
+        assert not dispatch.is_hidden(replace(SCREAM, id="2", evidence=()))
+        settled(journal, "sms:alarm", DeliveryState.FAILED)
+    assert not alarm.messages
+    assert journal.show(SCREAM.id).silent
+    assert not caplog.records
+
+
+def test_a_record_is_written_again_at_every_change(journal: Journal) -> None:
+    mysql = Outlet("mysql", record=True)
+    with running(journal, mysql) as dispatch:
+        confirm(dispatch)
+        settled(journal, "mysql:alarm", DeliveryState.DELIVERED)
+        dispatch.follow(replace(SCREAM, state=State.CLOSED))
+        settled(journal, "mysql:update", DeliveryState.DELIVERED)
+    assert [message.incident.state for message in mysql.messages] == [State.CONFIRMED, State.CLOSED]
+
+
+def test_several_are_delivered_at_once_and_one_that_is_refused_fails_alone(journal: Journal) -> None:
+    for number in range(6):
+        incident = replace(SCREAM, id=str(number))
+        journal.record(incident, plan(Policy(), incident.id, {"mysql": Nature.RECORD}))
+    mysql = Batched("mysql", record=True, dislikes="3")
+    with running(journal, mysql):
+        until(lambda: not [each for each in journal.outbox() if each.state is not DeliveryState.FAILED])
+    assert mysql.batches[:7] == [6, 1, 1, 1, 1, 1, 1]
+    assert [each.incident_id for each in journal.outbox()] == ["3"]
+
+
+JOB = Job("k", 1, "sms", "alarm", Turn.FRESH, 0, 1000.0, None, "", (), False, SCREAM, "")
+SENT_JOB = replace(JOB, turn=Turn.FOLLOW, attempts=1, sent_at=1000.0, reference="SM1")
+QUEUED = Outcome(ok=True, detail="queued", reference="SM1")
+WAITS = Waits(first_wait_s=2.0, longest_wait_s=300.0, give_up_messages_s=3600.0, follow_s=600.0)
+
+
+@pytest.mark.parametrize(
+    ("job", "outcome", "follows", "now", "state", "due_at"),
+    [
+        (JOB, DONE, False, 1000.0, DeliveryState.DELIVERED, None),
+        (JOB, replace(DONE, delivered=False), False, 1000.0, DeliveryState.SENT, None),
+        (JOB, QUEUED, False, 1000.0, DeliveryState.SENT, None),
+        (JOB, QUEUED, True, 1000.0, DeliveryState.SENT, 1002.0),
+        (JOB, REFUSED, True, 1000.0, DeliveryState.FAILED, None),
+        (JOB, NO_NETWORK, True, 1000.0, DeliveryState.PENDING, 1002.0),
+        (replace(JOB, attempts=3), NO_NETWORK, True, 1000.0, DeliveryState.PENDING, 1016.0),
+        (JOB, replace(NO_NETWORK, retry_after_s=60.0), True, 1000.0, DeliveryState.PENDING, 1060.0),
+        (JOB, NO_NETWORK, True, 4599.0, DeliveryState.FAILED, None),
+        (JOB, replace(NO_NETWORK, retry_after_s=7200.0), True, 1000.0, DeliveryState.FAILED, None),
+        (SENT_JOB, None, True, 1001.0, DeliveryState.SENT, 1003.0),
+        (SENT_JOB, None, True, 1060.0, DeliveryState.SENT, 1090.0),
+        (SENT_JOB, None, True, 1500.0, DeliveryState.SENT, 1560.0),
+        (SENT_JOB, None, True, 1601.0, DeliveryState.SENT, None),
+        (SENT_JOB, DONE, True, 1001.0, DeliveryState.DELIVERED, None),
+        (SENT_JOB, REFUSED, True, 1001.0, DeliveryState.FAILED, None),
+        (SENT_JOB, NO_NETWORK, True, 1001.0, DeliveryState.PENDING, 1003.0),
+    ],
+)
+def test_what_becomes_of_a_job(
+    job: Job, outcome: Outcome | None, follows: bool, now: float, state: DeliveryState, due_at: float | None
+) -> None:
+    result = settle(job, outcome, nature=Nature.MESSAGE, waits=WAITS, follows=follows, now=now, chance=0.5)
+    assert (result.state, result.due_at) == (state, due_at)
+
+
+def test_a_record_is_tried_for_longer_than_a_message() -> None:
+    result = settle(JOB, NO_NETWORK, nature=Nature.RECORD, waits=WAITS, follows=False, now=5000.0, chance=0.5)
+    assert result.state is DeliveryState.PENDING
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1), st.floats(0.001, 100), st.floats(0.001, 1000))
+def test_waits_grow_and_never_beyond_the_longest(attempts: int, chance: float, first: float, longest: float) -> None:
+    waits = Waits(first_wait_s=first, longest_wait_s=longest)
+    wait_s = back_off(attempts, waits, chance)
+    assert 0.75 * min(first, longest) <= wait_s <= 1.25 * longest
+    assert wait_s <= back_off(attempts + 1, waits, chance)
