@@ -15,6 +15,7 @@ import soundfile
 from audio import capture
 from audio.capture import SAMPLE_RATE, Block, Samples, SoundError, list_devices, open_sound, read_clip
 from tests.recordings import SOUND_CODECS, plain, tone, write_media
+from tests.rtsp_server import PACKET, rtsp_server
 from tests.sound_server import SoundServer, sound_server
 from tests.stream_server import Send, stream_server
 
@@ -326,6 +327,26 @@ def test_a_stream_is_live_and_its_end_is_an_error() -> None:
         assert frequency(joined(blocks)) == pytest.approx(440, abs=2)
         stop.set()
         with pytest.raises(SoundError, match=source.name):
+            list(coming)
+
+
+def test_an_intercom_is_heard(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "tone.au", tone(8_000), 8_000, subtype="ULAW")
+    ulaw = (tmp_path / "tone.au").read_bytes()[-8_000:]
+    packets = [ulaw[begin : begin + PACKET] for begin in range(0, len(ulaw), PACKET)]
+    stop = threading.Event()
+    with rtsp_server(itertools.cycle(packets), stop) as address:
+        start = time.monotonic()
+        source = open_sound(address.replace("//", "//user:secret@"), start=start)
+        assert source.live
+        assert source.name == address
+        coming = iter(source)
+        blocks = list(itertools.islice(coming, 20))
+        assert blocks[-1].at_s <= time.monotonic() - start
+        assert frequency(joined(blocks)) == pytest.approx(440, abs=2)
+        assert level(joined(blocks)) == pytest.approx(A_TONE, rel=0.05)
+        stop.set()
+        with pytest.raises(SoundError, match=address):
             list(coming)
 
 
