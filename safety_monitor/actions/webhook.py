@@ -1,0 +1,140 @@
+"""A webhook: every message is posted as JSON to an address, signed so that the receiver knows whom it comes from.
+
+The signature is the HMAC-SHA256, by the shared secret, of the time stamp, a point and the body. It proves who sent what
+and when; a receiver refuses what is older than some minutes, and takes what has the same key only once (see `verified`,
+which is how a receiver written in Python may do it).
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+import requests
+
+from safety_monitor.actions.document import document
+from safety_monitor.actions.failure import one_line
+from safety_monitor.actions.message import Message
+from safety_monitor.actions.outcome import Outcome
+from safety_monitor.identity import Identity
+
+CONNECT_S, ANSWER_S = 5.0, 10.0
+TIMESTAMP, SIGNATURE, KEY = "X-Safety-Monitor-Timestamp", "X-Safety-Monitor-Signature", "Idempotency-Key"
+FRESH_S = 300.0
+"""A receiver refuses what is older."""
+LATER = frozenset({408, 409, 421, 425, 429})
+"""Refusals that may be none the next time; so is every 5xx."""
+
+
+class Webhook:
+    """The channel that posts to an address.
+
+    Args:
+        url: http or https.
+        secret: that the receiver knows, too.
+        station: who posts.
+        limits_s: longest waits for a connection, and for an answer.
+        clock: seconds since 1970.
+    """
+
+    name = "webhook"
+    record = False
+
+    def __init__(
+        self,
+        url: str,
+        secret: str,
+        *,
+        station: Identity,
+        limits_s: tuple[float, float] = (CONNECT_S, ANSWER_S),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._url = url
+        self._host = urlsplit(url).hostname or ""
+        self._secret = secret
+        self._station = station
+        self._limits_s = limits_s
+        self._clock = clock
+        self._session = requests.Session()
+        logging.getLogger("urllib3").setLevel(logging.ERROR)  # it logs the paths of pages, which may be tokens
+
+    def deliver(self, message: Message) -> Outcome:
+        """Post the message."""
+        body = json.dumps(document(message, self._station), ensure_ascii=False).encode()
+        stamp = str(int(self._clock()))
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "safety-monitor",
+            KEY: message.key,
+            TIMESTAMP: stamp,
+            SIGNATURE: signature(self._secret, stamp, body),
+        }
+        try:
+            # Nothing of the answer is read but its status; a redirection is not followed: the address is wrong then.
+            with self._session.post(
+                self._url, data=body, headers=headers, timeout=self._limits_s, allow_redirects=False, stream=True
+            ) as answer:
+                return self._outcome(answer.status_code, answer.headers.get("Retry-After", ""))
+        except requests.RequestException as error:
+            return self._failed(_cause(error), again=True)
+
+    def check(self) -> Outcome:
+        """Ask the address for its headers: any answer shows that somebody is there."""
+        try:
+            with self._session.head(self._url, timeout=self._limits_s, allow_redirects=False, stream=True) as answer:
+                return Outcome(ok=True, detail=f"webhook: {self._host} answers (HTTP {answer.status_code})")
+        except requests.RequestException as error:
+            return self._failed(_cause(error), again=True)
+
+    def interrupt(self) -> None:
+        """Nothing lasts here that could be broken off."""
+
+    def close(self) -> None:
+        """End all connections."""
+        self._session.close()
+
+    def _outcome(self, status: int, retry_after: str) -> Outcome:
+        if 200 <= status < 300:
+            return Outcome(ok=True, detail=f"webhook: {self._host} took it (HTTP {status})", delivered=True)
+        again = status in LATER or status >= 500
+        return self._failed(f"HTTP {status}", again=again, retry_after_s=self._wait(retry_after) if again else None)
+
+    def _wait(self, retry_after: str) -> float | None:
+        """The header's seconds or date, as seconds from now."""
+        if retry_after.isdigit():
+            return float(retry_after)
+        try:
+            return max(parsedate_to_datetime(retry_after).replace(tzinfo=UTC).timestamp() - self._clock(), 0.0)
+        except ValueError:
+            return None
+
+    def _failed(self, why: str, *, again: bool, retry_after_s: float | None = None) -> Outcome:
+        path = urlsplit(self._url).path.strip("/")
+        detail = one_line(f"webhook: {self._host}: {why}", (self._secret, self._url, *([path] if path else [])))
+        return Outcome(ok=False, detail=detail, again=again, retry_after_s=retry_after_s)
+
+
+def signature(secret: str, stamp: str, body: bytes) -> str:
+    """What stands in the header: the version of the method, and the HMAC-SHA256 in hexadecimal."""
+    return "v1=" + hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+def verified(secret: str, stamp: str, given: str, body: bytes, now: datetime) -> bool:
+    """What a receiver does: whether a post is from one who knows the secret, and fresh."""
+    if not hmac.compare_digest(signature(secret, stamp, body).encode(), given.encode()):
+        return False
+    return abs(now.timestamp() - int(stamp)) <= FRESH_S
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason: the layers above it only name objects and addresses."""
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return f"{type(error).__name__}: {error}"
