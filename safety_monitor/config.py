@@ -27,6 +27,8 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Field(gt=0.0, le=86_400.0)]
 PhoneNumber = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
 """E.164."""
+ShortName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+"""Letters, digits, - and _: part of the name of a channel."""
 
 
 class SettingsError(Exception):
@@ -216,6 +218,15 @@ class Acknowledge(Section):
     pin_to_acknowledge: bool = False
     """Whether acknowledging asks for the PIN, too."""
 
+    @model_validator(mode="after")
+    def _hashes(self) -> "Acknowledge":
+        for name, value in (("pin_hash", self.pin_hash), ("duress_pin_hash", self.duress_pin_hash)):
+            if value is not None and not value.get_secret_value().startswith("$argon2"):
+                raise ValueError(f"{name} is not a hash; make one with `safety-monitor pin-hash`")
+        if self.duress_pin_hash is not None and self.pin_hash is None:
+            raise ValueError("duress_pin_hash needs pin_hash")
+        return self
+
 
 class OutboxSettings(Section):
     """How long and how often deliveries are tried."""
@@ -282,6 +293,70 @@ class TwilioSettings(Section):
         return self
 
 
+Role = Literal["viewer", "operator", "admin"]
+
+
+class WebUser(Section):
+    """A person who may open the pages."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]{1,64}$")]
+    """For signing in."""
+    role: Role = "viewer"
+    """viewer: sees all; operator: also acknowledges, cancels, arms, analyses; admin: everything."""
+    password_hash: Annotated[str, Field(pattern=r"^\$argon2id?\$")]
+    """Made with `safety-monitor password-hash`."""
+
+
+class WebToken(Section):
+    """A program that may use the REST API."""
+
+    name: str
+    """For people."""
+    role: Role = "viewer"
+    """As for persons."""
+    token_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Made with `safety-monitor web-token`."""
+
+
+class Web(Section):
+    """The pages and the REST API."""
+
+    host: str = "127.0.0.1"
+    """Address to serve on; any other than this machine's own needs [[web.users]]."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    """Port to serve on; 0: no pages."""
+    users: tuple[WebUser, ...] = ()
+    """Each a table [[web.users]]; none: whoever is at this machine may do everything."""
+    tokens: tuple[WebToken, ...] = ()
+    """Each a table [[web.tokens]]."""
+    certificate: Path | None = None
+    """PEM file; with one the pages are served over HTTPS, which browsers ask for before they give a microphone."""
+    key: Path | None = None
+    """PEM file with the certificate's private key."""
+    upload_mb: Annotated[float, Field(gt=0.0, le=4096.0)] = 100.0
+    """Largest recording that may be uploaded."""
+    analysis_limit_s: Seconds = 120.0
+    """Longest time for judging an upload."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Web":
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together")
+        names = [user.name for user in self.users]
+        if len(set(names)) < len(names):
+            raise ValueError("users: a name stands there twice")
+        return self
+
+
+class WebhookSettings(Section):
+    """Every message as a signed post to an address; on when it is set."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+    """Where to post."""
+    secret: Annotated[SecretStr, Field(min_length=8)]
+    """What the receiver knows, too, to check the signature."""
+
+
 class Settings(Section):
     """All settings of a station."""
 
@@ -304,6 +379,10 @@ class Settings(Section):
     outbox: OutboxSettings = OutboxSettings()
     mysql: MySQLSettings | None = None
     twilio: TwilioSettings | None = None
+    web: Web = Web()
+    messages: dict[ShortName, SecretStr] = {}
+    """E-mail and other services: an Apprise address each, in SAFETY_MONITOR_MESSAGES__<NAME>."""
+    webhook: WebhookSettings | None = None
 
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:

@@ -11,7 +11,7 @@ from models import hand_landmarker
 from models.card import ModelError, sha256
 from models.registry import open_card
 from safety_monitor.actions.own_sound import OwnSound
-from safety_monitor.config import Settings
+from safety_monitor.config import Settings, SettingsError
 from safety_monitor.journal import Journal, JournalError
 from safety_monitor.running import make_channels, microphones
 
@@ -99,7 +99,11 @@ def _models(settings: Settings) -> list[Finding]:
 def _actions(settings: Settings) -> list[Finding]:
     """Each channel opens what it needs; none is needed for a run to be worth something, all are worth a look."""
     findings = []
-    for channel in make_channels(settings, OwnSound()):
+    try:
+        channels = make_channels(settings, OwnSound())
+    except SettingsError as error:
+        return [Finding("channels", ok=False, detail=str(error), needed=True)]
+    for channel in channels:
         try:
             outcome = channel.check()
         finally:

@@ -9,7 +9,9 @@ from gesture.capture import list_cameras
 from safety_monitor.actions.alarm import Alarm
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.speech import Speech
+from safety_monitor.channels import outward_channels
 from safety_monitor.config import Settings, SettingsError
+from safety_monitor.decision import Decisions
 from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError, Waits, nature_of
 from safety_monitor.escalation import Policy, Step, mistakes
 from safety_monitor.incident import Incident, Sense
@@ -86,7 +88,7 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     except JournalError as error:
         raise SettingsError(str(error)) from None
     own_sound = OwnSound(settings.microphone.deaf_tail_s)
-    dispatch = make_dispatch(settings, journal, make_channels(settings, own_sound))
+    dispatch = make_dispatch(settings, journal, make_channels(settings, own_sound, journal))
     senses: dict[Sense, Callable[[], ReadySense]] = {}
     there = {Sense.AUDIO: settings.microphone.source, Sense.GESTURE: settings.camera.source}
     view = LiveView(
@@ -143,8 +145,29 @@ def make_dispatch(settings: Settings, journal: Journal, channels: list[Channel])
         raise SettingsError(str(error)) from None
 
 
-def make_channels(settings: Settings, own_sound: OwnSound) -> list[Channel]:
-    """The ways out that the settings turn on."""
+def make_decisions(settings: Settings, journal: Journal) -> Decisions:
+    """Where persons' decisions are taken, with the PINs of the settings."""
+    rules = settings.acknowledge
+    return Decisions(
+        journal,
+        pin_hash=rules.pin_hash.get_secret_value() if rules.pin_hash else "",
+        duress_pin_hash=rules.duress_pin_hash.get_secret_value() if rules.duress_pin_hash else "",
+        pin_to_acknowledge=rules.pin_to_acknowledge,
+    )
+
+
+def make_channels(settings: Settings, own_sound: OwnSound, journal: Journal | None = None) -> list[Channel]:
+    """The ways out that the settings turn on.
+
+    Args:
+        settings: whose sections turn them on.
+        own_sound: told when siren and voice sound.
+        journal: from which records are made; None if the channels are only to be checked.
+
+    Raises:
+        SettingsError: a channel cannot be made as the settings ask for.
+    """
+    outward = outward_channels(settings, journal)
     channels: list[Channel] = []
     alarm: Alarm | None = None
     if settings.alarm.enabled:
@@ -162,4 +185,4 @@ def make_channels(settings: Settings, own_sound: OwnSound) -> list[Channel]:
                 hush=alarm.hush if alarm else lambda hushed: None,
             )
         )
-    return channels
+    return [*channels, *outward]

@@ -1,0 +1,114 @@
+"""The ways out to the world that the settings turn on. Each brings its library with it, and only if it is on."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from safety_monitor.config import Contact, PhoneNumber, Settings, SettingsError
+from safety_monitor.dispatch import Channel
+from safety_monitor.identity import Identity, identity
+from safety_monitor.journal import Entry, Journal, JournalError
+
+if TYPE_CHECKING:
+    from safety_monitor.actions.twilio import Medium
+
+
+def outward_channels(settings: Settings, journal: Journal | None) -> list[Channel]:
+    """The channels that speak to the world outside.
+
+    Args:
+        settings: whose sections turn them on.
+        journal: from which records are made; None if the channels are only to be checked.
+
+    Raises:
+        SettingsError: something is missing that a setting needs; what was made before is closed.
+    """
+    made: list[Channel] = []
+    try:
+        if any((settings.mysql, settings.webhook)):
+            station = identity(settings.home, settings.station.name)
+            made.extend(_records(settings, station, journal))
+        made.extend(_messages(settings))
+    except (SettingsError, OSError, ImportError) as error:
+        for channel in made:
+            channel.close()
+        raise SettingsError(str(error)) from None
+    return made
+
+
+def _records(settings: Settings, station: Identity, journal: Journal | None) -> Iterator[Channel]:
+    """For programs: databases and hooks."""
+    if settings.mysql:
+        from safety_monitor.actions.mysql import MySQL
+
+        yield MySQL(settings.mysql.url.get_secret_value(), station=station, entry_of=_entries(journal))
+    if settings.webhook:
+        from safety_monitor.actions.webhook import Webhook
+
+        yield Webhook(settings.webhook.url, settings.webhook.secret.get_secret_value(), station=station)
+
+
+def _messages(settings: Settings) -> Iterator[Channel]:
+    """For people."""
+    yield from _twilio(settings)
+    for name, url in settings.messages.items():
+        from safety_monitor.actions.messages import Messages
+
+        try:
+            yield Messages(name, url.get_secret_value())
+        except ValueError as error:
+            raise SettingsError(f"messages.{name}: {error}") from None
+
+
+def _twilio(settings: Settings) -> Iterator[Channel]:
+    """One channel for every contact and medium."""
+    asked: list[tuple[Medium, str, str]] = [
+        (medium, contact.name, number)
+        for contact in settings.contacts
+        for medium, number in _numbers(contact)
+        if number is not None
+    ]
+    if not asked:
+        return
+    given = settings.twilio
+    if given is None:
+        medium, name, _ = asked[0]
+        raise SettingsError(f"contacts: {name} has a number for {medium}, which needs [twilio]")
+    from safety_monitor.actions.twilio import Account, Twilio
+
+    sender = {
+        "sms": bool(given.number or given.messaging_service_sid),
+        "whatsapp": bool(given.whatsapp_number),
+        "call": bool(given.number),
+    }
+    account = Account(
+        sid=given.account_sid,
+        token=given.auth_token.get_secret_value(),
+        key_sid=given.key_sid,
+        number=given.number or "",
+        service_sid=given.messaging_service_sid,
+        whatsapp_number=given.whatsapp_number or "",
+        content_sid=given.whatsapp_content_sid,
+        content_variables={str(place): text for place, text in enumerate(given.whatsapp_variables, start=1)},
+        language=given.voice_language,
+        api_url=given.api_url,
+    )
+    for medium, name, number in asked:
+        if not sender[medium]:
+            key = "whatsapp_number" if medium == "whatsapp" else "number"
+            raise SettingsError(f"contacts: {name} has a number for {medium}, which needs twilio.{key}")
+        yield Twilio(medium, name, number, account)
+
+
+def _numbers(contact: Contact) -> "tuple[tuple[Medium, PhoneNumber | None], ...]":
+    return (("sms", contact.sms), ("whatsapp", contact.whatsapp), ("call", contact.call))
+
+
+def _entries(journal: Journal | None) -> Callable[[str], Entry]:
+    """What the journal holds of an incident, also what must not be seen where the station stands."""
+
+    def entry_of(incident_id: str) -> Entry:
+        if journal is None:
+            raise JournalError("no journal is open")
+        return journal.show(incident_id, covert=True)
+
+    return entry_of
