@@ -1,7 +1,7 @@
 """What the camera says: frames in, readings out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +180,10 @@ class PictureReader:
             by_label = named(self._signs.labels, signs)
             readings.append(HandReading(0.0, number, hand.handedness, hand.landmarks, likeliest(by_label), by_label))
         return readings
+
+    def see(self, frame: Frame) -> list[HandReading]:
+        """The hands of one picture of a folder, with its time."""
+        return [replace(reading, at_s=frame.at_s) for reading in self.read(frame.image)]
 
     def close(self) -> None:
         """Free the models; the reader cannot be used afterwards. May be called twice."""

@@ -9,8 +9,9 @@ import gzip
 import io
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,10 +67,34 @@ class HandTable:
         )
 
 
-def join(tables: Sequence[HandTable]) -> HandTable:
-    """All rows of several tables, in order."""
-    names = HandTable.__slots__
-    return HandTable(*(np.concatenate([getattr(table, name) for table in tables]) for name in names))
+@dataclass(frozen=True, slots=True)
+class PathTable:
+    """Labelled movements.
+
+    Attributes:
+        paths: float32 of shape (n, 16, 2), in palm sizes, y down, oldest point first.
+        label, source, person, session: n texts each.
+        at_s: float32 of shape (n,), seconds on the source's clock at the newest point.
+    """
+
+    paths: Points
+    label: Text
+    source: Text
+    person: Text
+    session: Text
+    at_s: Points
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+Table = TypeVar("Table", HandTable, PathTable)
+
+
+def join(tables: Sequence[Table]) -> Table:
+    """All rows of several tables of one kind, in order."""
+    kind = type(tables[0])
+    return kind(*(np.concatenate([getattr(table, each.name) for table in tables]) for each in fields(kind)))
 
 
 def write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -167,27 +192,6 @@ def write_hands(path: Path, table: HandTable) -> None:
             for i in range(len(table))
         ),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class PathTable:
-    """Labelled movements.
-
-    Attributes:
-        paths: float32 of shape (n, 16, 2), in palm sizes, y down, oldest point first.
-        label, source, person, session: n texts each.
-        at_s: float32 of shape (n,), seconds on the source's clock at the newest point.
-    """
-
-    paths: Points
-    label: Text
-    source: Text
-    person: Text
-    session: Text
-    at_s: Points
-
-    def __len__(self) -> int:
-        return len(self.label)
 
 
 def read_paths(path: Path) -> PathTable:

@@ -4,7 +4,7 @@ TensorFlow is imported inside the functions that need it: the station never pays
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ Points = NDArray[np.float32]
 Text = NDArray[np.str_]
 
 NONE = "none"
+FLAT_SOURCES = ("anis_rps", "jinzhu", "kinivi", "segfault_gestnet")
+"""Sources of the base data whose hands have no depth of their own."""
 FLIPPED = {"thumb_up": "thumb_down", "thumb_down": "thumb_up"}
 """Signs that turn into each other when the picture is stood on its head (and the hand becomes the other one)."""
 MAX_ROLL_DEG = {"thumb_up": 45.0, "thumb_down": 45.0}
@@ -282,6 +284,10 @@ class HeldOut:
     target: NDArray[np.intp]
     labels: tuple[str, ...]
 
+    def select(self, chosen: NDArray[np.bool_]) -> "HeldOut":
+        """The hands that a mask names."""
+        return HeldOut(self.probabilities[chosen], self.target[chosen], self.labels)
+
     def recall(self) -> dict[str, float]:
         """Share of hands of each sign that are taken for it; signs without a hand are left out."""
         answers = self.probabilities.argmax(axis=1)
@@ -319,6 +325,7 @@ def train_signs(
     target: Path,
     plan: SignPlan | None = None,
     progress: Callable[[str], None] = print,
+    folds: int = 4,
 ) -> HeldOut:
     """Train the sign model on all hands of `table` and write it to the folder `target`, with its card.
 
@@ -330,7 +337,8 @@ def train_signs(
     """
     plan = plan or SignPlan()
     short = SignPlan(epochs=max(plan.epochs // 3, 1), samples=max(plan.samples // 2, 1), members=1, seed=plan.seed)
-    held_out = hold_out_people(table, labels, short)
+    table = table.select(np.isin(table.label, labels))
+    held_out = hold_out_people(table, labels, short, folds)
     temperature = calibrate(held_out.probabilities, held_out.target)
     logits = np.log(np.maximum(held_out.probabilities, np.float32(1e-9))) / np.float32(temperature)
     held_out = HeldOut(softmax(logits), held_out.target, labels)
@@ -350,10 +358,18 @@ def train_signs(
     return held_out
 
 
+def _share(recall: Mapping[str, float], label: str) -> str:
+    return f"{recall[label]:.3f}" if label in recall else "-"
+
+
 def _sign_prose(table: HandTable, held_out: HeldOut) -> str:
     recall = held_out.recall()
+    flat = np.isin(table.source, FLAT_SOURCES)
+    tracked, lifted = held_out.select(~flat), held_out.select(flat).recall()
+    seen = tracked.recall()
     rows = "\n".join(
-        f"| {label} | {int((table.label == label).sum())} | {recall[label]:.3f} |"
+        f"| {label} | {int((table.label[~flat] == label).sum())} | {_share(seen, label)} "
+        f"| {int((table.label[flat] == label).sum())} | {_share(lifted, label)} |"
         for label in held_out.labels
         if label in recall
     )
@@ -361,20 +377,21 @@ def _sign_prose(table: HandTable, held_out: HeldOut) -> str:
         f"- {source}: {int(mine.sum())} hands of {len(np.unique(table.person[mine]))} people"
         for source, mine in ((source, table.source == source) for source in np.unique(table.source))
     )
-    macro = float(np.mean(list(recall.values())))
+    macro = float(np.mean(list(seen.values())))
     made_up = ", ".join(label for label in held_out.labels if label not in recall) or "none"
     return f"""# Static signs of one hand
 
 Landmarks of a hand in, the probability of each sign out; made by `python -m gesture.train signs` from `data/`.
 
-Recall on people left out of the training (every person once, {len(table)} hands):
+Recall on people left out of the training (every person once), of hands that were tracked with their depth, and of hands
+from tables without depth, which were given that of similar hands:
 
-| sign | hands | recall |
-|---|---|---|
+| sign | hands | recall | without depth | recall |
+|---|---|---|---|---|
 {rows}
 
-Mean {macro:.3f}. Of the hands that show no sign, {held_out.false_parts():.4f} are taken for a part of the Signal for
-Help.
+Mean {macro:.3f} of the tracked hands. Of those that show no sign, {tracked.false_parts():.4f} are taken for a part of
+the Signal for Help.
 
 Made up in training: every hand turned, tilted and shaken at random, mirrored where its side was mistaken; poses between
 two hands of one sign; poses on the way between two signs, taught as none of these; thumbs down from thumbs up turned

@@ -1,0 +1,291 @@
+"""Collect rows for new gestures: from a camera in a window or in the terminal, from recordings, from picture folders.
+
+Keys, as users of the two-model repository know them: n logs nothing, k logs hands, h logs movements, 0 to 9 choose the
+label and log one row; and besides: u takes the last row back, p pauses, a logs by itself, l asks for a new label,
+q or Escape ends. Every row is on the disk before the next frame is looked at.
+"""
+
+import select
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gesture.capture import Frame
+from gesture.collection import MOTIONS, SIGNS, Collection, CollectionError, Origin, motion_row, sign_row
+from gesture.detector import HandReading
+from gesture.features import FINGERS, WRIST
+from gesture.hands import Hand
+from gesture.point_history_classifier import SPANS_S, PointHistory
+from gesture.tracks import palm_of
+
+Image = NDArray[np.uint8]
+
+ESCAPE = "\x1b"
+MODES = {"n": None, "k": SIGNS, "h": MOTIONS}
+SPAN_S = SPANS_S[1]
+"""Seconds that a collected movement covers."""
+WINDOW = "safety-monitor collect"
+WHITE, GREEN, AMBER = (255, 255, 255), (120, 220, 120), (255, 190, 80)
+
+
+class Seer(Protocol):
+    """What sees the hands of a frame: `gesture.detector.GestureDetector`."""
+
+    def see(self, frame: Frame) -> list[HandReading]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What the keys have set.
+
+    Attributes:
+        mode: "signs", "motions" or None for logging nothing.
+        label: what is logged; None until one is chosen.
+        paused: nothing is logged.
+        automatic: rows are logged by themselves, `rate` a second.
+        rate: rows a second where they are logged by themselves.
+        once: log one row of the next frame that shows a hand.
+        naming: letters typed so far of a new label; None while none is typed.
+        done: the end was asked for.
+        undo: the last row is to be taken back.
+    """
+
+    mode: str | None = SIGNS
+    label: str | None = None
+    paused: bool = False
+    automatic: bool = False
+    rate: float = 5.0
+    once: bool = False
+    naming: str | None = None
+    done: bool = False
+    undo: bool = False
+
+
+def press(panel: Panel, key: str, labels: Sequence[str]) -> Panel:
+    """The panel after a key; `labels` are those of its mode, in the order of the digits."""
+    if panel.naming is not None:
+        return _typed(panel, key)
+    if key in MODES:
+        mode = MODES[key]
+        return replace(panel, mode=mode, label=panel.label if mode == panel.mode else None, once=False)
+    if key.isdigit() and len(key) == 1:
+        if panel.mode is None or int(key) >= len(labels):
+            return panel
+        return replace(panel, label=labels[int(key)], once=not panel.automatic)
+    changes: dict[str, Panel] = {
+        "u": replace(panel, undo=True),
+        "p": replace(panel, paused=not panel.paused, once=False),
+        "a": replace(panel, automatic=not panel.automatic),
+        "l": replace(panel, naming="") if panel.mode else panel,
+        "q": replace(panel, done=True),
+        ESCAPE: replace(panel, done=True),
+    }
+    return changes.get(key, panel)
+
+
+def _typed(panel: Panel, key: str) -> Panel:
+    text = panel.naming or ""
+    if key in ("\r", "\n"):
+        return replace(panel, naming=None, label=text.strip() or panel.label)
+    if key == ESCAPE:
+        return replace(panel, naming=None)
+    if key in ("\b", "\x7f"):
+        return replace(panel, naming=text[:-1])
+    return replace(panel, naming=text + key) if key.isprintable() and key not in ',"' else panel
+
+
+@dataclass(slots=True)
+class Collector:
+    """Takes frames and keys, writes rows.
+
+    Attributes:
+        collection: where the rows go.
+        seer: sees the hands.
+        origin: source, person and session of the rows.
+        panel: what the keys have set.
+        readings: hands of the newest frame.
+        counts: rows of this session by kind and label.
+        message: the last thing that happened, for people.
+    """
+
+    collection: Collection
+    seer: Seer
+    origin: Origin
+    panel: Panel = field(default_factory=Panel)
+    readings: list[HandReading] = field(default_factory=list)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    message: str = ""
+    _rows: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    _histories: dict[int, PointHistory] = field(default_factory=dict)
+    _next_s: float = 0.0
+
+    def labels(self) -> list[str]:
+        """Labels that the digits choose."""
+        return self.collection.labels(self.panel.mode) if self.panel.mode else []
+
+    def key(self, key: str) -> None:
+        """A key was pressed."""
+        self.panel = press(self.panel, key, self.labels())
+        if self.panel.undo:
+            self.panel = replace(self.panel, undo=False)
+            self.undo()
+
+    def undo(self) -> None:
+        """Take back the last row of this session."""
+        if not self._rows:
+            self.message = "nothing to take back"
+            return
+        kind, row = self._rows.pop()
+        self.collection.undo(kind, row)
+        self.counts[kind, row[0]] -= 1
+        self.message = f"took back one row of {row[0]}"
+
+    def see(self, frame: Frame) -> None:
+        """Look at a frame, and log it where the panel says so."""
+        self.readings = self.seer.see(frame)
+        height, width = frame.image.shape[:2]
+        aspect = height / width
+        for reading in self.readings:
+            _, size = palm_of(Hand(reading.landmarks, reading.handedness, 1.0), aspect)
+            history = self._histories.setdefault(reading.hand, PointHistory())
+            history.add(reading.at_s, reading.landmarks, size, aspect, anew=False)
+        due = self.panel.automatic and frame.at_s >= self._next_s
+        if self.panel.mode is None or self.panel.label is None or self.panel.paused or not (due or self.panel.once):
+            return
+        logged = [row for reading in self.readings if (row := self._row(reading, aspect)) is not None]
+        for row in logged:
+            try:
+                self.collection.add(self.panel.mode, row)
+            except (CollectionError, OSError) as error:
+                self.message = str(error)
+                return
+            self._rows.append((self.panel.mode, row))
+            self.counts[self.panel.mode, row[0]] += 1
+        if logged:
+            self.message = f"{self.panel.label}: {self.counts[self.panel.mode, self.panel.label]} rows"
+            self.panel = replace(self.panel, once=False)
+            self._next_s = frame.at_s + 1 / self.panel.rate
+
+    def _row(self, reading: HandReading, aspect: float) -> tuple[str, ...] | None:
+        label = self.panel.label or ""
+        try:
+            if self.panel.mode == SIGNS:
+                origin, points = self.origin, reading.landmarks
+                return sign_row(label, origin, reading.handedness, reading.at_s, aspect, points)
+            paths, spans = self._histories[reading.hand].paths()
+            if SPAN_S not in spans:
+                return None
+            return motion_row(label, self.origin, reading.at_s, paths[spans.index(SPAN_S), 0])
+        except CollectionError as error:
+            self.message = str(error)
+            return None
+
+    def lines(self) -> list[str]:
+        """What people should see: mode, label, keys, counts, the prediction."""
+        panel = self.panel
+        state = "paused" if panel.paused else "automatic" if panel.automatic else "by key"
+        first = f"{panel.mode or 'logging nothing'}: {panel.label or 'no label yet'} ({state})"
+        if panel.naming is not None:
+            first = f"new label: {panel.naming}_"
+        choices = "  ".join(f"{i} {label}" for i, label in enumerate(self.labels()[:10]))
+        counts = "  ".join(f"{label} {count}" for (_, label), count in sorted(self.counts.items()) if count)
+        seen = "  ".join(
+            f"{reading.handedness} {reading.sign} {reading.sign_probabilities.get(reading.sign, 0):.2f}"
+            + (f" {reading.movement}" if reading.movement else "")
+            for reading in self.readings
+        )
+        return [first, choices, f"this session: {counts or 'no rows'}", f"seen: {seen or 'no hand'}", self.message]
+
+
+def draw(image: Image, collector: Collector) -> Image:
+    """The picture, mirrored as people expect, with landmarks, trails and the lines; BGR for a window."""
+    picture = np.ascontiguousarray(image[:, ::-1, ::-1])
+    height, width = picture.shape[:2]
+
+    def place(point: NDArray[np.float32]) -> tuple[int, int]:
+        return int((1 - float(point[0])) * width), int(float(point[1]) * height)
+
+    for reading in collector.readings:
+        for finger in FINGERS:
+            joints = [place(reading.landmarks[joint]) for joint in (WRIST, *finger)]
+            cv2.polylines(picture, [np.array(joints, np.int32)], isClosed=False, color=GREEN[::-1], thickness=2)
+            for joint in joints:
+                cv2.circle(picture, joint, 4, WHITE, -1)
+        places = collector._histories[reading.hand].places
+        aspect = height / width
+        trail = [place(np.array([x, y / aspect], np.float32)) for x, y, _, _ in list(places)[-16:]]
+        for i, point in enumerate(trail):
+            cv2.circle(picture, point, 1 + i // 3, AMBER[::-1], 2)
+    for i, line in enumerate(collector.lines()):
+        at = (10, 24 + 22 * i)
+        cv2.putText(picture, line, at, cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 4, cv2.LINE_AA)
+        cv2.putText(picture, line, at, cv2.FONT_HERSHEY_SIMPLEX, 0.55, WHITE, 1, cv2.LINE_AA)
+    return np.asarray(picture, np.uint8)
+
+
+def in_window(collector: Collector, frames: Iterable[Frame]) -> None:
+    """Show every frame in a window and take keys from it, until the frames or the user come to an end."""
+    cv2.namedWindow(WINDOW, cv2.WINDOW_AUTOSIZE)
+    try:
+        for frame in frames:
+            collector.see(frame)
+            cv2.imshow(WINDOW, draw(frame.image, collector))
+            code = cv2.waitKey(1)
+            if code >= 0:
+                collector.key(chr(code & 0xFF))
+            if collector.panel.done or cv2.getWindowProperty(WINDOW, cv2.WND_PROP_VISIBLE) < 1:
+                return
+    finally:
+        cv2.destroyAllWindows()
+
+
+def in_terminal(
+    collector: Collector, frames: Iterable[Frame], say: Callable[[str], None], keys: Callable[[], str | None]
+) -> None:
+    """Without a window: keys come from `keys`, and a line is said whenever something was logged."""
+    said = ""
+    for frame in frames:
+        while (key := keys()) is not None:
+            collector.key(key)
+        if collector.panel.done:
+            return
+        collector.see(frame)
+        if collector.message != said:
+            said = collector.message
+            say(said)
+
+
+@contextmanager
+def keyboard() -> Iterator[Callable[[], str | None]]:
+    """Keys as they are pressed, without Enter; none where the input is no terminal."""
+    if not sys.stdin.isatty():
+        yield lambda: None
+        return
+    import termios
+    import tty
+
+    before = termios.tcgetattr(sys.stdin)
+    tty.setcbreak(sys.stdin)
+    try:
+        yield lambda: sys.stdin.read(1) if select.select([sys.stdin], [], [], 0)[0] else None
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def session_name(prefix: str = "session") -> str:
+    """A name for what is collected in one go."""
+    return time.strftime(f"{prefix}-%Y%m%d-%H%M%S")
+
+
+def summary(counts: Mapping[tuple[str, str], int]) -> str:
+    """What a session has brought, in one line."""
+    rows = ", ".join(f"{count} of {label}" for (_, label), count in sorted(counts.items()) if count)
+    return f"collected: {rows or 'nothing'}"

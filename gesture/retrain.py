@@ -1,0 +1,253 @@
+"""From what a user has collected to a model in use: trained beside the base data, compared, switched on, rolled back.
+
+Models of the user lie in a folder of their own, one folder each; the one called "signs" (or "motions") is in use,
+before the one that ships. The one that was in use before lies beside it as "signs.previous".
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from gesture.collection import MOTIONS, SIGNS, TABLES, Collection, CollectionError
+from gesture.features import sign_features, upright
+from gesture.keypoint_classifier import NONE, SignClassifier
+from gesture.prepare import SIGNS as BASE_SIGNS
+from gesture.tables import HandTable, join, read_hands, read_paths
+from gesture.train import HeldOut, MotionPlan, SignPlan, square_rows, train_motions, train_signs
+from gesture.trajectories import MOTIONS as BASE_MOTIONS
+from models.card import ModelError, read_card, write_card
+from models.registry import SHIPPED
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+FEWEST_ROWS = 30
+QUICK = SignPlan(epochs=18, samples=9_000, members=2)
+"""Under two minutes on two cores."""
+PREVIOUS = ".previous"
+ALIKE = 0.27
+"""Hands upright and of size 1 whose points are less far apart than this, on the root of the mean square, look alike."""
+STRETCH_S = 3.0
+"""Seconds of one person's session that are left out together where there is nobody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """What a training has brought.
+
+    Attributes:
+        folder: the new model.
+        labels: what it knows.
+        recall: of hands left out, by sign; empty for movements, which are not left out.
+        in_use: recall of the model in use on the same hands, which it may have been trained on.
+    """
+
+    folder: Path
+    labels: tuple[str, ...]
+    recall: dict[str, float]
+    in_use: dict[str, float]
+
+
+def new_labels(collection: Collection, kind: str, base: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """Labels that the user has added to `base`.
+
+    Args:
+        collection: what was collected.
+        kind: "signs" or "motions".
+        base: labels of the base data.
+        labels: the label of every row.
+
+    Raises:
+        CollectionError: a label has too few rows to learn from.
+    """
+    added = []
+    for label in dict.fromkeys([*collection.labels(kind), *labels]):
+        count = sum(one == label for one in labels)
+        if label in base or not count:
+            continue
+        if count < FEWEST_ROWS:
+            raise CollectionError(f"'{label}' has {count} rows; at least {FEWEST_ROWS} are needed, 100 are better")
+        added.append(label)
+    return added
+
+
+def split_alone(table: HandTable, labels: Sequence[str]) -> HandTable:
+    """The table with every few seconds of a session as a person of its own, for labels of one person alone.
+
+    Something must be left out to measure; the figures then say little of other people.
+    """
+    people = table.person.astype(object)
+    for label in labels:
+        mine = np.flatnonzero(table.label == label)
+        if len(np.unique(table.person[mine])) == 1:
+            stretch = np.where(table.at_s[mine] > 0, table.at_s[mine] // STRETCH_S, np.arange(len(mine)) // 10)
+            for row, number in zip(mine, stretch, strict=True):
+                people[row] = f"{table.person[row]} {table.session[row]} {int(number)}"
+    return replace(table, person=people.astype(np.str_))
+
+
+def without_alike(base: HandTable, mine: HandTable) -> HandTable:
+    """The base data without the hands of "none" that look like a new sign: they are one of the signs now."""
+    known = upright(square_rows(mine))[0][:, :, :2].reshape(len(mine), -1)
+    looks = upright(square_rows(base))[0][:, :, :2].reshape(len(base), -1)
+    kept = np.ones(len(base), np.bool_)
+    for row in np.flatnonzero(base.label == NONE):
+        apart = np.sqrt(((known - looks[row]) ** 2).sum(axis=1).min() / 21)
+        kept[row] = apart > ALIKE
+    return base.select(kept)
+
+
+def retrain_signs(
+    collection: Collection,
+    target: Path,
+    home: Path | None = None,
+    plan: SignPlan = QUICK,
+    base: Path = DATA / "signs.csv.gz",
+    progress: Callable[[str], None] = print,
+) -> Retrained:
+    """Train the signs of the base data and of a collection together, and write the model to `target`.
+
+    Raises:
+        CollectionError: nothing was collected, or too little of a new sign.
+        TableError: a table is damaged.
+    """
+    path = collection.folder / TABLES[SIGNS]
+    if not path.exists():
+        raise CollectionError(f"{collection.folder}: no hands were collected yet; see `safety-monitor collect --help`")
+    mine = read_hands(path)
+    known = read_hands(base)
+    added = new_labels(collection, SIGNS, BASE_SIGNS, mine.label.tolist())
+    labels = (*(label for label in BASE_SIGNS if label != NONE), *added, NONE)
+    if added:
+        known = without_alike(known, mine.select(np.isin(mine.label, added)))
+    table = join([known, split_alone(mine, added)])
+    held_out = train_signs(table, labels, target, plan, progress, folds=2)
+    plot_confusion(held_out, target / "confusion.png")
+    return Retrained(target, labels, held_out.recall(), _in_use(table, labels, home))
+
+
+def _in_use(table: HandTable, labels: tuple[str, ...], home: Path | None) -> dict[str, float]:
+    try:
+        classifier = SignClassifier.load(SIGNS, home)
+    except ModelError:
+        return {}
+    answers = np.asarray(classifier.model(sign_features(square_rows(table)))[0]).argmax(axis=1)
+    named = np.array(classifier.labels)[answers]
+    return {label: float((named[table.label == label] == label).mean()) for label in labels if label in table.label}
+
+
+def retrain_motions(
+    collection: Collection,
+    target: Path,
+    plan: MotionPlan | None = None,
+    base: Path = DATA / "motions.csv.gz",
+    progress: Callable[[str], None] = print,
+) -> Retrained:
+    """Train the movements of the base data and of a collection together, and write the model to `target`.
+
+    Raises:
+        CollectionError: nothing was collected, or too little of a new movement.
+        TableError: a table is damaged.
+    """
+    path = collection.folder / TABLES[MOTIONS]
+    if not path.exists():
+        raise CollectionError(f"{collection.folder}: no movements were collected yet")
+    mine, known = read_paths(path), read_paths(base)
+    added = new_labels(collection, MOTIONS, BASE_MOTIONS, mine.label.tolist())
+    labels = (*BASE_MOTIONS, *added)
+    train_motions(join([known, mine]), labels, target, plan, progress)
+    return Retrained(target, labels, {}, {})
+
+
+def comparison(result: Retrained) -> str:
+    """The new model beside the one in use, as text."""
+    lines = [f"{'':20}{'left out':>10}{'in use':>10}"]
+    for label, share in result.recall.items():
+        before = f"{result.in_use[label]:10.3f}" if label in result.in_use else f"{'-':>10}"
+        lines.append(f"{label:20}{share:10.3f}{before}")
+    return "\n".join(lines)
+
+
+def plot_confusion(held_out: HeldOut, path: Path) -> None:
+    """Draw which sign is taken for which, as a PNG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    count = len(held_out.labels)
+    answers = held_out.probabilities.argmax(axis=1)
+    matrix = np.zeros((count, count))
+    np.add.at(matrix, (held_out.target, answers), 1)
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    figure, axes = pyplot.subplots(figsize=(1.5 + 0.7 * count, 1 + 0.7 * count))
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for i, j in np.ndindex(count, count):
+        if matrix[i, j]:
+            shade = "white" if shares[i, j] > 0.5 else "black"
+            axes.text(j, i, f"{shares[i, j]:.2f}", ha="center", va="center", fontsize=8, color=shade)
+    axes.set_xticks(range(count), held_out.labels, rotation=45, ha="right")
+    axes.set_yticks(range(count), held_out.labels)
+    axes.set_xlabel("taken for")
+    axes.set_ylabel("shown")
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
+
+
+def use(home: Path, name: str, folder: Path) -> Path:
+    """Put a trained model in use as `name`; the one that was in use before is kept beside it. Returns its place."""
+    home.mkdir(parents=True, exist_ok=True)
+    place, previous, coming = home / name, home / f"{name}{PREVIOUS}", home / f"{name}.coming"
+    shutil.rmtree(coming, ignore_errors=True)
+    shutil.copytree(folder, coming)
+    if place.exists():
+        shutil.rmtree(previous, ignore_errors=True)
+        place.rename(previous)
+    coming.rename(place)
+    return place
+
+
+def roll_back(home: Path, name: str) -> str:
+    """Go back to the model that was in use before; says which that is.
+
+    Raises:
+        ModelError: no model of the user is in use.
+    """
+    place, previous, aside = home / name, home / f"{name}{PREVIOUS}", home / f"{name}.aside"
+    if not place.exists():
+        raise ModelError(f"{home}: no '{name}' of your own is in use; the one that ships is")
+    shutil.rmtree(aside, ignore_errors=True)
+    place.rename(aside)
+    if previous.exists():
+        previous.rename(place)
+        aside.rename(previous)
+        return f"the {name} model before this one is in use again"
+    aside.rename(previous)
+    return f"the {name} model that ships ({SHIPPED / name}) is in use again"
+
+
+def rename_in_models(home: Path, task: str, old: str, new: str) -> list[str]:
+    """Give a label another name in all models of the user that know it; returns their names.
+
+    Raises:
+        ModelError: a model knows the new name already, or is damaged.
+    """
+    changed = []
+    for card_file in sorted(home.glob("*/card.md")) if home.is_dir() else []:
+        card = read_card(card_file.parent)
+        if card.task != task or old not in card.labels:
+            continue
+        if new in card.labels:
+            raise ModelError(f"{card_file.parent}: knows a label '{new}' already")
+        write_card(
+            card_file.parent,
+            task=card.task,
+            model_format=card.format,
+            labels=tuple(new if label == old else label for label in card.labels),
+            parameters=card.parameters,
+            prose=card.prose,
+        )
+        changed.append(card.name)
+    return changed

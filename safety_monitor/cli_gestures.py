@@ -1,0 +1,330 @@
+"""The commands around gestures: collect, labels, data, train, evaluate. Thin: parse, call, print."""
+
+import shutil
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from safety_monitor.config import Settings, SettingsError, load_settings
+
+TROUBLE, WRONG_INPUT = 1, 2
+
+app = typer.Typer(help="Collect gestures, train them, measure them.", no_args_is_help=True)
+labels_app = typer.Typer(help="Labels of what you have collected.", no_args_is_help=False)
+data_app = typer.Typer(help="The rows you have collected.", no_args_is_help=True)
+train_app = typer.Typer(help="Train models from the base data and what you have collected.", no_args_is_help=True)
+app.add_typer(labels_app, name="labels")
+app.add_typer(data_app, name="data")
+app.add_typer(train_app, name="train")
+
+
+class Kind(StrEnum):
+    """What a label names."""
+
+    SIGNS = "signs"
+    MOTIONS = "motions"
+
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; default: station.toml.")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Folder of the collection; default: in the home folder.")
+]
+KindOption = Annotated[Kind, typer.Option("--kind", help="Signs or movements.")]
+
+
+def _fail(text: object, status: int = WRONG_INPUT) -> NoReturn:
+    typer.echo(f"safety-monitor: {text}", err=True)
+    raise typer.Exit(status)
+
+
+def _settings(config: Path | None) -> Settings:
+    try:
+        return load_settings(config)
+    except SettingsError as error:
+        _fail(error)
+
+
+def _folder(config: Path | None, data: Path | None) -> Path:
+    return data or _settings(config).home / "gestures"
+
+
+@app.command()
+def collect(
+    camera: Annotated[str, typer.Option(help="Camera, video, stream or folder of pictures.")] = "default",
+    sign: Annotated[str | None, typer.Option(help="Log this sign.")] = None,
+    motion: Annotated[str | None, typer.Option(help="Log this movement.")] = None,
+    session: Annotated[str | None, typer.Option(help="Name of what is collected in one go; default: the time.")] = None,
+    person: Annotated[str, typer.Option(help="Who shows it: people are never in training and test at once.")] = "me",
+    rate: Annotated[
+        float, typer.Option(min=0.1, max=30, help="Rows a second where they are logged by themselves.")
+    ] = 5,
+    auto: Annotated[bool, typer.Option("--auto", help="Log by itself from the start.")] = False,
+    window: Annotated[bool, typer.Option(help="Show a window; without one, keys come from the terminal.")] = True,
+    hands: Annotated[int, typer.Option(min=1, max=4, help="Hands looked for.")] = 1,
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Collect rows of a sign or a movement.
+
+    Keys: n logs nothing, k hands, h movements; 0 to 9 choose a label and log a row; u takes the last row back,
+    p pauses, a logs by itself, l asks for a new label, q or Escape ends.
+    """
+    from gesture.capture import CameraError, open_camera
+    from gesture.collect import Collector, Panel, in_terminal, in_window, keyboard, session_name, summary
+    from gesture.collection import Collection, CollectionError, Origin, check_label
+    from gesture.detector import GestureDetector, PictureReader
+    from models.card import ModelError
+
+    if sign and motion:
+        _fail("give --sign or --motion, not both")
+    settings = _settings(config)
+    name = session or session_name()
+    still = Path(camera).is_dir()
+    try:
+        label = sign or motion
+        if label:
+            check_label(label)
+        collection = Collection(data or settings.home / "gestures")
+        home = settings.home / "models"
+        seer = PictureReader(max_hands=hands, home=home) if still else GestureDetector(max_hands=hands, home=home)
+        frames = open_camera(camera, fast=not window)
+    except (CollectionError, CameraError, ModelError, OSError) as error:
+        _fail(error)
+    recorded = not frames.live
+    panel = Panel("motions" if motion else "signs", label, automatic=bool(label) and (auto or recorded), rate=rate)
+    collector = Collector(collection, seer, Origin(frames.name, person, name), panel)
+    try:
+        if window:
+            in_window(collector, frames)
+        else:
+            with keyboard() as keys:
+                in_terminal(collector, frames, lambda line: typer.echo(line, err=True), keys)
+    except KeyboardInterrupt:
+        pass
+    except CameraError as error:
+        _fail(error, TROUBLE)
+    finally:
+        frames.close()
+        seer.close()
+    typer.echo(summary(collector.counts))
+
+
+@labels_app.callback(invoke_without_command=True)
+def labels_default(context: typer.Context, data: DataOption = None, config: ConfigOption = None) -> None:
+    """List labels and how many rows each has."""
+    if context.invoked_subcommand is None:
+        list_labels(data, config)
+
+
+@labels_app.command("list")
+def list_labels(data: DataOption = None, config: ConfigOption = None) -> None:
+    """List labels and how many rows each has."""
+    from gesture.collection import Collection
+    from gesture.tables import TableError
+
+    collection = Collection(_folder(config, data))
+    try:
+        for kind in Kind:
+            counts = collection.counts(kind)
+            for number, label in enumerate(collection.labels(kind)):
+                rows = sum(count for (one, _, _), count in counts.items() if one == label)
+                typer.echo(f"{kind}  {number}  {label}  {rows} rows")
+    except TableError as error:
+        _fail(error, TROUBLE)
+
+
+@labels_app.command("add")
+def add_label(label: str, kind: KindOption = Kind.SIGNS, data: DataOption = None, config: ConfigOption = None) -> None:
+    """Make a label known."""
+    from gesture.collection import Collection, CollectionError
+
+    try:
+        Collection(_folder(config, data)).add_label(kind, label)
+    except CollectionError as error:
+        _fail(error)
+
+
+@labels_app.command("rename")
+def rename_label(
+    old: str, new: str, kind: KindOption = Kind.SIGNS, data: DataOption = None, config: ConfigOption = None
+) -> None:
+    """Rename a label in the label file, in every row and in your own models."""
+    from gesture.collection import Collection, CollectionError
+    from gesture.retrain import rename_in_models
+    from gesture.tables import TableError
+    from models.card import ModelError
+
+    try:
+        count = Collection(_folder(config, data)).rename_label(kind, old, new)
+        changed = rename_in_models(_settings(config).home / "models", kind, old, new)
+    except (CollectionError, TableError, ModelError) as error:
+        _fail(error)
+    typer.echo(f"{old} is {new} now: {count} rows" + "".join(f", model {name}" for name in changed))
+
+
+@labels_app.command("remove")
+def remove_label(
+    label: str, kind: KindOption = Kind.SIGNS, data: DataOption = None, config: ConfigOption = None
+) -> None:
+    """Forget a label and its rows; models trained with it know it until they are trained anew."""
+    from gesture.collection import Collection, CollectionError
+    from gesture.tables import TableError
+
+    try:
+        count = Collection(_folder(config, data)).remove_label(kind, label)
+    except (CollectionError, TableError) as error:
+        _fail(error)
+    typer.echo(f"{label} and {count} rows are gone; train anew to have it out of the model too")
+
+
+@data_app.command()
+def stats(data: DataOption = None, config: ConfigOption = None) -> None:
+    """Rows by label, person and session."""
+    from gesture.collection import Collection
+    from gesture.tables import TableError
+
+    collection = Collection(_folder(config, data))
+    try:
+        for kind in Kind:
+            for (label, person, session), count in sorted(collection.counts(kind).items()):
+                typer.echo(f"{kind}  {label}  {person}  {session}  {count} rows")
+    except TableError as error:
+        _fail(error, TROUBLE)
+
+
+@data_app.command()
+def check(data: DataOption = None, config: ConfigOption = None) -> None:
+    """Look for damaged rows and thin labels; exit status 1 where there are any."""
+    from gesture.collection import Collection
+
+    complaints = Collection(_folder(config, data)).check()
+    for complaint in complaints:
+        typer.echo(complaint)
+    if complaints:
+        raise typer.Exit(TROUBLE)
+
+
+@data_app.command("import")
+def import_rows(
+    file: Path,
+    kind: KindOption = Kind.SIGNS,
+    label_file: Annotated[Path | None, typer.Option("--labels", help="Its label file.")] = None,
+    person: Annotated[str, typer.Option(help="Who showed it.")] = "imported",
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Take over a keypoint.csv or point_history.csv of the two-model format."""
+    from gesture.collection import Collection, CollectionError, Origin
+    from gesture.tables import TableError
+
+    try:
+        collection = Collection(_folder(config, data))
+        count = collection.import_two_model(kind, file, label_file, Origin(file.name, person, "import"))
+    except (CollectionError, TableError) as error:
+        _fail(error)
+    typer.echo(f"{count} rows")
+
+
+@data_app.command("export")
+def export_rows(
+    folder: Path, kind: KindOption = Kind.SIGNS, data: DataOption = None, config: ConfigOption = None
+) -> None:
+    """Write the rows in the two-model format."""
+    from gesture.collection import Collection
+    from gesture.tables import TableError
+
+    try:
+        count = Collection(_folder(config, data)).export_two_model(kind, folder)
+    except TableError as error:
+        _fail(error, TROUBLE)
+    typer.echo(f"{count} rows in {folder}")
+
+
+AddOption = Annotated[Path | None, typer.Option("--add", help="Folder of a collection; default: in the home folder.")]
+UseOption = Annotated[bool, typer.Option("--use", help="Put the new model in use; the present one is kept.")]
+RollBackOption = Annotated[bool, typer.Option("--rollback", help="Go back to the model that was in use before.")]
+
+
+@train_app.command("signs")
+def train_signs_command(
+    add: AddOption = None, use: UseOption = False, rollback: RollBackOption = False, config: ConfigOption = None
+) -> None:
+    """Train the signs: the base data and what you have collected."""
+    _train(Kind.SIGNS, add, use, rollback, config)
+
+
+@train_app.command("motions")
+def train_motions_command(
+    add: AddOption = None, use: UseOption = False, rollback: RollBackOption = False, config: ConfigOption = None
+) -> None:
+    """Train the movements: the base data and what you have collected."""
+    _train(Kind.MOTIONS, add, use, rollback, config)
+
+
+def _train(kind: Kind, add: Path | None, use: bool, rollback: bool, config: Path | None) -> None:
+    from gesture import retrain
+    from gesture.collection import Collection, CollectionError
+    from gesture.tables import TableError
+    from models.card import ModelError
+
+    settings = _settings(config)
+    home = settings.home / "models"
+    try:
+        if rollback:
+            typer.echo(retrain.roll_back(home, kind))
+            return
+        collection = Collection(add or settings.home / "gestures")
+        target = home / f"{kind}.new"
+        shutil.rmtree(target, ignore_errors=True)
+
+        def say(line: str) -> None:
+            print(f"\r{line:70}", end="", file=sys.stderr, flush=True)
+
+        if kind is Kind.SIGNS:
+            result = retrain.retrain_signs(collection, target, home, progress=say)
+        else:
+            result = retrain.retrain_motions(collection, target, progress=say)
+        print(file=sys.stderr)
+    except ModuleNotFoundError as error:
+        _fail(f"{error.name} is missing: training needs the extra packages (pip install -e '.[train]')")
+    except (CollectionError, TableError, ModelError, OSError) as error:
+        _fail(error)
+    if result.recall:
+        typer.echo(retrain.comparison(result))
+    if use:
+        place = retrain.use(home, kind, result.folder)
+        typer.echo(f"in use: {place}; --rollback goes back")
+    else:
+        typer.echo(f"trained: {result.folder}; --use puts it in use")
+
+
+class Measured(StrEnum):
+    """What can be measured."""
+
+    SIGNS = "signs"
+    MOTIONS = "motions"
+    HELP_SIGN = "help-sign"
+
+
+@app.command()
+def evaluate(
+    what: Measured,
+    two_model: Annotated[
+        Path | None, typer.Option(help="Folder of a two-model repository's keypoint classifier, to compare with.")
+    ] = None,
+    takes: Annotated[int, typer.Option(min=1, help="Rehearsals of each script.")] = 40,
+) -> None:
+    """Measure seeing on people left out of the training."""
+    from gesture.evaluate import main
+
+    arguments = [what.value, "--takes", str(takes), *(["--two-model", str(two_model)] if two_model else [])]
+    try:
+        status = main(arguments)
+    except ModuleNotFoundError as error:
+        _fail(
+            f"{error.name} is missing: measuring trains anew and needs the extra packages (pip install -e '.[train]')"
+        )
+    raise typer.Exit(status)

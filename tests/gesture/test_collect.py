@@ -1,0 +1,196 @@
+"""Collecting: keys do what users of the two-model programs know, in a window and without."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from shutil import which
+
+import numpy as np
+import pytest
+
+from gesture.capture import Frame
+from gesture.collect import ESCAPE, Collector, Panel, draw, in_terminal, press, summary
+from gesture.collection import MOTIONS, SIGNS, TABLES, Collection, Origin
+from gesture.detector import HandReading
+from gesture.tables import read_hands, read_paths
+
+IMAGE = np.zeros((480, 640, 3), np.uint8)
+LABELS = ["open", "closed"]
+
+
+class MovingHand:
+    """Sees one hand that moves to the right."""
+
+    def see(self, frame: Frame) -> list[HandReading]:
+        shape = np.random.default_rng(1).uniform(0.2, 0.4, (21, 3)).astype(np.float32)
+        shape[:, 0] += 0.1 * frame.at_s
+        return [HandReading(frame.at_s, 1, "right", shape, "fist", {"fist": 0.9, "none": 0.1}, "move", {"move": 1.0})]
+
+
+class NoHand:
+    """Sees nothing."""
+
+    def see(self, frame: Frame) -> list[HandReading]:
+        return []
+
+
+def keys(panel: Panel, pressed: Sequence[str]) -> Panel:
+    for key in pressed:
+        panel = press(panel, key, LABELS)
+    return panel
+
+
+def frames(seconds: float, rate: float = 15) -> list[Frame]:
+    return [Frame(IMAGE, i / rate) for i in range(int(seconds * rate))]
+
+
+@pytest.fixture
+def collector(tmp_path: Path) -> Collector:
+    collection = Collection(tmp_path)
+    for kind in (SIGNS, MOTIONS):
+        for label in LABELS:
+            collection.add_label(kind, label)
+    return Collector(collection, MovingHand(), Origin("test", "anna", "s1"))
+
+
+def test_keys() -> None:
+    start = Panel()
+    assert keys(start, "h").mode == MOTIONS
+    assert keys(start, "n").mode is None
+    assert keys(start, "hk").mode == SIGNS
+    assert keys(start, "1").label == "closed"
+    assert keys(start, "1").once
+    assert keys(start, "7") == start
+    assert keys(start, "n1").label is None
+    assert keys(start, "1h").label is None
+    assert keys(start, "p").paused
+    assert not keys(start, "pp").paused
+    assert keys(start, "a1").automatic
+    assert not keys(start, "a1").once
+    assert keys(start, "q").done
+    assert keys(start, ESCAPE).done
+    assert keys(start, "x") == start
+
+
+def test_a_new_label_is_typed() -> None:
+    assert keys(Panel(), [*"lnew, q", "\x7f", "\n"]).label == "new"
+    assert keys(Panel(label="open"), [*"lab", ESCAPE]) == Panel(label="open")
+    assert not keys(Panel(), [*"lq", "\n"]).done
+
+
+def test_a_digit_logs_one_row(collector: Collector) -> None:
+    for frame in frames(1):
+        collector.see(frame)
+    collector.key("1")
+    for frame in frames(1):
+        collector.see(frame)
+    table = read_hands(collector.collection.folder / TABLES[SIGNS])
+    assert table.label.tolist() == ["closed"]
+    assert (table.person[0], table.session[0], table.source[0], table.handedness[0]) == ("anna", "s1", "test", "right")
+
+
+def test_undo_and_counts(collector: Collector) -> None:
+    for _ in range(3):
+        collector.key("0")
+        collector.see(Frame(IMAGE, 1.0))
+    collector.key("u")
+    assert collector.counts[SIGNS, "open"] == 2
+    assert len(read_hands(collector.collection.folder / TABLES[SIGNS])) == 2
+    for _ in range(3):
+        collector.key("u")
+    assert "nothing to take back" in collector.message
+    assert summary(collector.counts) == "collected: nothing"
+
+
+def test_logging_by_itself_keeps_to_its_rate(collector: Collector) -> None:
+    collector.panel = Panel(SIGNS, "open", automatic=True, rate=4)
+    for frame in frames(5, rate=30):
+        collector.see(frame)
+    assert 19 <= collector.counts[SIGNS, "open"] <= 21
+    collector.key("p")
+    before = collector.counts.copy()
+    for frame in frames(5, rate=30):
+        collector.see(frame)
+    assert collector.counts == before
+
+
+def test_movements_need_their_span(collector: Collector) -> None:
+    collector.panel = Panel(MOTIONS, "open", automatic=True, rate=30)
+    for frame in frames(1.0, rate=30):
+        collector.see(frame)
+    assert collector.counts[MOTIONS, "open"] == 0
+    for frame in [Frame(IMAGE, 1 + i / 30) for i in range(30)]:
+        collector.see(frame)
+    table = read_paths(collector.collection.folder / TABLES[MOTIONS])
+    assert len(table) == collector.counts[MOTIONS, "open"] > 15
+    assert (np.diff(table.paths[-1][:, 0]) > 0).all()
+
+
+def test_without_a_hand_nothing_is_logged(tmp_path: Path) -> None:
+    panel = Panel(SIGNS, "open", automatic=True)
+    collector = Collector(Collection(tmp_path), NoHand(), Origin("test", "anna", "s1"), panel)
+    for frame in frames(2):
+        collector.see(frame)
+    assert collector.collection.counts(SIGNS) == {}
+
+
+def test_the_terminal_alone_will_do(collector: Collector) -> None:
+    typed = iter([*"0", None, *"1", None, *"q"])
+    said: list[str] = []
+    in_terminal(collector, frames(3), said.append, lambda: next(typed, None))
+    assert said == ["open: 1 rows", "closed: 1 rows"]
+    assert summary(collector.counts) == "collected: 1 of closed, 1 of open"
+
+
+def test_the_picture_shows_hand_and_lines(collector: Collector) -> None:
+    for frame in frames(1):
+        collector.see(frame)
+    picture = draw(IMAGE, collector)
+    assert picture.shape == IMAGE.shape
+    assert (picture[:160] > 0).any()  # the lines
+    assert (picture[160:, 320:] > 0).any()  # the hand, mirrored
+    assert not IMAGE.any()
+
+
+WINDOW_TEST = """
+import sys, threading, time
+from pathlib import Path
+import numpy as np
+sys.path.insert(0, {root!r})
+from gesture.collect import Collector, Panel, in_window
+from gesture.collection import Collection, Origin
+from gesture.capture import Frame
+from tests.gesture.test_collect import MovingHand
+
+def frames():
+    for i in range(3000):
+        yield Frame(np.zeros((480, 640, 3), np.uint8), i / 30)
+        time.sleep(0.01)
+
+collection = Collection(Path(sys.argv[1]))
+for label in ("open", "closed"):
+    collection.add_label("signs", label)
+print("ready", flush=True)
+in_window(Collector(collection, MovingHand(), Origin("test", "anna", "s1")), frames())
+"""
+
+
+@pytest.mark.skipif(not (which("Xvfb") and which("xdotool")), reason="Xvfb and xdotool are not installed")
+def test_the_window_takes_keys(tmp_path: Path) -> None:
+    root = str(Path(__file__).resolve().parents[2])
+    driver = (
+        f'{sys.executable} -c "$CODE" {tmp_path} & pid=$!; '
+        "window=$(xdotool search --sync --onlyvisible --name 'safety-monitor collect' | head -1); "
+        "for key in 1 0 1 q; do xdotool key --window $window $key; sleep 0.3; done; wait $pid"
+    )
+    done = subprocess.run(
+        ["xvfb-run", "-a", "sh", "-c", driver],
+        env={"CODE": WINDOW_TEST.format(root=root), "PATH": "/usr/bin:/bin:/usr/local/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert read_hands(tmp_path / TABLES[SIGNS]).label.tolist() == ["closed", "open", "closed"]

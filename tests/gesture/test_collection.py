@@ -1,0 +1,201 @@
+"""Collections: no row lost, none mixed up, label files and rows in step, the two-model format readable and written."""
+
+import csv
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gesture.collection import (
+    LABELS,
+    MOTIONS,
+    SIGNS,
+    TABLES,
+    TWO_MODEL,
+    Collection,
+    CollectionError,
+    Origin,
+    motion_row,
+    sign_row,
+)
+from gesture.tables import read_hands, read_paths
+
+ORIGIN = Origin("camera 0", "anna", "monday")
+
+
+def landmarks(seed: int = 1) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).uniform(0.2, 0.8, (21, 3)).astype(np.float32)
+
+
+def row(label: str = "fist", seed: int = 1) -> tuple[str, ...]:
+    return sign_row(label, ORIGIN, "left", seed / 10, 0.75, landmarks(seed))
+
+
+def path_row(label: str = "wave", seed: int = 1) -> tuple[str, ...]:
+    return motion_row(label, ORIGIN, 1.0, np.random.default_rng(seed).normal(0, 1, (16, 2)).astype(np.float32))
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Collection:
+    return Collection(tmp_path / "gestures")
+
+
+def two_model(collection: Collection, kind: str) -> list[list[str]]:
+    with (collection.folder / TWO_MODEL[kind]).open(newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_a_row_is_on_the_disk_in_both_formats(collection: Collection) -> None:
+    collection.add(SIGNS, row("fist", 1))
+    collection.add(SIGNS, row("ok", 2))
+    table = read_hands(collection.folder / TABLES[SIGNS])
+    assert table.label.tolist() == ["fist", "ok"]
+    assert set(table.person) == {"anna"}
+    assert set(table.handedness) == {"left"}
+    np.testing.assert_allclose(table.landmarks[1], landmarks(2), atol=1e-5)
+    assert collection.labels(SIGNS) == ["fist", "ok"]
+    first, second = two_model(collection, SIGNS)
+    assert [first[0], second[0]] == ["0", "1"]
+    assert len(first) == 43
+    values = np.array(second[1:], float).reshape(21, 2)
+    assert (values[0] == 0).all()
+    assert np.abs(values).max() == pytest.approx(1)
+
+
+def test_movements_too(collection: Collection) -> None:
+    collection.add(MOTIONS, path_row())
+    assert read_paths(collection.folder / TABLES[MOTIONS]).label.tolist() == ["wave"]
+    (only,) = two_model(collection, MOTIONS)
+    assert len(only) == 33
+    assert only[1:3] == ["0.000000", "0.000000"]
+
+
+def test_undo_takes_back_that_row_and_no_other(collection: Collection) -> None:
+    for seed in (1, 2, 3):
+        collection.add(SIGNS, row(seed=seed))
+    assert collection.undo(SIGNS, row(seed=2))
+    assert not collection.undo(SIGNS, row(seed=2))
+    assert read_hands(collection.folder / TABLES[SIGNS]).at_s.tolist() == pytest.approx([0.1, 0.3])
+    assert len(two_model(collection, SIGNS)) == 2
+
+
+def collect_many(folder: Path, label: str) -> None:
+    collection = Collection(folder)
+    for seed in range(40):
+        collection.add(SIGNS, row(label, seed))
+
+
+def test_two_collectors_share_a_folder(collection: Collection) -> None:
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=collect_many, args=(collection.folder, label)) for label in ("fist", "ok")]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    table = read_hands(collection.folder / TABLES[SIGNS])
+    assert sorted(table.label.tolist()) == ["fist"] * 40 + ["ok"] * 40
+    labels = collection.labels(SIGNS)
+    assert sorted(labels) == ["fist", "ok"]
+    assert [labels[int(line[0])] for line in two_model(collection, SIGNS)] == table.label.tolist()
+
+
+def test_a_row_that_a_crash_cut_off_does_not_harm_the_next(collection: Collection) -> None:
+    collection.add(SIGNS, row(seed=1))
+    with (collection.folder / TABLES[SIGNS]).open("a") as file:
+        file.write("fist,camera 0,anna,mon")
+    collection.add(SIGNS, row(seed=2))
+    assert read_hands(collection.folder / TABLES[SIGNS]).at_s.tolist() == pytest.approx([0.1, 0.2])
+
+
+def test_labels_and_rows_stay_in_step(collection: Collection) -> None:
+    for label in ("fist", "ok", "fist"):
+        collection.add(SIGNS, row(label))
+    assert collection.rename_label(SIGNS, "fist", "closed") == 2
+    assert collection.labels(SIGNS) == ["closed", "ok"]
+    assert read_hands(collection.folder / TABLES[SIGNS]).label.tolist() == ["closed", "ok", "closed"]
+    assert collection.remove_label(SIGNS, "closed") == 2
+    assert collection.labels(SIGNS) == ["ok"]
+    assert [line[0] for line in two_model(collection, SIGNS)] == ["0"]
+
+
+def test_mistakes_with_labels_are_one_line(collection: Collection) -> None:
+    collection.add_label(SIGNS, "fist")
+    with pytest.raises(CollectionError, match="there already"):
+        collection.add_label(SIGNS, "fist")
+    with pytest.raises(CollectionError, match="no label 'palm'; known: fist"):
+        collection.rename_label(SIGNS, "palm", "hand")
+    with pytest.raises(CollectionError, match="no label 'palm'"):
+        collection.remove_label(SIGNS, "palm")
+    for label in ("", "a,b", 'say "hi"', "two\nlines", " space"):
+        with pytest.raises(CollectionError, match="is no label"):
+            collection.add_label(SIGNS, label)
+
+
+def test_hands_that_are_none_are_refused() -> None:
+    broken = landmarks()
+    broken[3, 1] = np.nan
+    with pytest.raises(CollectionError, match="finite"):
+        sign_row("fist", ORIGIN, "left", 0.0, 0.75, broken)
+    with pytest.raises(CollectionError, match="no size"):
+        sign_row("fist", ORIGIN, "left", 0.0, 0.75, np.full((21, 3), 0.5, np.float32))
+    with pytest.raises(CollectionError, match="finite"):
+        motion_row("wave", ORIGIN, 0.0, np.full((16, 2), np.inf, np.float32))
+
+
+def test_check_tells_of_thin_labels_and_damage(collection: Collection) -> None:
+    for seed in range(60):
+        collection.add(SIGNS, row(seed=seed))
+    collection.add(SIGNS, row("ok"))
+    complaints = collection.check()
+    assert any("ok: 1 rows" in complaint for complaint in complaints)
+    assert any("fist: shown by one person only" in complaint for complaint in complaints)
+    with (collection.folder / TABLES[SIGNS]).open("a") as file:
+        file.write("fist,1,2\n")
+    assert "columns where the head line has" in collection.check()[0]
+
+
+def write_two_model(folder: Path, text: str, labels: str = "\ufeffOpen\r\nClose\r\n") -> tuple[Path, Path]:
+    (folder / "keypoint.csv").write_text(text, encoding="utf-8", newline="")
+    (folder / "label.csv").write_text(labels, encoding="utf-8", newline="")
+    return folder / "keypoint.csv", folder / "label.csv"
+
+
+def line(number: int, count: int = 42, value: float = 0.5) -> str:
+    rng = np.random.default_rng(number + count)
+    return ",".join([str(number), *(f"{v:.4f}" for v in rng.uniform(-1, 1, count - 1)), str(value)])
+
+
+def test_two_model_tables_come_in_and_go_out(collection: Collection, tmp_path: Path) -> None:
+    files = write_two_model(tmp_path, "\ufeff" + "\r\n".join([line(0), line(1), line(0)]) + "\r\n")
+    assert collection.import_two_model(SIGNS, *files, ORIGIN) == 3
+    table = read_hands(collection.folder / TABLES[SIGNS])
+    assert table.label.tolist() == ["Open", "Close", "Open"]
+    labels = collection.labels(SIGNS)
+    assert collection.export_two_model(SIGNS, tmp_path / "out") == 3
+    with (tmp_path / "out" / TWO_MODEL[SIGNS]).open(newline="") as file:
+        back = list(csv.reader(file))
+    assert [labels[int(one[0])] for one in back] == ["Open", "Close", "Open"]
+    original = np.array(line(0).split(",")[1:], float).reshape(21, 2)
+    relative = original - original[0]
+    np.testing.assert_allclose(np.array(back[0][1:], float), (relative / np.abs(relative).max()).ravel(), atol=1e-3)
+    assert (tmp_path / "out" / LABELS[SIGNS]).read_text().split() == labels
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        pytest.param(line(0) + "\n" + line(1, 40), r"keypoint.csv:2: 41 columns where 43 are expected", id="short"),
+        pytest.param(line(0, value=float("nan")), "not a number", id="NaN"),
+        pytest.param(line(7), "class 7 has no label; the label file has 2", id="class"),
+        pytest.param(line(0).replace("0,", "zero,", 1), "invalid literal", id="text"),
+    ],
+)
+def test_damaged_two_model_tables_change_nothing(
+    collection: Collection, tmp_path: Path, text: str, complaint: str
+) -> None:
+    with pytest.raises(CollectionError, match=complaint):
+        collection.import_two_model(SIGNS, *write_two_model(tmp_path, text), ORIGIN)
+    assert collection.labels(SIGNS) == []
+    assert collection.counts(SIGNS) == {}
