@@ -96,6 +96,7 @@ def run(
     demo_without_devices: Annotated[
         bool, typer.Option("--demo-without-devices", help="Play the demo scene when there is no camera or microphone.")
     ] = False,
+    no_web: Annotated[bool, typer.Option("--no-web", help="Serve no pages.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Watch and listen until the inputs end or Ctrl-C."""
@@ -108,6 +109,8 @@ def run(
     except NothingToWatchError as error:
         fail(str(error))
 
+    web = None if no_web or not settings.web.port else web_server(settings)
+
     def tell(incident: Incident) -> None:
         print(json.dumps(incident_json(incident)) if as_json else incident_line(incident), flush=True)
 
@@ -115,8 +118,14 @@ def run(
         station = make_station(settings, fast=fast, on_transition=tell)
     except SettingsError as error:
         fail(str(error))
+    if web is not None:
+        web.start(station)
     stop_on_signals(station.stop)
-    summary = station.run()
+    try:
+        summary = station.run()
+    finally:
+        if web is not None:
+            web.close()
     if not summary.started:
         raise typer.Exit(WRONG_INPUT)
     typer.echo(
@@ -126,6 +135,17 @@ def run(
     )
     if summary.troubles:
         raise typer.Exit(TROUBLE)
+
+
+def web_server(settings: Settings) -> Any:
+    """What will serve pages and API of a station in the background."""
+    from safety_monitor.web.access import WebError
+    from safety_monitor.web.server import WebServer
+
+    try:
+        return WebServer(settings)
+    except WebError as error:
+        fail(str(error))
 
 
 def stop_on_signals(stop: Callable[[], None]) -> None:
@@ -281,6 +301,43 @@ def settings() -> None:
     from safety_monitor.settings_page import template
 
     print(template())
+
+
+@app.command("password-hash")
+def password_hash(
+    name: Annotated[str, typer.Option(help="Name to sign in with.")] = "admin",
+    role: Annotated[str, typer.Option(help="viewer, operator or admin.")] = "admin",
+) -> None:
+    """Ask for a password, and print the lines for station.toml that let somebody sign in with it."""
+    from safety_monitor.web.access import hash_password
+
+    password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    lines = {"name": name, "role": role, "password_hash": hash_password(password)}
+    print_table("web.users", lines)
+
+
+@app.command("web-token")
+def web_token(
+    name: Annotated[str, typer.Argument(help="What the program is called.")],
+    role: Annotated[str, typer.Option(help="viewer, operator or admin.")] = "viewer",
+) -> None:
+    """Make a token for a program that uses the REST API, and print the lines for station.toml that let it in."""
+    from safety_monitor.web.access import new_token
+
+    token, token_hash = new_token()
+    typer.echo(f"token, shown only now: {token}", err=True)
+    print_table("web.tokens", {"name": name, "role": role, "token_hash": token_hash})
+
+
+def print_table(section: str, values: dict[str, str]) -> None:
+    """A table of station.toml, checked as the settings check it."""
+    try:
+        Settings.model_validate({"web": {section.removeprefix("web."): [values]}})
+    except ValueError:
+        fail(f"'{values['name']}' is not a name, or '{values['role']}' is none of viewer, operator and admin")
+    print(f"[[{section}]]")
+    for key, value in values.items():
+        print(f"{key} = {json.dumps(value)}")
 
 
 def main() -> None:

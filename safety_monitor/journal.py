@@ -29,7 +29,7 @@ from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import MAY_FOLLOW, Evidence, Incident, Sense, State
 
 FILE_NAME = "journal.sqlite"
-VERSION = 1
+VERSION = 2
 """Of the tables; kept in the file as `PRAGMA user_version`."""
 STALE = "of an earlier run: too late to be of use"
 
@@ -74,7 +74,10 @@ class IncidentRow(_Table):
     """One row an incident, as it stands now."""
 
     __tablename__ = "incidents"
-    __table_args__ = (Index("incidents_by_time", "kind", "opened_at"),)
+    __table_args__ = (
+        Index("incidents_by_time", "kind", "opened_at"),
+        Index("incidents_by_state", "kind", "state", "opened_at"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str]
@@ -175,6 +178,25 @@ class Transition:
     confidence: float
     reason: str
     by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which incidents are wanted; what is None or empty does not matter.
+
+    Attributes:
+        state: where they stand.
+        sense: one that gave evidence.
+        label: something that was noticed.
+        since: they opened at this moment or later; UTC if it has no zone.
+        until: they opened before this moment; UTC if it has no zone.
+    """
+
+    state: State | None = None
+    sense: Sense | None = None
+    label: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,6 +444,52 @@ class Journal:
             ).all()
             return [_entry(session, row, covert=False) for row in rows]
 
+    def search(self, search: Search, after: str = "", limit: int = 50) -> tuple[Sequence[Entry], str | None]:
+        """Some of the incidents that are wanted, newest first; as fast for the last page as for the first.
+
+        Args:
+            search: which.
+            after: where the page before ended; empty for the first.
+            limit: at most so many.
+
+        Returns:
+            The incidents, and what to give as `after` for the next ones; None if there are none.
+
+        Raises:
+            JournalError: `after` is none of what this gives.
+        """
+        wanted = select(IncidentRow).where(IncidentRow.kind == "alarm")
+        if search.state is not None:
+            wanted = wanted.where(IncidentRow.state == search.state)
+        if search.sense is not None:
+            wanted = wanted.where(IncidentRow.senses.contains(json.dumps(search.sense), autoescape=True))
+        if search.label:
+            wanted = wanted.where(IncidentRow.labels.contains(json.dumps(search.label), autoescape=True))
+        if search.since is not None:
+            wanted = wanted.where(IncidentRow.opened_at >= _iso(_utc_seconds(search.since)))
+        if search.until is not None:
+            wanted = wanted.where(IncidentRow.opened_at < _iso(_utc_seconds(search.until)))
+        if after:
+            opened_at, tilde, incident_id = after.partition("~")
+            if not tilde:
+                raise JournalError(f"'{after}' is not where a page ended")
+            wanted = wanted.where(
+                IncidentRow.opened_at <= opened_at,
+                or_(IncidentRow.opened_at < opened_at, IncidentRow.id > incident_id),
+            )
+        with self._reading() as session:
+            order = (IncidentRow.opened_at.desc(), IncidentRow.id)
+            rows = session.scalars(wanted.order_by(*order).limit(limit + 1)).all()
+            older = f"{rows[limit - 1].opened_at}~{rows[limit - 1].id}" if len(rows) > limit else None
+            return [_entry(session, row, covert=False) for row in rows[:limit]], older
+
+    def count_by_state(self) -> dict[State, int]:
+        """How many incidents there are in each state."""
+        counted = select(IncidentRow.state, func.count()).where(IncidentRow.kind == "alarm")
+        with self._reading() as session:
+            counts = dict(session.execute(counted.group_by(IncidentRow.state)).tuples().all())
+        return {state: counts.get(state, 0) for state in State}
+
     def due(self, channel: str, limit: int = 1) -> Sequence[Job]:
         """What is to be done now by a channel: what is new first, then what failed before, then what is followed."""
         with self._reading() as session:
@@ -586,7 +654,7 @@ class Journal:
                 update(DeliveryRow).where(DeliveryRow.due_at > now, DeliveryRow.turn == Turn.RETRY).values(due_at=now)
             )
             return session.scalars(
-                select(DeliveryRow.key).where(DeliveryRow.due_at <= now, DeliveryRow.turn != Turn.TAKEN)
+                select(DeliveryRow.key).where(DeliveryRow.due_at <= now, DeliveryRow.nature != Nature.SOUND)
             ).all()
 
     def drop(self, key: str) -> None:
@@ -763,8 +831,12 @@ def _migrate(session: Session) -> None:
         raise JournalError(f"it was written by a newer program (version {version}); this one knows {VERSION}")
     if version == VERSION:
         return
-    _upgrade(session)
+    if version == 0:
+        _upgrade(session)
     _Table.metadata.create_all(session.connection())
+    session.execute(
+        text("CREATE INDEX IF NOT EXISTS incidents_by_state ON incidents (kind, state, opened_at)")  # new in version 2
+    )
     session.execute(text(f"PRAGMA user_version = {VERSION}"))
 
 
@@ -801,6 +873,15 @@ def is_immediate(planned: Planned) -> bool:
 
 def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def _utc_seconds(moment: datetime) -> float:
+    """Seconds since 1970, within what can be written as a date."""
+    zoned = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    try:
+        return min(max(zoned.timestamp(), 0.0), 253_402_300_799.0)
+    except (OverflowError, ValueError):
+        return 0.0
 
 
 def _set(row: IncidentRow, incident: Incident, now: float) -> None:

@@ -15,6 +15,7 @@ from safety_monitor.config import Settings
 from safety_monitor.demo import open_demo_camera, open_demo_sound
 from safety_monitor.emergency import EmergencyGestures, scream_evidence, unknown_labels
 from safety_monitor.incident import Moment, Sense
+from safety_monitor.live import LiveView
 from safety_monitor.station import ReadySense, RunningSense, SenseError
 
 DEMO = "demo"
@@ -69,7 +70,7 @@ def load_picture_reader(settings: Settings) -> PictureReader:
         raise SenseError(str(error)) from None
 
 
-def load_hearing(settings: Settings, *, fast: bool, deaf: Deaf) -> ReadySense:
+def load_hearing(settings: Settings, *, fast: bool, deaf: Deaf, view: LiveView) -> ReadySense:
     """The ears of a station, loaded; `deaf` is asked only of live sources: a recording cannot hear the station."""
     detector = ScreamDetector(load_scream_classifier(settings))
     name = settings.microphone.source
@@ -82,12 +83,12 @@ def load_hearing(settings: Settings, *, fast: bool, deaf: Deaf) -> ReadySense:
         except SoundError as error:
             raise SenseError(str(error)) from None
         blocks = (silenced(block, deaf, start) for block in source) if source.live else iter(source)
-        return RunningSense(source.name, source.live, _heard(hear(blocks, detector)), source.close)
+        return RunningSense(source.name, source.live, _heard(hear(blocks, detector), view), source.close)
 
     return ReadySense(Sense.AUDIO, open_source)
 
 
-def load_seeing(settings: Settings, *, fast: bool) -> ReadySense:
+def load_seeing(settings: Settings, *, fast: bool, view: LiveView) -> ReadySense:
     """The eyes of a station, loaded."""
     detector = load_gesture_detector(settings)
     name = settings.camera.source
@@ -101,7 +102,7 @@ def load_seeing(settings: Settings, *, fast: bool) -> ReadySense:
         except CameraError as error:
             raise SenseError(str(error)) from None
         gestures = EmergencyGestures(settings.emergency.gestures)
-        return RunningSense(source.name, source.live, _seen(see(source, detector), gestures), source.close)
+        return RunningSense(source.name, source.live, _seen(see(source, detector, view.saw), gestures), source.close)
 
     return ReadySense(Sense.GESTURE, open_source, detector.close)
 
@@ -113,10 +114,16 @@ def hear(blocks: Iterable[Block], detector: ScreamDetector) -> Iterator[SoundRea
     yield from detector.flush()
 
 
-def see(frames: Iterable[Frame], detector: GestureDetector) -> Iterator[tuple[float, list[HandReading]]]:
-    """The time of each frame of a source, and the readings of the hands in it."""
+def see(
+    frames: Iterable[Frame],
+    detector: GestureDetector,
+    saw: Callable[[Frame, list[HandReading]], None] = lambda frame, readings: None,
+) -> Iterator[tuple[float, list[HandReading]]]:
+    """The time of each frame of a source, and the readings of the hands in it; `saw` is told of both."""
     for frame in frames:
-        yield frame.at_s, detector.see(frame)
+        readings = detector.see(frame)
+        saw(frame, readings)
+        yield frame.at_s, readings
 
 
 def silenced(block: Block, deaf: Deaf, start: float) -> Block:
@@ -138,9 +145,10 @@ def gesture_moment(at_s: float, readings: Iterable[HandReading], gestures: Emerg
     return Moment(Sense.GESTURE, at_s, evidence)
 
 
-def _heard(readings: Iterator[SoundReading]) -> Iterator[Moment]:
+def _heard(readings: Iterator[SoundReading], view: LiveView) -> Iterator[Moment]:
     try:
         for reading in readings:
+            view.heard(reading)
             yield sound_moment(reading)
     except SoundError as error:
         raise SenseError(str(error)) from None

@@ -35,7 +35,7 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
     """The process's environment with a home of its own, without settings and without a sound device."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("SAFETY_MONITOR_")}
     cache = {key: value for key, value in os.environ.items() if key == "SAFETY_MONITOR_CACHE"}
-    return {**kept, **cache, "SAFETY_MONITOR_HOME": str(home), **variables}
+    return {**kept, **cache, "SAFETY_MONITOR_HOME": str(home), "SAFETY_MONITOR_WEB__PORT": "0", **variables}
 
 
 def safety_monitor(home: Path, *arguments: str | Path, **variables: str) -> Result:
@@ -105,7 +105,7 @@ def running(home: Path, *arguments: str | Path, environ: Mapping[str, str], **va
     home.mkdir(parents=True, exist_ok=True)
     with subprocess.Popen(
         [str(PROGRAM), "run", "--json", *map(str, arguments)],
-        env={**environ, "SAFETY_MONITOR_HOME": str(home), **variables},
+        env={**environ, "SAFETY_MONITOR_HOME": str(home), "SAFETY_MONITOR_WEB__PORT": "0", **variables},
         cwd=home,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

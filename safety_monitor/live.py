@@ -1,0 +1,291 @@
+"""What the station hears and sees now, for whoever looks.
+
+`LiveView` keeps the newest and the last minute of what the station tells it, bounded however long it runs. A picture is
+kept as the frame that the camera gave, without a copy: what somebody wants to look at is made of it by the one who
+looks.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from audio.detector import SoundReading
+from gesture.capture import Frame
+from gesture.detector import HandReading
+from safety_monitor.fusion import FusionRules
+from safety_monitor.incident import OPEN, Incident, Moment, Sense, State
+
+BUCKET_S = 0.5
+BUCKETS = 120
+"""The last minute, in the highest probability of each half second."""
+NEAR = 0.30
+"""A probability from here on that leads to no incident is a near miss."""
+NEAR_OVER_S = 3.0
+"""A near miss is over when nothing came near for so long."""
+NEAR_KEPT = 20
+QUIET_S = 5.0
+"""A live sense that says nothing for so long is not well."""
+
+
+@dataclass(frozen=True, slots=True)
+class SenseHealth:
+    """How a sense is.
+
+    Attributes:
+        name: of its source; empty until that was opened.
+        live: whether time goes on by itself there.
+        trouble: what is wrong, one line; empty if nothing is.
+        last: `time.monotonic()` of its last moment.
+    """
+
+    name: str = ""
+    live: bool = False
+    trouble: str = "not opened yet"
+    last: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A frame, what was seen in it, and its number, which grows."""
+
+    number: int
+    frame: Frame
+    hands: tuple[HandReading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """Something came near an alarm.
+
+    Attributes:
+        at: UTC, when it was strongest.
+        label: what was noticed.
+        probability: its highest.
+        reason: why there was no alarm, for people.
+    """
+
+    at: datetime
+    label: str
+    probability: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that is known at one moment.
+
+    Attributes:
+        armed: whether incidents are confirmed.
+        health: of each sense.
+        sound: the newest reading; None before the first.
+        hands: of the newest picture.
+        minute: by label, the highest probability in each half second of the last minute, oldest first; None where
+            nothing was judged.
+        near_misses: newest first.
+        incident: the open one that may be seen.
+        deaf: whether the microphone is ignored, because the station itself sounds.
+    """
+
+    armed: bool
+    health: Mapping[Sense, SenseHealth]
+    sound: SoundReading | None
+    hands: tuple[HandReading, ...]
+    minute: Mapping[str, tuple[float | None, ...]]
+    near_misses: tuple[NearMiss, ...]
+    incident: Incident | None
+    deaf: bool
+
+
+@dataclass(slots=True)
+class _Near:
+    """Something that is near an alarm now."""
+
+    label: str
+    peak: float
+    at: datetime
+    last: float
+    confirmed: bool
+    armed: bool
+
+
+@dataclass(slots=True)
+class LiveView:
+    """Keeps what the station tells it, from any thread, and gives it to whoever asks.
+
+    Args:
+        rules: of fusion, to say why there was no alarm.
+        senses: those that the station has.
+        deaf: whether the microphone is ignored at a moment of `time.monotonic()`.
+        clock: seconds, never set back.
+        now: UTC.
+    """
+
+    rules: FusionRules
+    senses: Sequence[Sense]
+    deaf: Callable[[float], bool] = lambda at: False
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ready: threading.Event = field(default_factory=threading.Event)
+    """Set when every sense was opened once, or one of them cannot be."""
+    _armed: bool = True
+    _health: dict[Sense, SenseHealth] = field(default_factory=dict)
+    _sound: SoundReading | None = None
+    _picture: Picture | None = None
+    _buckets: deque[tuple[int, dict[str, float]]] = field(default_factory=lambda: deque(maxlen=BUCKETS))
+    _near: dict[str, _Near] = field(default_factory=dict)
+    _near_misses: deque[NearMiss] = field(default_factory=lambda: deque(maxlen=NEAR_KEPT))
+    _incident: Incident | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._health = {sense: SenseHealth() for sense in self.senses}
+
+    def opened(self, sense: Sense, name: str, live: bool) -> None:
+        """A sense has opened its source."""
+        with self._lock:
+            self._health[sense] = SenseHealth(name, live, "", self.clock())
+            everything = all(health.name for health in self._health.values())
+        if everything:
+            self.ready.set()
+
+    def broke(self, sense: Sense, text: str) -> None:
+        """A sense's source broke, or could not be opened."""
+        with self._lock:
+            self._health[sense] = replace(self._health[sense], trouble=text)
+        self.ready.set()
+
+    def heard(self, reading: SoundReading) -> None:
+        """What hearing says."""
+        with self._lock:
+            self._sound = reading
+
+    def saw(self, frame: Frame, readings: Sequence[HandReading]) -> None:
+        """A picture, and what seeing says of its hands."""
+        with self._lock:
+            number = self._picture.number + 1 if self._picture else 1
+            self._picture = Picture(number, frame, tuple(readings))
+
+    def judged(self, moment: Moment) -> None:
+        """A moment has been taken into account."""
+        now = self.clock()
+        with self._lock:
+            self._health[moment.sense] = replace(self._health[moment.sense], last=now)
+            bucket = int(now / BUCKET_S)
+            if not self._buckets or self._buckets[-1][0] != bucket:
+                self._buckets.append((bucket, {}))
+            highest = self._buckets[-1][1]
+            if moment.sense is Sense.GESTURE and not moment.evidence:
+                highest.setdefault("", 0.0)  # it looked, and saw nothing
+            for piece in moment.evidence:
+                highest[piece.label] = max(highest.get(piece.label, 0.0), piece.probability)
+                if piece.probability >= NEAR:
+                    self._come_near(piece.label, piece.probability, now)
+            self._settle_near(now)
+
+    def moved(self, incident: Incident) -> None:
+        """An incident that may be seen has changed its state."""
+        with self._lock:
+            self._incident = incident if incident.state in OPEN else None
+            if incident.state is State.CONFIRMED:
+                for near in self._near.values():
+                    near.confirmed = True
+
+    def switched(self, armed: bool) -> None:
+        """The station was armed or disarmed."""
+        with self._lock:
+            self._armed = armed
+
+    @property
+    def picture(self) -> Picture | None:
+        """The newest picture."""
+        return self._picture
+
+    def snapshot(self) -> Snapshot:
+        """All that is known now."""
+        now = self.clock()
+        deaf = self.deaf(now)
+        with self._lock:
+            self._settle_near(now)
+            return Snapshot(
+                armed=self._armed,
+                health=dict(self._health),
+                sound=self._sound,
+                hands=self._picture.hands if self._picture else (),
+                minute=self._minute(now),
+                near_misses=tuple(reversed(self._near_misses)),
+                incident=self._incident,
+                deaf=deaf,
+            )
+
+    def troubles(self) -> list[str]:
+        """What is wrong with the senses, a line each; none if all is well."""
+        now = self.clock()
+        with self._lock:
+            return [
+                text
+                for sense, health in self._health.items()
+                if (text := trouble_of(sense, health, now - health.last)) != ""
+            ]
+
+    def _minute(self, now: float) -> dict[str, tuple[float | None, ...]]:
+        newest = int(now / BUCKET_S)
+        by_number = {number: highest for number, highest in self._buckets if newest - number < BUCKETS}
+        labels = sorted({label for highest in by_number.values() for label in highest if label})
+        rows: dict[str, tuple[float | None, ...]] = {}
+        for label in labels:
+            empty = None if label == "scream" else 0.0  # a gesture that nobody makes is not evidence at all
+            rows[label] = tuple(
+                by_number[number].get(label, empty) if number in by_number else None
+                for number in range(newest - BUCKETS + 1, newest + 1)
+            )
+        return rows
+
+    def _come_near(self, label: str, probability: float, now: float) -> None:
+        near = self._near.get(label)
+        if near is None:
+            confirmed = self._incident is not None and self._incident.state is not State.PENDING
+            near = self._near[label] = _Near(label, 0.0, self.now(), now, confirmed, self._armed)
+        near.last = now
+        if probability > near.peak:
+            near.peak, near.at, near.armed = probability, self.now(), self._armed
+
+    def _settle_near(self, now: float) -> None:
+        for label, near in list(self._near.items()):
+            if now - near.last < NEAR_OVER_S:
+                continue
+            del self._near[label]
+            if not near.confirmed:
+                reason = why_no_alarm(near.peak, self.rules, armed=near.armed)
+                self._near_misses.append(NearMiss(near.at, label, near.peak, reason))
+
+
+def trouble_of(sense: Sense, health: SenseHealth, quiet_s: float) -> str:
+    """What is wrong with a sense, one line; empty if nothing is."""
+    if health.trouble:
+        return f"{sense}: {health.trouble}"
+    if health.live and quiet_s > QUIET_S:
+        return f"{sense}: {health.name} has said nothing for {quiet_s:.0f} s"
+    return ""
+
+
+def why_no_alarm(peak: float, rules: FusionRules, *, armed: bool) -> str:
+    """Why something that came near an alarm was none, with the numbers.
+
+    Args:
+        peak: its highest probability.
+        rules: of fusion.
+        armed: whether the station was, then.
+    """
+    if not armed:
+        return "the station was disarmed"
+    if peak < rules.weak:
+        return f"{peak:.2f} is below {rules.weak:.2f}, from where on evidence counts"
+    if peak < rules.threshold:
+        return (
+            f"{peak:.2f} is below the threshold {rules.threshold:.2f}, "
+            f"and the other sense gave too little within {rules.window_s:g} s"
+        )
+    return f"{peak:.2f} belongs to an incident that was called off less than {rules.cool_down_s:g} s before"

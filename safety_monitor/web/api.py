@@ -1,0 +1,317 @@
+"""The REST API, `/api/v1`."""
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import UploadFile
+
+from safety_monitor.config import Role
+from safety_monitor.incident import Sense, State
+from safety_monitor.journal import DeliveryState, Entry, JournalError, Search
+from safety_monitor.web.access import Visitor
+from safety_monitor.web.analysis_process import AnalysisError
+from safety_monitor.web.metrics import metrics_text
+from safety_monitor.web.site import Site
+from safety_monitor.web.upload import HEAD, KINDS, shown_name, suffix_of
+
+UPLOAD_S = 600.0
+"""Longest time for an upload to arrive."""
+WAITING = 4
+"""Most uploads that wait for their turn or are judged."""
+
+Found = TypeVar("Found")
+Id = Annotated[str, Field(min_length=1, max_length=36, pattern=r"^[0-9A-Za-z-]+$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class EvidenceOut(_Model):
+    """One reading that speaks for an emergency."""
+
+    sense: Sense
+    label: str
+    probability: float
+    at_s: float
+
+
+class TransitionOut(_Model):
+    """One step of an incident's life."""
+
+    state: State
+    at: str
+    at_s: float
+    confidence: float
+    reason: str
+    by: str
+
+
+class DeliveryOut(_Model):
+    """What became of one action."""
+
+    key: str
+    channel: str
+    kind: str
+    state: DeliveryState
+    attempts: int
+    changed_at: str
+    due_at: str | None
+    detail: str
+
+
+class IncidentOut(_Model):
+    """An incident with all that belongs to it; times with a date are UTC."""
+
+    incident: str
+    state: State
+    at_s: float
+    senses: list[Sense]
+    labels: list[str]
+    confidence: float
+    reason: str
+    evidence: list[EvidenceOut]
+    opened_at: str
+    changed_at: str
+    source: str
+    transitions: list[TransitionOut]
+    deliveries: list[DeliveryOut]
+
+
+class IncidentPage(BaseModel):
+    """Some incidents, newest first."""
+
+    incidents: list[IncidentOut]
+    older: str | None
+    """Give it as `after` to get the next, older ones; null if there are none."""
+
+
+class Decision(BaseModel):
+    """What somebody who acknowledges or cancels says."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+class Health(BaseModel):
+    """How the station is."""
+
+    ok: bool
+    armed: bool
+    reasons: list[str]
+
+
+class Armed(BaseModel):
+    """Whether what the station notices can become an incident."""
+
+    armed: bool
+
+
+class Problem(BaseModel):
+    """What is wrong with a request."""
+
+    detail: Any
+
+
+def entry_out(entry: Entry) -> IncidentOut:
+    """A journal entry as the API gives it."""
+    incident = entry.incident
+    return IncidentOut(
+        incident=incident.id,
+        state=incident.state,
+        at_s=incident.at_s,
+        senses=list(incident.senses),
+        labels=list(incident.labels),
+        confidence=incident.confidence,
+        reason=incident.reason,
+        evidence=[EvidenceOut.model_validate(piece) for piece in incident.evidence],
+        opened_at=entry.opened_at,
+        changed_at=entry.changed_at,
+        source=entry.source,
+        transitions=[TransitionOut.model_validate(step) for step in entry.transitions],
+        deliveries=[DeliveryOut.model_validate(delivery) for delivery in entry.deliveries],
+    )
+
+
+def needs(role: Role) -> Any:
+    """A dependency that lets only those pass who have at least this role."""
+
+    def check(request: Request) -> Visitor:
+        visitor: Visitor = request.state.visitor
+        if not visitor.may(role):
+            raise HTTPException(403, f"needs the role {role}; you are {visitor.role}")
+        return visitor
+
+    return Depends(check)
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": text}
+    for status, text in ((401, "Not signed in"), (403, "Not allowed"), (413, "Too large"), (421, "Not its name"))
+}
+
+
+def make_api(site: Site) -> APIRouter:
+    """The routes over a site."""
+    api = APIRouter(prefix="/api/v1", responses=REFUSALS)
+    places = asyncio.Semaphore(WAITING)
+    missing: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "No such incident"}}
+    refused: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "Its state does not allow it"}}
+
+    @api.get("/health", responses={503: {"model": Health, "description": "Something is wrong"}})
+    def health(response: Response) -> Health:
+        """How the station is: 200 if all is well, 503 with the reasons if not."""
+        reasons = site.troubles()
+        if reasons:
+            response.status_code = 503
+        return Health(ok=not reasons, armed=site.station.armed, reasons=reasons)
+
+    @api.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    def metrics() -> Response:
+        """Figures for Prometheus."""
+        text, kind = metrics_text(site)
+        return Response(text, headers={"Content-Type": kind})
+
+    @api.get("/incidents")
+    def incidents(
+        state: Annotated[State | None, Query(description="Where they stand")] = None,
+        sense: Annotated[Sense | None, Query(description="A sense that gave evidence")] = None,
+        label: Annotated[str, Query(max_length=64, description="What was noticed")] = "",
+        since: Annotated[datetime | None, Query(description="Not before; UTC if it has no zone")] = None,
+        until: Annotated[datetime | None, Query(description="Before; UTC if it has no zone")] = None,
+        after: Annotated[str, Query(max_length=100, description="`older` of the page before")] = "",
+        limit: Annotated[int, Query(ge=1, le=200, description="At most so many")] = 50,
+    ) -> IncidentPage:
+        """Incidents, newest first."""
+        search = Search(state, sense, label, since, until)
+        entries, older = in_journal(lambda: site.journal.search(search, after, limit), 422)
+        return IncidentPage(incidents=[entry_out(entry) for entry in entries], older=older)
+
+    @api.get("/incidents/{incident}", responses=missing)
+    def incident(incident: Id) -> IncidentOut:
+        """One incident; its id may be shortened while it is unique."""
+        return entry_out(in_journal(lambda: site.journal.show(incident), 404))
+
+    @api.post("/incidents/{incident}/ack", responses=missing | refused)
+    def acknowledge(
+        incident: Id, visitor: Annotated[Visitor, needs("operator")], decision: Decision | None = None
+    ) -> IncidentOut:
+        """Take an incident on: alarm and voice end, help stays called."""
+        return decide(incident, State.ACKNOWLEDGED, visitor, decision)
+
+    @api.post("/incidents/{incident}/cancel", responses=missing | refused)
+    def cancel(
+        incident: Id, visitor: Annotated[Visitor, needs("operator")], decision: Decision | None = None
+    ) -> IncidentOut:
+        """Call an incident off: it was a false alarm."""
+        return decide(incident, State.CANCELLED, visitor, decision)
+
+    @api.post("/arm", dependencies=[needs("operator")])
+    def arm() -> Armed:
+        """From now on what is noticed becomes an incident."""
+        site.station.arm(True)
+        return Armed(armed=site.station.armed)
+
+    @api.post("/disarm", dependencies=[needs("operator")])
+    def disarm() -> Armed:
+        """From now on the station only hears and sees; it is armed again when it starts anew."""
+        site.station.arm(False)
+        return Armed(armed=site.station.armed)
+
+    @api.post(
+        "/analyze",
+        dependencies=[needs("operator")],
+        responses={
+            408: {"model": Problem, "description": "It arrives too slowly"},
+            415: {"model": Problem, "description": "No recording that can be judged"},
+            422: {"model": Problem, "description": "It cannot be decoded, or not within the limits"},
+            429: {"model": Problem, "description": "Too many are waiting"},
+        },
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "multipart/form-data": {
+                        "schema": {
+                            "type": "object",
+                            "properties": {"file": {"type": "string", "format": "binary"}},
+                            "required": ["file"],
+                        }
+                    }
+                },
+            }
+        },
+    )
+    async def analyze(request: Request) -> dict[str, Any]:
+        """Judge a recording or picture: what `safety-monitor analyze --json` says of it."""
+        if places.locked():
+            raise HTTPException(429, "too many recordings are waiting; try again later", {"Retry-After": "10"})
+        async with places:
+            return await judge_upload(site, request)
+
+    def decide(incident: str, state: State, visitor: Visitor, decision: Decision | None) -> IncidentOut:
+        in_journal(lambda: site.journal.show(incident), 404)
+        said = decision.reason.strip() if decision else ""
+        reason = f"by {visitor.name}" + (f": {said}" if said else "")
+        decided = in_journal(lambda: site.journal.decide(incident, state, reason), 409)
+        return entry_out(in_journal(lambda: site.journal.show(decided.id), 404))
+
+    return api
+
+
+def in_journal(use: Callable[[], Found], status: int) -> Found:
+    """What `use` gives; a refusal of the journal becomes an answer with this status."""
+    try:
+        return use()
+    except JournalError as error:
+        raise HTTPException(status, str(error)) from None
+
+
+async def judge_upload(site: Site, request: Request) -> dict[str, Any]:
+    """Take the recording out of a request, and judge it.
+
+    Raises:
+        HTTPException: it is none, or it cannot be judged.
+    """
+    try:
+        async with asyncio.timeout(UPLOAD_S), request.form(max_files=1, max_fields=0) as form:
+            upload = form.get("file")
+            if not isinstance(upload, UploadFile):
+                raise HTTPException(422, "needs a form field 'file' with a recording")
+            return await asyncio.to_thread(judge_stored, site, upload)
+    except TimeoutError:
+        raise HTTPException(408, f"it took longer than {UPLOAD_S:g} s to arrive", {"Connection": "close"}) from None
+
+
+def judge_stored(site: Site, upload: UploadFile) -> dict[str, Any]:
+    """Judge an upload that has arrived; blocks.
+
+    Raises:
+        HTTPException: it is no recording, or it cannot be judged.
+    """
+    head = upload.file.read(HEAD)
+    suffix = suffix_of(head)
+    if suffix is None:
+        raise HTTPException(415, f"not a recording or picture that can be judged; it takes {KINDS}")
+    upload.file.seek(0)
+    name = shown_name(upload.filename)
+    with tempfile.NamedTemporaryFile(prefix="safety-monitor-", suffix=suffix) as copy:
+        while piece := upload.file.read(1 << 20):
+            copy.write(piece)
+        copy.flush()
+        try:
+            result = site.analyses.judge(Path(copy.name))
+        except AnalysisError as error:
+            raise HTTPException(422, f"{name}: {error}") from None
+    if "error" in result:
+        result["error"] = str(result["error"]).replace(copy.name, name)
+    if "label" not in result:
+        raise HTTPException(422, result["error"])
+    return result | {"file": name}

@@ -1,0 +1,152 @@
+"""What every request passes before it reaches a page or the API: host, origin, session, size, headers.
+
+Requests that change something, and web sockets, must come from the station's own pages or from a program: a browser
+tells by `Sec-Fetch-Site` and `Origin` where a request comes from, and another site's is refused. A station without
+users answers only to its local names, so that no other site can pass for it by pointing its own name here.
+"""
+
+import ipaddress
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import quote, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from safety_monitor.web.access import LOCAL, Access, Visitor
+
+COOKIE = "safety_monitor_session"
+PUBLIC = frozenset({"/login"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+TOO_LARGE = "larger than this station takes"
+SMALL = 1 << 20
+"""Bytes of a request that is no upload."""
+
+POLICY = (
+    "default-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; "
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(self), geolocation=(self)",
+}
+
+
+class Guard:
+    """ASGI middleware; see the module's text.
+
+    Args:
+        app: what is guarded.
+        access: who may do what.
+        uploads: bytes that a request may have, by path, where it is not `SMALL`.
+        https: whether the pages are served over HTTPS.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, uploads: dict[str, int], *, https: bool) -> None:
+        self._app = app
+        self._access = access
+        self._uploads = uploads
+        self._headers = HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if https else {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let it through, or answer."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+
+        async def dressed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+                if not scope["path"].startswith("/_nicegui/"):
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            await refusal(scope, receive, dressed)
+            return
+        await self._app(scope, self._counted(scope, receive), dressed)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        """What is answered instead; None if the request may pass. Sets `scope["state"]["visitor"]`."""
+        headers = Headers(scope=scope)
+        if self._access.open and not _is_local(headers.get("host", "")):
+            return _problem(421, "this station answers only to localhost: it has no users")
+        changes = scope["type"] == "websocket" or scope["method"] not in SAFE
+        if changes and not _own_site(headers):
+            return _problem(403, "the request comes from another site")
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > self._limit(scope):
+            return _problem(413, TOO_LARGE, {"Connection": "close"})
+        visitor = self._visitor(headers)
+        scope.setdefault("state", {})["visitor"] = visitor
+        if visitor is not None or scope["path"] in PUBLIC:
+            return None
+        if scope["type"] == "http" and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
+            return RedirectResponse(f"/login?then={quote(scope['path'])}", 303)
+        return _problem(401, "sign in, or send an API token", {"WWW-Authenticate": "Bearer"})
+
+    def _visitor(self, headers: Headers) -> Visitor | None:
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            return self._access.of_token(token.strip())
+        return self._access.of_session(session_key(headers))
+
+    def _limit(self, scope: Scope) -> int:
+        return self._uploads.get(scope["path"], SMALL)
+
+    def _counted(self, scope: Scope, receive: Receive) -> Receive:
+        """Receives the request's body, and no more of it than there may be."""
+        if scope["type"] != "http":
+            return receive
+        limit = self._limit(scope)
+        taken = 0
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > limit:
+                raise HTTPException(413, TOO_LARGE, {"Connection": "close"})
+            return message
+
+        return counted
+
+
+def session_key(headers: Headers) -> str:
+    """The key in the session cookie; empty if there is none."""
+    try:
+        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return cookie.value if cookie else ""
+
+
+def _own_site(headers: Headers) -> bool:
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == headers.get("host", "")
+
+
+def _is_local(host: str) -> bool:
+    """Whether a Host header names this machine."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name in LOCAL or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _problem(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"detail": text}, status, headers)

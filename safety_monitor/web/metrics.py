@@ -1,0 +1,52 @@
+"""Figures of the station in the text format of Prometheus."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
+
+from safety_monitor.live import trouble_of
+from safety_monitor.web.site import Site
+
+
+class _Figures(Collector):
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def collect(self) -> Iterator[Metric]:
+        """All figures, as they are now."""
+        view, now = self._site.view.snapshot(), self._site.view.clock()
+        prefix = "safety_monitor"
+        yield GaugeMetricFamily(f"{prefix}_armed", "1 if incidents are confirmed", float(view.armed))
+        yield GaugeMetricFamily(f"{prefix}_healthy", "1 if nothing is wrong", float(not self._site.troubles()))
+        well = GaugeMetricFamily(f"{prefix}_sense_healthy", "1 if the sense works", labels=["sense"])
+        age = GaugeMetricFamily(
+            f"{prefix}_sense_quiet_seconds", "Since the sense last said something", labels=["sense"]
+        )
+        for sense, health in view.health.items():
+            well.add_metric([sense], float(not trouble_of(sense, health, now - health.last)))
+            if health.name:
+                age.add_metric([sense], now - health.last)
+        yield well
+        yield age
+        if view.sound is not None:
+            level = view.sound.level_dbfs
+            yield GaugeMetricFamily(f"{prefix}_sound_level_dbfs", "Level of the microphone", level)
+        latest = GaugeMetricFamily(f"{prefix}_probability", "Newest probability", labels=["label"])
+        for label, row in view.minute.items():
+            if (newest := next((each for each in reversed(row) if each is not None), None)) is not None:
+                latest.add_metric([label], newest)
+        yield latest
+        incidents = GaugeMetricFamily(f"{prefix}_incidents", "Incidents in the journal", labels=["state"])
+        for state, count in self._site.journal.count_by_state().items():
+            incidents.add_metric([state], count)
+        yield incidents
+
+
+def metrics_text(site: Site) -> tuple[bytes, str]:
+    """The figures, and the content type of that text."""
+    registry = CollectorRegistry()
+    registry.register(_Figures(site))
+    return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4

@@ -1,0 +1,128 @@
+"""Serves pages and API from the station's own process, in a thread of its own."""
+
+import logging
+import socket
+import ssl
+import threading
+from typing import Protocol
+
+from safety_monitor.config import Settings
+from safety_monitor.station import Station
+from safety_monitor.web.access import Access, WebError, check_exposure
+from safety_monitor.web.analysis_process import Analyses
+from safety_monitor.web.site import Site
+
+log = logging.getLogger(__name__)
+
+READY_S = 10.0
+"""The pages are not loaded before all senses run, so that nothing delays those; but after so long in any case."""
+CLOSE_S = 5.0
+
+
+class _Server(Protocol):
+    should_exit: bool
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until `should_exit`."""
+
+
+class WebServer:
+    """A bound socket at first; pages behind it as soon as the station's senses run.
+
+    Args:
+        settings: of the station.
+
+    Raises:
+        WebError: the address cannot be served on, or not in safety.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        check_exposure(settings.web)
+        self._settings = settings
+        self._socket = _bound(settings.web.host, settings.web.port)
+        self._check_certificate()
+        self._analyses = Analyses(settings, settings.web.analysis_limit_s)
+        self._closing = threading.Event()
+        self._server: _Server | None = None
+        self._station: Station | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def address(self) -> str:
+        """Where to point a browser."""
+        host, port = self._socket.getsockname()[:2]
+        scheme = "https" if self._settings.web.certificate else "http"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+    def start(self, station: Station) -> None:
+        """Begin to serve a station, in the background."""
+        self._station = station
+        self._thread = threading.Thread(target=self._serve, args=(station,), name="web", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End it; waits a few seconds at most."""
+        self._closing.set()
+        self._analyses.close()
+        if self._server is not None:
+            self._server.should_exit = True
+        if self._station is not None and self._thread is not None:
+            self._station.view.ready.set()
+            self._thread.join(CLOSE_S)
+        self._socket.close()
+
+    def _serve(self, station: Station) -> None:
+        station.view.ready.wait(READY_S)
+        if self._closing.is_set():
+            return
+        try:
+            self._server = self._make_server(station)
+            log.info("pages: %s", self.address)
+            if not self._closing.is_set():
+                self._server.run(sockets=[self._socket])
+        except Exception:
+            log.exception("the pages ended in an unforeseen way; the station goes on without them")
+
+    def _make_server(self, station: Station) -> _Server:
+        import uvicorn
+
+        from safety_monitor.web.app import make_app
+
+        web = self._settings.web
+        site = Site(self._settings, station, station.view, station.journal, Access(web), self._analyses)
+        return uvicorn.Server(
+            uvicorn.Config(
+                make_app(site),
+                loop="asyncio",
+                lifespan="on",
+                log_config=None,
+                log_level=logging.WARNING,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=15,
+                timeout_graceful_shutdown=1,
+                ws_max_size=1 << 20,
+                ssl_certfile=str(web.certificate) if web.certificate else None,
+                ssl_keyfile=str(web.key) if web.key else None,
+            )
+        )
+
+    def _check_certificate(self) -> None:
+        web = self._settings.web
+        if web.certificate is None:
+            return
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(web.certificate, web.key)
+        except (OSError, ssl.SSLError) as error:
+            self._socket.close()
+            raise WebError(f"web: certificate and key cannot be used: {error}") from None
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise WebError(f"web: cannot serve on {host} port {port}: {reason}; set web.port, or use --no-web") from None

@@ -1,0 +1,40 @@
+"""What the pages and the API are made over."""
+
+from dataclasses import dataclass
+
+from safety_monitor.config import Settings
+from safety_monitor.journal import Journal, JournalError
+from safety_monitor.live import LiveView
+from safety_monitor.station import Station
+from safety_monitor.web.access import Access
+from safety_monitor.web.analysis_process import Analyses
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The running station and its journal, as far as pages need them.
+
+    Attributes:
+        settings: of the station.
+        station: to arm and disarm.
+        view: what it hears and sees.
+        journal: what happened.
+        access: who may do what.
+        analyses: judges uploads.
+    """
+
+    settings: Settings
+    station: Station
+    view: LiveView
+    journal: Journal
+    access: Access
+    analyses: Analyses
+
+    def troubles(self) -> list[str]:
+        """What is wrong with the station, a line each; none if all is well. Blocks for the disk."""
+        troubles = self.view.troubles()
+        try:
+            self.journal.list(1)
+        except JournalError as error:
+            troubles.append(str(error))
+        return troubles
