@@ -1,0 +1,169 @@
+"""A gesture of one's own: collected from a clip, trained beside the base data, switched on, made an emergency."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gesture.capture import Frame
+from gesture.collect import Collector, Panel
+from gesture.collection import MOTIONS, SIGNS, Collection, CollectionError, Origin, motion_row
+from gesture.detector import HandJudge, HandReading
+from gesture.hands import Hand
+from gesture.keypoint_classifier import SignClassifier
+from gesture.point_history_classifier import MotionClassifier
+from gesture.retrain import (
+    DATA,
+    Retrained,
+    comparison,
+    rename_in_models,
+    retrain_motions,
+    retrain_signs,
+    roll_back,
+    use,
+    without_alike,
+)
+from gesture.tables import HandTable, read_hands
+from gesture.train import MotionPlan, SignPlan
+from models.card import ModelError, read_card
+from safety_monitor.config import EmergencyGesture
+from safety_monitor.emergency import EmergencyGestures
+from safety_monitor.fusion import Fusion, FusionRules
+from safety_monitor.incident import State
+from safety_monitor.senses import gesture_moment
+
+LABEL = "call_me"
+TINY = SignPlan(epochs=6, samples=4_000, members=1)
+IMAGE = np.zeros((480, 640, 3), np.uint8)
+
+
+def clip() -> HandTable:
+    """A hand with thumb and little finger stretched out, as a tracker saw it in many pictures."""
+    table = read_hands(DATA / "signs.csv.gz")
+    return table.select((table.source == "tomnlittle") & (table.session == "Y"))
+
+
+@dataclasses.dataclass
+class Replay:
+    """Sees the hands of a table, one a frame."""
+
+    table: HandTable
+    judge: HandJudge
+    number: int = 0
+
+    def see(self, frame: Frame) -> list[HandReading]:
+        i = self.number = (self.number + 1) % len(self.table)
+        points = self.table.landmarks[i] * np.array([1, self.table.aspect[i], 1], np.float32)
+        hand = Hand(points / np.array([1, 0.75, 1], np.float32), str(self.table.handedness[i]), 0.9)
+        return self.judge([hand], frame.at_s, 0.75)
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    """100 rows, collected by the collector."""
+    collection = Collection(tmp_path_factory.mktemp("gestures"))
+    seer = Replay(clip().select(np.arange(100)), HandJudge(SignClassifier.load(), MotionClassifier.load()))
+    collector = Collector(collection, seer, Origin("clip", "me", "s1"), Panel(SIGNS, LABEL, automatic=True, rate=10))
+    for i in range(100):
+        collector.see(Frame(IMAGE, 0.101 * i))
+    assert collector.counts[SIGNS, LABEL] == 100
+    return collection
+
+
+@pytest.fixture(scope="module")
+def trained(collection: Collection, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Retrained]:
+    home = tmp_path_factory.mktemp("models")
+    return home, retrain_signs(collection, home / "signs.new", home, TINY, progress=lambda line: None)
+
+
+def test_the_new_sign_is_known_and_the_others_are_not_lost(trained: tuple[Path, Retrained]) -> None:
+    _, result = trained
+    assert LABEL in result.labels
+    assert result.labels[-1] == "none"
+    assert result.recall[LABEL] > 0.8
+    assert np.mean([result.recall[sign] for sign in ("open_palm", "thumb_tucked", "fist", "victory", "ok")]) > 0.85
+    assert result.in_use["fist"] > 0.9
+    assert result.in_use[LABEL] == 0.0
+    assert LABEL in comparison(result)
+    assert (result.folder / "confusion.png").stat().st_size > 1000
+    assert "| call_me | 100 |" in read_card(result.folder).prose
+
+
+def test_the_new_sign_becomes_an_incident(trained: tuple[Path, Retrained]) -> None:
+    home, result = trained
+    use(home, "signs", result.folder)
+    judge = HandJudge(SignClassifier.load("signs", home), MotionClassifier.load())
+    seer = Replay(clip().select(np.arange(100, 150)), judge)  # hands that were not collected
+    gestures = EmergencyGestures((EmergencyGesture(sign=LABEL, held_s=1.0),))
+    ids = iter("abc")
+    fusion = Fusion(FusionRules(), lambda: next(ids))
+    states = []
+    for i in range(45):
+        at_s = i / 15
+        moment = gesture_moment(at_s, seer.see(Frame(IMAGE, at_s)), gestures)
+        states += [(incident.state, incident.labels) for incident in fusion.judge(moment)]
+    assert (State.CONFIRMED, (LABEL,)) in [(state, tuple(labels)) for state, labels in states]
+
+
+def test_switching_and_rolling_back(trained: tuple[Path, Retrained], tmp_path: Path) -> None:
+    _, result = trained
+    assert LABEL not in SignClassifier.load("signs", tmp_path).labels
+    use(tmp_path, "signs", result.folder)
+    assert LABEL in SignClassifier.load("signs", tmp_path).labels
+    assert "ships" in roll_back(tmp_path, "signs")
+    assert LABEL not in SignClassifier.load("signs", tmp_path).labels
+    with pytest.raises(ModelError, match="no 'signs' of your own"):
+        roll_back(tmp_path, "signs")
+    use(tmp_path, "signs", result.folder)
+    use(tmp_path, "signs", result.folder)
+    assert "before this one" in roll_back(tmp_path, "signs")
+    assert LABEL in SignClassifier.load("signs", tmp_path).labels
+
+
+def test_a_label_is_renamed_in_models_too(trained: tuple[Path, Retrained], tmp_path: Path) -> None:
+    _, result = trained
+    use(tmp_path, "signs", result.folder)
+    assert rename_in_models(tmp_path, "signs", LABEL, "phone") == ["signs"]
+    labels = SignClassifier.load("signs", tmp_path).labels
+    assert "phone" in labels
+    assert labels.index("phone") == result.labels.index(LABEL)
+    with pytest.raises(ModelError, match="knows a label 'fist' already"):
+        rename_in_models(tmp_path, "signs", "phone", "fist")
+    assert rename_in_models(tmp_path / "nothing", "signs", "a", "b") == []
+
+
+def test_what_looks_like_the_new_sign_is_none_of_these_no_longer() -> None:
+    base = read_hands(DATA / "signs.csv.gz")
+    left = without_alike(base, clip())
+    assert len(left) < len(base)
+    assert not ((left.source == "tomnlittle") & (left.session == "Y")).any()
+    assert (left.label == "fist").sum() == (base.label == "fist").sum()
+    assert (left.label == "none").sum() > 0.6 * (base.label == "none").sum()
+
+
+def test_too_little_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(CollectionError, match="no hands were collected yet"):
+        retrain_signs(Collection(tmp_path), tmp_path / "m", plan=TINY)
+    collection = Collection(tmp_path)
+    path = np.cumsum(np.ones((16, 2), np.float32), axis=0)
+    for _ in range(5):
+        collection.add(MOTIONS, motion_row("zigzag", Origin("clip", "me", "s1"), 0.0, path))
+    with pytest.raises(CollectionError, match="'zigzag' has 5 rows; at least 30 are needed"):
+        retrain_motions(collection, tmp_path / "m")
+
+
+def test_a_new_movement(tmp_path: Path) -> None:
+    collection = Collection(tmp_path / "gestures")
+    rng = np.random.default_rng(1)
+    corners = np.array([[0, 0], [2, 0], [0, 2], [2, 2]], np.float32)  # the letter Z
+    along = np.linspace(0, 3, 16)
+    zigzag = np.stack([np.interp(along, range(4), corners[:, axis]) for axis in (0, 1)], axis=1)
+    for _ in range(40):
+        path = zigzag * rng.uniform(0.7, 2) + rng.normal(0, 0.05, (16, 2))
+        collection.add(MOTIONS, motion_row("zigzag", Origin("clip", "me", "s1"), 0.0, path.astype(np.float32)))
+    plan = MotionPlan(epochs=6, samples=6_000, made_up=100, members=1)
+    result = retrain_motions(collection, tmp_path / "motions", plan, progress=lambda line: None)
+    classifier = MotionClassifier.load(str(tmp_path / "motions"))
+    assert classifier.labels == result.labels
+    assert "zigzag" in classifier.labels
