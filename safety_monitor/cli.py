@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from safety_monitor.cli_outbox import add_outbox_commands
 from safety_monitor.config import Settings, SettingsError, load_settings
 from safety_monitor.incident import Incident, State, incident_json
 
@@ -234,23 +235,44 @@ def show_incident(
         print(f"delivery   {delivery.changed_at}  {delivery.channel}: {delivery.state} {delivery.detail}")
 
 
+PinOption = Annotated[bool, typer.Option("--pin-stdin", help="Read the PIN from the first line of standard input.")]
+
+
 @incidents.command("ack")
 def acknowledge_incident(
-    incident_id: Annotated[str, typer.Argument(metavar="ID")], config: ConfigOption = None
+    incident_id: Annotated[str, typer.Argument(metavar="ID")], config: ConfigOption = None, pin_stdin: PinOption = False
 ) -> None:
     """Take an incident on: alarm and voice end, help stays called."""
-    decide(incident_id, State.ACKNOWLEDGED, config)
+    decide(incident_id, State.ACKNOWLEDGED, config, pin_stdin=pin_stdin)
 
 
 @incidents.command("cancel")
-def cancel_incident(incident_id: Annotated[str, typer.Argument(metavar="ID")], config: ConfigOption = None) -> None:
+def cancel_incident(
+    incident_id: Annotated[str, typer.Argument(metavar="ID")], config: ConfigOption = None, pin_stdin: PinOption = False
+) -> None:
     """Call an incident off: it was a false alarm."""
-    decide(incident_id, State.CANCELLED, config)
+    decide(incident_id, State.CANCELLED, config, pin_stdin=pin_stdin)
 
 
-def decide(incident_id: str, state: State, config: Path | None) -> None:
+def decide(incident_id: str, state: State, config: Path | None, *, pin_stdin: bool) -> None:
     """Write a person's decision; a running station looks it up by itself."""
-    incident = with_journal(config, lambda journal: journal.decide(incident_id, state, "by a person"))
+    from safety_monitor.decision import PinError, decisions_of
+
+    settings = settings_or_fail(config)
+
+    def use(journal: Any) -> Incident:
+        decisions = decisions_of(settings.acknowledge, journal)
+        pin = sys.stdin.readline().rstrip("\r\n") if pin_stdin else ""
+        if decisions.needs_pin(state) and not pin:
+            if not sys.stdin.isatty():
+                fail("this takes the PIN: run it in a terminal, or give the PIN on standard input with --pin-stdin")
+            pin = typer.prompt("PIN", hide_input=True)
+        return decisions.decide(incident_id, state, pin)
+
+    try:
+        incident = with_journal(config, use)
+    except PinError as error:
+        fail(str(error))
     print(f"{incident.id} is {incident.state}")
 
 
@@ -338,6 +360,9 @@ def print_table(section: str, values: dict[str, str]) -> None:
     print(f"[[{section}]]")
     for key, value in values.items():
         print(f"{key} = {json.dumps(value)}")
+
+
+add_outbox_commands(app)
 
 
 def main() -> None:

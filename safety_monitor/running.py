@@ -11,7 +11,6 @@ from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.speech import Speech
 from safety_monitor.channels import outward_channels
 from safety_monitor.config import Settings, SettingsError
-from safety_monitor.decision import Decisions
 from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError, Waits, nature_of
 from safety_monitor.escalation import Policy, Step, mistakes
 from safety_monitor.incident import Incident, Sense
@@ -142,18 +141,31 @@ def make_dispatch(settings: Settings, journal: Journal, channels: list[Channel])
     except (SettingsError, OutboxBusyError, JournalError) as error:
         for channel in channels:
             channel.close()
-        raise SettingsError(str(error)) from None
+        raise SettingsError(
+            f"{error}; stop it, or set another home" if isinstance(error, OutboxBusyError) else str(error)
+        ) from None
 
 
-def make_decisions(settings: Settings, journal: Journal) -> Decisions:
-    """Where persons' decisions are taken, with the PINs of the settings."""
-    rules = settings.acknowledge
-    return Decisions(
-        journal,
-        pin_hash=rules.pin_hash.get_secret_value() if rules.pin_hash else "",
-        duress_pin_hash=rules.duress_pin_hash.get_secret_value() if rules.duress_pin_hash else "",
-        pin_to_acknowledge=rules.pin_to_acknowledge,
+def make_outbox(settings: Settings, journal: Journal) -> Dispatch | None:
+    """The outbox at work beside no station: without sound, only for what waits; None if a station does that already.
+
+    Raises:
+        JournalError: what waits cannot be read.
+    """
+    quiet = settings.model_copy(
+        update={
+            "alarm": settings.alarm.model_copy(update={"enabled": False}),
+            "speech": settings.speech.model_copy(update={"enabled": False}),
+        }
     )
+    channels = make_channels(quiet, OwnSound())
+    waits = Waits(**settings.outbox.model_dump())
+    try:
+        return Dispatch(journal, channels, waits=waits, station=settings.station.name)
+    except OutboxBusyError:
+        for channel in channels:
+            channel.close()
+        return None
 
 
 def make_channels(settings: Settings, own_sound: OwnSound, journal: Journal | None = None) -> list[Channel]:

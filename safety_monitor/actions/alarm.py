@@ -9,6 +9,8 @@ from safety_monitor.actions.worker import Interrupted, Worker, WorkError
 
 HUSHED = 0.12
 """Share of its volume that is left to the siren while the station speaks."""
+TEST_S = 2.0
+"""How long it sounds for a test."""
 SPARE_S = 8.0
 """Time beyond its duration that the siren gets for opening and closing the sound device."""
 
@@ -39,8 +41,7 @@ class Alarm:
 
     def deliver(self, message: Message) -> Outcome:
         """Sound the siren; returns when it has ended, was interrupted or failed."""
-        del message  # it is the same siren for all
-        return self.sound(self._duration_s)
+        return self.sound(min(self._duration_s, TEST_S) if message.kind == "test" else self._duration_s)
 
     def sound(self, duration_s: float) -> Outcome:
         """Sound the siren for `duration_s`, see `deliver`."""

@@ -1,0 +1,233 @@
+"""Commands for deliveries: look at the outbox, try channels, make the hash of a PIN."""
+
+import json
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Queue
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+if TYPE_CHECKING:
+    from safety_monitor.actions.message import Message
+    from safety_monitor.actions.outcome import Outcome
+    from safety_monitor.dispatch import Channel
+    from safety_monitor.journal import Delivery, Journal
+
+WRONG_INPUT, TROUBLE = 2, 1
+FOLLOW_S, LOOK_S = 60.0, 2.0
+"""How long a test is followed to see whether it arrives, and how often it is asked for."""
+RETRY_S = 60.0
+"""How long `outbox retry` waits for what comes of it."""
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; default: station.toml.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
+
+outbox = typer.Typer(help="Look at deliveries that wait or failed, and decide about them.", no_args_is_help=False)
+
+
+def add_outbox_commands(app: typer.Typer) -> None:
+    """Add these commands to the others."""
+    app.add_typer(outbox, name="outbox")
+    app.command("test-alert")(try_channels)
+    app.command("pin-hash")(pin_hash)
+
+
+@outbox.callback(invoke_without_command=True)
+def outbox_default(context: typer.Context) -> None:
+    """Look at deliveries that wait or failed, and decide about them."""
+    if context.invoked_subcommand is None:
+        list_outbox()
+
+
+@outbox.command("list")
+def list_outbox(
+    limit: Annotated[int, typer.Option(min=1, help="At most so many of each.")] = 100,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What is still to be done, in order of time, then what failed."""
+    from safety_monitor.cli import with_journal
+
+    deliveries = with_journal(config, lambda journal: journal.outbox(limit))
+    for delivery in deliveries:
+        print(json.dumps(asdict(delivery)) if as_json else _line(delivery))
+    if not deliveries and not as_json:
+        typer.echo("nothing waits, nothing failed", err=True)
+
+
+@outbox.command("retry")
+def retry_outbox(
+    key: Annotated[
+        str, typer.Argument(help="Of one delivery, as `outbox list` shows it; default: all that wait.")
+    ] = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Deliver now what is due or waits for another attempt, and say what came of each."""
+    from safety_monitor.cli import fail, settings_or_fail, with_journal
+    from safety_monitor.config import SettingsError
+    from safety_monitor.running import make_outbox
+
+    settings = settings_or_fail(config)
+
+    def use(journal: "Journal") -> bool:
+        keys = journal.retry(key)
+        try:
+            dispatch = make_outbox(settings, journal)
+        except SettingsError as error:
+            fail(str(error))
+        try:
+            deliveries = _settled(journal, keys)
+        finally:
+            if dispatch is not None:
+                dispatch.close()
+        for delivery in deliveries:
+            print(json.dumps(asdict(delivery)) if as_json else _line(delivery))
+        if not keys and not as_json:
+            typer.echo("nothing waits for another attempt", err=True)
+        return all(delivery.state in ("sent", "delivered") for delivery in deliveries)
+
+    if not with_journal(config, use):
+        raise typer.Exit(TROUBLE)
+
+
+@outbox.command("drop")
+def drop_outbox(
+    key: Annotated[str, typer.Argument(help="Of the delivery, as `outbox list` shows it.")], config: ConfigOption = None
+) -> None:
+    """Take a delivery out, so that it is not tried again."""
+    from safety_monitor.cli import with_journal
+
+    with_journal(config, lambda journal: journal.drop(key))
+    print(f"{key} is dropped")
+
+
+def try_channels(
+    channel: Annotated[str | None, typer.Option(help="Only this channel, or this group of them.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send a marked test through every channel that is turned on, and show what came of each."""
+    from safety_monitor.actions.own_sound import OwnSound
+    from safety_monitor.cli import fail, settings_or_fail, with_journal
+    from safety_monitor.running import make_channels
+
+    settings = settings_or_fail(config)
+
+    def use(journal: "Journal") -> bool:
+        channels = make_channels(settings, OwnSound())
+        try:
+            named = [each for each in channels if channel in (None, each.name, each.name.split(":")[0])]
+            if not named:
+                on = ", ".join(each.name for each in channels) or "none"
+                fail(f"no channel '{channel}' is turned on; on are: {on}" if channel else "no channel is turned on")
+            well = True
+            for name, outcome in tried(named, lambda name: _test_message(settings.station.name, name)):
+                well = well and outcome.ok
+                told = {"channel": name, "ok": outcome.ok, "delivered": outcome.delivered, "detail": outcome.detail}
+                word = "delivered" if outcome.delivered else "sent" if outcome.ok else "FAILED"
+                print(json.dumps(told) if as_json else f"{word:<10} {name:<16} {outcome.detail}", flush=True)
+            return well
+        finally:
+            for each in channels:
+                each.close()
+
+    if not with_journal(config, use):
+        raise typer.Exit(TROUBLE)
+
+
+def tried(
+    channels: "list[Channel]", message: "Callable[[str], Message]", follow_s: float = FOLLOW_S
+) -> "Iterator[tuple[str, Outcome]]":
+    """Send a test through channels, all at the same time.
+
+    Args:
+        channels: to be tried.
+        message: gives the message for a channel's name.
+        follow_s: how long to wait for a far end that says later whether it arrived.
+
+    Yields:
+        A channel's name and what came of it, in the order in which they end.
+    """
+    from safety_monitor.actions.outcome import Outcome
+
+    ended: Queue[tuple[str, Outcome]] = Queue()
+
+    def attempt(channel: "Channel") -> None:
+        try:
+            outcome = channel.deliver(message(channel.name))
+            follow = getattr(channel, "follow", None)
+            deadline = time.monotonic() + follow_s
+            while outcome.ok and not outcome.delivered and outcome.reference and follow is not None:
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(min(LOOK_S, follow_s))
+                outcome = cast("Outcome | None", follow(outcome.reference)) or outcome
+        except Exception as error:
+            outcome = Outcome(ok=False, detail=f"failed in an unforeseen way: {type(error).__name__}")
+        ended.put((channel.name, outcome))
+
+    for channel in channels:
+        threading.Thread(target=attempt, args=(channel,), name=f"test-{channel.name}", daemon=True).start()
+    for _ in channels:
+        yield ended.get()
+
+
+def pin_hash(
+    duress: Annotated[bool, typer.Option("--duress", help="For the duress PIN.")] = False,
+    pin_stdin: Annotated[bool, typer.Option("--pin-stdin", help="Read the PIN from standard input.")] = False,
+) -> None:
+    """Ask for a PIN and print the line for .env that sets it; the PIN itself is kept nowhere."""
+    from safety_monitor.cli import fail
+    from safety_monitor.decision import PinError, hash_of
+
+    if pin_stdin:
+        pin = sys.stdin.readline().rstrip("\r\n")
+    elif sys.stdin.isatty():
+        pin = typer.prompt("PIN", hide_input=True, confirmation_prompt=True)
+    else:
+        fail("run it in a terminal, or give the PIN on standard input with --pin-stdin")
+    try:
+        made = hash_of(pin)
+    except PinError as error:
+        fail(str(error))
+    print(f"SAFETY_MONITOR_ACKNOWLEDGE__{'DURESS_' if duress else ''}PIN_HASH='{made}'")
+
+
+def _test_message(station: str, channel: str) -> "Message":
+    from safety_monitor.actions.message import Message, written
+    from safety_monitor.incident import Incident, State
+
+    incident = Incident(str(uuid.uuid4()), State.CLOSED, 0.0, 0.0, (), "test")
+    now = datetime.now(UTC)
+    text = written("test", incident, station, now, None)
+    return Message(f"{incident.id}:{channel}:test", "test", incident, station, now, text, None, (), "")
+
+
+def _settled(journal: "Journal", keys: Sequence[str]) -> "list[Delivery]":
+    """What came of deliveries, once an attempt has been made of each, or time is up."""
+    before = {key: journal.delivery(key) for key in keys}
+    deadline = time.monotonic() + RETRY_S
+
+    def tried_since(key: str) -> bool:
+        now = journal.delivery(key)
+        return now.state != "sending" and (now.attempts, now.changed_at) != (
+            before[key].attempts,
+            before[key].changed_at,
+        )
+
+    while time.monotonic() < deadline and not all(map(tried_since, keys)):
+        time.sleep(0.05)
+    return [journal.delivery(key) for key in keys]
+
+
+def _line(delivery: "Delivery") -> str:
+    when = f"due {delivery.due_at}" if delivery.due_at else f"at  {delivery.changed_at}"
+    return f"{delivery.state:<10} {when}  {delivery.attempts} attempts  {delivery.key}  {delivery.detail}"

@@ -1,0 +1,128 @@
+"""What a person decides about an incident, and the PIN that it takes.
+
+Two PINs can be set. With the ordinary one an incident is called off. With the duress PIN it only looks that way, to
+whoever watches the person who types it: steps go on, and all who were told are told that help is needed.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError, VerifyMismatchError
+
+from safety_monitor.config import Acknowledge
+from safety_monitor.incident import Incident, State
+from safety_monitor.journal import Journal
+
+REASON = "by a person"
+WRONG_PINS, WITHIN_S = 5, 300.0
+"""After so many wrong PINs within this time, no PIN is taken until it has passed."""
+SHORTEST, LONGEST = 4, 32
+
+
+class PinError(Exception):
+    """A decision was not taken because of its PIN; the text is one line."""
+
+
+def hash_of(pin: str) -> str:
+    """The hash that the settings take (argon2id).
+
+    Raises:
+        PinError: the PIN is too short or too long.
+    """
+    if not SHORTEST <= len(pin) <= LONGEST:
+        raise PinError(f"a PIN has {SHORTEST} to {LONGEST} characters")
+    return PasswordHasher().hash(pin)
+
+
+def is_hash(text: str) -> bool:
+    """Whether the text is a hash as `hash_of` makes it."""
+    try:
+        PasswordHasher().check_needs_rehash(text)
+    except InvalidHashError:
+        return False
+    return True
+
+
+class Decisions:
+    """Takes what persons decide; may be used from any thread.
+
+    Args:
+        journal: where decisions are written; a running station looks them up there.
+        pin_hash: of the PIN; empty: none is asked for.
+        duress_pin_hash: of the duress PIN; empty: there is none.
+        pin_to_acknowledge: whether acknowledging takes the PIN, too.
+        now: seconds, for the limit on wrong PINs.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        pin_hash: str = "",
+        duress_pin_hash: str = "",
+        pin_to_acknowledge: bool = False,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._journal = journal
+        self._pin_hash = pin_hash
+        self._duress_pin_hash = duress_pin_hash
+        self._pin_to_acknowledge = pin_to_acknowledge
+        self._now = now
+        self._wrong: deque[float] = deque(maxlen=WRONG_PINS)
+        self._lock = threading.Lock()
+
+    def needs_pin(self, state: State) -> bool:
+        """Whether this decision takes a PIN."""
+        return bool(self._pin_hash) and (state is not State.ACKNOWLEDGED or self._pin_to_acknowledge)
+
+    def decide(self, incident_id: str, state: State, pin: str = "") -> Incident:
+        """Acknowledge or cancel an incident. The duress PIN works for both, also where no PIN is needed.
+
+        Raises:
+            PinError: the PIN is missing or wrong, or there were too many wrong ones.
+            JournalError: no such incident, or it cannot become that.
+        """
+        duress = self._is_duress(pin) if pin and self._pin_hash else False
+        if self.needs_pin(state) and not pin:
+            raise PinError("this takes the PIN")
+        return self._journal.decide(incident_id, state, REASON, duress=duress)
+
+    def _is_duress(self, pin: str) -> bool:
+        """Whether it is the duress PIN; takes as long for either.
+
+        Raises:
+            PinError: it is neither, or there were too many wrong ones.
+        """
+        with self._lock:
+            now = self._now()
+            if len(self._wrong) == WRONG_PINS and now - self._wrong[0] < WITHIN_S:
+                wait_s = WITHIN_S - (now - self._wrong[0])
+                raise PinError(f"too many wrong PINs; wait {wait_s:.0f} s")
+            right, duress = _matches(self._pin_hash, pin), _matches(self._duress_pin_hash or self._pin_hash, pin)
+            duress = duress and bool(self._duress_pin_hash)
+            if not right and not duress:
+                self._wrong.append(now)
+                raise PinError("the PIN is wrong")
+            return duress and not right
+
+
+def decisions_of(rules: Acknowledge, journal: Journal) -> Decisions:
+    """Where decisions are taken, with the PINs of the settings."""
+    return Decisions(
+        journal,
+        pin_hash=rules.pin_hash.get_secret_value() if rules.pin_hash else "",
+        duress_pin_hash=rules.duress_pin_hash.get_secret_value() if rules.duress_pin_hash else "",
+        pin_to_acknowledge=rules.pin_to_acknowledge,
+    )
+
+
+def _matches(pin_hash: str, pin: str) -> bool:
+    try:
+        return PasswordHasher().verify(pin_hash, pin)
+    except VerifyMismatchError:
+        return False
+    except Argon2Error:  # more memory than there is: never the reason to let somebody in
+        return False

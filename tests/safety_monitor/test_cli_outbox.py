@@ -1,0 +1,97 @@
+"""The commands for deliveries and decisions, as a user calls them."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from safety_monitor.escalation import Nature, Planned, delivery_key
+from safety_monitor.incident import Evidence, Incident, Sense, State
+from safety_monitor.journal import DeliveryState, Journal, Result
+from tests.system.command import PROGRAM, environment, safety_monitor
+
+SCREAM = Incident(
+    "0b4ad0e6", State.CONFIRMED, 8.25, 0.91, (Evidence(Sense.AUDIO, "scream", 0.91, 8.25),), "scream 0.91"
+)
+KEY = delivery_key(SCREAM.id, "sms:anna", "alarm")
+PIN = "47110815"
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    journal = Journal(tmp_path)
+    journal.record(SCREAM, [Planned(KEY, "sms:anna", Nature.MESSAGE, "alarm")])
+    return journal
+
+
+def with_input(home: Path, text: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(PROGRAM), *arguments],
+        env=environment(home, **variables),
+        cwd=home,
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_outbox_is_listed_retried_and_dropped(journal: Journal, tmp_path: Path) -> None:
+    (job,) = journal.due("sms:anna")
+    journal.begin([job])
+    journal.finish([Result(KEY, 1, DeliveryState.PENDING, "no network", due_at=journal.clock() + 3600)])
+    (shown,) = safety_monitor(tmp_path, "outbox", "list", "--json").objects
+    assert (shown["key"], shown["state"], shown["attempts"], shown["detail"]) == (KEY, "pending", 1, "no network")
+    assert "no network" in safety_monitor(tmp_path, "outbox").stdout
+    assert safety_monitor(tmp_path, "outbox", "drop", KEY).status == 0
+    assert journal.delivery(KEY).state is DeliveryState.DROPPED
+    refused = safety_monitor(tmp_path, "outbox", "drop", KEY)
+    assert (refused.status, refused.stdout) == (2, "")
+    assert "is dropped" in refused.stderr
+
+
+def test_a_retry_of_a_channel_that_was_turned_off_says_so(journal: Journal, tmp_path: Path) -> None:
+    result = safety_monitor(tmp_path, "outbox", "retry", "--json")
+    assert result.status == 1
+    assert [(each["state"], each["detail"]) for each in result.objects] == [
+        ("failed", "the channel is not turned on any more")
+    ]
+
+
+def test_a_test_names_channels_that_are_not_there(tmp_path: Path) -> None:
+    result = safety_monitor(tmp_path, "test-alert", "--channel", "fax")
+    assert result.status == 2
+    assert "no channel 'fax' is turned on; on are: alarm, speech" in result.stderr
+
+
+def test_a_policy_that_names_what_is_not_there_ends_the_run(tmp_path: Path) -> None:
+    (tmp_path / "station.toml").write_text('[[policies]]\nname = "x"\n[[policies.steps]]\nactions = ["fax"]\n')
+    result = safety_monitor(tmp_path, "run", "--mic", "demo", "--camera", "off")
+    assert result.status == 2
+    assert "policies.0.steps.0.actions: no channel 'fax' is turned on" in result.stderr
+
+
+def test_calling_off_takes_the_pin_which_is_nowhere_to_be_seen(journal: Journal, tmp_path: Path) -> None:
+    made = with_input(tmp_path, f"{PIN}\n", "pin-hash", "--pin-stdin")
+    assert made.returncode == 0
+    (tmp_path / ".env").write_text(made.stdout)
+    outputs = [made.stdout, made.stderr]
+    for arguments, typed, status in (
+        (["incidents", "cancel", SCREAM.id], "", 2),
+        (["incidents", "cancel", SCREAM.id, "--pin-stdin"], "wrong", 2),
+        (["incidents", "cancel", SCREAM.id, "--pin-stdin"], PIN, 0),
+    ):
+        done = with_input(tmp_path, typed, *arguments)
+        assert done.returncode == status, done.stderr
+        assert "Traceback" not in done.stderr
+        outputs += [done.stdout, done.stderr]
+    assert journal.state_of(SCREAM.id) is State.CANCELLED
+    assert all(PIN not in text for text in outputs)
+    assert all(PIN.encode() not in file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
+
+
+def test_a_pin_hash_that_is_none_is_refused(tmp_path: Path) -> None:
+    result = safety_monitor(tmp_path, "incidents", SAFETY_MONITOR_ACKNOWLEDGE__PIN_HASH=PIN)
+    assert result.status == 2
+    assert "pin_hash is not a hash" in result.stderr
+    assert PIN not in result.stderr
