@@ -1,7 +1,29 @@
 """What the microphone says: blocks of samples in, readings out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio.capture import SAMPLE_RATE, Block
+from audio.features import FRAME, HOP, WINDOW, Frames, describe, frames, picture, silence
+from models.card import Card, ModelError
+from models.registry import open_card
+from models.runtime import TFLiteModel
+
+Array = NDArray[np.float32]
+
+DECISION = 12
+"""Frames between decisions: one every 0.12 s."""
+QUIET_DB = -33.0
+"""A window whose mel bands all stay below this, as those of a tone at -75 dBFS do, holds nothing to judge."""
+VERDICT_WINDOWS = 8
+"""A file is judged by so many of its windows, the strongest."""
+OPERATING_POINT = 0.80
+"""`SoundReading.scream` at the threshold with which the detector ships."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +46,227 @@ class SoundReading:
     probabilities: Mapping[str, float]
     scream: float
     level_dbfs: float
+
+
+class Classifier(Protocol):
+    """Whatever tells classes apart in one window of frames."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Its classes, "scream" and "ambient" among them."""
+
+    def probabilities(self, window: Frames) -> Array:
+        """Calibrated, float32 of shape (labels,), sum 1.
+
+        Args:
+            window: `WINDOW` frames.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Persistence:
+    """How evidence of single windows adds up: a leaky sum of log-odds, fast to rise and slow to fall.
+
+    Attributes:
+        rise: share of a stronger window that is taken over at once, 0..1.
+        fall: the same of a weaker window; less than `rise`, so that a scream that flutters stays one.
+        limit: log-odds of a single window are cut at plus and minus this.
+        threshold: log-odds of the sum at the operating point.
+        slope: how steeply `SoundReading.scream` passes the operating point.
+    """
+
+    rise: float = 0.5
+    fall: float = 0.25
+    limit: float = 6.0
+    threshold: float = 0.0
+    slope: float = 1.0
+
+    def step(self, sum_so_far: float, scream: float) -> float:
+        """The sum after one more window.
+
+        Args:
+            scream: the window's scream probability.
+        """
+        odds = float(np.clip(log_odds(scream), -self.limit, self.limit))
+        return sum_so_far + (self.rise if odds > sum_so_far else self.fall) * (odds - sum_so_far)
+
+    def probability(self, log_odds_sum: float) -> float:
+        """The sum as a probability that is `OPERATING_POINT` exactly at the threshold."""
+        return float(1 / (1 + np.exp(-self.slope * (log_odds_sum - self.threshold) - log_odds(OPERATING_POINT))))
+
+
+def log_odds(probability: float) -> float:
+    """ln(p / (1 - p)), p kept a millionth away from 0 and 1."""
+    safe = min(max(probability, 1e-6), 1 - 1e-6)
+    return float(np.log(safe / (1 - safe)))
+
+
+@dataclass(frozen=True, slots=True)
+class ScreamModel:
+    """The classifier that ships: a network over the log-mel picture and the numbers that describe a voice.
+
+    Attributes:
+        labels: in the order of the network's outputs.
+        network: descriptions (1, n) and pictures (1, 96, 64) in, probabilities (1, labels) out.
+        persistence: how its windows add up.
+        verdict: threshold and slope that turn the windows of a whole file into one probability.
+    """
+
+    labels: tuple[str, ...]
+    network: TFLiteModel
+    persistence: Persistence
+    verdict: tuple[float, float] = (0.0, 1.0)
+
+    def probabilities(self, window: Frames) -> Array:
+        """See `Classifier.probabilities`."""
+        return np.asarray(self.network(describe(window)[None], picture(window)[None])[0][0], np.float32)
+
+
+def load_scream_model(name: str = "scream", home: Path | None = None) -> ScreamModel:
+    """A scream model by name.
+
+    Args:
+        name: a model's name, or a path to its folder.
+        home: a folder with further models, looked at before the shipped ones.
+
+    Raises:
+        ModelError: no such model, a damaged one, or one that does not fit this program.
+    """
+    folder, card = open_card(name, task="scream", home=home)
+    if card.format != "tflite":
+        raise ModelError(f"{folder}: a {card.format} model cannot listen live; it needs format tflite")
+    files = [file for file in card.files if file.endswith(".tflite")]
+    if len(files) != 1 or not {"scream", "ambient"} <= set(card.labels):
+        raise ModelError(f"{folder}: needs one .tflite file and the labels scream and ambient")
+    model = ScreamModel(card.labels, TFLiteModel(folder / files[0]), _persistence(folder, card), _verdict(folder, card))
+    try:
+        shape = model.probabilities(silence(WINDOW)).shape
+    except (ValueError, RuntimeError, IndexError):
+        raise ModelError(f"{folder}: the network does not take the pictures and numbers of this version") from None
+    if shape != (len(card.labels),):
+        raise ModelError(f"{folder}: the network has {shape[-1]} outputs for {len(card.labels)} labels")
+    return model
+
+
+def _persistence(folder: Path, card: Card) -> Persistence:
+    try:
+        return Persistence(**{key: float(value) for key, value in card.parameters["persistence"].items()})
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ModelError(f"{folder}: the card's parameters.persistence is missing or malformed") from None
+
+
+def _verdict(folder: Path, card: Card) -> tuple[float, float]:
+    try:
+        return float(card.parameters["verdict"]["threshold"]), float(card.parameters["verdict"]["slope"])
+    except (KeyError, TypeError, ValueError):
+        raise ModelError(f"{folder}: the card's parameters.verdict is missing or malformed") from None
+
+
+class ScreamDetector:
+    """Listens to one source; belongs to the thread that feeds it.
+
+    However the sound is cut into blocks, the readings are the same. Before the first sample there is silence, so that
+    the first reading comes after 0.14 s already.
+
+    Args:
+        model: what tells screams from other sounds.
+    """
+
+    def __init__(self, model: ScreamModel) -> None:
+        self._model = model
+        self._restart(0.0)
+
+    def _restart(self, at_s: float) -> None:
+        self._begin_s = at_s
+        self._samples = 0
+        self._judged = 0
+        self._rest = np.zeros(0, np.float32)
+        self._waiting = silence(0)
+        self._powers = np.zeros(0, np.float32)
+        self._window = silence(WINDOW)
+        self._sum = -self._model.persistence.limit
+
+    def feed(self, block: Block) -> list[SoundReading]:
+        """Take a block; the readings that became possible with it, oldest first.
+
+        A block that does not follow the last one (by more than a window, or back in time) starts afresh.
+        """
+        expected = self._begin_s + self._samples / SAMPLE_RATE
+        if self._samples == 0 or abs(block.at_s - expected) > WINDOW * HOP / SAMPLE_RATE:
+            self._restart(block.at_s)
+        return self._take(np.asarray(block.samples, np.float32), len(block.samples))
+
+    def flush(self) -> list[SoundReading]:
+        """End of the source: the readings of what has not been judged yet; the detector then starts afresh.
+
+        A source of at least one sample gives at least one reading.
+        """
+        if self._samples == 0:
+            return []
+        left = self._samples - self._judged * DECISION * HOP
+        missing = FRAME + (DECISION - 1) * HOP - left
+        readings = self._take(np.zeros(missing, np.float32), 0) if left > 0 and missing > 0 else []
+        self._restart(0.0)
+        return readings
+
+    def _take(self, samples: Array, real: int) -> list[SoundReading]:
+        self._samples += real
+        self._rest = np.concatenate([self._rest, samples])
+        fresh = frames(self._rest)
+        hops = self._rest[: len(fresh) * HOP].reshape(len(fresh), HOP)
+        self._rest = self._rest[len(fresh) * HOP :]
+        self._waiting = self._waiting.then(fresh)
+        self._powers = np.concatenate([self._powers, np.square(hops).mean(axis=1)])
+        readings = []
+        while len(self._waiting) >= DECISION:
+            self._window = self._window[DECISION:].then(self._waiting[:DECISION])
+            power = float(self._powers[:DECISION].mean())
+            self._waiting = self._waiting[DECISION:]
+            self._powers = self._powers[DECISION:]
+            self._judged += 1
+            readings.append(self._judge(10 * float(np.log10(power + 1e-12))))
+        return readings
+
+    def _judge(self, level_dbfs: float) -> SoundReading:
+        labels = self._model.labels
+        if float(self._window.mel.max()) < QUIET_DB:
+            chances = np.asarray([label == "ambient" for label in labels], np.float32)
+        else:
+            chances = self._model.probabilities(self._window)
+        by_label = {label: float(chance) for label, chance in zip(labels, chances, strict=True)}
+        self._sum = self._model.persistence.step(self._sum, by_label["scream"])
+        end = min((self._judged * DECISION - 1) * HOP + FRAME, self._samples)
+        start = max(0, end - (WINDOW - 1) * HOP - FRAME)
+        return SoundReading(
+            start_s=self._begin_s + start / SAMPLE_RATE,
+            at_s=self._begin_s + end / SAMPLE_RATE,
+            label=max(by_label, key=lambda label: by_label[label]),
+            probabilities=by_label,
+            scream=self._model.persistence.probability(self._sum),
+            level_dbfs=level_dbfs,
+        )
+
+
+def judge_file(readings: Sequence[SoundReading], model: ScreamModel) -> tuple[float, str]:
+    """Scream probability and label of a whole recording.
+
+    The verdict rests on the strongest second: the mean log-odds of its windows.
+
+    Args:
+        readings: all of the recording, as `ScreamDetector` gives them.
+        model: the one that gave them.
+
+    Returns:
+        the probability, at least `OPERATING_POINT` past the model's threshold for files, and the label: "scream" from
+        that point on, else the likelier of the others. A recording without readings is ambient.
+    """
+    if not readings:
+        return 0.0, "ambient"
+    odds = np.sort([log_odds(reading.probabilities["scream"]) for reading in readings])[::-1]
+    threshold, slope = model.verdict
+    score = float(odds[:VERDICT_WINDOWS].mean())
+    probability = float(1 / (1 + np.exp(-slope * (score - threshold) - log_odds(OPERATING_POINT))))
+    if probability >= OPERATING_POINT:
+        return probability, "scream"
+    others = [label for label in model.labels if label != "scream"]
+    return probability, max(others, key=lambda label: sum(reading.probabilities[label] for reading in readings))

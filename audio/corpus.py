@@ -1,0 +1,133 @@
+"""Labelled recordings: a manifest or folders of labels, split by group or source, never by row."""
+
+import csv
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LABELS = ("scream", "conversation", "ambient")
+SUFFIXES = frozenset({".wav", ".mp3", ".flac", ".ogg", ".m4a", ".mp4"})
+
+
+class CorpusError(Exception):
+    """Data that cannot be used; the text is one line that says what is wrong and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One labelled recording.
+
+    Attributes:
+        path: the sound file.
+        label: one of `LABELS`.
+        source: where it was gathered: a place, a project, a microphone.
+        group: recordings that belong together and must not be split.
+        seconds: its length as the manifest gives it, 0 where unknown.
+        licence: as the manifest gives it.
+        note: remarks of the manifest; a "weak" label is good enough to train, never to judge.
+    """
+
+    path: Path
+    label: str
+    source: str
+    group: str
+    seconds: float = 0.0
+    licence: str = ""
+    note: str = ""
+
+    @property
+    def weak(self) -> bool:
+        """Whether the label was not given by a person."""
+        return self.label == "scream" and self.source == "emogator"
+
+    @property
+    def disputed(self) -> bool:
+        """Whether an alarm on it cannot be called false (acted distress)."""
+        return "do not count" in self.note
+
+
+def read_corpus(where: Path) -> tuple[Clip, ...]:
+    """Clips of a manifest (`path,label,source,group,seconds,licence,note` columns) or of folders named by label.
+
+    Args:
+        where: a .csv file, a folder with `manifest.csv`, or a folder with one folder for each label.
+
+    Raises:
+        CorpusError: nothing there, an unknown label, or a row without path or label.
+    """
+    manifest = where / "manifest.csv" if where.is_dir() else where
+    if manifest.suffix == ".csv" and manifest.is_file():
+        return _read_manifest(manifest)
+    if not where.is_dir():
+        raise CorpusError(f"{where}: no such folder or manifest")
+    clips = [
+        Clip(path, label, where.name, f"{where.name}|{path.stem}")
+        for label in LABELS
+        for path in sorted((where / label).rglob("*"))
+        if path.suffix.lower() in SUFFIXES
+    ]
+    if not clips:
+        raise CorpusError(f"{where}: neither manifest.csv nor sounds in folders named {', '.join(LABELS)}")
+    return tuple(clips)
+
+
+def _read_manifest(manifest: Path) -> tuple[Clip, ...]:
+    try:
+        with manifest.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorpusError(f"{manifest}: cannot be read: {error}") from None
+    clips = []
+    for line, row in enumerate(rows, start=2):
+        path, label = row.get("path"), row.get("label")
+        if not path or label not in LABELS:
+            raise CorpusError(f"{manifest}:{line}: needs a path and a label out of {', '.join(LABELS)}")
+        source = row.get("source") or manifest.parent.name
+        clips.append(
+            Clip(
+                path=manifest.parent / path,
+                label=label,
+                source=source,
+                group=row.get("group") or f"{source}|{path}",
+                seconds=float(row.get("seconds") or 0),
+                licence=row.get("licence") or "",
+                note=row.get("note") or "",
+            )
+        )
+    if not clips:
+        raise CorpusError(f"{manifest}: no rows")
+    return tuple(clips)
+
+
+def folds(clips: Sequence[Clip], count: int) -> dict[str, int]:
+    """Sources dealt to `count` folds so that each has a like share of screams and of everything else.
+
+    Largest source first, each to the fold that has least of what it brings; the same clips give the same folds.
+    """
+    screams: dict[str, int] = {}
+    others: dict[str, int] = {}
+    for clip in clips:
+        side = screams if clip.label == "scream" and not clip.weak else others
+        side[clip.source] = side.get(clip.source, 0) + 1
+    total = max(1, sum(screams.values())), max(1, sum(others.values()))
+    load = [[0.0, 0.0] for _ in range(count)]
+    result: dict[str, int] = {}
+    shares = {s: (screams.get(s, 0) / total[0], others.get(s, 0) / total[1]) for s in screams | others}
+    for source in sorted(shares, key=lambda s: (-sum(shares[s]), s)):
+        scream, other = shares[source]
+        fold = min(range(count), key=lambda f: (scream * load[f][0] + other * load[f][1], sum(load[f]), f))
+        result[source] = fold
+        load[fold][0] += scream
+        load[fold][1] += other
+    return result
+
+
+def split(clips: Sequence[Clip], seed: int = 0) -> dict[str, str]:
+    """Groups dealt to "train" (70 %), "validation" (15 %) and "test" (15 %) by a hash of group and seed."""
+    result = {}
+    for clip in clips:
+        digest = hashlib.sha256(f"{seed}|{clip.group}".encode()).digest()
+        place = int.from_bytes(digest[:4], "big") / 2**32
+        result[clip.group] = "train" if place < 0.70 else "validation" if place < 0.85 else "test"
+    return result

@@ -1,0 +1,241 @@
+"""What networks learn from: windows of sound composed of the corpus, of rooms and of synthetic sounds, kept in a cache.
+
+Examples come in parts of `PART` with a seed each, so that an interrupted run goes on where it stopped and the same
+corpus gives the same examples. A part uses only sources of one fold: a model trained without a fold has heard nothing
+of it, in front or behind.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio import augment
+from audio.corpus import LABELS, Clip
+from audio.features import FRAME, HOP, SAMPLE_RATE, WINDOW, Frames, describe, frames, picture, silence
+
+Array = NDArray[np.float32]
+Teacher = Callable[[Array], Array]
+"""15,600 samples at 16 kHz, peak at -3 dBFS, to the logits of another network."""
+
+PART = 1000
+VERSION = 3
+"""Goes up when examples are composed differently: old parts in the cache are then left alone."""
+SAMPLES = (WINDOW - 1) * HOP + FRAME
+TEACHER_SAMPLES = 15_600
+EVALUATION_HOP = 24
+"""Frames between the windows by which whole recordings are judged while training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A decoded clip: int16 of shape (n,), mono at 16 kHz."""
+
+    clip: Clip
+    samples: NDArray[np.int16]
+
+    def part(self, start: int, length: int) -> Array:
+        """So many samples from `start` on, zeros where there is no sound, full scale 1."""
+        result = np.zeros(length, np.float32)
+        first, last = max(start, 0), min(start + length, len(self.samples))
+        if last > first:
+            result[first - start : last - start] = self.samples[first:last] / np.float32(32768)
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """n windows.
+
+    Attributes:
+        images: float16 of shape (n, 96, 64), see `features.picture`.
+        facts: float32 of shape (n, DESCRIPTION), see `features.describe`.
+        labels: int8 of shape (n,), index into `LABELS`.
+        teacher: float16 of shape (n, k), another network's logits; k is 0 without a teacher.
+        weights: float32 of shape (n,), how much an example counts.
+        folds: int8 of shape (n,).
+    """
+
+    images: NDArray[np.float16]
+    facts: Array
+    labels: NDArray[np.int8]
+    teacher: NDArray[np.float16]
+    weights: Array
+    folds: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class Pool:
+    """Sounds to draw from, by label; a source counts by the square root of its length, a group once.
+
+    Args:
+        sounds: all of one fold.
+    """
+
+    def __init__(self, sounds: Sequence[Sound]) -> None:
+        self._sources: dict[str, list[list[list[Sound]]]] = {}
+        self._weights: dict[str, NDArray[np.float64]] = {}
+        for label in LABELS:
+            tree: dict[str, dict[str, list[Sound]]] = {}
+            for sound in sounds:
+                if sound.clip.label == label and len(sound.samples) >= SAMPLE_RATE // 20 and sound.samples.any():
+                    tree.setdefault(sound.clip.source, {}).setdefault(sound.clip.group, []).append(sound)
+            if not tree:
+                continue
+            self._sources[label] = [list(groups.values()) for groups in tree.values()]
+            weights = [
+                np.sqrt(sum(len(sound.samples) for group in groups.values() for sound in group)) * _trust(label, source)
+                for source, groups in tree.items()
+            ]
+            self._weights[label] = np.asarray(weights) / sum(weights)
+
+    def __contains__(self, label: str) -> bool:
+        return label in self._sources
+
+    def draw(self, label: str, rng: np.random.Generator) -> Sound:
+        """A sound of the label."""
+        source = self._sources[label][rng.choice(len(self._weights[label]), p=self._weights[label])]
+        group = source[rng.integers(len(source))]
+        return group[rng.integers(len(group))]
+
+
+def _trust(label: str, source: str) -> float:
+    return 0.35 if (label, source) == ("scream", "emogator") else 1.0
+
+
+def _active(samples: Array) -> NDArray[np.int64]:
+    """Starts of the 50 ms pieces within 15 dB of the loudest."""
+    count = len(samples) // 800
+    if count == 0:
+        return np.zeros(1, np.int64)
+    power = np.square(samples[: count * 800].reshape(count, 800)).mean(axis=1)
+    return np.flatnonzero(power >= power.max() * 10**-1.5) * 800
+
+
+def _front(sound: Sound, rng: np.random.Generator, length: int) -> Array:
+    """A stretch of the sound around one of its loud moments; all of it where it is shorter."""
+    whole = sound.part(0, len(sound.samples))
+    ratio = float(np.exp(rng.uniform(-0.16, 0.16))) if rng.random() < 0.6 else 1.0
+    start_of = _active(whole)
+    anchor = int(start_of[rng.integers(len(start_of))])
+    needed = int(length * ratio) + 4
+    start = anchor - int(rng.uniform(0.02, 0.75) * needed)
+    return _fit(augment.resample(sound.part(start, needed), ratio), length)
+
+
+def _fit(samples: Array, length: int) -> Array:
+    return samples[:length] if len(samples) >= length else np.pad(samples, (0, length - len(samples)))
+
+
+def compose(pool: Pool, label: str, rng: np.random.Generator) -> tuple[Array, float]:
+    """One window of sound with the label and its weight: float32 of shape (`SAMPLES`,)."""
+    length = SAMPLES + int(rng.integers(0, 4000))
+    chance = rng.random()
+    weight = 1.0
+    if label == "scream" and (chance < 0.3 or label not in pool):
+        front = _placed(augment.synthetic_scream(rng, float(rng.uniform(0.3, 1.3))), rng, length)
+        weight = 0.7
+    elif label == "ambient" and chance < 0.22:
+        make = augment.synthetic_cry if chance < 0.10 else augment.synthetic_tone
+        front = make(rng, length / SAMPLE_RATE + 0.01)[:length]
+    else:
+        sound = pool.draw(label, rng)
+        front = _front(sound, rng, length)
+        weight = 0.6 if sound.clip.weak or sound.clip.disputed else 1.0
+    if rng.random() < 0.65:
+        other = "conversation" if label == "scream" and rng.random() < 0.35 and "conversation" in pool else "ambient"
+        back = _front(pool.draw(other, rng), rng, length)
+        low = {"scream": -3.0, "conversation": 0.0, "ambient": -5.0}[label]
+        front = augment.mix(front, back, float(rng.uniform(low, 30)))
+    front = augment.colour(front, rng)
+    if rng.random() < 0.25:
+        front = augment.compress(front, rng)
+    return augment.record(front[len(front) - SAMPLES :], rng), weight
+
+
+def _placed(samples: Array, rng: np.random.Generator, length: int) -> Array:
+    result = np.zeros(length, np.float32)
+    start = int(rng.uniform(-0.3 * len(samples), length - 0.3 * SAMPLE_RATE))
+    first, last = max(start, 0), min(start + len(samples), length)
+    result[first:last] = samples[first - start : last - start]
+    return result
+
+
+def compose_part(pool: Pool, fold: int, seed: int, teacher: Teacher | None) -> Examples:
+    """`PART` examples of one fold."""
+    rng = np.random.default_rng(seed)
+    shares = {"scream": 0.32, "conversation": 0.28, "ambient": 0.40}
+    kinds = [label for label in LABELS if label in pool or label == "scream"]
+    chances = np.asarray([shares[label] for label in kinds])
+    images, facts, labels, teachings, weights = [], [], [], [], []
+    for _ in range(PART):
+        label = kinds[rng.choice(len(kinds), p=chances / chances.sum())]
+        samples, weight = compose(pool, label, rng)
+        window = frames(samples)
+        images.append(picture(window).astype(np.float16))
+        facts.append(describe(window))
+        labels.append(LABELS.index(label))
+        weights.append(weight)
+        if teacher is not None:
+            teachings.append(teacher(loud(samples[-TEACHER_SAMPLES:])))
+    return Examples(
+        np.stack(images),
+        np.stack(facts),
+        np.asarray(labels, np.int8),
+        np.stack(teachings).astype(np.float16) if teachings else np.zeros((PART, 0), np.float16),
+        np.asarray(weights, np.float32),
+        np.full(PART, fold, np.int8),
+    )
+
+
+def loud(samples: Array) -> Array:
+    """The samples with their peak at -3 dBFS."""
+    return np.asarray(samples * (0.7 / (np.abs(samples).max() + 1e-9)), np.float32)
+
+
+def fingerprint(clips: Sequence[Clip], *facts: object) -> str:
+    """Short hash of a corpus and of whatever else decides about the examples made of it."""
+    text = "\n".join([*(f"{clip.path.name} {clip.label}" for clip in clips), *map(str, facts)])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def save(examples: Examples, path: Path) -> None:
+    """Write to a .npz that appears only when it is complete."""
+    partial = path.with_suffix(".partial.npz")
+    np.savez(
+        partial,
+        images=examples.images,
+        facts=examples.facts,
+        labels=examples.labels,
+        teacher=examples.teacher,
+        weights=examples.weights,
+        folds=examples.folds,
+    )
+    partial.rename(path)
+
+
+def load(paths: Sequence[Path]) -> Examples:
+    """All examples of the parts."""
+    parts = [np.load(path) for path in paths]
+    return Examples(
+        *(
+            np.concatenate([part[name] for part in parts])
+            for name in ("images", "facts", "labels", "teacher", "weights", "folds")
+        )
+    )
+
+
+def windows(samples: Array, hop: int = EVALUATION_HOP) -> list[Frames]:
+    """The windows of a whole recording as the running detector makes them: silence before, one every `hop` frames."""
+    missing = max(0, FRAME - len(samples)) + (-max(0, len(samples) - FRAME)) % HOP
+    whole = frames(np.pad(samples, (0, missing)))
+    padded = silence(WINDOW - min(hop, len(whole))).then(whole)
+    starts = list(range(0, len(padded) - WINDOW + 1, hop))
+    if starts[-1] != len(padded) - WINDOW:
+        starts.append(len(padded) - WINDOW)
+    return [padded[start : start + WINDOW] for start in starts]
