@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,19 +78,19 @@ def retry_outbox(
     settings = settings_or_fail(config)
 
     def use(journal: "Journal") -> bool:
-        keys = journal.retry(key)
+        before = {each: journal.delivery(each) for each in journal.retry(key)}
         try:
             dispatch = make_outbox(settings, journal)
         except SettingsError as error:
             fail(str(error))
         try:
-            deliveries = _settled(journal, keys)
+            deliveries = _settled(journal, before)
         finally:
             if dispatch is not None:
                 dispatch.close()
         for delivery in deliveries:
             print(json.dumps(asdict(delivery)) if as_json else _line(delivery))
-        if not keys and not as_json:
+        if not before and not as_json:
             typer.echo("nothing waits for another attempt", err=True)
         return all(delivery.state in ("sent", "delivered") for delivery in deliveries)
 
@@ -117,12 +117,16 @@ def try_channels(
     """Send a marked test through every channel that is turned on, and show what came of each."""
     from safety_monitor.actions.own_sound import OwnSound
     from safety_monitor.cli import fail, settings_or_fail, with_journal
+    from safety_monitor.config import SettingsError
     from safety_monitor.running import make_channels
 
     settings = settings_or_fail(config)
 
     def use(journal: "Journal") -> bool:
-        channels = make_channels(settings, OwnSound())
+        try:
+            channels = make_channels(settings, OwnSound(), journal)
+        except SettingsError as error:
+            fail(str(error))
         try:
             named = [each for each in channels if channel in (None, each.name, each.name.split(":")[0])]
             if not named:
@@ -211,21 +215,20 @@ def _test_message(station: str, channel: str) -> "Message":
     return Message(f"{incident.id}:{channel}:test", "test", incident, station, now, text, None, (), "")
 
 
-def _settled(journal: "Journal", keys: Sequence[str]) -> "list[Delivery]":
-    """What came of deliveries, once an attempt has been made of each, or time is up."""
-    before = {key: journal.delivery(key) for key in keys}
-    deadline = time.monotonic() + RETRY_S
+def _settled(journal: "Journal", before: "Mapping[str, Delivery]") -> "list[Delivery]":
+    """What came of deliveries, once something has been done about each, or time is up."""
 
-    def tried_since(key: str) -> bool:
+    def done(key: str) -> bool:
         now = journal.delivery(key)
         return now.state != "sending" and (now.attempts, now.changed_at) != (
             before[key].attempts,
             before[key].changed_at,
         )
 
-    while time.monotonic() < deadline and not all(map(tried_since, keys)):
+    deadline = time.monotonic() + RETRY_S
+    while time.monotonic() < deadline and not all(map(done, before)):
         time.sleep(0.05)
-    return [journal.delivery(key) for key in keys]
+    return [journal.delivery(key) for key in before]
 
 
 def _line(delivery: "Delivery") -> str:

@@ -151,14 +151,9 @@ def make_outbox(settings: Settings, journal: Journal) -> Dispatch | None:
 
     Raises:
         JournalError: what waits cannot be read.
+        SettingsError: a channel cannot be made as the settings ask for.
     """
-    quiet = settings.model_copy(
-        update={
-            "alarm": settings.alarm.model_copy(update={"enabled": False}),
-            "speech": settings.speech.model_copy(update={"enabled": False}),
-        }
-    )
-    channels = make_channels(quiet, OwnSound())
+    channels = outward_channels(settings, journal)
     waits = Waits(**settings.outbox.model_dump())
     try:
         return Dispatch(journal, channels, waits=waits, station=settings.station.name)
