@@ -487,7 +487,7 @@ class Journal:
         """How many incidents there are in each state."""
         counted = select(IncidentRow.state, func.count()).where(IncidentRow.kind == "alarm")
         with self._reading() as session:
-            counts = dict(session.execute(counted.group_by(IncidentRow.state)).tuples().all())
+            counts = {State(state): count for state, count in session.execute(counted.group_by(IncidentRow.state))}
         return {state: counts.get(state, 0) for state in State}
 
     def due(self, channel: str, limit: int = 1) -> Sequence[Job]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import UploadFile
 
 from safety_monitor.config import Role
+from safety_monitor.decision import PinError
 from safety_monitor.incident import Sense, State
 from safety_monitor.journal import DeliveryState, Entry, JournalError, Search
 from safety_monitor.web.access import Visitor
@@ -97,7 +98,8 @@ class Decision(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Annotated[str, Field(max_length=500)] = ""
+    pin: Annotated[str, Field(max_length=64)] = ""
+    """Where the station asks for one."""
 
 
 class Health(BaseModel):
@@ -199,19 +201,15 @@ def make_api(site: Site) -> APIRouter:
         """One incident; its id may be shortened while it is unique."""
         return entry_out(in_journal(lambda: site.journal.show(incident), 404))
 
-    @api.post("/incidents/{incident}/ack", responses=missing | refused)
-    def acknowledge(
-        incident: Id, visitor: Annotated[Visitor, needs("operator")], decision: Decision | None = None
-    ) -> IncidentOut:
+    @api.post("/incidents/{incident}/ack", responses=missing | refused, dependencies=[needs("operator")])
+    def acknowledge(incident: Id, decision: Decision | None = None) -> IncidentOut:
         """Take an incident on: alarm and voice end, help stays called."""
-        return decide(incident, State.ACKNOWLEDGED, visitor, decision)
+        return decide(incident, State.ACKNOWLEDGED, decision)
 
-    @api.post("/incidents/{incident}/cancel", responses=missing | refused)
-    def cancel(
-        incident: Id, visitor: Annotated[Visitor, needs("operator")], decision: Decision | None = None
-    ) -> IncidentOut:
+    @api.post("/incidents/{incident}/cancel", responses=missing | refused, dependencies=[needs("operator")])
+    def cancel(incident: Id, decision: Decision | None = None) -> IncidentOut:
         """Call an incident off: it was a false alarm."""
-        return decide(incident, State.CANCELLED, visitor, decision)
+        return decide(incident, State.CANCELLED, decision)
 
     @api.post("/arm", dependencies=[needs("operator")])
     def arm() -> Armed:
@@ -256,11 +254,13 @@ def make_api(site: Site) -> APIRouter:
         async with places:
             return await judge_upload(site, request)
 
-    def decide(incident: str, state: State, visitor: Visitor, decision: Decision | None) -> IncidentOut:
+    def decide(incident: str, state: State, decision: Decision | None) -> IncidentOut:
         in_journal(lambda: site.journal.show(incident), 404)
-        said = decision.reason.strip() if decision else ""
-        reason = f"by {visitor.name}" + (f": {said}" if said else "")
-        decided = in_journal(lambda: site.journal.decide(incident, state, reason), 409)
+        pin = decision.pin if decision else ""
+        try:
+            decided = in_journal(lambda: site.decisions.decide(incident, state, pin), 409)
+        except PinError as error:
+            raise HTTPException(403, str(error)) from None
         return entry_out(in_journal(lambda: site.journal.show(decided.id), 404))
 
     return api

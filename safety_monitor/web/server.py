@@ -86,10 +86,19 @@ class WebServer:
     def _make_server(self, station: Station) -> _Server:
         import uvicorn
 
+        from safety_monitor.decision import decisions_of
         from safety_monitor.web.app import make_app
 
         web = self._settings.web
-        site = Site(self._settings, station, station.view, station.journal, Access(web), self._analyses)
+        site = Site(
+            self._settings,
+            station,
+            station.view,
+            station.journal,
+            decisions_of(self._settings.acknowledge, station.journal),
+            Access(web),
+            self._analyses,
+        )
         return uvicorn.Server(
             uvicorn.Config(
                 make_app(site),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from safety_monitor.config import Settings
+from safety_monitor.decision import Decisions
 from safety_monitor.journal import Journal, JournalError
 from safety_monitor.live import LiveView
 from safety_monitor.station import Station
@@ -19,6 +20,7 @@ class Site:
         station: to arm and disarm.
         view: what it hears and sees.
         journal: what happened.
+        decisions: takes what persons decide.
         access: who may do what.
         analyses: judges uploads.
     """
@@ -27,6 +29,7 @@ class Site:
     station: Station
     view: LiveView
     journal: Journal
+    decisions: Decisions
     access: Access
     analyses: Analyses
 

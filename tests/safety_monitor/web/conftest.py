@@ -1,0 +1,68 @@
+"""A site over a real station and journal; the station is not running, its view is told what to show."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from safety_monitor.config import Settings, Web
+from safety_monitor.decision import Decisions, hash_of
+from safety_monitor.dispatch import Dispatch
+from safety_monitor.fusion import FusionRules
+from safety_monitor.incident import Sense
+from safety_monitor.journal import Journal
+from safety_monitor.station import ReadySense, Station
+from safety_monitor.web.access import Access
+from safety_monitor.web.analysis_process import Analyses
+from safety_monitor.web.site import Site
+from tests.web_site import PIN, MakeSite, client_of
+
+
+def never() -> ReadySense:
+    raise NotImplementedError
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    journal = Journal(tmp_path)
+    yield journal
+    journal.close()
+
+
+@pytest.fixture
+def make_site(journal: Journal, tmp_path: Path) -> Iterator[MakeSite]:
+    """Makes a site with these web settings, and with a PIN if one is wanted."""
+    dispatch = Dispatch(journal, [])
+    closing: list[Analyses] = []
+
+    def make(web: Web | None = None, *, pin: bool = False) -> Site:
+        settings = Settings(home=tmp_path, web=web or Web())
+        station = Station(
+            {Sense.AUDIO: never, Sense.GESTURE: never},
+            rules=FusionRules(),
+            journal=journal,
+            dispatch=dispatch,
+            on_transition=lambda incident: None,
+            source="test",
+            live=True,
+        )
+        decisions = Decisions(journal, pin_hash=hash_of(PIN) if pin else "")
+        analyses = Analyses(settings, settings.web.analysis_limit_s)
+        closing.append(analyses)
+        return Site(settings, station, station.view, journal, decisions, Access(settings.web), analyses)
+
+    yield make
+    for analyses in closing:
+        analyses.close()
+    dispatch.close()
+
+
+@pytest.fixture
+def site(make_site: MakeSite) -> Site:
+    return make_site()
+
+
+@pytest.fixture
+def client(site: Site) -> TestClient:
+    return client_of(site)

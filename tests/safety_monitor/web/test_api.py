@@ -1,0 +1,158 @@
+"""The REST API over a real journal."""
+
+import io
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import pytest
+from starlette.testclient import TestClient
+
+from safety_monitor.config import Web
+from safety_monitor.demo.scene import FPS, picture_at
+from safety_monitor.incident import Sense, State
+from safety_monitor.journal import Journal
+from safety_monitor.web.site import Site
+from tests.web_site import PIN, MakeSite, client_of, incident_of
+
+
+@pytest.fixture(scope="module")
+def picture() -> bytes:
+    """The demo scene's hand, as a JPEG file."""
+    return cv2.imencode(".jpg", picture_at(round(40.0 * FPS))[..., ::-1])[1].tobytes()
+
+
+def test_health_says_what_is_wrong(client: TestClient, site: Site) -> None:
+    answer = client.get("/api/v1/health")
+    assert answer.status_code == 503
+    assert answer.json()["reasons"] == ["audio: not opened yet", "gesture: not opened yet"]
+    site.view.opened(Sense.AUDIO, "microphone", False)
+    site.view.opened(Sense.GESTURE, "camera", False)
+    answer = client.get("/api/v1/health")
+    assert (answer.status_code, answer.json()) == (200, {"ok": True, "armed": True, "reasons": []})
+
+
+def test_incidents_come_page_by_page_and_filtered(client: TestClient, journal: Journal) -> None:
+    for number in range(7):
+        journal.record(incident_of(number, sense=Sense.GESTURE if number % 2 else Sense.AUDIO))
+    seen: list[str] = []
+    after = ""
+    while after is not None:
+        page = client.get("/api/v1/incidents", params={"limit": 3, "after": after}).json()
+        seen += [each["incident"] for each in page["incidents"]]
+        after = page["older"]
+    assert sorted(seen) == [f"{number:032x}" for number in range(7)]
+    hands = client.get("/api/v1/incidents", params={"sense": "gesture"}).json()["incidents"]
+    assert [each["labels"] for each in hands] == [["signal_for_help"]] * 3
+    assert client.get("/api/v1/incidents", params={"state": "cancelled"}).json()["incidents"] == []
+
+
+@pytest.mark.parametrize(
+    "query", ["state=burning", "limit=0", "limit=1000", "after=nothing", "since=yesterday", "sense=nose"]
+)
+def test_a_wrong_filter_is_refused(client: TestClient, query: str) -> None:
+    assert client.get(f"/api/v1/incidents?{query}").status_code == 422
+
+
+def test_an_incident_is_acknowledged_then_cancelled(client: TestClient, journal: Journal) -> None:
+    journal.record(incident_of(1))
+    path = f"/api/v1/incidents/{1:032x}"
+    assert client.post(f"{path}/ack").json()["state"] == "acknowledged"
+    assert client.post(f"{path}/ack").status_code == 409
+    assert client.post(f"{path}/cancel").json()["state"] == "cancelled"
+    assert client.get(path).json()["state"] == "cancelled"
+    assert journal.state_of(f"{1:032x}") is State.CANCELLED
+
+
+def test_cancelling_takes_the_pin_where_there_is_one(make_site: MakeSite, journal: Journal) -> None:
+    client = client_of(make_site(pin=True))
+    journal.record(incident_of(1))
+    path = f"/api/v1/incidents/{1:032x}/cancel"
+    assert client.post(path).status_code == 403
+    assert client.post(path, json={"pin": "1111"}).status_code == 403
+    assert client.post(path, json={"pin": PIN}).json()["state"] == "cancelled"
+
+
+def test_an_unknown_incident_is_not_found(client: TestClient) -> None:
+    assert client.get("/api/v1/incidents/nothing").status_code == 404
+    assert client.post("/api/v1/incidents/nothing/ack").status_code == 404
+
+
+def test_arming_and_disarming(client: TestClient, site: Site) -> None:
+    assert client.post("/api/v1/disarm").json() == {"armed": False}
+    assert not site.station.armed
+    assert client.post("/api/v1/arm").json() == {"armed": True}
+    assert site.station.armed
+
+
+def test_metrics_are_those_of_the_station(client: TestClient, site: Site, journal: Journal) -> None:
+    journal.record(incident_of(1))
+    site.view.opened(Sense.AUDIO, "microphone", False)
+    answer = client.get("/api/v1/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    lines = answer.text.splitlines()
+    assert 'safety_monitor_sense_healthy{sense="audio"} 1.0' in lines
+    assert 'safety_monitor_sense_healthy{sense="gesture"} 0.0' in lines
+    assert 'safety_monitor_incidents{state="confirmed"} 1.0' in lines
+
+
+def test_a_picture_is_judged_and_its_name_only_shown(client: TestClient, picture: bytes, tmp_path: Path) -> None:
+    answer = client.post("/api/v1/analyze", files={"file": ("../../hand.exe", picture, "text/html")})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["file"] == "hand.exe"
+    assert answer.json()["signs"]
+    assert not list(tmp_path.rglob("*hand*"))
+
+
+def test_no_recording_is_refused(client: TestClient) -> None:
+    for content in (b"", b"#EXTM3U\nfile:///etc/passwd\n", b"PK\x03\x04" + b"\0" * 100):
+        assert client.post("/api/v1/analyze", files={"file": ("a.wav", content)}).status_code == 415
+
+
+def test_a_damaged_recording_is_refused_without_a_path(client: TestClient) -> None:
+    answer = client.post("/api/v1/analyze", files={"file": ("a.jpg", b"\xff\xd8\xff\xe0" + b"\0" * 1000)})
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("a.jpg: ")
+
+
+@pytest.mark.parametrize("form", [{}, {"data": {"file": "text"}}, {"files": {"other": ("a.wav", b"RIFF")}}])
+def test_a_form_without_a_file_is_refused(client: TestClient, form: dict[str, dict[str, str]]) -> None:
+    assert client.post("/api/v1/analyze", **form).status_code in (400, 422)
+
+
+def test_a_claimed_size_is_refused_before_anything_is_read(make_site: MakeSite) -> None:
+    client = client_of(make_site(Web(upload_mb=1)))
+    assert client.post("/api/v1/analyze", headers={"Content-Length": str(2 << 30)}).status_code == 413
+
+
+def test_an_endless_upload_is_ended_at_the_limit(make_site: MakeSite) -> None:
+    client = client_of(make_site(Web(upload_mb=1)))
+    sent = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal sent
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+        while sent < 8 << 20:
+            sent += 1 << 16
+            yield b"\0" * (1 << 16)
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    assert client.post("/api/v1/analyze", content=pieces(), headers=headers).status_code == 413
+
+
+def test_a_recording_that_takes_too_long_is_given_up(make_site: MakeSite) -> None:
+    client = client_of(make_site(Web(analysis_limit_s=0.05)))
+    answer = client.post("/api/v1/analyze", files={"file": ("a.wav", silence_file())})
+    assert answer.status_code == 422
+    assert "longer than 0.05 s" in answer.json()["detail"]
+
+
+def silence_file() -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(b"\0\0" * 16_000)
+    return buffer.getvalue()

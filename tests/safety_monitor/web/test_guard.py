@@ -1,0 +1,81 @@
+"""What every request passes: host, origin, session, size, headers."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from safety_monitor.config import Web, WebToken, WebUser
+from safety_monitor.web.access import hash_password, new_token
+from safety_monitor.web.guard import COOKIE
+from tests.web_site import MakeSite, client_of
+
+TOKEN, TOKEN_HASH = new_token()
+WEB = Web(
+    users=(WebUser(name="anna", role="viewer", password_hash=hash_password("correct horse")),),
+    tokens=(WebToken(name="reader", role="viewer", token_hash=TOKEN_HASH),),
+)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "192.0.2.1:8080", "localhost.evil.example", ""])
+def test_a_station_without_users_answers_only_to_its_own_names(client: TestClient, host: str) -> None:
+    assert client.get("/api/v1/health", headers={"Host": host}).status_code == 421
+
+
+@pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1", "[::1]:80", "127.0.0.2"])
+def test_its_own_names_are_those_of_this_machine(client: TestClient, host: str) -> None:
+    assert client.get("/api/v1/health", headers={"Host": host}).status_code == 503
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_another_site_can_change_nothing(client: TestClient, headers: dict[str, str]) -> None:
+    assert client.post("/api/v1/disarm", headers=headers).status_code == 403
+    assert client.get("/api/v1/health").json()["armed"] is True
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": "http://localhost"}, {"Sec-Fetch-Site": "same-origin"}])
+def test_its_own_pages_and_programs_can(client: TestClient, headers: dict[str, str]) -> None:
+    assert client.post("/api/v1/disarm", headers=headers).json() == {"armed": False}
+
+
+def test_with_users_nothing_is_seen_without_signing_in(make_site: MakeSite) -> None:
+    client = client_of(make_site(WEB))
+    for path in ("/api/v1/health", "/api/v1/incidents", "/api/v1/metrics", "/api/v1/openapi.json", "/nothing"):
+        assert client.get(path).status_code == 401
+    page = client.get("/incidents", headers={"Accept": "text/html"}, follow_redirects=False)
+    assert (page.status_code, page.headers["location"]) == (303, "/login?then=/incidents")
+
+
+def test_a_token_lets_a_program_in_and_its_role_holds(make_site: MakeSite) -> None:
+    client = client_of(make_site(WEB), Authorization=f"Bearer {TOKEN}")
+    assert client.get("/api/v1/incidents").status_code == 200
+    assert client.post("/api/v1/disarm").status_code == 403
+
+
+@pytest.mark.parametrize("authorization", ["Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN_HASH}", "Bearer"])
+def test_anything_else_lets_nobody_in(make_site: MakeSite, authorization: str) -> None:
+    client = client_of(make_site(WEB), Authorization=authorization)
+    assert client.get("/api/v1/incidents").status_code == 401
+
+
+def test_a_damaged_cookie_lets_nobody_in(make_site: MakeSite) -> None:
+    client = client_of(make_site(WEB), Cookie=f'{COOKIE}="; x=\x7f')
+    assert client.get("/api/v1/incidents").status_code == 401
+
+
+def test_every_answer_has_the_headers_that_protect(client: TestClient) -> None:
+    for answer in (client.get("/api/v1/health"), client.get("/nothing"), client.get("/", headers={"Host": "evil"})):
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_request_that_is_no_upload_is_small(client: TestClient) -> None:
+    answer = client.post("/api/v1/arm", content=b"x" * 2_000_000)
+    assert answer.status_code == 413
