@@ -1,15 +1,20 @@
 """The ways out to the world that the settings turn on. Each brings its library with it, and only if it is on."""
 
+import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from safety_monitor.config import Contact, PhoneNumber, Settings, SettingsError
 from safety_monitor.dispatch import Channel
 from safety_monitor.identity import Identity, identity
+from safety_monitor.incident import State
 from safety_monitor.journal import Entry, Journal, JournalError
 
 if TYPE_CHECKING:
     from safety_monitor.actions.twilio import Medium
+
+log = logging.getLogger(__name__)
 
 
 def outward_channels(settings: Settings, journal: Journal | None) -> list[Channel]:
@@ -24,7 +29,7 @@ def outward_channels(settings: Settings, journal: Journal | None) -> list[Channe
     """
     made: list[Channel] = []
     try:
-        if any((settings.mysql, settings.webhook)):
+        if any((settings.mysql, settings.mqtt, settings.webhook)):
             station = identity(settings.home, settings.station.name)
             made.extend(_records(settings, station, journal))
         made.extend(_messages(settings))
@@ -41,6 +46,23 @@ def _records(settings: Settings, station: Identity, journal: Journal | None) -> 
         from safety_monitor.actions.mysql import MySQL
 
         yield MySQL(settings.mysql.url.get_secret_value(), station=station, entry_of=_entries(journal))
+    if settings.mqtt:
+        from safety_monitor.actions.mqtt import MQTT, Broker
+
+        given = settings.mqtt
+        broker = Broker(
+            host=given.host,
+            port=given.port or (8883 if given.tls else 1883),
+            username=given.username,
+            password=given.password.get_secret_value() if given.password else "",
+            tls=given.tls,
+            ca_file=given.ca_file,
+            prefix=given.prefix,
+            discovery_prefix=given.discovery_prefix,
+        )
+        allowed = given.commands and not settings.acknowledge.pin_to_acknowledge
+        commands = {"acknowledge": partial(_acknowledge, journal)} if journal and allowed else {}
+        yield MQTT(broker, station=station, commands=commands, visit=journal is None)
     if settings.webhook:
         from safety_monitor.actions.webhook import Webhook
 
@@ -101,6 +123,19 @@ def _twilio(settings: Settings) -> Iterator[Channel]:
 
 def _numbers(contact: Contact) -> "tuple[tuple[Medium, PhoneNumber | None], ...]":
     return (("sms", contact.sms), ("whatsapp", contact.whatsapp), ("call", contact.call))
+
+
+def _acknowledge(journal: Journal) -> None:
+    """Somebody far away takes on the newest incident that waits for it."""
+    waiting = (entry.incident for entry in journal.list() if entry.incident.state is State.CONFIRMED)
+    incident = next(waiting, None)
+    if incident is None:
+        log.info("asked to acknowledge, but no incident waits for it")
+        return
+    try:
+        journal.decide(incident.id, State.ACKNOWLEDGED, "by MQTT")
+    except JournalError as error:
+        log.warning("cannot acknowledge: %s", error)
 
 
 def _entries(journal: Journal | None) -> Callable[[str], Entry]:

@@ -357,6 +357,29 @@ class WebhookSettings(Section):
     """What the receiver knows, too, to check the signature."""
 
 
+class MQTTSettings(Section):
+    """The station on an MQTT broker, where Home Assistant finds it; on when the host is set."""
+
+    host: Annotated[str, Field(min_length=1)]
+    """Name or address of the broker."""
+    port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    """None: 1883, or 8883 with TLS."""
+    username: str = ""
+    """Empty: none."""
+    password: SecretStr | None = None
+    """Of that user."""
+    tls: bool = False
+    """Whether the connection is encrypted."""
+    ca_file: Path | None = None
+    """PEM file with the certificates to trust; none: those of the system."""
+    prefix: Annotated[str, Field(pattern=r"^[^+#/]+(/[^+#/]+)*$")] = "safety-monitor"
+    """Of all topics."""
+    discovery_prefix: Annotated[str, Field(pattern=r"^([^+#/]+(/[^+#/]+)*)?$")] = "homeassistant"
+    """Where Home Assistant looks for devices; empty: it is not told."""
+    commands: bool = True
+    """Whether whoever may write on the broker can acknowledge an incident."""
+
+
 class Settings(Section):
     """All settings of a station."""
 
@@ -383,6 +406,7 @@ class Settings(Section):
     messages: dict[ShortName, SecretStr] = {}
     """E-mail and other services: an Apprise address each, in SAFETY_MONITOR_MESSAGES__<NAME>."""
     webhook: WebhookSettings | None = None
+    mqtt: MQTTSettings | None = None
 
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:

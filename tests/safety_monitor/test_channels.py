@@ -56,6 +56,10 @@ def test_each_address_is_a_channel() -> None:
     assert names(settings(**urls)) == ["messages:mail", "messages:office"]
 
 
+def test_a_broker_that_is_away_does_not_hold_up_the_start() -> None:
+    assert names(settings('[mqtt]\nhost = "127.0.0.1"\nport = 1\n', MQTT__PASSWORD="planted")) == ["mqtt"]
+
+
 def test_databases_and_hooks_are_not_asked_for_a_connection_at_start() -> None:
     given = settings(
         '[webhook]\nurl = "http://nowhere.invalid/"\n',
