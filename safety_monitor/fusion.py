@@ -3,7 +3,8 @@
 One rule decides. A piece of evidence counts with its own probability; evidence of two senses no further apart than the
 window counts together, as the probability that at least one of two independent witnesses is right, 1 - (1-p)(1-q).
 Evidence below `weak` does not count at all. What reaches `threshold` is an incident; what only reaches `weak` is
-pending, and is dropped at its deadline unless more comes.
+pending, and is dropped at its deadline unless more comes. An incident names the senses that reach `threshold` alone, or,
+where none does, those that reach it together: a murmur beside an unmistakable sign is not made part of it.
 
 Everything that happens while an incident is open belongs to it. It closes when nothing has counted for the cool-down,
 or after its longest duration. An incident that ended while its source goes on (cancelled by a person, or too long)
@@ -68,6 +69,8 @@ class Fusion:
     now_s: float = 0.0
     _recent: list[Evidence] = field(default_factory=list)
     _incident: Incident | None = None
+    _gathered: tuple[Evidence, ...] = ()
+    """The strongest evidence of each sense and label since the incident opened."""
     _opened_s: float = 0.0
     _confirmed_s: float = 0.0
     _last_s: float = 0.0
@@ -99,13 +102,13 @@ class Fusion:
         confidence, reason = self._weigh(evidence)
         if incident is not None:
             self._opened_s = min(self._opened_s, evidence.at_s)
+            self._gathered = _strongest((*self._gathered, evidence))
             incident = replace(
-                incident,
-                confidence=max(incident.confidence, confidence),
-                evidence=_strongest((*incident.evidence, evidence)),
+                incident, confidence=max(incident.confidence, confidence), evidence=self._decisive(self._gathered)
             )
         elif confidence >= self.rules.threshold or evidence.sense not in self._dropped:
             self._opened_s = evidence.at_s
+            self._gathered = _strongest(self._in_window())
             incident = Incident(self.new_id(), State.PENDING, evidence.at_s, confidence, (evidence,), reason)
             transitions.append(incident)
         else:
@@ -113,8 +116,9 @@ class Fusion:
             return transitions
         self._last_s = max(self._last_s, evidence.at_s)
         if incident.state is State.PENDING and confidence >= self.rules.threshold:
-            incident = replace(incident, state=State.CONFIRMED, at_s=self.now_s, reason=reason)
-            incident = replace(incident, evidence=_strongest((*incident.evidence, *self._in_window())))
+            self._gathered = _strongest((*self._gathered, *self._in_window()))
+            decisive = self._decisive(self._gathered)
+            incident = replace(incident, state=State.CONFIRMED, at_s=self.now_s, evidence=decisive, reason=reason)
             self._confirmed_s = self.now_s
             transitions.append(incident)
         self._incident = incident
@@ -189,6 +193,11 @@ class Fusion:
                 numbers = " and ".join(f"{piece.label} {piece.probability:.2f}" for piece in pair)
                 reason = f"{numbers} together {best:.2f}, threshold {threshold}"
         return best, reason
+
+    def _decisive(self, gathered: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+        """The evidence of the senses that reach the threshold alone; all of it where none does."""
+        alone = {piece.sense for piece in gathered if piece.probability >= self.rules.threshold}
+        return tuple(piece for piece in gathered if piece.sense in alone) if alone else gathered
 
     def _in_window(self) -> list[Evidence]:
         return [piece for piece in self._recent if self.now_s - piece.at_s <= self.rules.window_s]

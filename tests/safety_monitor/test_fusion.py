@@ -93,6 +93,16 @@ def test_one_event_in_both_senses_is_one_incident_with_both() -> None:
     assert closed[0].confidence == pytest.approx(together(0.95, 0.9))
 
 
+@pytest.mark.parametrize("murmur_s", [0.5, 1.0, 2.5])
+def test_a_murmur_beside_an_unmistakable_sign_is_not_part_of_the_incident(murmur_s: float) -> None:
+    evidence = sorted([scream(0.6, murmur_s), sign(0.95, 1.0)], key=lambda piece: piece.at_s)
+    machine = fusion()
+    for piece in evidence:
+        machine.observe(piece)
+    (closed,) = machine.advance(100)
+    assert closed.senses == (Sense.GESTURE,)
+
+
 def test_nothing_fires_again_within_the_cool_down_and_does_after_it() -> None:
     machine = fusion()
     assert len(machine.observe(scream(0.9, 0))) == 2
