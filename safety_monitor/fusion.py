@@ -3,8 +3,8 @@
 One rule decides. A piece of evidence counts with its own probability; evidence of two senses no further apart than the
 window counts together, as the probability that at least one of two independent witnesses is right, 1 - (1-p)(1-q).
 Evidence below `weak` does not count at all. What reaches `threshold` is an incident; what only reaches `weak` is
-pending, and is dropped at its deadline unless more comes. An incident names the senses that reach `threshold` alone, or,
-where none does, those that reach it together: a murmur beside an unmistakable sign is not made part of it.
+pending, and is dropped at its deadline unless more comes. An incident names the senses that reach `threshold` alone,
+or, where none does, those that reach it together: a murmur beside an unmistakable sign is not made part of it.
 
 Everything that happens while an incident is open belongs to it. It closes when nothing has counted for the cool-down,
 or after its longest duration. An incident that ended while its source goes on (cancelled by a person, or too long)
