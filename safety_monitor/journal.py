@@ -599,11 +599,9 @@ class Journal:
             failed = {"state": DeliveryState.FAILED, "due_at": None, "changed_at": _iso(now)}
             session.execute(unfinished.where(DeliveryRow.nature == Nature.SOUND).values(detail=STALE, **failed))
             off = "the channel is not turned on any more"
-            session.execute(
-                unfinished.where(DeliveryRow.turn != Turn.FOLLOW, DeliveryRow.channel.not_in(tuple(channels))).values(
-                    detail=off, **failed
-                )
-            )
+            gone = unfinished.where(DeliveryRow.channel.not_in(tuple(channels)))
+            session.execute(gone.where(DeliveryRow.sent_at.is_not(None)).values(due_at=None))
+            session.execute(gone.values(detail=off, **failed))
             taken = unfinished.where(DeliveryRow.turn == Turn.TAKEN)
             session.execute(
                 taken.where(DeliveryRow.state == DeliveryState.SENDING).values(
