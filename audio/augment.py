@@ -207,18 +207,17 @@ def synthetic_tone(rng: Generator, seconds: float) -> Array:
     if kind == 0:  # a whistle: nearly a sine, glides, perhaps a pea that rattles at 15 to 50 Hz
         hertz = _curve(rng, count, [base * rng.uniform(0.6, 1.4), base, base * rng.uniform(0.8, 1.3), base])
         if rng.random() < 0.5:
-            level = 1 - rng.uniform(0.3, 0.9) * (np.sin(2 * np.pi * rng.uniform(15, 50) * time) > 0)
+            level = np.asarray(1 - rng.uniform(0.3, 0.9) * (np.sin(2 * np.pi * rng.uniform(15, 50) * time) > 0))
     elif kind == 1:  # a beeper
         hertz = np.full(count, base)
-        level = (np.sin(2 * np.pi * rng.uniform(0.5, 8) * time + rng.uniform(0, 6)) > rng.uniform(-0.5, 0.5)).astype(
-            float
-        )
+        swing = np.sin(2 * np.pi * rng.uniform(0.5, 8) * time + rng.uniform(0, 6))
+        level = np.where(swing > rng.uniform(-0.5, 0.5), 1.0, 0.0)
         partials, brightness = 8, rng.uniform(0.5, 2)
     elif kind == 2:  # a siren: wail, yelp or two tones
         base = rng.uniform(450, 1100)
-        swing = np.sin(2 * np.pi * rng.choice([0.15, 0.3, 3, 5, 12]) * time + rng.uniform(0, 6))
+        swing = np.sin(2 * np.pi * rng.choice([0.15, 0.3, 3, 5, 12]) * time + rng.uniform(0, 6)).astype(np.float64)
         swing = np.sign(swing) if rng.random() < 0.4 else swing
-        hertz = base * np.exp(rng.uniform(0.15, 0.5) * swing)
+        hertz = np.asarray(base * np.exp(rng.uniform(0.15, 0.5) * swing), np.float64)
         partials, brightness = 12, rng.uniform(0.4, 1.5)
     elif kind == 3:  # squealing brakes and hinges: several unrelated partials
         hertz = base * (1 + 0.02 * _wander(rng, count, 6))
@@ -228,7 +227,7 @@ def synthetic_tone(rng: Generator, seconds: float) -> Array:
         part = (time * rate + rng.uniform(0, 1)) % 1
         base = rng.uniform(700, 1800)
         hertz = base * (1.25 - 0.6 * part)
-        level = (part < rng.uniform(0.4, 0.8)) * np.minimum(1, part * 20)
+        level = np.where(part < rng.uniform(0.4, 0.8), np.minimum(1, part * 20), 0.0)
         partials, brightness = 8, rng.uniform(0.3, 1.2)
     phase = 2 * np.pi * np.cumsum(hertz) / SAMPLE_RATE
     sound = np.zeros(count)

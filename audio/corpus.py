@@ -84,13 +84,17 @@ def _read_manifest(manifest: Path) -> tuple[Clip, ...]:
         if not path or label not in LABELS:
             raise CorpusError(f"{manifest}:{line}: needs a path and a label out of {', '.join(LABELS)}")
         source = row.get("source") or manifest.parent.name
+        try:
+            seconds = float(row.get("seconds") or 0)
+        except ValueError:
+            raise CorpusError(f"{manifest}:{line}: seconds must be a number") from None
         clips.append(
             Clip(
                 path=manifest.parent / path,
                 label=label,
                 source=source,
                 group=row.get("group") or f"{source}|{path}",
-                seconds=float(row.get("seconds") or 0),
+                seconds=seconds,
                 licence=row.get("licence") or "",
                 note=row.get("note") or "",
             )

@@ -18,8 +18,8 @@ Array = NDArray[np.float32]
 
 DECISION = 12
 """Frames between decisions: one every 0.12 s."""
-QUIET_DB = -33.0
-"""A window whose mel bands all stay below this, as those of a tone at -75 dBFS do, holds nothing to judge."""
+QUIET_DB = -60.0
+"""A window whose mel bands all stay below this, holds nothing but the last bit of 16."""
 VERDICT_WINDOWS = 8
 """A file is judged by so many of its windows, the strongest."""
 OPERATING_POINT = 0.80

@@ -1,0 +1,217 @@
+import json
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from audio.augment import synthetic_scream
+from audio.capture import SAMPLE_RATE, Block, open_sound
+from audio.detector import (
+    OPERATING_POINT,
+    Persistence,
+    ScreamDetector,
+    ScreamModel,
+    SoundReading,
+    judge_file,
+    load_scream_model,
+)
+from models.card import ModelError
+from models.registry import SHIPPED
+
+Samples = NDArray[np.float32]
+SCENES = Path(__file__).parents[2].parent / "shared" / "data" / "scenes"
+
+
+@pytest.fixture(scope="module")
+def model() -> ScreamModel:
+    return load_scream_model()
+
+
+def hear(model: ScreamModel, samples: Samples, size: int = 800, at_s: float = 0.0) -> list[SoundReading]:
+    detector = ScreamDetector(model)
+    readings: list[SoundReading] = []
+    for start in range(0, len(samples), size):
+        readings += detector.feed(Block(samples[start : start + size], at_s + start / SAMPLE_RATE))
+    return readings + detector.flush()
+
+
+def scream(seconds: float, seed: int, peak: float = 0.5) -> Samples:
+    sound = synthetic_scream(np.random.default_rng(seed), seconds)
+    return np.asarray(sound / np.abs(sound).max() * peak, np.float32)
+
+
+def noise(seconds: float, level: float, seed: int = 0) -> Samples:
+    rng = np.random.default_rng(seed)
+    return (rng.standard_normal(int(seconds * SAMPLE_RATE)) * level).astype(np.float32)
+
+
+def in_a_room(seconds_before: float, sound: Samples) -> Samples:
+    """The sound after a while of faint noise, and a second more of that."""
+    total = noise(seconds_before + len(sound) / SAMPLE_RATE + 1, 0.001)
+    start = int(seconds_before * SAMPLE_RATE)
+    total[start : start + len(sound)] += sound
+    return total
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(st.integers(1, 40_000), max_size=8))
+def test_readings_do_not_depend_on_how_the_sound_is_cut(model: ScreamModel, cuts: list[int]) -> None:
+    samples = in_a_room(1.0, scream(0.8, 3))
+    detector = ScreamDetector(model)
+    readings: list[SoundReading] = []
+    at = 0
+    for piece in np.split(samples, sorted(cuts)):
+        readings += detector.feed(Block(piece, at / SAMPLE_RATE))
+        at += len(piece)
+    readings += detector.flush()
+    whole = hear(model, samples, size=len(samples))
+    assert [r.at_s for r in readings] == pytest.approx([r.at_s for r in whole])
+    assert [r.scream for r in readings] == pytest.approx([r.scream for r in whole], abs=1e-4)
+
+
+def test_decides_at_least_every_quarter_of_a_second(model: ScreamModel) -> None:
+    readings = hear(model, noise(3.0, 0.01), at_s=100.0)
+    times = [100.0, *(reading.at_s for reading in readings)]
+    assert max(later - earlier for earlier, later in pairwise(times)) <= 0.25
+    assert times[-1] == pytest.approx(103.0)
+    for reading in readings:
+        assert sum(reading.probabilities.values()) == pytest.approx(1.0, abs=1e-4)
+        assert 100.0 <= reading.start_s < reading.at_s
+        assert reading.at_s - reading.start_s <= 1.0
+
+
+@pytest.mark.parametrize("seconds", [1 / SAMPLE_RATE, 0.01, 0.1, 0.5, 1.0])
+def test_a_short_recording_is_judged_too(model: ScreamModel, seconds: float) -> None:
+    samples = noise(seconds, 0.01)
+    readings = hear(model, samples)
+    assert readings
+    assert readings[-1].at_s == pytest.approx(len(samples) / SAMPLE_RATE)
+    probability, label = judge_file(readings, model)
+    assert 0 <= probability < OPERATING_POINT
+    assert label in {"conversation", "ambient"}
+
+
+def test_nothing_heard_says_nothing(model: ScreamModel) -> None:
+    assert ScreamDetector(model).flush() == []
+    assert judge_file([], model) == (0.0, "ambient")
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-5, 1e-3, 0.1, 0.3])
+def test_silence_and_noise_do_not_alarm(model: ScreamModel, level: float) -> None:
+    readings = hear(model, noise(5.0, level))
+    assert max(reading.scream for reading in readings) < OPERATING_POINT
+    assert readings[-1].label == "ambient"
+
+
+@pytest.mark.parametrize("hertz", [200, 440, 1000, 3000])
+def test_a_steady_tone_does_not_alarm(model: ScreamModel, hertz: float) -> None:
+    tone = 0.3 * np.sin(2 * np.pi * hertz * np.arange(4 * SAMPLE_RATE) / SAMPLE_RATE)
+    assert max(reading.scream for reading in hear(model, tone.astype(np.float32))) < OPERATING_POINT
+
+
+def test_finds_made_up_screams_in_a_room(model: ScreamModel) -> None:
+    found = 0
+    for seed in range(20):
+        readings = hear(model, in_a_room(1.5, scream(1.4, 1000 + seed)))
+        assert all(reading.scream < OPERATING_POINT for reading in readings if reading.at_s <= 1.5)
+        found += any(reading.scream >= OPERATING_POINT for reading in readings)
+    assert found >= 17
+
+
+@pytest.mark.parametrize("peak_dbfs", [-50, -20, 0])
+def test_level_does_not_matter(model: ScreamModel, peak_dbfs: float) -> None:
+    sound = in_a_room(1.0, scream(1.4, 1003))
+    sound /= np.abs(sound).max()
+    reference = hear(model, sound * np.float32(0.1))
+    other = hear(model, sound * np.float32(10 ** (peak_dbfs / 20)))
+    assert [r.scream for r in other] == pytest.approx([r.scream for r in reference], abs=0.05)
+
+
+def test_a_jump_of_the_clock_starts_afresh(model: ScreamModel) -> None:
+    sound = scream(1.4, 1003)
+    detector = ScreamDetector(model)
+    detector.feed(Block(sound, 0.0))
+    after = detector.feed(Block(noise(1.0, 1e-3), 60.0)) + detector.flush()
+    assert [r.at_s for r in after] == pytest.approx([r.at_s for r in hear(model, noise(1.0, 1e-3), at_s=60.0)])
+    assert max(r.scream for r in after) < OPERATING_POINT
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.integers(0, 39), st.floats(0, 1))
+def test_more_evidence_never_lowers_the_sum(chances: list[float], index: int, higher: float) -> None:
+    persistence = Persistence()
+
+    def total(values: list[float]) -> float:
+        result = -persistence.limit
+        for value in values:
+            result = persistence.step(result, value)
+        return persistence.probability(result)
+
+    raised = list(chances)
+    raised[index % len(raised)] = max(raised[index % len(raised)], higher)
+    assert total(raised) >= total(chances) - 1e-9
+
+
+def test_the_operating_point_lies_at_the_threshold() -> None:
+    persistence = Persistence(threshold=2.5, slope=3.0)
+    assert persistence.probability(2.5) == pytest.approx(OPERATING_POINT)
+    assert persistence.probability(2.6) > OPERATING_POINT > persistence.probability(2.4)
+
+
+def test_one_window_alone_is_not_enough(model: ScreamModel) -> None:
+    persistence = model.persistence
+    quiet = persistence.step(-persistence.limit, 0.0)
+    assert persistence.probability(persistence.step(quiet, 1.0)) < OPERATING_POINT
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHIPPED / "scream", tmp_path / "scream"))
+
+
+def test_a_model_of_the_users_own_goes_first(copy: Path) -> None:
+    assert load_scream_model("scream", copy.parent).labels[0] == "scream"
+
+
+def test_a_tampered_model_is_refused(copy: Path) -> None:
+    file = next(copy.glob("*.tflite"))
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ModelError, match=r"SHA-256") as refused:
+        load_scream_model("scream", copy.parent)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_model_for_something_else_is_refused() -> None:
+    with pytest.raises(ModelError, match="not for scream"):
+        load_scream_model("signs")
+
+
+@pytest.mark.parametrize("key", ["[parameters.persistence]", "[parameters.verdict]"])
+def test_a_card_without_its_numbers_is_refused(copy: Path, key: str) -> None:
+    card = copy / "card.md"
+    card.write_text(card.read_text(encoding="utf-8").replace(key, key.replace("]", "_]")), encoding="utf-8")
+    with pytest.raises(ModelError, match="missing or malformed"):
+        load_scream_model("scream", copy.parent)
+
+
+@pytest.mark.skipif(not SCENES.is_dir(), reason="the recorded scenes are not here (../shared/data/scenes)")
+@pytest.mark.parametrize("scene", sorted(SCENES.glob("*.mp4")), ids=lambda path: path.stem)
+def test_recorded_scenes(model: ScreamModel, scene: Path) -> None:
+    expected = json.loads(scene.with_suffix(".json").read_text(encoding="utf-8"))["expect"]
+    detector = ScreamDetector(model)
+    readings = [reading for block in open_sound(str(scene), fast=True) for reading in detector.feed(block)]
+    readings += detector.flush()
+    alarms = [reading.at_s for reading in readings if reading.scream >= OPERATING_POINT]
+    screams = [entry["at_s"] for entry in expected if entry["kind"] in {"scream", "both"}]
+    if screams:
+        start, end = screams[0]
+        assert alarms
+        assert start <= alarms[0] <= end + 1
+    else:
+        assert alarms == []

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from audio.detector import Persistence
+from audio.train import persisted, scream_odds, strongest, temperature, threshold_at
+
+
+def test_windows_add_up_as_in_the_running_detector() -> None:
+    rng = np.random.default_rng(1)
+    odds = rng.normal(0, 4, 60).astype(np.float32)
+    clips = np.repeat(np.arange(3, dtype=np.int32), 20)
+    persistence = Persistence()
+    expected = []
+    for clip in range(3):
+        total, highest = -persistence.limit, -persistence.limit
+        for value in odds[clips == clip]:
+            total = persistence.step(total, 1 / (1 + float(np.exp(-value))))
+            highest = max(highest, total)
+        expected.append(highest)
+    assert persisted(odds, clips, 3, persistence) == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_recording_is_judged_by_its_strongest_windows() -> None:
+    odds = np.asarray([*range(20), 7], np.float32)
+    clips = np.asarray([0] * 20 + [1], np.int32)
+    assert strongest(odds, clips, 2) == pytest.approx([15.5, 7.0])
+
+
+@pytest.mark.parametrize(("rate", "passing"), [(0.1, 10), (0.01, 1), (0.0, 0)])
+def test_a_threshold_lets_through_its_share(rate: float, passing: int) -> None:
+    scores = np.random.default_rng(0).permutation(np.arange(100, dtype=np.float32))
+    assert int((scores > threshold_at(scores, rate)).sum()) == passing
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+def test_temperature_undoes_overconfidence(scale: float) -> None:
+    rng = np.random.default_rng(0)
+    true_odds = rng.normal(0, 2, 20_000)
+    truth = rng.random(20_000) < 1 / (1 + np.exp(-true_odds))
+    assert temperature((true_odds / scale).astype(np.float32), truth) == pytest.approx(scale, rel=0.15)
+
+
+def test_odds_of_logits() -> None:
+    chances = np.asarray([[0.8, 0.15, 0.05]], np.float32)
+    assert scream_odds(np.log(chances)) == pytest.approx(np.log([4.0]), abs=1e-5)
