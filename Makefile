@@ -42,7 +42,7 @@ LOCK := $(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no
 
 lock: .venv/test ## the locked sets, made anew from pyproject.toml
 	$(LOCK) --upgrade --output-file requirements.txt pyproject.toml
-	$(LOCK) --extra train --extra test --constraint requirements.txt --output-file requirements-test.txt pyproject.toml
+	$(LOCK) --extra train --extra test --extra mongodb --extra firebase --extra geocoding --constraint requirements.txt --output-file requirements-test.txt pyproject.toml
 
 docs: .venv/station ## the pages that the program writes itself
 	$(BIN)/safety-monitor settings | scripts/fill-block docs/settings.md

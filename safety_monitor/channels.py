@@ -5,13 +5,16 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from safety_monitor.config import Contact, PhoneNumber, Settings, SettingsError
+from safety_monitor.actions.failure import one_line
+from safety_monitor.actions.message import Place
+from safety_monitor.config import Contact, FirebaseSettings, MongoDBSettings, PhoneNumber, Settings, SettingsError
 from safety_monitor.dispatch import Channel
 from safety_monitor.identity import Identity, identity
 from safety_monitor.incident import State
 from safety_monitor.journal import Entry, Journal, JournalError
 
 if TYPE_CHECKING:
+    from safety_monitor.actions.place import Places
     from safety_monitor.actions.twilio import Medium
 
 log = logging.getLogger(__name__)
@@ -29,7 +32,7 @@ def outward_channels(settings: Settings, journal: Journal | None) -> list[Channe
     """
     made: list[Channel] = []
     try:
-        if any((settings.mysql, settings.mqtt, settings.webhook)):
+        if any((settings.mysql, settings.mongodb, settings.firebase, settings.mqtt, settings.webhook)):
             station = identity(settings.home, settings.station.name)
             made.extend(_records(settings, station, journal))
         made.extend(_messages(settings))
@@ -46,6 +49,10 @@ def _records(settings: Settings, station: Identity, journal: Journal | None) -> 
         from safety_monitor.actions.mysql import MySQL
 
         yield MySQL(settings.mysql.url.get_secret_value(), station=station, entry_of=_entries(journal))
+    if settings.mongodb:
+        yield _mongodb(settings.mongodb, station, _entries(journal), settings.fusion.threshold)
+    if settings.firebase:
+        yield _firebase(settings.firebase, station, _entries(journal), settings.fusion.threshold)
     if settings.mqtt:
         from safety_monitor.actions.mqtt import MQTT, Broker
 
@@ -67,6 +74,68 @@ def _records(settings: Settings, station: Identity, journal: Journal | None) -> 
         from safety_monitor.actions.webhook import Webhook
 
         yield Webhook(settings.webhook.url, settings.webhook.secret.get_secret_value(), station=station)
+
+
+def _mongodb(given: MongoDBSettings, station: Identity, entry_of: Callable[[str], Entry], threshold: float) -> Channel:
+    try:
+        from safety_monitor.actions.mongodb import MongoDB
+    except ModuleNotFoundError:
+        raise SettingsError("mongodb needs the package pymongo: pip install 'safety-monitor[mongodb]'") from None
+    try:
+        return MongoDB(
+            given.url.get_secret_value(),
+            database=given.database,
+            collection=given.collection,
+            station=station,
+            entry_of=entry_of,
+            threshold=threshold,
+        )
+    except ValueError as error:
+        raise SettingsError(f"mongodb.url: {error}") from None
+
+
+def _firebase(
+    given: FirebaseSettings, station: Identity, entry_of: Callable[[str], Entry], threshold: float
+) -> Channel:
+    try:
+        from safety_monitor.actions.firebase import Firebase
+    except ModuleNotFoundError:
+        raise SettingsError(
+            "firebase needs the package firebase-admin: pip install 'safety-monitor[firebase]'"
+        ) from None
+    if given.credentials_file is None and given.url.startswith("https://"):
+        raise SettingsError("firebase.credentials_file: the JSON file of a service account is needed")
+    try:
+        return Firebase(
+            given.url,
+            credentials_file=given.credentials_file,
+            path=given.path,
+            station=station,
+            entry_of=entry_of,
+            threshold=threshold,
+        )
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"firebase: {one_line(error)}") from None
+
+
+def make_places(settings: Settings) -> "Places":
+    """What knows where incidents happen.
+
+    Raises:
+        SettingsError: the geocoder cannot be used.
+    """
+    from safety_monitor.actions.place import Places, geocoder
+
+    given = settings.place
+    here: Place | None = None
+    if given.latitude is not None and given.longitude is not None:
+        here = Place(given.latitude, given.longitude, given.accuracy_m, given.address, "settings")
+    try:
+        key = given.geocoder_key.get_secret_value() if given.geocoder_key else ""
+        geocode = geocoder(given.geocoder, domain=given.geocoder_domain, api_key=key) if given.geocoder else None
+    except ValueError as error:
+        raise SettingsError(f"place.geocoder: {error}") from None
+    return Places(here, ip_lookup_url=given.ip_lookup_url, geocode=geocode)
 
 
 def _messages(settings: Settings) -> Iterator[Channel]:

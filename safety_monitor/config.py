@@ -380,6 +380,55 @@ class MQTTSettings(Section):
     """Whether whoever may write on the broker can acknowledge an incident."""
 
 
+class MongoDBSettings(Section):
+    """The record of every incident in MongoDB, a document each; on when its address is set."""
+
+    url: SecretStr
+    """mongodb://user:password@host or mongodb+srv://…"""
+    database: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,63}$")] = "safety"
+    """Name of the database."""
+    collection: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,120}$")] = "incidents"
+    """Name of the collection."""
+
+
+class FirebaseSettings(Section):
+    """The record of every incident in a Firebase Realtime Database, a node each; on when its address is set."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+    """The database, https://….firebaseio.com or https://….firebasedatabase.app."""
+    credentials_file: Path | None = None
+    """JSON of a service account; only an emulator (http://host:port?ns=name) needs none."""
+    path: Annotated[str, Field(pattern=r"^[^.#$\[\]]+$")] = "incidents"
+    """Where in the database the incidents stand."""
+
+
+class PlaceSettings(Section):
+    """Where the station stands, for messages and records."""
+
+    latitude: Annotated[float, Field(ge=-90.0, le=90.0)] | None = None
+    """Degrees, WGS 84."""
+    longitude: Annotated[float, Field(ge=-180.0, le=180.0)] | None = None
+    """Degrees, WGS 84."""
+    accuracy_m: Annotated[float, Field(gt=0.0)] | None = None
+    """How exact that is, metres."""
+    address: str = ""
+    """For people; floor and room help most."""
+    ip_lookup_url: Annotated[str, Field(pattern=r"^(https?://[^/\s]+.*)?$")] = ""
+    """Page that tells as JSON where its visitor is, asked at start when no position is set; empty: nobody is asked."""
+    geocoder: str = ""
+    """Service that makes addresses of positions, as geopy names it, such as "nominatim"; empty: nobody is asked."""
+    geocoder_domain: str = ""
+    """A server of that service of one's own."""
+    geocoder_key: SecretStr | None = None
+    """Where the service asks for one."""
+
+    @model_validator(mode="after")
+    def _both(self) -> "PlaceSettings":
+        if (self.latitude is None) != (self.longitude is None):
+            raise ValueError("latitude and longitude belong together")
+        return self
+
+
 class Settings(Section):
     """All settings of a station."""
 
@@ -407,6 +456,9 @@ class Settings(Section):
     """E-mail and other services: an Apprise address each, in SAFETY_MONITOR_MESSAGES__<NAME>."""
     webhook: WebhookSettings | None = None
     mqtt: MQTTSettings | None = None
+    mongodb: MongoDBSettings | None = None
+    firebase: FirebaseSettings | None = None
+    place: PlaceSettings = PlaceSettings()
 
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:

@@ -9,7 +9,7 @@ from gesture.capture import list_cameras
 from safety_monitor.actions.alarm import Alarm
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.speech import Speech
-from safety_monitor.channels import outward_channels
+from safety_monitor.channels import make_places, outward_channels
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError, Waits, nature_of
 from safety_monitor.escalation import Policy, Step, mistakes
@@ -137,6 +137,7 @@ def make_dispatch(settings: Settings, journal: Journal, channels: list[Channel])
             policies=policies,
             waits=Waits(**settings.outbox.model_dump()),
             station=settings.station.name,
+            place=make_places(settings).place,
         )
     except (SettingsError, OutboxBusyError, JournalError) as error:
         for channel in channels:
@@ -153,10 +154,11 @@ def make_outbox(settings: Settings, journal: Journal) -> Dispatch | None:
         JournalError: what waits cannot be read.
         SettingsError: a channel cannot be made as the settings ask for.
     """
+    place = make_places(settings).place
     channels = outward_channels(settings, journal)
     waits = Waits(**settings.outbox.model_dump())
     try:
-        return Dispatch(journal, channels, waits=waits, station=settings.station.name)
+        return Dispatch(journal, channels, waits=waits, station=settings.station.name, place=place)
     except OutboxBusyError:
         for channel in channels:
             channel.close()

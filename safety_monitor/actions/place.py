@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import requests
-
 from safety_monitor.actions.failure import one_line
 from safety_monitor.actions.message import Place
 from safety_monitor.incident import Incident
@@ -96,7 +94,7 @@ class Places:
     def _look_up(self) -> bool:
         try:
             found = parsed(fetched(self._ip_lookup_url))
-        except (requests.RequestException, ValueError) as error:
+        except (OSError, ValueError) as error:
             log.warning(
                 "the position of the internet address is not known: %s", one_line(error, (self._ip_lookup_url,))
             )
@@ -131,9 +129,11 @@ def fetched(url: str) -> Any:
     """The JSON that a page answers.
 
     Raises:
-        requests.RequestException: it cannot be reached, or refuses.
+        OSError: it cannot be reached, or refuses.
         ValueError: it answers something else.
     """
+    import requests  # a station that asks nobody does not wait for this library
+
     with requests.get(url, timeout=LIMIT_S, headers={"Accept": "application/json"}, stream=True) as answer:
         answer.raise_for_status()
         body = answer.raw.read(LONGEST_ANSWER, decode_content=True)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from safety_monitor.channels import outward_channels
+from safety_monitor.actions.message import Place
+from safety_monitor.channels import make_places, outward_channels
 from safety_monitor.config import Settings, SettingsError, load_settings
+from safety_monitor.incident import Incident, State
 from safety_monitor.journal import Journal
 from tests.servers.twilio import SID
 
@@ -78,6 +80,12 @@ def test_databases_and_hooks_are_not_asked_for_a_connection_at_start() -> None:
             TWILIO,
             "bob has a number for whatsapp, which needs twilio.whatsapp_number",
         ),
+        (
+            '[firebase]\nurl = "https://planted.firebaseio.com"\n',
+            {},
+            "firebase.credentials_file: the JSON file of a service account is needed",
+        ),
+        ("", {"MONGODB__URL": "mongodb://u:planted@@h:x/"}, "mongodb.url: "),
         ("", {"MESSAGES__X": "planted://nothing"}, "messages.x: is not an address that Apprise understands"),
     ],
 )
@@ -93,11 +101,25 @@ def test_a_station_without_channels_loads_none_of_their_libraries() -> None:
     program = f"""
 import sys
 from pathlib import Path
-from safety_monitor.channels import outward_channels
+from safety_monitor.channels import make_places, outward_channels
 from safety_monitor.config import Settings
+make_places(Settings())
 assert outward_channels(Settings(home=Path("home")), None) == []
 print([name for name in {heavy!r} if name in sys.modules])
 """
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_place_in_the_settings_is_where_incidents_happen() -> None:
+    given = settings('[place]\nlatitude = 52.5\nlongitude = 13.4\naddress = "2nd floor"\n')
+    places = make_places(given)
+    place = places.place(Incident("1", State.CONFIRMED, 0.0, 0.9, (), ""))
+    assert place == Place(52.5, 13.4, None, "2nd floor", "settings")
+
+
+def test_a_geocoder_that_nobody_knows_is_one_line() -> None:
+    pytest.importorskip("geopy", reason="needs the extra geocoding")
+    with pytest.raises(SettingsError, match=r"place\.geocoder: Unknown geocoder"):
+        make_places(settings('[place]\ngeocoder = "nosuch"\n'))

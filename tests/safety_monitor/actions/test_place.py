@@ -110,6 +110,7 @@ def test_the_internet_address_is_looked_up_beforehand(pages: Pages) -> None:
 
 
 def test_what_a_browser_tells_is_taken_for_its_incident_and_gets_an_address(pages: Pages) -> None:
+    pytest.importorskip("geopy", reason="needs the extra geocoding")
     places = Places(BERLIN, geocode=geocoder("nominatim", domain=pages.url))
     places.report(INCIDENT.id, 48.1, 11.5, 12.0)
     first = places.place(INCIDENT)
@@ -136,6 +137,7 @@ def test_a_page_that_is_away_or_talks_nonsense_is_an_error_and_no_end(pages: Pag
 
 
 def test_a_geocoder_that_is_away_is_an_error(pages: Pages) -> None:
+    pytest.importorskip("geopy", reason="needs the extra geocoding")
     geocode = geocoder("nominatim", domain="http://127.0.0.1:1")
     with pytest.raises(OSError):
         geocode(52.5, 13.4)

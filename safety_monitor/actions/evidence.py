@@ -1,0 +1,160 @@
+"""Evidence files: kept in a folder for every incident, for some days and gigabytes, protected ones for good.
+
+A file is there whole or not at all. Nothing here raises into the path of an alarm: a full disk costs the evidence, and
+is told.
+"""
+
+import logging
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+FOLDER = "evidence"
+PROTECTED = ".protected"
+UNFINISHED = ".part"
+ABANDONED_S = 3600.0
+"""An unfinished file that old belongs to nobody any more."""
+LEAST_FREE = 200 * 2**20
+"""Bytes that stay free on the disk: the journal needs them more."""
+DAY_S = 86_400.0
+
+_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")
+_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The evidence of one incident.
+
+    Attributes:
+        incident_id: whose it is.
+        bytes: of all its files.
+        at: when the newest was written; seconds since 1970.
+        protected: whether it stays.
+    """
+
+    incident_id: str
+    bytes: int
+    at: float
+    protected: bool
+
+
+class EvidenceStore:
+    """The folder `evidence` in the station's home; may be used from any thread and process.
+
+    Args:
+        home: of the station.
+        keep_days: how long evidence is kept.
+        most_bytes: how much of it; beyond that the oldest goes first.
+        clock: seconds since 1970.
+    """
+
+    def __init__(
+        self, home: Path, *, keep_days: float, most_bytes: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._folder = home / FOLDER
+        self._keep_s = keep_days * DAY_S
+        self._most_bytes = most_bytes
+        self._clock = clock
+
+    def save(self, incident_id: str, name: str, data: bytes) -> Path | None:
+        """Keep a file, in place of an older one of the same name; None if that failed, which is logged.
+
+        Raises:
+            ValueError: the id or the name could lead out of the folder.
+        """
+        path = self._of(incident_id) / _checked(_NAME, name)
+        unfinished = path.with_name(f"{path.name}{UNFINISHED}")
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if shutil.disk_usage(path.parent).free - len(data) < LEAST_FREE:
+                raise OSError("the disk is full")
+            with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        except OSError as error:
+            log.error("evidence of %s is lost: %s: %s", incident_id, name, error.strerror or error)
+            with suppress(OSError):
+                unfinished.unlink()
+            return None
+        return path
+
+    def files(self, incident_id: str) -> tuple[Path, ...]:
+        """The whole files of an incident, by name."""
+        try:
+            found = list(self._of(incident_id).iterdir())
+        except FileNotFoundError:
+            return ()
+        return tuple(sorted(path for path in found if path.name != PROTECTED and path.suffix != UNFINISHED))
+
+    def protect(self, incident_id: str, protected: bool = True) -> None:
+        """Keep the evidence of an incident for good, or not any more.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        mark = self._of(incident_id) / PROTECTED
+        if protected:
+            mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            mark.touch(mode=0o600)
+        else:
+            mark.unlink(missing_ok=True)
+
+    def forget(self, incident_id: str) -> None:
+        """Delete all evidence of an incident, protected or not."""
+        shutil.rmtree(self._of(incident_id), ignore_errors=True)
+
+    def kept(self) -> list[Kept]:
+        """What there is, the oldest first."""
+        found = []
+        for folder in self._folder.glob("*/"):
+            sizes, times = [0], [0.0]
+            for path in folder.iterdir():
+                try:
+                    status = path.stat()
+                except FileNotFoundError:  # it was finished or deleted meanwhile
+                    continue
+                if path.suffix == UNFINISHED and self._clock() - status.st_mtime > ABANDONED_S:
+                    path.unlink(missing_ok=True)
+                    continue
+                sizes.append(status.st_size)
+                if path.name != PROTECTED:
+                    times.append(status.st_mtime)
+            found.append(Kept(folder.name, sum(sizes), max(times), (folder / PROTECTED).exists()))
+        return sorted(found, key=lambda kept: kept.at)
+
+    def tidy(self) -> list[str]:
+        """Delete what is too old, and the oldest of what is too much, but nothing that is protected.
+
+        Returns:
+            The incidents whose evidence was deleted.
+        """
+        kept = self.kept()
+        total = sum(each.bytes for each in kept)
+        gone = []
+        for each in kept:
+            if not each.protected and (total > self._most_bytes or self._clock() - each.at > self._keep_s):
+                self.forget(each.incident_id)
+                total -= each.bytes
+                gone.append(each.incident_id)
+        if total > self._most_bytes:
+            log.warning("protected evidence alone takes %.1f GB, more than evidence.gigabytes", total / 1e9)
+        return gone
+
+    def _of(self, incident_id: str) -> Path:
+        return self._folder / _checked(_ID, incident_id)
+
+
+def _checked(pattern: re.Pattern[str], text: str) -> str:
+    if not pattern.fullmatch(text) or text.endswith(UNFINISHED):
+        raise ValueError(f"'{text}' cannot be the name of evidence")
+    return text
