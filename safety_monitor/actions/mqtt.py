@@ -102,7 +102,9 @@ class MQTT:
         self._connected = threading.Event()
         self._why_not = "does not answer"
         self._topic = f"{broker.prefix}/{station.id}"
-        client_id = f"safety-monitor-{uuid.uuid4() if visit else station.id}"
+        self._closing = False
+        # A name of its own for every process: a test beside a running station must not throw that out.
+        client_id = f"safety-monitor-{uuid.uuid4()}"
         self._client = client = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id)
         client.connect_timeout = CONNECT_S
         client.reconnect_delay_set(*WAIT_S)
@@ -155,6 +157,7 @@ class MQTT:
 
     def close(self) -> None:
         """Say goodbye and disconnect."""
+        self._closing = True
         if self._connected.is_set() and not self._visit:
             try:
                 gone = self._client.publish(f"{self._topic}/availability", "offline", AT_LEAST_ONCE, retain=True)
@@ -168,18 +171,19 @@ class MQTT:
         if reason.is_failure:
             self._why_not = f"refuses the station: {reason}"
             return
-        if not self._visit:
+        if self._visit:
+            self._connected.set()
+        else:
             for topic, config in self.discovery().items():
                 client.publish(topic, json.dumps(config), AT_LEAST_ONCE, retain=True)
-            client.publish(f"{self._topic}/availability", "online", AT_LEAST_ONCE, retain=True)
-        if self._commands:
-            client.subscribe(f"{self._topic}/command", AT_LEAST_ONCE)
-        else:
-            self._connected.set()
+            self._say_online()
+            # Not yet connected: what is sent before the broker has confirmed this would be lost.
+            topics = ["availability", "command"] if self._commands else ["availability"]
+            client.subscribe([(f"{self._topic}/{topic}", AT_LEAST_ONCE) for topic in topics])
 
     def _on_subscribe(self, _client: paho.Client, _user: Any, _number: int, reasons: Any, _properties: Any) -> None:
         if any(reason.is_failure for reason in reasons):
-            log.warning("mqtt: the broker does not let the station take commands")
+            log.warning("mqtt: the broker does not let the station read below %s", self._topic)
         self._connected.set()
 
     def _on_connect_fail(self, _client: paho.Client, _user: Any) -> None:
@@ -193,7 +197,10 @@ class MQTT:
 
     def _on_message(self, _client: paho.Client, _user: Any, message: paho.MQTTMessage) -> None:
         word = message.payload[:100].decode("utf-8", "replace").strip().lower()
-        if message.retain:
+        if message.topic.endswith("/availability"):
+            if word != "online" and not self._closing:  # another process of this station went, but this one is here
+                self._say_online()
+        elif message.retain:
             log.warning("mqtt: the broker had kept the command '%s'; it is old, and ignored", word)
         elif word in self._commands:
             try:
@@ -202,6 +209,9 @@ class MQTT:
                 log.exception("mqtt: the command failed in an unforeseen way")
         else:
             log.warning("mqtt: unknown command '%s'", word)
+
+    def _say_online(self) -> None:
+        self._client.publish(f"{self._topic}/availability", "online", AT_LEAST_ONCE, retain=True)
 
     def discovery(self) -> dict[str, dict[str, Any]]:
         """Topic -> what Home Assistant is told, so that it shows the station without being set up."""

@@ -224,6 +224,16 @@ def test_a_visit_leaves_the_connected_station_alone(home: Home, broker: Mosquitt
     assert not [body for topic, body, _ in told if topic == f"{TOPIC}/availability"]
 
 
+def test_another_process_of_the_station_leaves_it_online(home: Home, broker: Mosquitto, station: MQTT) -> None:
+    assert station.deliver(MESSAGE).ok
+    test = MQTT(address(broker), station=STATION)
+    assert test.deliver(replace(MESSAGE, kind="test")).ok
+    test.close()
+    assert home.wait_for(f"{TOPIC}/availability", "offline")
+    assert home.wait_for(f"{TOPIC}/availability") == "online"
+    assert station.deliver(MESSAGE).ok
+
+
 def test_a_broker_that_goes_and_comes_back(broker: Mosquitto, station: MQTT) -> None:
     assert station.deliver(MESSAGE).ok
     broker.stop()
