@@ -228,6 +228,33 @@ class Acknowledge(Section):
         return self
 
 
+ClockTime = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+"""HH:MM."""
+
+
+class LimitsSettings(Section):
+    """How much a person is told; what is held back comes together as one message. Under duress nothing waits."""
+
+    cool_down_s: Annotated[float, Field(ge=0.0, le=86_400.0)] = 30.0
+    """Shortest time between two messages on one channel."""
+    most: Annotated[int, Field(ge=1, le=1000)] = 12
+    """Most messages on one channel within `within_s`."""
+    within_s: Seconds = 3600.0
+    """See `most`."""
+    quiet_from: ClockTime | None = None
+    """Local time, HH:MM, from which messages are held back; unset: never."""
+    quiet_until: ClockTime | None = None
+    """Local time, HH:MM, at which what was held back is told."""
+    quiet_channels: tuple[str, ...] = ()
+    """Channels that keep the quiet hours, by name, group ("sms") or "all"."""
+
+    @model_validator(mode="after")
+    def _quiet_hours(self) -> "LimitsSettings":
+        if len({self.quiet_from is None, self.quiet_until is None, not self.quiet_channels}) > 1:
+            raise ValueError("quiet_from, quiet_until and quiet_channels belong together")
+        return self
+
+
 class OutboxSettings(Section):
     """How long and how often deliveries are tried."""
 
@@ -449,6 +476,7 @@ class Settings(Section):
     policies: tuple[PolicySettings, ...] = ()
     acknowledge: Acknowledge = Acknowledge()
     outbox: OutboxSettings = OutboxSettings()
+    limits: LimitsSettings = LimitsSettings()
     mysql: MySQLSettings | None = None
     twilio: TwilioSettings | None = None
     web: Web = Web()

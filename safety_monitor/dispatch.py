@@ -25,6 +25,7 @@ from safety_monitor.actions.outcome import Outcome
 from safety_monitor.escalation import Nature, Planned, Policy, choose, choose_for_trouble, delivery_key, plan
 from safety_monitor.incident import Incident, State
 from safety_monitor.journal import DeliveryState, Job, Journal, JournalError, Result, Turn, is_immediate
+from safety_monitor.limits import Limits, digest, hold
 
 log = logging.getLogger(__name__)
 
@@ -134,10 +135,11 @@ def settle(
     if outcome.ok:
         return Result(job.key, job.version, DeliveryState.DELIVERED, outcome.detail, None, outcome.reference)
     attempts = job.attempts + (not following)
+    held = job.turn is Turn.HELD
     due_at = now + max(back_off(max(attempts, 1), waits, chance), outcome.retry_after_s or 0.0)
     give_up_s = waits.give_up_records_s if nature is Nature.RECORD else waits.give_up_messages_s
     if outcome.again and due_at <= job.asked_at + give_up_s:
-        return Result(job.key, job.version, DeliveryState.PENDING, outcome.detail, due_at, outcome.reference)
+        return Result(job.key, job.version, DeliveryState.PENDING, outcome.detail, due_at, outcome.reference, held=held)
     detail = f"{outcome.detail}; given up after {attempts} attempts" if outcome.again else outcome.detail
     return Result(job.key, job.version, DeliveryState.FAILED, detail, None, outcome.reference)
 
@@ -164,6 +166,8 @@ class _Outlet:
     """What could not be written to the journal, and when it is due."""
     unwritten: dict[str, tuple[Job, Result]] = field(default_factory=dict)
     """Jobs that are in the journal, where what came of them could not be written."""
+    sent: "deque[float]" = field(default_factory=lambda: deque(maxlen=1000))
+    """When messages were sent since the start, seconds since 1970."""
     busy_since: float | None = None
     """`time.monotonic()` at which it began what it is doing."""
 
@@ -184,6 +188,7 @@ class Dispatch:
         channels: each is used by one thread only, but for `interrupt` and `close`.
         policies: which incidents ask for what; none: everything at once.
         waits: how long and how often deliveries are tried.
+        limits: how much a channel's messages are held back; None: not at all.
         station: its name.
         place: where an incident happened, if that is known; may take a while.
         evidence: the files that belong to an incident.
@@ -201,6 +206,7 @@ class Dispatch:
         *,
         policies: Sequence[Policy] = (),
         waits: Waits | None = None,
+        limits: Callable[[str], Limits | None] = lambda channel: None,
         station: str = "station",
         place: Callable[[Incident], Place | None] = lambda incident: None,
         evidence: Callable[[str], tuple[Path, ...]] = lambda incident_id: (),
@@ -209,6 +215,7 @@ class Dispatch:
         self._journal = journal
         self._policies = policies
         self._waits = waits or Waits()
+        self._limits = {channel.name: limits(channel.name) for channel in channels}
         self._station = station
         self._place = place
         self._evidence = evidence
@@ -366,9 +373,17 @@ class Dispatch:
         next_due = self._journal.next_due(name)
         if next_due is None or next_due > self._journal.clock():
             return False
-        found = self._journal.due(name, outlet.batch + len(outlet.unwritten))
-        jobs = [job for job in found if job.key not in outlet.unwritten and (follow or job.turn is not Turn.FOLLOW)]
-        jobs = jobs[: outlet.batch]
+        limited = outlet.nature is Nature.MESSAGE and self._limits[name] is not None
+        found = self._journal.due(name, (BATCH if limited else outlet.batch) + len(outlet.unwritten))
+        jobs: Sequence[Job] = [
+            job for job in found if job.key not in outlet.unwritten and (follow or job.turn is not Turn.FOLLOW)
+        ]
+        if limited and jobs and jobs[0].turn in (Turn.FRESH, Turn.HELD):
+            jobs, holding = self._held_back(outlet, jobs)
+            if holding:
+                return True
+        together = bool(jobs) and jobs[0].turn is Turn.HELD
+        jobs = jobs if together else jobs[: outlet.batch]
         if not jobs:
             return False
         try:
@@ -377,6 +392,22 @@ class Dispatch:
             log.error("%s: the attempt is not in the journal: %s", name, error)
         self._do(outlet, jobs)
         return True
+
+    def _held_back(self, outlet: _Outlet, jobs: Sequence[Job]) -> tuple[Sequence[Job], bool]:
+        """What is left of jobs when those that a person is not to be told of now are held back; whether any were."""
+        limits = self._limits[outlet.channel.name]
+        now = self._journal.clock()
+        held = hold(limits, datetime.fromtimestamp(now).astimezone(), outlet.sent) if limits is not None else None
+        urgent = [job for job in jobs if job.kind == "duress"]
+        if held is None or urgent:
+            return urgent or jobs, False
+        level = logging.DEBUG if any(job.hidden for job in jobs) else logging.INFO
+        log.log(level, "%s: %d held back: %s", outlet.channel.name, len(jobs), held.why)
+        self._journal.finish(
+            Result(job.key, job.version, DeliveryState.PENDING, f"held back: {held.why}", held.until, held=True)
+            for job in jobs
+        )
+        return (), True
 
     def _unwritten_again(self, outlet: _Outlet) -> Job | None:
         """Write what could not be written before; if it still cannot, the next job of it that is to be tried again."""
@@ -408,6 +439,8 @@ class Dispatch:
             outcomes = self._outcomes(outlet, jobs)
         finally:
             outlet.busy_since = None
+        if jobs[0].turn is not Turn.FOLLOW and any(outcome is not None and outcome.ok for outcome in outcomes):
+            outlet.sent.append(self._journal.clock())
         results = [self._settled(outlet, job, outcome) for job, outcome in zip(jobs, outcomes, strict=True)]
         if journaled:
             try:
@@ -433,6 +466,9 @@ class Dispatch:
                 follow = cast(Callable[[str], Outcome | None], getattr(channel, "follow"))  # noqa: B009
                 return [follow(job.reference) for job in jobs]
             messages = [self._message(outlet, job) for job in jobs]
+            if jobs[0].turn is Turn.HELD and len(jobs) > 1:
+                together = digest([message.text for message in messages], [job.incident for job in jobs], self._station)
+                return [channel.deliver(replace(messages[-1], text=together))] * len(jobs)
             if len(jobs) == 1:
                 return [channel.deliver(messages[0])]
             deliver_many = cast(Callable[[Sequence[Message]], Outcome], getattr(channel, "deliver_many"))  # noqa: B009

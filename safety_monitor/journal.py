@@ -64,6 +64,12 @@ class Turn(IntEnum):
     """It was handed over; whether it arrived is still to be seen."""
     TAKEN = 3
     """Being done."""
+    HELD = 4
+    """Held back, to be told together with others."""
+
+
+TURNS = (Turn.FRESH, Turn.RETRY, Turn.HELD, Turn.FOLLOW)
+"""In this order."""
 
 
 class _Table(DeclarativeBase):
@@ -259,6 +265,7 @@ class Result:
         due_at: when there is something to be done again; None if all is done.
         reference: what the far end calls it.
         instead: deliveries to make because this one failed.
+        held: whether it is held back until `due_at`.
     """
 
     key: str
@@ -268,6 +275,7 @@ class Result:
     due_at: float | None = None
     reference: str = ""
     instead: tuple[Planned, ...] = ()
+    held: bool = False
 
 
 class Journal:
@@ -491,9 +499,9 @@ class Journal:
         return {state: counts.get(state, 0) for state in State}
 
     def due(self, channel: str, limit: int = 1) -> Sequence[Job]:
-        """What is to be done now by a channel: what is new first, then what failed before, then what is followed."""
+        """What is to be done now by a channel: what is new first, then what failed before, then the rest."""
         with self._reading() as session:
-            for turn in (Turn.FRESH, Turn.RETRY, Turn.FOLLOW):
+            for turn in TURNS:
                 rows = session.execute(
                     select(DeliveryRow, IncidentRow)
                     .join(IncidentRow, IncidentRow.id == DeliveryRow.incident_id)
@@ -511,7 +519,7 @@ class Journal:
             select(func.min(DeliveryRow.due_at)).where(
                 DeliveryRow.channel == channel, DeliveryRow.turn == turn, DeliveryRow.due_at.is_not(None)
             )
-            for turn in (Turn.FRESH, Turn.RETRY, Turn.FOLLOW)
+            for turn in TURNS
         ]
         with self._reading() as session:
             due = session.scalars(union_all(*of_turn)).all()
@@ -543,7 +551,7 @@ class Journal:
                 if row is None or row.version != result.version:
                     continue
                 handed_over = result.state in (DeliveryState.SENT, DeliveryState.DELIVERED)
-                row.turn = Turn.FOLLOW if handed_over else Turn.RETRY
+                row.turn = Turn.FOLLOW if handed_over else Turn.HELD if result.held else Turn.RETRY
                 if handed_over and row.sent_at is None:
                     row.sent_at = now
                 row.state, row.detail, row.due_at, row.changed_at = (
@@ -567,6 +575,7 @@ class Journal:
                     DeliveryRow.asked_at < asked_before,
                     DeliveryRow.due_at.is_not(None),
                     DeliveryRow.fallback.is_not(None),
+                    DeliveryRow.turn != Turn.HELD,
                     DeliveryRow.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),
                 )
                 .limit(100)
@@ -649,7 +658,9 @@ class Journal:
                 row.state, row.due_at = DeliveryState.PENDING, now
                 return [row.key]
             session.execute(
-                update(DeliveryRow).where(DeliveryRow.due_at > now, DeliveryRow.turn == Turn.RETRY).values(due_at=now)
+                update(DeliveryRow)
+                .where(DeliveryRow.due_at > now, DeliveryRow.turn.in_((Turn.RETRY, Turn.HELD)))
+                .values(due_at=now)
             )
             return session.scalars(
                 select(DeliveryRow.key).where(DeliveryRow.due_at <= now, DeliveryRow.nature != Nature.SOUND)

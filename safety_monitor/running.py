@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from datetime import time
 from pathlib import Path
 
 from audio.capture import SoundDevice, SoundError, list_devices
@@ -10,11 +11,12 @@ from safety_monitor.actions.alarm import Alarm
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.speech import Speech
 from safety_monitor.channels import make_places, outward_channels
-from safety_monitor.config import Settings, SettingsError
+from safety_monitor.config import LimitsSettings, Settings, SettingsError
 from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError, Waits, nature_of
-from safety_monitor.escalation import Policy, Step, mistakes
+from safety_monitor.escalation import ALL, Nature, Policy, Step, mistakes, resolve
 from safety_monitor.incident import Incident, Sense
 from safety_monitor.journal import Journal, JournalError
+from safety_monitor.limits import Limits
 from safety_monitor.live import LiveView
 from safety_monitor.senses import DEMO, OFF, load_hearing, load_seeing
 from safety_monitor.station import ReadySense, Station
@@ -127,7 +129,11 @@ def make_dispatch(settings: Settings, journal: Journal, channels: list[Channel])
         for policy in settings.policies
     ]
     labels = [gesture.label for gesture in settings.emergency.gestures]
-    wrong = mistakes(policies, {channel.name: nature_of(channel) for channel in channels}, labels)
+    natures = {channel.name: nature_of(channel) for channel in channels}
+    wrong = mistakes(policies, natures, labels)
+    for quiet in settings.limits.quiet_channels:
+        if quiet != ALL and not resolve([quiet], natures):
+            wrong.append(f"limits.quiet_channels: no channel '{quiet}' is turned on")
     try:
         if wrong:
             raise SettingsError(wrong[0])
@@ -136,6 +142,7 @@ def make_dispatch(settings: Settings, journal: Journal, channels: list[Channel])
             channels,
             policies=policies,
             waits=Waits(**settings.outbox.model_dump()),
+            limits=lambda channel: limits_of(settings.limits, channel),
             station=settings.station.name,
             place=make_places(settings).place,
         )
@@ -145,6 +152,14 @@ def make_dispatch(settings: Settings, journal: Journal, channels: list[Channel])
         raise SettingsError(
             f"{error}; stop it, or set another home" if isinstance(error, OutboxBusyError) else str(error)
         ) from None
+
+
+def limits_of(rules: LimitsSettings, channel: str) -> Limits:
+    """How much is told on a channel."""
+    quiet: tuple[time, time] | None = None
+    if rules.quiet_from and rules.quiet_until and resolve(rules.quiet_channels, {channel: Nature.MESSAGE}):
+        quiet = (time.fromisoformat(rules.quiet_from), time.fromisoformat(rules.quiet_until))
+    return Limits(rules.cool_down_s, rules.most, rules.within_s, quiet)
 
 
 def make_outbox(settings: Settings, journal: Journal) -> Dispatch | None:

@@ -19,6 +19,7 @@ from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError, Waits, b
 from safety_monitor.escalation import Nature, Policy, Step, plan
 from safety_monitor.incident import Evidence, Incident, Sense, State
 from safety_monitor.journal import Delivery, DeliveryState, Job, Journal, JournalError, Turn
+from safety_monitor.limits import Limits
 
 SCREAM = Incident(
     id="0b4ad0e6-6f0e-4c5e-8a43-000000000001",
@@ -351,6 +352,23 @@ def test_several_are_delivered_at_once_and_one_that_is_refused_fails_alone(journ
         until(lambda: not [each for each in journal.outbox() if each.state is not DeliveryState.FAILED])
     assert mysql.batches[:7] == [6, 1, 1, 1, 1, 1, 1]
     assert [each.incident_id for each in journal.outbox()] == ["3"]
+
+
+def test_what_is_held_back_comes_together_and_duress_never_waits(journal: Journal) -> None:
+    sms, alarm = Outlet("sms"), Outlet("alarm", heard=True)
+    limits = Limits(cool_down_s=0.5, most=100)
+    dispatch = Dispatch(journal, [sms, alarm], waits=SOON, limits=lambda channel: limits)
+    for number in range(4):
+        confirm(dispatch, replace(SCREAM, id=str(number)))
+    journal.decide("0", State.CANCELLED, "by a person", duress=True)
+    until(lambda: len(sms.messages) == 3)
+    until(lambda: not [each for each in journal.outbox() if each.due_at])
+    dispatch.close()
+    assert [message.kind for message in sms.messages] == ["alarm", "duress", "alarm"]
+    assert "3 messages were held back" in sms.messages[2].text
+    assert len(alarm.messages) == 4
+    states = {number: journal.delivery(f"{number}:sms:alarm").state for number in range(4)}
+    assert set(states.values()) == {DeliveryState.DELIVERED}
 
 
 JOB = Job("k", 1, "sms", "alarm", Turn.FRESH, 0, 1000.0, None, "", (), False, SCREAM, "")

@@ -1,0 +1,78 @@
+"""How much a person is told: not in quiet hours, not too soon after the last message, not too often. Pure.
+
+What is held back waits, and comes together as one message. Detection knows nothing of it, and neither do siren, voice
+and records.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from safety_monitor.actions.message import what_was_noticed
+from safety_monitor.incident import Incident
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """For one channel.
+
+    Attributes:
+        cool_down_s: shortest time between two messages.
+        most: messages within `within_s`.
+        within_s: see `most`.
+        quiet: local times between which nothing is sent; None: never.
+    """
+
+    cool_down_s: float = 30.0
+    most: int = 12
+    within_s: float = 3600.0
+    quiet: tuple[time, time] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Until when a message is held back, in seconds since 1970, and why."""
+
+    until: float
+    why: str
+
+
+def hold(limits: Limits, now: datetime, sent: Sequence[float]) -> Hold | None:
+    """Whether a message is held back.
+
+    Args:
+        limits: of the channel.
+        now: aware, in the machine's time zone.
+        sent: when it sent its last messages, seconds since 1970, in order.
+    """
+    at = now.timestamp()
+    if limits.quiet is not None and (end := quiet_until(limits.quiet, now)) is not None:
+        return Hold(end.timestamp(), f"quiet hours until {end:%H:%M}")
+    held: list[Hold] = []
+    if sent and at < sent[-1] + limits.cool_down_s:
+        held.append(Hold(sent[-1] + limits.cool_down_s, f"only one message in {limits.cool_down_s:g} s"))
+    if len(sent) >= limits.most and at < sent[-limits.most] + limits.within_s:
+        why = f"only {limits.most} messages in {limits.within_s:g} s"
+        held.append(Hold(sent[-limits.most] + limits.within_s, why))
+    return max(held, key=lambda each: each.until, default=None)
+
+
+def quiet_until(quiet: tuple[time, time], now: datetime) -> datetime | None:
+    """The end of the quiet hours that `now` is in; None if it is in none. They may last over midnight."""
+    begin, end = quiet
+    inside = begin <= now.time() < end if begin <= end else now.time() >= begin or now.time() < end
+    if not inside:
+        return None
+    day = now if now.time() < end else now + timedelta(days=1)
+    # As a local time of that day, so that it is right also when clocks change in the night.
+    return datetime.combine(day.date(), end).astimezone()
+
+
+def digest(texts: Sequence[str], incidents: Sequence[Incident], station: str) -> str:
+    """One text for several messages: what there was, and the newest in full."""
+    counted = [f"{station}: {len(texts)} messages were held back. The newest:", texts[-1], "Before:"]
+    earlier = [
+        f"- {what_was_noticed(incident) or incident.reason} ({incident.state})" for incident in reversed(incidents[:-1])
+    ]
+    more = [f"- and {len(earlier) - 10} more"] if len(earlier) > 10 else []
+    return "\n".join([*counted, *earlier[:10], *more])
