@@ -6,8 +6,10 @@ import signal
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import Evidence, Incident, Sense, State
@@ -365,6 +367,49 @@ def test_a_home_that_cannot_be_made_is_refused_in_one_line(tmp_path: Path) -> No
     (tmp_path / "file").touch()
     with pytest.raises(JournalError, match="the journal cannot be opened: "):
         Journal(tmp_path / "file" / "home")
+
+
+def test_no_statement_reads_the_whole_journal(tmp_path: Path, clock: Clock) -> None:
+    journal = Journal(tmp_path, clock)
+    statements: list[tuple[str, Any]] = []
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def remember(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        statements.append((statement, parameters[0] if isinstance(parameters, list) else parameters))
+
+    try:
+        confirmed(journal, asked("sms"), asked("mysql", Nature.RECORD), asked("call", after_s=60.0))
+        journal.recover(["sms", "mysql", "call"])
+        job = take(journal, "sms")
+        journal.finish([Result(job.key, job.version, DeliveryState.FAILED, "", instead=(asked("email"),))])
+        journal.next_due("mysql")
+        journal.overdue(clock.now)
+        journal.fall_back(job, [])
+        journal.shift(1.0)
+        journal.outbox()
+        journal.retry()
+        journal.retry(job.key)
+        journal.drop(job.key)
+        journal.list()
+        journal.show(SCREAM.id[:8])
+        journal.state_of(SCREAM.id)
+        journal.decide(SCREAM.id, State.CANCELLED, "")
+    finally:
+        event.remove(Engine, "before_cursor_execute", remember)
+    plans: dict[str, list[str]] = {}
+    with sqlite3.connect(journal.path) as file:
+        for statement, parameters in statements:
+            if statement.split()[0] in ("SELECT", "UPDATE", "INSERT", "DELETE"):
+                steps = file.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+                plans[statement] = [step[3] for step in steps]
+    file.close()
+    assert len(plans) > 20
+    scans = {
+        statement: plan
+        for statement, plan in plans.items()
+        if any(step.startswith("SCAN") and "INDEX deliveries_" not in step and "SUBQUERY" not in step for step in plan)
+    }
+    assert not scans
 
 
 VERSION_0 = """
