@@ -6,6 +6,7 @@ The Tasks API of MediaPipe 1.x names the person's own side in pictures that are 
 
 import importlib
 import sys
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -95,6 +96,8 @@ class HandFinder:
             self._landmarker: Any = vision.HandLandmarker.create_from_options(options)
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"{model}: not a usable hand model file: {str(error).splitlines()[0]}") from None
+        # A landmarker that is still open when Python ends keeps the process from ending.
+        self._close = weakref.finalize(self, self._landmarker.close)
         self._video = video
         self._last_ms = -1
         self._exposure = 0
@@ -139,9 +142,7 @@ class HandFinder:
 
     def close(self) -> None:
         """Free the model; the finder cannot be used afterwards. May be called twice."""
-        if self._landmarker is not None:
-            self._landmarker.close()
-            self._landmarker = None
+        self._close()
 
 
 def pad(image: Image, share: float) -> Image:

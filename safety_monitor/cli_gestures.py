@@ -88,9 +88,9 @@ def collect(
         if label:
             check_label(label)
         collection = Collection(data or settings.home / "gestures")
+        frames = open_camera(camera, fast=not window)
         home = settings.home / "models"
         seer = PictureReader(max_hands=hands, home=home) if still else GestureDetector(max_hands=hands, home=home)
-        frames = open_camera(camera, fast=not window)
     except (CollectionError, CameraError, ModelError, OSError) as error:
         _fail(error)
     recorded = not frames.live

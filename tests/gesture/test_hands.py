@@ -59,3 +59,10 @@ def test_the_station_does_not_load_tensorflow_and_training_still_can() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@needs_model
+def test_a_finder_left_open_does_not_keep_the_program_from_ending() -> None:
+    code = "from gesture.detector import GestureDetector\nkept = [GestureDetector(), GestureDetector()]\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,78 @@
+"""The commands around gestures, from outside."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from gesture.collection import SIGNS, Collection, Origin, sign_row
+from gesture.tables import read_hands
+from models.hand_landmarker import default_path, is_complete
+from safety_monitor.cli_gestures import app
+from tests.recordings import plain, write_media
+
+runner = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A station's home of its own."""
+    monkeypatch.setenv("SAFETY_MONITOR_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "home"
+
+
+def fill(home: Path, label: str = "salute", count: int = 3) -> None:
+    collection = Collection(home / "gestures")
+    for seed in range(count):
+        hand = np.random.default_rng(seed).uniform(0.2, 0.8, (21, 3)).astype(np.float32)
+        collection.add(SIGNS, sign_row(label, Origin("camera 0", "anna", "monday"), "left", seed, 0.75, hand))
+
+
+def said(*arguments: str, status: int = 0) -> str:
+    result = runner.invoke(app, list(arguments))
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+def test_labels(home: Path) -> None:
+    fill(home)
+    assert said("labels").strip() == "signs  0  salute  3 rows"
+    said("labels", "add", "zigzag", "--kind", "motions")
+    assert "motions  0  zigzag  0 rows" in said("labels", "list")
+    assert "salute is help now: 3 rows" in said("labels", "rename", "salute", "help")
+    assert "no label 'salute'" in said("labels", "rename", "salute", "other", status=2)
+    assert "help and 3 rows are gone" in said("labels", "remove", "help")
+    assert "signs" not in said("labels")
+
+
+def test_data(home: Path, tmp_path: Path) -> None:
+    fill(home)
+    assert "signs  salute  anna  monday  3 rows" in said("data", "stats")
+    assert "salute: 3 rows; 100 are a good start" in said("data", "check", status=1)
+    assert "3 rows" in said("data", "export", str(tmp_path / "out"))
+    labels = str(tmp_path / "out" / "keypoint_classifier_label.csv")
+    assert "3 rows" in said("data", "import", str(tmp_path / "out" / "keypoint.csv"), "--labels", labels)
+    assert len(read_hands(home / "gestures" / "hands.csv")) == 6
+    assert "cannot be read" in said("data", "import", str(tmp_path / "missing.csv"), status=2)
+
+
+def test_training_without_rows_is_one_line(home: Path) -> None:
+    output = said("train", "signs", status=2)
+    assert "no hands were collected yet" in output
+    assert len(output.strip().splitlines()) == 1
+    fill(home)
+    assert "'salute' has 3 rows; at least 30 are needed" in said("train", "signs", status=2)
+    assert "no 'signs' of your own is in use" in said("train", "signs", "--rollback", status=2)
+
+
+@pytest.mark.skipif(not is_complete(default_path()), reason="the hand model file is not set up")
+def test_collecting_from_a_recording_without_hands(home: Path, tmp_path: Path) -> None:
+    video = tmp_path / "empty.mp4"
+    write_media(video, images=[plain(90, 90, 90, 320, 240)] * 10)
+    output = said("collect", "--camera", str(video), "--sign", "salute", "--no-window")
+    assert "collected: nothing" in output
+    assert "not both" in said("collect", "--sign", "a", "--motion", "b", status=2)
+    assert "is no label" in said("collect", "--camera", str(video), "--sign", "a,b", status=2)
+    said("collect", "--camera", str(tmp_path / "missing.mp4"), "--no-window", status=2)
