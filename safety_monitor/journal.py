@@ -652,6 +652,8 @@ class Journal:
             now = self.clock()
             if key:
                 row = self._waiting_or_failed(session, key)
+                if row.nature == Nature.SOUND:
+                    raise JournalError(f"'{key}' is a sound: it was of use at its moment only")
                 if row.state == DeliveryState.FAILED:
                     row.asked_at, row.version = now, row.version + 1
                     row.sent_at, row.reference, row.turn = None, "", Turn.RETRY
@@ -694,8 +696,6 @@ class Journal:
         row = session.get(DeliveryRow, key)
         if row is None or row.covert:
             raise JournalError(f"no delivery '{key}'")
-        if row.nature == Nature.SOUND:
-            raise JournalError(f"'{key}' is a sound: it was of use at its moment only")
         if row.turn == Turn.TAKEN and row.due_at is not None:
             raise JournalError(f"'{key}' is being done")
         if row.due_at is None and row.state != DeliveryState.FAILED:

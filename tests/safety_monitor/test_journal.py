@@ -243,8 +243,10 @@ def test_the_outbox_lists_retries_and_drops(journal: Journal, clock: Clock) -> N
     assert take(journal, "email").attempts == 1
     with pytest.raises(JournalError, match="is being done"):
         journal.drop(email.key)
+    journal.finish([Result(asked("alarm").key, 1, DeliveryState.FAILED, "no sound device")])
     with pytest.raises(JournalError, match="is a sound"):
         journal.retry(asked("alarm").key)
+    journal.drop(asked("alarm").key)
     with pytest.raises(JournalError, match="no delivery 'x'"):
         journal.retry("x")
     journal.drop(asked("call").key)
