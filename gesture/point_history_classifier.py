@@ -72,8 +72,11 @@ class PointHistory:
         times = np.array(self.times)
         places = np.array(self.places) / float(np.median(self.sizes))
         covered = [span for span in SPANS_S if times[-1] - times[0] >= span * 0.95]
-        paths = [resample(times, places, span).reshape(POINTS, 2, 2).transpose(1, 0, 2) for span in covered]
-        return np.array(paths, np.float32).reshape(len(covered), 2, POINTS, 2), covered
+        if not covered:
+            return np.zeros((0, 2, POINTS, 2), np.float32), []
+        steps = np.concatenate([np.linspace(times[-1] - span, times[-1], POINTS) for span in covered])
+        points = _at(times, places, steps).reshape(len(covered), POINTS, 2, 2)
+        return np.asarray(points.transpose(0, 2, 1, 3), np.float32), covered
 
 
 def resample(times: NDArray[np.float64], values: NDArray[np.float64], span_s: float) -> Points:
@@ -87,8 +90,15 @@ def resample(times: NDArray[np.float64], values: NDArray[np.float64], span_s: fl
     Returns:
         float32 of shape (POINTS, columns), interpolated in straight lines.
     """
-    steps = np.linspace(times[-1] - span_s, times[-1], POINTS)
-    return np.stack([np.interp(steps, times, column) for column in values.T], axis=1).astype(np.float32)
+    return _at(times, values, np.linspace(times[-1] - span_s, times[-1], POINTS))
+
+
+def _at(times: NDArray[np.float64], values: NDArray[np.float64], steps: NDArray[np.float64]) -> Points:
+    """Values at other times, in straight lines; before the first and after the last they stay what they are."""
+    before = np.clip(np.searchsorted(times, steps) - 1, 0, len(times) - 2)
+    share = np.clip((steps - times[before]) / (times[before + 1] - times[before]), 0.0, 1.0)
+    start = values[before]
+    return np.asarray(start + (values[before + 1] - start) * share[:, None], np.float32)
 
 
 def motion_features(paths: Points) -> Points:
