@@ -18,4 +18,4 @@ def incident_of(number: int, state: State = State.CONFIRMED, sense: Sense = Sens
 
 
 def client_of(site: Site, **headers: str) -> TestClient:
-    return TestClient(make_app(site), base_url="http://localhost", headers=headers)
+    return TestClient(make_app(site, pages=False), base_url="http://localhost", headers=headers)

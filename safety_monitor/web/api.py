@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, BinaryIO, TypeVar
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -285,25 +285,25 @@ async def judge_upload(site: Site, request: Request) -> dict[str, Any]:
             upload = form.get("file")
             if not isinstance(upload, UploadFile):
                 raise HTTPException(422, "needs a form field 'file' with a recording")
-            return await asyncio.to_thread(judge_stored, site, upload)
+            return await asyncio.to_thread(judge_recording, site, upload.file, upload.filename)
     except TimeoutError:
         raise HTTPException(408, f"it took longer than {UPLOAD_S:g} s to arrive", {"Connection": "close"}) from None
 
 
-def judge_stored(site: Site, upload: UploadFile) -> dict[str, Any]:
+def judge_recording(site: Site, file: BinaryIO, filename: str | None) -> dict[str, Any]:
     """Judge an upload that has arrived; blocks.
 
     Raises:
         HTTPException: it is no recording, or it cannot be judged.
     """
-    head = upload.file.read(HEAD)
+    head = file.read(HEAD)
     suffix = suffix_of(head)
     if suffix is None:
         raise HTTPException(415, f"not a recording or picture that can be judged; it takes {KINDS}")
-    upload.file.seek(0)
-    name = shown_name(upload.filename)
+    file.seek(0)
+    name = shown_name(filename)
     with tempfile.NamedTemporaryFile(prefix="safety-monitor-", suffix=suffix) as copy:
-        while piece := upload.file.read(1 << 20):
+        while piece := file.read(1 << 20):
             copy.write(piece)
         copy.flush()
         try:

@@ -1,20 +1,25 @@
 """The application: API and pages behind the guard."""
 
+from dataclasses import replace
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from nicegui import ui
 from starlette.types import ASGIApp
 
+from safety_monitor.web import analyse_page, api_page, incidents_page, kiosk_page, live_page, login_page
 from safety_monitor.web.api import make_api
 from safety_monitor.web.guard import Guard
 from safety_monitor.web.site import Site
 
 FORM_BYTES = 4096
 """What a form has around the recording in it."""
+PAGES = (live_page, kiosk_page, incidents_page, analyse_page, api_page)
+"""Modules that make their pages known when they are imported; each finds its site in the request."""
 
 
-def make_app(site: Site) -> ASGIApp:
-    """The whole application over a site."""
+def make_app(site: Site, *, pages: bool = True) -> ASGIApp:
+    """The application over a site; with pages there can be one in a process."""
     app = FastAPI(
         title="safety-monitor",
         version=version("safety-monitor"),
@@ -24,5 +29,13 @@ def make_app(site: Site) -> ASGIApp:
         redoc_url=None,
     )
     app.include_router(make_api(site))
-    upload = int(site.settings.web.upload_mb * 1e6) + FORM_BYTES
-    return Guard(app, site.access, {"/api/v1/analyze": upload}, https=site.settings.web.certificate is not None)
+    app.include_router(login_page.router)
+    if pages:
+        ui.run_with(app, title="safety-monitor", show_welcome_message=False, reconnect_timeout=10.0, language="en-US")
+    return Guard(
+        app,
+        site.access,
+        upload=int(site.settings.web.upload_mb * 1e6) + FORM_BYTES,
+        shared={"site": replace(site, openapi=app.openapi)},
+        https=site.settings.web.certificate is not None,
+    )

@@ -6,7 +6,10 @@ users answers only to its local names, so that no other site can pass for it by 
 """
 
 import ipaddress
+import re
+from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from safety_monitor.web.access import LOCAL, Access, Visitor
 
 COOKIE = "safety_monitor_session"
+UPLOADS = re.compile(r"/api/v1/analyze|/_nicegui/client/[^/]+/upload/[^/]+")
 PUBLIC = frozenset({"/login"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 TOO_LARGE = "larger than this station takes"
@@ -45,14 +49,16 @@ class Guard:
     Args:
         app: what is guarded.
         access: who may do what.
-        uploads: bytes that a request may have, by path, where it is not `SMALL`.
+        upload: bytes that a recording may have; any other request has at most `SMALL`.
+        shared: what becomes the state of every request.
         https: whether the pages are served over HTTPS.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, uploads: dict[str, int], *, https: bool) -> None:
+    def __init__(self, app: ASGIApp, access: Access, *, upload: int, shared: Mapping[str, Any], https: bool) -> None:
         self._app = app
         self._access = access
-        self._uploads = uploads
+        self._upload = upload
+        self._shared = shared
         self._headers = HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if https else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,7 +94,7 @@ class Guard:
         if not length.isdecimal() or int(length) > self._limit(scope):
             return _problem(413, TOO_LARGE, {"Connection": "close"})
         visitor = self._visitor(headers)
-        scope.setdefault("state", {})["visitor"] = visitor
+        scope["state"] = {**scope.get("state", {}), **self._shared, "visitor": visitor}
         if visitor is not None or scope["path"] in PUBLIC:
             return None
         if scope["type"] == "http" and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
@@ -102,7 +108,7 @@ class Guard:
         return self._access.of_session(session_key(headers))
 
     def _limit(self, scope: Scope) -> int:
-        return self._uploads.get(scope["path"], SMALL)
+        return self._upload if UPLOADS.fullmatch(scope["path"]) else SMALL
 
     def _counted(self, scope: Scope, receive: Receive) -> Receive:
         """Receives the request's body, and no more of it than there may be."""

@@ -10,7 +10,6 @@ from safety_monitor.config import Settings
 from safety_monitor.station import Station
 from safety_monitor.web.access import Access, WebError, check_exposure
 from safety_monitor.web.analysis_process import Analyses
-from safety_monitor.web.site import Site
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +87,8 @@ class WebServer:
 
         from safety_monitor.decision import decisions_of
         from safety_monitor.web.app import make_app
+        from safety_monitor.web.picture import Pictures
+        from safety_monitor.web.site import Site
 
         web = self._settings.web
         site = Site(
@@ -98,6 +99,7 @@ class WebServer:
             decisions_of(self._settings.acknowledge, station.journal),
             Access(web),
             self._analyses,
+            Pictures(station.view),
         )
         return uvicorn.Server(
             uvicorn.Config(

@@ -1,6 +1,8 @@
 """What the pages and the API are made over."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 from safety_monitor.config import Settings
 from safety_monitor.decision import Decisions
@@ -9,6 +11,7 @@ from safety_monitor.live import LiveView
 from safety_monitor.station import Station
 from safety_monitor.web.access import Access
 from safety_monitor.web.analysis_process import Analyses
+from safety_monitor.web.picture import Pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class Site:
         decisions: takes what persons decide.
         access: who may do what.
         analyses: judges uploads.
+        pictures: of the camera.
+        openapi: the document that describes the API.
     """
 
     settings: Settings
@@ -32,6 +37,8 @@ class Site:
     decisions: Decisions
     access: Access
     analyses: Analyses
+    pictures: Pictures
+    openapi: Callable[[], dict[str, Any]] = field(default=dict)
 
     def troubles(self) -> list[str]:
         """What is wrong with the station, a line each; none if all is well. Blocks for the disk."""

@@ -15,6 +15,7 @@ from safety_monitor.journal import Journal
 from safety_monitor.station import ReadySense, Station
 from safety_monitor.web.access import Access
 from safety_monitor.web.analysis_process import Analyses
+from safety_monitor.web.picture import Pictures
 from safety_monitor.web.site import Site
 from tests.web_site import PIN, MakeSite, client_of
 
@@ -50,7 +51,9 @@ def make_site(journal: Journal, tmp_path: Path) -> Iterator[MakeSite]:
         decisions = Decisions(journal, pin_hash=hash_of(PIN) if pin else "")
         analyses = Analyses(settings, settings.web.analysis_limit_s)
         closing.append(analyses)
-        return Site(settings, station, station.view, journal, decisions, Access(settings.web), analyses)
+        return Site(
+            settings, station, station.view, journal, decisions, Access(settings.web), analyses, Pictures(station.view)
+        )
 
     yield make
     for analyses in closing:

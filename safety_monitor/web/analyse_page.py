@@ -1,0 +1,154 @@
+"""A recording dropped on the page, and what the station makes of it."""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from fastapi import HTTPException, Request
+from nicegui import events, ui
+
+from safety_monitor.incident import State
+from safety_monitor.web import texts
+from safety_monitor.web.api import judge_recording
+from safety_monitor.web.layout import may, page_frame, panel, site_of, state_badge
+from safety_monitor.web.live_page import COLORS
+from safety_monitor.web.site import Site
+from safety_monitor.web.upload import KINDS
+
+POINTS = 1000
+"""Most points of a line; of a longer recording each is the highest of several."""
+
+
+@ui.page("/analyse")
+def analyse_page(request: Request) -> None:
+    """Drop, wait, look."""
+    site = site_of(request)
+    megabytes = site.settings.web.upload_mb
+    with page_frame(request, texts.ANALYSE):
+        with panel(texts.ANALYSE):
+            ui.label(texts.ANALYSE_HINT.format(kinds=KINDS, megabytes=megabytes)).classes("mb-3")
+            upload = (
+                ui.upload(
+                    label=texts.CHOOSE,
+                    max_file_size=int(megabytes * 1e6),
+                    auto_upload=True,
+                    on_rejected=lambda: ui.notify(texts.TOO_LARGE.format(megabytes=megabytes), type="negative"),
+                )
+                .classes("w-full")
+                .props("flat bordered color=blue-grey-8")
+            )
+            with ui.row().classes("items-center gap-3 mt-3") as waiting:
+                ui.spinner(size="28px")
+                ui.label(texts.JUDGING)
+            waiting.set_visibility(False)
+        box = ui.column().classes("w-full gap-4")
+
+    async def judge(arrived: events.UploadEventArguments) -> None:
+        upload.reset()
+        if not may(request, "operator"):
+            return
+        waiting.set_visibility(True)
+        try:
+            with tempfile.NamedTemporaryFile(prefix="safety-monitor-") as copy:
+                await arrived.file.save(Path(copy.name))
+                result = await asyncio.to_thread(judge_path, site, Path(copy.name), arrived.file.name)
+        except HTTPException as error:
+            ui.notify(str(error.detail), type="negative", multi_line=True, timeout=10_000)
+            return
+        finally:
+            waiting.set_visibility(False)
+        box.clear()
+        with box:
+            show(result)
+
+    upload.on_upload(judge)
+
+
+def judge_path(site: Site, path: Path, name: str) -> dict[str, Any]:
+    """Judge a stored upload; blocks."""
+    with path.open("rb") as file:
+        return judge_recording(site, file, name)
+
+
+def show(result: dict[str, Any]) -> None:
+    """A result of `Analyst.analyze`, for people."""
+    with panel(f"{texts.VERDICT}: {result['file']}"), ui.row().classes("items-center w-full gap-4"):
+        label, probability = result["label"], result["scream_probability"]
+        icon, color = ("campaign", "red-7") if label == "scream" else ("hearing", "blue-grey-6")
+        ui.icon(icon, size="44px", color=color).props("aria-hidden=true")
+        with ui.column().classes("gap-0 grow"):
+            ui.label(texts.label(label) if label else texts.NO_SOUND_IN_IT).classes("text-2xl font-semibold")
+            if probability is not None:
+                scream = texts.label("scream")
+                ui.label(f"{scream} {probability:.2f} · {result['duration_s']:.1f} s").classes("quiet")
+            if "error" in result:
+                ui.label(result["error"])
+        name = f"{Path(result['file']).stem}.json"
+        ui.button(
+            texts.DOWNLOAD,
+            icon="download",
+            on_click=lambda: ui.download.content(json.dumps(result, indent=1), name, "application/json"),
+        ).props("outline no-caps")
+    if result["segments"]:
+        with panel(texts.TIME_LINE):
+            ui.echart(chart(result["segments"])).classes("w-full h-64")
+    if result["incidents"]:
+        with panel(texts.INCIDENTS_IN_IT):
+            for step in result["incidents"]:
+                with ui.row().classes("gap-3 items-center"):
+                    ui.label(f"{step['at_s']:.2f} s").classes("quiet w-20 text-right")
+                    state_badge(State(step["state"]))
+                    ui.label(step["reason"])
+    stretches = [line for kind in ("signs", "movements") for line in hand_lines(result[kind])]
+    if stretches:
+        with panel(texts.HANDS_IN_IT):
+            for line in stretches[:200]:
+                ui.label(line)
+
+
+def hand_lines(readings: Sequence[dict[str, Any]]) -> list[str]:
+    """Stretches of the same sign or movement of the same hand."""
+    lines = []
+    for (hand, label), group in groupby(readings, key=lambda each: (each["hand"], each["label"])):
+        stretch = list(group)
+        if label == "none":
+            continue
+        highest = max(each["probability"] for each in stretch)
+        times = f"{stretch[0]['at_s']:.2f} – {stretch[-1]['at_s']:.2f} s"
+        lines.append(f"{times}: {stretch[0]['handedness']} hand {hand}, {texts.label(label)} {highest:.2f}")
+    return lines
+
+
+def chart(segments: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Probabilities over the time of a recording."""
+    step = -(-len(segments) // POINTS)
+    groups = [segments[start : start + step] for start in range(0, len(segments), step)]
+    quiet, line = {"color": "#8a94a3"}, {"lineStyle": {"color": "#8a94a344"}}
+    return {
+        "aria": {"enabled": True},
+        "grid": {"left": 44, "right": 24, "top": 32, "bottom": 28},
+        "legend": {"top": 0, "textStyle": quiet},
+        "tooltip": {"trigger": "axis"},
+        "xAxis": {
+            "type": "value",
+            "max": "dataMax",
+            "axisLabel": {**quiet, "formatter": "{value} s"},
+            "splitLine": line,
+        },
+        "yAxis": {"type": "value", "min": 0, "max": 1, "axisLabel": quiet, "splitLine": line},
+        "series": [
+            {
+                "name": texts.label(label),
+                "type": "line",
+                "showSymbol": len(groups) == 1,
+                "color": COLORS[place % len(COLORS)],
+                "lineStyle": {"type": ("solid", "dashed", "dotted")[place % 3]},
+                "data": [[group[-1]["end_s"], max(each["probabilities"][label] for each in group)] for group in groups],
+            }
+            for place, label in enumerate(sorted(segments[0]["probabilities"], reverse=True))
+        ],
+    }

@@ -1,0 +1,51 @@
+"""A full screen that a stranger understands. Of a silent incident it shows nothing."""
+
+from fastapi import Request
+from nicegui import ui
+
+from safety_monitor.incident import State
+from safety_monitor.web import texts
+from safety_monitor.web.layout import site_of
+from safety_monitor.web.site import Site
+
+REFRESH_S = 0.5
+CALM, ALARM, TAKEN, OFF, ILL = "#0f5132", "#b00020", "#0b4f9e", "#3a3f47", "#8a5a00"
+
+
+@ui.page("/kiosk")
+def kiosk_page(request: Request) -> None:
+    """One sentence, one sign, one colour."""
+    site = site_of(request)
+    ui.page_title(site.settings.station.name)
+    ui.query(".nicegui-content").classes("p-0")
+    with (
+        ui.column()
+        .classes("w-full h-screen items-center justify-center gap-8 text-white text-center p-8")
+        .props("role=status aria-live=assertive") as screen
+    ):
+        icon = ui.icon("shield").style("font-size: min(32vw, 32vh)").props("aria-hidden=true")
+        title = ui.label().style("font-size: min(9vw, 12vh); line-height: 1.1; font-weight: 700")
+        hint = ui.label().style("font-size: min(4vw, 5vh); line-height: 1.25; max-width: 24em")
+        ui.label(site.settings.station.name).style("font-size: 3vh; opacity: .75")
+
+    def refresh() -> None:
+        color, sign, title.text, hint.text = told(site)
+        screen.style(f"background: {color}; transition: background .3s")
+        icon.name = sign
+
+    refresh()
+    ui.timer(REFRESH_S, refresh)
+
+
+def told(site: Site) -> tuple[str, str, str, str]:
+    """Colour, sign, title and hint of what is the case now."""
+    snapshot = site.view.snapshot()
+    if snapshot.incident is not None and snapshot.incident.state is State.CONFIRMED:
+        return ALARM, "warning", texts.KIOSK_HELP, texts.KIOSK_HELP_HINT
+    if snapshot.incident is not None and snapshot.incident.state is State.ACKNOWLEDGED:
+        return TAKEN, "support_agent", texts.KIOSK_TAKEN, texts.KIOSK_TAKEN_HINT
+    if site.view.troubles():
+        return ILL, "build", texts.KIOSK_TROUBLE, texts.KIOSK_TROUBLE_HINT
+    if not snapshot.armed:
+        return OFF, "remove_moderator", texts.KIOSK_OFF, texts.KIOSK_OFF_HINT
+    return CALM, "hearing", texts.KIOSK_QUIET, texts.KIOSK_QUIET_HINT

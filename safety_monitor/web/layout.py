@@ -1,0 +1,173 @@
+"""What every page has: its frame, its colours, and who looks at it."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import cast
+
+from fastapi import Request
+from nicegui import ui
+
+from safety_monitor.config import Role
+from safety_monitor.decision import PinError
+from safety_monitor.incident import State
+from safety_monitor.journal import JournalError
+from safety_monitor.web import texts
+from safety_monitor.web.access import Visitor
+from safety_monitor.web.guard import session_key
+from safety_monitor.web.site import Site
+
+STATE_ICON = {
+    State.PENDING: "hourglass_top",
+    State.CONFIRMED: "warning",
+    State.ACKNOWLEDGED: "support_agent",
+    State.CANCELLED: "block",
+    State.CLOSED: "check_circle",
+}
+STATE_COLOR = {
+    State.PENDING: "amber-9",
+    State.CONFIRMED: "red-8",
+    State.ACKNOWLEDGED: "blue-8",
+    State.CANCELLED: "grey-7",
+    State.CLOSED: "green-8",
+}
+
+STYLE = """
+:root { --edge: #d5dbe3; --panel: #ffffff; --ground: #f3f5f8; --quiet: #5b6573 }
+body.body--dark { --edge: #2c3440; --panel: #161b22; --ground: #0d1117; --quiet: #9aa6b5 }
+body { background: var(--ground) !important; font-variant-numeric: tabular-nums }
+.panel { background: var(--panel); border: 1px solid var(--edge); border-radius: 12px; padding: 16px; width: 100% }
+.panel h2 { font-size: 0.8rem; font-weight: 600; letter-spacing: .06em; text-transform: uppercase; line-height: 1.4;
+  color: var(--quiet); margin: 0 0 8px 0 }
+.quiet { color: var(--quiet) }
+.grow { flex: 1 1 0; min-width: 0 }
+a:focus-visible, button:focus-visible, [tabindex]:focus-visible { outline: 3px solid #4c9ffe; outline-offset: 2px }
+.top a { color: inherit; text-decoration: none; padding: 6px 10px; border-radius: 8px }
+.top a[aria-current=page] { background: color-mix(in srgb, currentColor 16%, transparent) }
+.picture { width: 100%; aspect-ratio: 4 / 3; object-fit: contain; background: #000; border-radius: 8px; display: block }
+table.plain { border-collapse: collapse; width: 100% }
+table.plain th { text-align: left; color: var(--quiet); font-weight: 600; font-size: .8rem; padding: 6px 8px }
+table.plain td { border-top: 1px solid var(--edge); padding: 8px; vertical-align: top }
+"""
+
+
+def site_of(request: Request) -> Site:
+    """The site that a request is for."""
+    return cast(Site, request.state.site)
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Who asks; the guard has let them in."""
+    return cast(Visitor, request.state.visitor)
+
+
+@contextmanager
+def page_frame(request: Request, title: str) -> Iterator[None]:
+    """Head line, links to all pages, and room for one."""
+    site = site_of(request)
+    ui.page_title(f"{title} – {site.settings.station.name}")
+    ui.add_css(STYLE)
+    ui.dark_mode(None)
+    with ui.header().classes("top items-center gap-1 px-4 py-2 bg-slate-800 text-white"):
+        ui.icon("shield", size="26px").props("aria-hidden=true")
+        ui.label(site.settings.station.name).classes("text-lg font-semibold mr-4")
+        with ui.element("nav").classes("flex gap-1").props(f'aria-label="{texts.PAGES}"'):
+            for text, path in (
+                (texts.LIVE, "/"),
+                (texts.INCIDENTS, "/incidents"),
+                (texts.ANALYSE, "/analyse"),
+                (texts.API, "/api"),
+                (texts.KIOSK, "/kiosk"),
+            ):
+                link = ui.link(text, path)
+                if text == title:
+                    link.props("aria-current=page")
+        ui.space()
+        if not site.access.open:
+            ui.label(f"{visitor_of(request).name} ({visitor_of(request).role})").classes("text-sm opacity-80")
+            ui.html(
+                f'<form method="post" action="/logout"><button class="underline">{texts.SIGN_OUT}</button></form>',
+                sanitize=False,
+            )
+    with ui.column().classes("w-full max-w-7xl mx-auto gap-4 p-2 md:p-4"):
+        yield
+
+
+@contextmanager
+def panel(title: str, classes: str = "") -> Iterator[None]:
+    """A part of a page, with its title."""
+    with ui.element("section").classes(f"panel {classes}").props(f'aria-label="{title}"'):
+        with ui.element("h2"):
+            ui.label(title)
+        yield
+
+
+def state_badge(state: State) -> None:
+    """A state by word, sign and colour."""
+    with ui.row().classes("items-center gap-1 no-wrap"):
+        ui.icon(STATE_ICON[state], color=STATE_COLOR[state], size="20px").props("aria-hidden=true")
+        ui.label(texts.STATE[state])
+
+
+def when(iso: str) -> str:
+    """A UTC time as people read it."""
+    return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def may(request: Request, role: Role) -> bool:
+    """Whether whoever opened the page still has this role; says so if not."""
+    visitor = site_of(request).access.of_session(session_key(request.headers))
+    if visitor is None:
+        ui.notify(texts.SIGNED_OUT, type="warning")
+        return False
+    if not visitor.may(role):
+        ui.notify(texts.NOT_ALLOWED, type="warning")
+        return False
+    return True
+
+
+def decision_buttons(request: Request, incident_id: str, state: State) -> None:
+    """The buttons that fit an incident's state; none for those who may not press them."""
+    if not visitor_of(request).may("operator"):
+        return
+    with ui.row().classes("gap-2"):
+        if state is State.CONFIRMED:
+            ui.button(
+                texts.ACKNOWLEDGE, icon="support_agent", on_click=lambda: ask(request, incident_id, State.ACKNOWLEDGED)
+            ).props("color=blue-8 no-caps")
+        if state in (State.CONFIRMED, State.ACKNOWLEDGED):
+            ui.button(texts.CANCEL, icon="block", on_click=lambda: ask(request, incident_id, State.CANCELLED)).props(
+                "outline no-caps color=grey-6"
+            )
+
+
+def ask(request: Request, incident_id: str, state: State) -> None:
+    """Ask for confirmation, and for the PIN where it takes one; then decide."""
+    site = site_of(request)
+    text, hint = {
+        State.ACKNOWLEDGED: (texts.ACKNOWLEDGE, texts.ACKNOWLEDGE_HINT),
+        State.CANCELLED: (texts.CANCEL, texts.CANCEL_HINT),
+    }[state]
+    with ui.dialog(value=True) as dialog, ui.card().classes("gap-3"):
+        dialog.on("hide", dialog.delete)
+        ui.label(text).classes("text-lg font-semibold")
+        ui.label(hint)
+        pin = ui.input(texts.PIN, password=True).props("autofocus autocomplete=off inputmode=numeric outlined")
+        pin.set_visibility(site.decisions.needs_pin(state))
+
+        async def decide() -> None:
+            if not may(request, "operator"):
+                return
+            try:
+                await asyncio.to_thread(site.decisions.decide, incident_id, state, pin.value or "")
+            except (PinError, JournalError) as error:
+                ui.notify(str(error), type="negative")
+                return
+            ui.notify(texts.DONE[state], type="positive")
+            dialog.close()
+
+        pin.on("keydown.enter", decide)
+        with ui.row().classes("w-full justify-end"):
+            ui.button(texts.BACK, on_click=dialog.close).props("flat no-caps")
+            ui.button(text, on_click=decide).props("no-caps color=blue-8")

@@ -1,0 +1,303 @@
+"""The live page: what the station sees and hears, why it did or did not alarm, and what to do about it."""
+
+import asyncio
+from collections.abc import Mapping
+
+from fastapi import Request, Response
+from nicegui import app, ui
+
+from safety_monitor.fusion import FusionRules
+from safety_monitor.incident import Incident, Sense, State
+from safety_monitor.live import BUCKET_S, BUCKETS, Snapshot, trouble_of
+from safety_monitor.web import texts
+from safety_monitor.web.layout import (
+    STATE_COLOR,
+    STATE_ICON,
+    decision_buttons,
+    may,
+    page_frame,
+    panel,
+    site_of,
+    visitor_of,
+)
+from safety_monitor.web.site import Site
+
+REFRESH_S = 0.5
+CHART_S = 1.0
+QUIETEST_DBFS = -80.0
+COLORS = ("#e5484d", "#3e8ed0", "#f5a623", "#8e4ec6", "#30a46c")
+
+PICTURE = """
+<img class="picture" id="picture" alt="%s" src="/live/picture.jpg">
+"""
+KEEP_LOOKING = """
+const img = document.getElementById('picture');
+if (img && !img.dataset.on) {
+  img.dataset.on = 1;
+  const next = () => setTimeout(() => {
+    if (!img.isConnected) return;
+    if (document.hidden) return next();
+    img.src = '/live/picture.jpg?' + Date.now();
+  }, 250);
+  img.onload = next;
+  img.onerror = () => setTimeout(next, 1000);
+  next();
+}
+"""
+"""Asks for the next picture when the last has come, and not while the page is hidden."""
+
+
+@app.get("/live/picture.jpg", include_in_schema=False)
+def picture(request: Request) -> Response:
+    """The newest picture; made here, in a thread of the server, only because somebody asks."""
+    jpeg = site_of(request).pictures.newest()
+    return Response(jpeg, media_type="image/jpeg") if jpeg else Response(status_code=204)
+
+
+@ui.page("/", response_timeout=10.0)
+def live_page(request: Request) -> None:
+    """The page of one who looks."""
+    site = site_of(request)
+    snapshot = site.view.snapshot()
+    with page_frame(request, texts.LIVE):
+        banner = _Banner(request, site)
+        with ui.element("div").classes("grid grid-cols-1 lg:grid-cols-2 gap-4 w-full"):
+            if Sense.GESTURE in snapshot.health:
+                with panel(texts.SEES):
+                    ui.html(PICTURE % texts.SEES, sanitize=False)
+                    hands = ui.column().classes("gap-1 mt-2 w-full")
+                ui.timer(0.1, lambda: ui.run_javascript(KEEP_LOOKING), once=True)
+            with ui.column().classes("gap-4 w-full"):
+                if Sense.AUDIO in snapshot.health:
+                    with panel(texts.HEARS):
+                        sound = _Sound(site)
+                with panel(texts.HEALTH):
+                    health = ui.column().classes("gap-2 w-full")
+        with panel(texts.LAST_MINUTE):
+            chart = ui.echart(_chart(snapshot, site.settings.fusion.rules)).classes("w-full h-64")
+        with panel(texts.NEAR_MISSES):
+            misses = ui.column().classes("w-full gap-1")
+    shown: dict[str, object] = {}
+
+    def changed(key: str, value: object) -> bool:
+        """Whether it is not what is shown already: what has not changed is not sent."""
+        if key in shown and shown[key] == value:
+            return False
+        shown[key] = value
+        return True
+
+    def refresh() -> None:
+        snapshot = site.view.snapshot()
+        if changed("banner", (snapshot.armed, snapshot.incident)):
+            banner.show(snapshot)
+        if Sense.GESTURE in snapshot.health:
+            seen = [
+                (hand.handedness, hand.sign, hand.movement, dict(hand.sequences), hand.sign_probabilities[hand.sign])
+                for hand in snapshot.hands
+            ]
+            lines = [_hand_line(*each) for each in seen]
+            if changed("hands", lines):
+                _lines(hands, lines or [texts.NO_HANDS])
+        if Sense.AUDIO in snapshot.health:
+            sound.show(snapshot)
+        now = site.view.clock()
+        well = [
+            (texts.SENSE[sense], each.name, trouble_of(sense, each, now - each.last))
+            for sense, each in snapshot.health.items()
+        ]
+        if changed("health", well):
+            _show_health(health, well)
+        if changed("misses", snapshot.near_misses):
+            _show_misses(misses, snapshot)
+
+    def redraw() -> None:
+        snapshot = site.view.snapshot()
+        series = _series(snapshot.minute, site.settings.fusion.rules)
+        if changed("chart", series):
+            chart.options["series"] = series
+            chart.update()
+
+    refresh()
+    ui.timer(REFRESH_S, refresh)
+    ui.timer(CHART_S, redraw)
+
+
+class _Banner:
+    """Whether all is quiet, and what to do if not."""
+
+    def __init__(self, request: Request, site: Site) -> None:
+        self._request = request
+        self._site = site
+        self._box = ui.element("section").classes("panel").props("aria-live=assertive")
+
+    def show(self, snapshot: Snapshot) -> None:
+        """What is the case now."""
+        incident = snapshot.incident
+        self._box.clear()
+        with self._box, ui.row().classes("items-center w-full gap-4"):
+            if incident is not None:
+                self._incident(incident)
+            else:
+                icon, color = ("shield", "green-7") if snapshot.armed else ("remove_moderator", "grey-6")
+                ui.icon(icon, size="44px", color=color).props("aria-hidden=true")
+                with ui.column().classes("gap-0 grow"):
+                    ui.label(texts.ARMED if snapshot.armed else texts.DISARMED).classes("text-2xl font-semibold")
+                    ui.label(texts.ALL_QUIET if snapshot.armed else texts.ONLY_SEES).classes("quiet")
+            if visitor_of(self._request).may("operator"):
+                ui.button(
+                    texts.DISARM if snapshot.armed else texts.ARM,
+                    icon="remove_moderator" if snapshot.armed else "shield",
+                    on_click=lambda: self._switch(not snapshot.armed),
+                ).props("outline no-caps color=grey-6" if snapshot.armed else "no-caps color=green-8")
+
+    def _incident(self, incident: Incident) -> None:
+        ui.icon(STATE_ICON[incident.state], size="44px", color=STATE_COLOR[incident.state]).props("aria-hidden=true")
+        with ui.column().classes("gap-0 grow"):
+            what = ", ".join(texts.label(label) for label in incident.labels)
+            ui.label(f"{texts.STATE[incident.state]}: {what}").classes("text-2xl font-semibold")
+            ui.label(f"{texts.STATE_MEANS[incident.state]} {incident.reason}").classes("quiet")
+            if incident.state is not State.PENDING:
+                ui.link(incident.id[:8], f"/incidents/{incident.id}").classes("text-sm")
+        decision_buttons(self._request, incident.id, incident.state)
+
+    async def _switch(self, armed: bool) -> None:
+        if may(self._request, "operator"):
+            await asyncio.to_thread(self._site.station.arm, armed)
+
+
+class _Sound:
+    """Level and labels of what is heard."""
+
+    def __init__(self, site: Site) -> None:
+        self._rules = site.settings.fusion.rules
+        with ui.row().classes("items-center w-full no-wrap gap-3"):
+            ui.label(texts.LEVEL).classes("w-28")
+            self._level = ui.linear_progress(0.0, show_value=False, size="14px").props(
+                f'rounded color=teal-6 aria-label="{texts.LEVEL}"'
+            )
+            self._level_text = ui.label("").classes("w-24 text-right")
+        self._rows: dict[str, tuple[ui.linear_progress, ui.label]] = {}
+        self._labels = ui.column().classes("w-full gap-1 mt-2")
+        self._note = ui.label(texts.NO_SOUND).classes("quiet mt-2")
+
+    def show(self, snapshot: Snapshot) -> None:
+        """The newest reading."""
+        reading = snapshot.sound
+        if reading is None:
+            return
+        self._note.text = texts.DEAF if snapshot.deaf else ""
+        self._level.value = round(min(max(1 - reading.level_dbfs / QUIETEST_DBFS, 0.0), 1.0), 2)
+        self._level_text.text = f"{max(reading.level_dbfs, QUIETEST_DBFS):.0f} dBFS"
+        self._row(texts.PERSISTED, reading.scream, "red-6")
+        for label, probability in reading.probabilities.items():
+            self._row(texts.label(label), probability, "blue-grey-5")
+
+    def _row(self, name: str, probability: float, color: str) -> None:
+        if name not in self._rows:
+            with self._labels, ui.row().classes("items-center w-full no-wrap gap-3"):
+                ui.label(name).classes("w-28 leading-tight")
+                bar = ui.linear_progress(0.0, show_value=False, size="14px").props(
+                    f'rounded color={color} aria-label="{name}"'
+                )
+                self._rows[name] = (bar, ui.label("").classes("w-24 text-right"))
+        bar, text = self._rows[name]
+        bar.value = round(probability, 2)
+        text.text = f"{probability:.2f}"
+
+
+def _hand_line(
+    handedness: str, sign: str, movement: str | None, sequences: Mapping[str, float], probability: float
+) -> str:
+    parts = [f"{handedness.capitalize()} hand: {texts.label(sign)} {probability:.1f}"]
+    if movement not in (None, "none"):
+        parts.append(texts.label(movement or ""))
+    parts += [f"{texts.label(name)} {value:.1f}" for name, value in sequences.items() if value >= 0.05]
+    return " · ".join(parts)
+
+
+def _lines(box: ui.column, lines: list[str]) -> None:
+    box.clear()
+    with box:
+        for line in lines:
+            ui.label(line)
+
+
+def _show_health(box: ui.column, well: list[tuple[str, str, str]]) -> None:
+    box.clear()
+    with box:
+        for sense, name, trouble in well:
+            with ui.row().classes("items-center gap-2 no-wrap"):
+                ui.icon("error" if trouble else "check_circle", color="red-7" if trouble else "green-7", size="22px")
+                ui.label(f"{sense} ({name or '–'}): {trouble or texts.WELL}")
+
+
+def _show_misses(box: ui.column, snapshot: Snapshot) -> None:
+    box.clear()
+    with box:
+        if not snapshot.near_misses:
+            ui.label(texts.NO_NEAR_MISSES).classes("quiet")
+        for miss in snapshot.near_misses[:5]:
+            with ui.row().classes("gap-3 items-baseline"):
+                ui.label(miss.at.strftime("%H:%M:%S")).classes("quiet")
+                ui.label(texts.label(miss.label)).classes("font-semibold")
+                ui.label(miss.reason)
+
+
+def _series(minute: Mapping[str, tuple[float | None, ...]], rules: FusionRules) -> list[dict[str, object]]:
+    """The last minute as lines; the thresholds are marks on the first, or on an empty one."""
+    lines: Mapping[str, tuple[float | None, ...]] = minute or {"": ()}
+    series: list[dict[str, object]] = []
+    for place, (name, row) in enumerate(lines.items()):
+        series.append(
+            {
+                "name": texts.label(name) if name else "",
+                "type": "line",
+                "showSymbol": False,
+                "animation": False,
+                "connectNulls": True,
+                "lineStyle": {"width": 2, "type": "solid" if place == 0 else "dashed"},
+                "color": COLORS[place % len(COLORS)],
+                "data": [
+                    [round((number - BUCKETS + 1) * BUCKET_S, 1), None if value is None else round(value, 3)]
+                    for number, value in enumerate(row)
+                ],
+            }
+        )
+    series[0]["markLine"] = {
+        "symbol": "none",
+        "silent": True,
+        "animation": False,
+        "data": [
+            {"yAxis": rules.threshold, "name": texts.THRESHOLD, "lineStyle": {"color": "#e5484d", "type": "solid"}},
+            {"yAxis": rules.weak, "name": texts.WEAK, "lineStyle": {"color": "#c98a00", "type": "dotted"}},
+        ],
+        "label": {"formatter": "{b} {c}", "position": "insideStartTop", "color": "#8a94a3"},
+    }
+    return series
+
+
+def _chart(snapshot: Snapshot, rules: FusionRules) -> dict[str, object]:
+    quiet = {"color": "#8a94a3"}
+    line = {"lineStyle": {"color": "#8a94a344"}}
+    return {
+        "aria": {"enabled": True},
+        "grid": {"left": 44, "right": 16, "top": 32, "bottom": 28},
+        "legend": {"top": 0, "textStyle": quiet},
+        "xAxis": {
+            "type": "value",
+            "min": -60,
+            "max": 0,
+            "axisLabel": {**quiet, "formatter": "{value} s"},
+            "splitLine": line,
+        },
+        "yAxis": {
+            "type": "value",
+            "min": 0,
+            "max": 1,
+            "axisLabel": quiet,
+            "splitLine": line,
+            "axisLine": {"onZero": False},
+            "axisTick": {"show": False},
+        },
+        "series": _series(snapshot.minute, rules),
+    }

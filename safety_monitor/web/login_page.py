@@ -1,0 +1,89 @@
+"""Signing in: plain HTML, which needs nothing of what is behind it."""
+
+import asyncio
+import html
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from safety_monitor.web import texts
+from safety_monitor.web.access import SESSION_S, TooManyTriesError
+from safety_monitor.web.guard import COOKIE, session_key
+from safety_monitor.web.layout import site_of
+
+router = APIRouter(include_in_schema=False)
+
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><style>
+:root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }}
+body {{ display: grid; place-items: center; min-height: 100vh; margin: 0; background: light-dark(#f3f5f8, #0d1117) }}
+form {{ display: grid; gap: 14px; width: min(22rem, 86vw); padding: 28px; border-radius: 12px;
+  background: light-dark(#fff, #161b22); border: 1px solid light-dark(#d5dbe3, #2c3440) }}
+h1 {{ font-size: 1.3rem; margin: 0 }} label {{ display: grid; gap: 4px }}
+input, button {{ font: inherit; padding: 10px 12px; border-radius: 8px; border: 1px solid #768391 }}
+button {{ background: #1864ab; color: #fff; border: 0; font-weight: 600 }} p {{ margin: 0 }}
+</style></head><body><form method="post" action="/login"><h1>{station}</h1>{problem}
+<label>{name}<input name="name" autocomplete="username" required autofocus maxlength="64"></label>
+<label>{password}
+<input name="password" type="password" autocomplete="current-password" required maxlength="256"></label>
+<input type="hidden" name="then" value="{then}"><button>{title}</button></form></body></html>"""
+
+
+def page(request: Request, then: str, problem: str = "", status: int = 200) -> HTMLResponse:
+    """The form, with what was wrong."""
+    values = {
+        "title": texts.SIGN_IN,
+        "station": site_of(request).settings.station.name,
+        "name": texts.NAME,
+        "password": texts.PASSWORD,
+        "then": then,
+    }
+    safe = {key: html.escape(value) for key, value in values.items()}
+    return HTMLResponse(
+        PAGE.format(**safe, problem=f'<p role="alert">{html.escape(problem)}</p>' * bool(problem)), status
+    )
+
+
+def own(path: str) -> str:
+    """A path of this site; anything else becomes the first page."""
+    return path if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() else "/"
+
+
+@router.get("/login")
+def form(request: Request, then: str = "/") -> Response:
+    """The form; whoever is in already goes on."""
+    return RedirectResponse(own(then), 303) if request.state.visitor else page(request, own(then))
+
+
+@router.post("/login")
+async def sign_in(
+    request: Request,
+    name: Annotated[str, Form(max_length=64)],
+    password: Annotated[str, Form(max_length=256)],
+    then: Annotated[str, Form(max_length=1000)] = "/",
+) -> Response:
+    """Open a session, or say what is wrong."""
+    access = site_of(request).access
+    address = request.client.host if request.client else ""
+    try:
+        key = await asyncio.to_thread(access.sign_in, name, password, address)
+    except TooManyTriesError as error:
+        answer = page(request, own(then), str(error), 429)
+        answer.headers["Retry-After"] = str(round(error.wait_s))
+        return answer
+    if key is None:
+        return page(request, own(then), texts.WRONG, 401)
+    response = RedirectResponse(own(then), 303)
+    https = request.url.scheme == "https"
+    response.set_cookie(COOKIE, key, max_age=round(SESSION_S), httponly=True, samesite="strict", secure=https)
+    return response
+
+
+@router.post("/logout")
+def sign_out(request: Request) -> Response:
+    """End the session."""
+    site_of(request).access.sign_out(session_key(request.headers))
+    response = RedirectResponse("/login", 303)
+    response.delete_cookie(COOKIE)
+    return response

@@ -1,0 +1,313 @@
+"""The pages in a real browser, over a site that is told what to show."""
+
+import socket
+import wave
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from pydantic import SecretStr
+
+from audio.detector import SoundReading
+from gesture.capture import Frame
+from safety_monitor.config import Acknowledge, Settings, Web, WebToken, WebUser
+from safety_monitor.decision import hash_of
+from safety_monitor.demo.scene import FPS, picture_at, sound
+from safety_monitor.dispatch import Dispatch
+from safety_monitor.fusion import FusionRules
+from safety_monitor.incident import Incident, Moment, Sense, State
+from safety_monitor.journal import Journal
+from safety_monitor.station import ReadySense, Station
+from safety_monitor.web import texts
+from safety_monitor.web.access import hash_password, new_token
+from safety_monitor.web.server import WebServer
+from tests.browser import browser
+from tests.web_site import PIN, incident_of
+
+PASSWORD = "correct horse"
+PATIENCE_MS = 20_000
+USERS = (
+    WebUser(name="vera", role="viewer", password_hash=hash_password(PASSWORD)),
+    WebUser(name="otto", role="operator", password_hash=hash_password(PASSWORD)),
+)
+TOKEN, TOKEN_HASH = new_token()
+
+
+def never() -> ReadySense:
+    raise NotImplementedError
+
+
+class Served:
+    """A site that is served, with its station's view and journal to tell it what to show."""
+
+    def __init__(self, home: Path, web: Web, acknowledge: Acknowledge) -> None:
+        self.journal = Journal(home)
+        self.dispatch = Dispatch(self.journal, [])
+        self.station = Station(
+            {Sense.AUDIO: never, Sense.GESTURE: never},
+            rules=FusionRules(),
+            journal=self.journal,
+            dispatch=self.dispatch,
+            on_transition=lambda incident: None,
+            source="test",
+            live=True,
+        )
+        settings = Settings(home=home, web=web, acknowledge=acknowledge)
+        self.server = WebServer(settings)
+        self.server.start(self.station)
+        self.view = self.station.view
+        self.view.opened(Sense.AUDIO, "microphone", False)
+        self.view.opened(Sense.GESTURE, "camera", False)
+
+    @property
+    def url(self) -> str:
+        return self.server.address
+
+    def happen(self, incident: Incident) -> None:
+        self.journal.record(incident)
+        self.view.moved(incident)
+
+    def close(self) -> None:
+        self.server.close()
+        self.dispatch.close()
+        self.journal.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One site for all tests here: there can be one in a process."""
+    tokens = (WebToken(name="tests", role="operator", token_hash=TOKEN_HASH),)
+    web, acknowledge = Web(port=0, users=USERS, tokens=tokens), Acknowledge(pin_hash=SecretStr(hash_of(PIN)))
+    served = Served(tmp_path_factory.mktemp("home"), web, acknowledge)
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def served(everything: Served) -> Iterator[Served]:
+    """The same, as it was at first but for its journal."""
+    yield everything
+    everything.station.arm(True)
+    everything.view.moved(incident_of(0, State.CLOSED))
+    everything.view.opened(Sense.AUDIO, "microphone", False)
+    everything.view.opened(Sense.GESTURE, "camera", False)
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    expect.set_options(timeout=PATIENCE_MS)
+    context = chromium.new_context()
+    context.set_default_timeout(PATIENCE_MS)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def stranger(context: BrowserContext) -> Page:
+    """A page on which nobody has signed in."""
+    return context.new_page()
+
+
+@pytest.fixture
+def page(served: Served, stranger: Page) -> Page:
+    """The live page of an operator."""
+    sign_in(stranger, served.url, "otto")
+    expect(stranger.get_by_text(texts.ARMED, exact=True)).to_be_visible()
+    return stranger
+
+
+def sign_in(page: Page, url: str, name: str, password: str = PASSWORD) -> None:
+    page.goto(url)
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def test_the_live_page_shows_what_is_heard_and_seen_and_nothing_leaves(served: Served, page: Page) -> None:
+    asked: list[str] = []
+    problems: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    served.view.saw(Frame(picture_at(round(40 * FPS)), 40.0), [])
+    page.goto(served.url)
+    expect(page.get_by_text("Watching and listening")).to_be_visible()
+    expect(page.get_by_text("No hand in view.")).to_be_visible()
+    served.view.heard(SoundReading(0.0, 1.0, "scream", {"scream": 0.61, "ambient": 0.39}, 0.44, -23.0))
+    expect(page.get_by_text("-23 dBFS")).to_be_visible()
+    expect(page.get_by_text("0.44")).to_be_visible()
+    page.wait_for_function("document.getElementById('picture').naturalWidth === 640")
+    served.view.broke(Sense.GESTURE, "the cable is out")
+    expect(page.get_by_text("the cable is out")).to_be_visible()
+    assert problems == []
+    assert [url for url in asked if not url.startswith((served.url, "data:", "blob:"))] == []
+
+
+def test_an_incident_is_acknowledged_and_called_off_with_the_pin(served: Served, page: Page) -> None:
+    served.happen(incident_of(1))
+    expect(page.get_by_text("Emergency: Scream")).to_be_visible()
+    page.get_by_role("button", name="Acknowledge").click()
+    page.get_by_role("dialog").get_by_role("button", name="Acknowledge").click()
+    expect(page.get_by_text("Acknowledged.")).to_be_visible()
+    assert served.journal.state_of(f"{1:032x}") is State.ACKNOWLEDGED
+    served.view.moved(incident_of(1, State.ACKNOWLEDGED))
+    page.get_by_role("button", name="Call off").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("PIN").fill("1111")
+    dialog.get_by_role("button", name="Call off").click()
+    expect(page.get_by_text("the PIN is wrong")).to_be_visible()
+    dialog.get_by_label("PIN").fill(PIN)
+    dialog.get_by_label("PIN").press("Enter")
+    expect(page.get_by_text("Called off.")).to_be_visible()
+    assert served.journal.state_of(f"{1:032x}") is State.CANCELLED
+
+
+def test_a_viewer_sees_and_cannot_act(served: Served, stranger: Page) -> None:
+    page = stranger
+    sign_in(page, served.url, "vera", "wrong")
+    expect(page.get_by_role("alert")).to_have_text("Name or password is wrong.")
+    sign_in(page, served.url, "vera")
+    served.happen(incident_of(2))
+    expect(page.get_by_text("Emergency: Scream")).to_be_visible()
+    assert page.get_by_role("button", name="Acknowledge").count() == 0
+    assert page.get_by_role("button", name="Disarm").count() == 0
+    refused = page.request.post(f"{served.url}/api/v1/incidents/{2:032x}/ack")
+    assert refused.status == 403
+    (cookie,) = page.context.cookies()
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Password")).to_be_visible()
+    page.goto(served.url)
+    expect(page.get_by_label("Password")).to_be_visible()
+
+
+def test_an_operator_disarms_and_arms(served: Served, page: Page) -> None:
+    page.get_by_role("button", name="Disarm").click()
+    expect(page.get_by_text("Disarmed: what is noticed")).to_be_visible()
+    assert not served.station.armed
+    page.get_by_role("button", name="Arm", exact=True).click()
+    expect(page.get_by_text("Watching and listening")).to_be_visible()
+    assert served.station.armed
+
+
+def test_a_session_that_ended_can_do_nothing_on_a_page_that_is_still_open(
+    served: Served, page: Page, context: BrowserContext
+) -> None:
+    other = context.new_page()
+    other.goto(served.url)
+    other.get_by_role("button", name="Sign out").click()
+    expect(other.get_by_label("Password")).to_be_visible()
+    page.get_by_role("button", name="Disarm").click()
+    expect(page.get_by_text("You are not signed in any more.")).to_be_visible()
+    assert served.station.armed
+
+
+def test_why_it_did_not_alarm_is_told(served: Served, page: Page) -> None:
+    clock = 1000.0
+    served.view.clock = lambda: clock
+    evidence = incident_of(1).evidence[0]
+    weak = type(evidence)(evidence.sense, evidence.label, 0.62, 0.0)
+    served.view.judged(Moment(Sense.AUDIO, 0.0, (weak,)))
+    page.goto(served.url)
+    expect(page.get_by_text("Nothing has come near an alarm.")).to_be_visible()
+    clock += 10.0
+    expect(page.get_by_text("0.62 is below the threshold 0.80")).to_be_visible()
+
+
+def test_the_kiosk_tells_a_stranger_what_is_the_case(served: Served, page: Page) -> None:
+    page.goto(f"{served.url}/kiosk")
+    expect(page.get_by_text("I am watching and listening")).to_be_visible()
+    served.view.moved(incident_of(1))
+    expect(page.get_by_text("Emergency noticed")).to_be_visible()
+    served.view.moved(incident_of(1, State.ACKNOWLEDGED))
+    expect(page.get_by_text("Somebody has answered")).to_be_visible()
+    served.view.moved(incident_of(1, State.CLOSED))
+    served.station.arm(False)
+    expect(page.get_by_text("This station is switched off")).to_be_visible()
+    served.view.broke(Sense.AUDIO, "unplugged")
+    expect(page.get_by_text("This station is not working properly")).to_be_visible()
+
+
+def test_incidents_are_found_by_filter_and_page(served: Served, page: Page) -> None:
+    for number in range(100, 130):
+        served.journal.record(incident_of(number, sense=Sense.GESTURE if number == 107 else Sense.AUDIO))
+    page.goto(f"{served.url}/incidents?state=confirmed")
+    expect(page.get_by_role("row")).to_have_count(26)
+    page.get_by_role("button", name="Older").click()
+    expect(page.get_by_role("row")).to_have_count(7)
+    page.goto(f"{served.url}/incidents?sense=gesture")
+    expect(page.get_by_role("row")).to_have_count(2)
+    page.get_by_role("row").nth(1).get_by_role("link").click()
+    expect(page.get_by_text("Emergency: Signal for Help")).to_be_visible()
+    served.journal.decide(f"{107:032x}", State.CANCELLED, "by a person")
+    expect(page.get_by_text("Cancelled: Signal for Help")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/incidents?state=x&after=y&since=z", "/incidents/nothing", "/incidents/%00"])
+def test_made_up_addresses_find_nothing(served: Served, page: Page, path: str) -> None:
+    page.goto(served.url + path)
+    expect(page.get_by_text("There")).to_be_visible()
+
+
+def test_a_recording_is_judged_on_the_page(served: Served, page: Page, tmp_path: Path) -> None:
+    samples = (np.clip(sound()[4 * 16_000 : 8 * 16_000], -1, 1) * 32_767).astype("<i2")
+    path = tmp_path / "<b>scream.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(samples.tobytes())
+    page.goto(f"{served.url}/analyse")
+    page.set_input_files("input[type=file]", path)
+    expect(page.get_by_text("Scream", exact=True)).to_be_visible()
+    expect(page.get_by_text("Verdict: <b>scream.wav")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as JSON").click()
+    assert '"label": "scream"' in Path(download.value.path()).read_text()
+
+
+def test_what_is_no_recording_is_refused_on_the_page(served: Served, page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"#EXTM3U\nfile:///etc/passwd\n")
+    page.goto(f"{served.url}/analyse")
+    page.set_input_files("input[type=file]", path)
+    expect(page.get_by_text("not a recording or picture")).to_be_visible()
+
+
+def test_two_gigabytes_without_a_length_are_cut_off_at_the_limit(served: Served) -> None:
+    host, port = served.url.removeprefix("http://").split(":")
+    piece = b"10000\r\n" + b"\0" * 0x10000 + b"\r\n"
+    sent = 0
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(
+            b"POST /api/v1/analyze HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+            b"Authorization: Bearer " + TOKEN.encode() + b"\r\n"
+            b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+        )
+        head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+        connection.sendall(b"%x\r\n%s\r\n" % (len(head), head))
+        try:
+            while sent < 2 << 30:
+                connection.sendall(piece)
+                sent += 0x10000
+        except OSError:
+            pass  # the station has had enough
+    assert sent < 300e6
+
+
+def test_a_client_that_dawdles_keeps_nobody_waiting(served: Served, page: Page) -> None:
+    host, port = served.url.removeprefix("http://").split(":")
+    with ExitStack() as stack:
+        for _ in range(50):
+            connection = stack.enter_context(socket.create_connection((host, int(port))))
+            connection.sendall(b"POST /api/v1/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n")
+        assert page.request.get(f"{served.url}/api/v1/health").status == 200
