@@ -39,7 +39,7 @@ HUNG_S = 120.0
 CLOSE_S = 20.0
 """How long what is due when the station ends may still take; the rest is taken up at the next start."""
 TROUBLE_EVERY_S = 3600.0
-"""A channel's failures are told of this often at most."""
+"""Troubles with one part of the station are told of this often at most."""
 CLOCK_SET_S = 2.0
 """The clock was set if it went on by so much more or less than time did."""
 FOLLOW_FIRST_S, FOLLOW_LONGEST_S = 2.0, 60.0
@@ -272,8 +272,17 @@ class Dispatch:
             raise
         self._hand(planned, incident, silent, journaled=True)
 
-    def trouble(self, text: str) -> None:
-        """Tell that a part of the station failed, as the policy for troubles says."""
+    def trouble(self, about: str, text: str) -> None:
+        """Tell that a part of the station failed, as the policy for troubles says; once an hour about each part.
+
+        Args:
+            about: the part.
+            text: one line that says what is wrong with it.
+        """
+        now = time.monotonic()
+        if now - self._told.get(about, float("-inf")) < TROUBLE_EVERY_S:
+            return
+        self._told[about] = now
 
         def ask(trouble_id: str) -> tuple[Planned, ...]:
             return plan(choose_for_trouble(self._policies), trouble_id, self._natures, "trouble")
@@ -538,10 +547,8 @@ class Dispatch:
             return
         text = f"{job.channel} failed: {result.detail}"
         self._on_trouble(text)
-        now = time.monotonic()
-        if job.kind != "trouble" and now - self._told.get(job.channel, float("-inf")) >= TROUBLE_EVERY_S:
-            self._told[job.channel] = now
-            self.trouble(text)
+        if job.kind != "trouble":
+            self.trouble(job.channel, text)
 
     def _watch(self) -> None:
         """Notices what no worker can: that one of them hangs, that help is late, that the clock was set."""
@@ -572,7 +579,7 @@ class Dispatch:
                 text = f"{name}: hangs, has been at one delivery for {busy_s:.0f} s"
                 log.error("%s", text)
                 self._on_trouble(text)
-                self.trouble(text)
+                self.trouble(name, text)
 
     def _fall_back_in_time(self) -> None:
         for job in self._journal.overdue(self._journal.clock() - self._waits.fallback_after_s):

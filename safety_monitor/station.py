@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.25
 """How often time passes for fusion, and decisions of people are looked up, when no moment arrives."""
+UNWELL_S = 30.0
+"""A live sense that is unwell for so long is a trouble that people are told of."""
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Waits before a live source that broke is opened again; the last one repeats."""
 
@@ -112,6 +114,8 @@ class Station:
         self._lock = threading.Lock()
         self._summary = Summary()
         self._looked_up = 0.0
+        self._watched = 0.0
+        self._unwell: dict[str, float] = {}
 
     def stop(self) -> None:
         """End the run soon; may be called from a signal handler."""
@@ -242,6 +246,7 @@ class Station:
             elif self._live and self._start:
                 self._follow(self._fusion.advance(time.monotonic() - self._start))
             self._look_up_decisions()
+            self._watch_senses()
 
     def _follow(self, transitions: list[Incident]) -> None:
         """Make each transition durable, then act on it."""
@@ -271,6 +276,18 @@ class Station:
             self._dispatch.interrupt()
             if decided is not None and not self._dispatch.is_hidden(decided):
                 self._tell(decided)
+
+    def _watch_senses(self) -> None:
+        """A sense that stays unwell is told of: whoever relies on the station must know that it is deaf or blind."""
+        now = time.monotonic()
+        if not (self._live and self._start) or now - self._watched < TICK_S:
+            return
+        self._watched = now
+        unwell = {text.partition(":")[0]: text for text in self.view.troubles()}
+        self._unwell = {sense: self._unwell.get(sense, now) for sense in unwell}
+        for sense, since in self._unwell.items():
+            if now - since >= UNWELL_S:
+                self._dispatch.trouble(sense, unwell[sense])
 
     def _tell(self, incident: Incident) -> None:
         """Tell of a transition that may be seen."""

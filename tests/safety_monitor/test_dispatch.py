@@ -97,7 +97,13 @@ class Batched(Outlet):
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path, wait_s=0.05)
+    return Journal(tmp_path)
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> Journal:
+    """A journal that waits for nobody."""
+    return Journal(tmp_path, wait_s=0.0)
 
 
 @contextmanager
@@ -241,10 +247,10 @@ def test_only_one_process_delivers_from_a_journal(journal: Journal) -> None:
         pass
 
 
-def test_a_journal_that_cannot_be_written_stops_neither_alarm_nor_message(journal: Journal) -> None:
+def test_a_journal_that_cannot_be_written_stops_neither_alarm_nor_message(impatient: Journal) -> None:
     alarm, sms = Outlet("alarm", heard=True), Outlet("sms", [NO_NETWORK, NO_NETWORK, DONE])
-    blocker = sqlite3.connect(journal.path, isolation_level=None)
-    with running(journal, alarm, sms) as dispatch:
+    blocker = sqlite3.connect(impatient.path, isolation_level=None)
+    with running(impatient, alarm, sms) as dispatch:
         blocker.execute("BEGIN IMMEDIATE")
         with pytest.raises(JournalError, match="cannot be written: database is locked"):
             dispatch.follow(SCREAM)
@@ -254,8 +260,8 @@ def test_a_journal_that_cannot_be_written_stops_neither_alarm_nor_message(journa
     assert len(sms.messages) == 3
 
 
-def test_a_journal_that_cannot_be_written_later_loses_and_doubles_nothing(journal: Journal) -> None:
-    blocker = sqlite3.connect(journal.path, isolation_level=None, check_same_thread=False)
+def test_a_journal_that_cannot_be_written_later_loses_and_doubles_nothing(impatient: Journal) -> None:
+    blocker = sqlite3.connect(impatient.path, isolation_level=None, check_same_thread=False)
 
     class Blocks(Outlet):
         def deliver(self, message: Message) -> Outcome:
@@ -264,11 +270,11 @@ def test_a_journal_that_cannot_be_written_later_loses_and_doubles_nothing(journa
             return super().deliver(message)
 
     sms = Blocks("sms", [NO_NETWORK, NO_NETWORK, DONE])
-    with running(journal, sms) as dispatch:
+    with running(impatient, sms) as dispatch:
         confirm(dispatch)
         until(lambda: len(sms.messages) == 3)
         blocker.execute("ROLLBACK")
-        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+        settled(impatient, "sms:alarm", DeliveryState.DELIVERED)
     blocker.close()
     assert len(sms.messages) == 3
 

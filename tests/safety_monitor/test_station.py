@@ -1,5 +1,6 @@
 """The station's threads: senses that end, break and come back, and decisions made elsewhere."""
 
+import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -7,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from safety_monitor import station as station_module
+from safety_monitor.actions.message import Message
+from safety_monitor.actions.outcome import Outcome
 from safety_monitor.dispatch import Dispatch
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
@@ -94,6 +98,57 @@ def test_a_live_source_that_breaks_is_opened_again_and_nothing_else_stops(journa
     summary = station.run()
     assert came_back.is_set()
     assert summary.started
+
+
+class Post:
+    """A channel that keeps what it is asked to deliver."""
+
+    name = "post"
+
+    def __init__(self) -> None:
+        self.messages: queue.Queue[Message] = queue.Queue()
+
+    def deliver(self, message: Message) -> Outcome:
+        self.messages.put(message)
+        return Outcome(ok=True, detail="", delivered=True)
+
+    def check(self) -> Outcome:
+        return Outcome(ok=True, detail="")
+
+    def interrupt(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_live_sense_that_stays_unwell_is_told_of(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(station_module, "UNWELL_S", 0.1)
+
+    def breaks() -> Iterator[Moment]:
+        yield moment(0.1)
+        raise SenseError("unplugged")
+
+    ears = scripted(Sense.AUDIO, breaks, lambda: iter(()), live=True)
+    post = Post()
+    station = Station(
+        {Sense.AUDIO: lambda: ears},
+        rules=FusionRules(),
+        journal=journal,
+        dispatch=Dispatch(journal, [post]),
+        on_transition=lambda incident: None,
+        source="scripted",
+        live=True,
+    )
+    monkeypatch.setattr(station_module, "RETRY_S", (FOREVER,))
+    running = threading.Thread(target=station.run)
+    running.start()
+    message = post.messages.get(timeout=FOREVER)
+    station.stop()
+    running.join()
+    assert message.kind == "trouble"
+    assert "audio: unplugged" in message.text
+    assert journal.list() == []
 
 
 def test_a_recording_that_breaks_is_a_trouble_and_what_came_before_counts(journal: Journal) -> None:
