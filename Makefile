@@ -14,7 +14,7 @@ run: setup ## set up what is missing and start the station; without camera and m
 
 setup: .venv/station ## everything the station needs; ends with .venv/bin/safety-monitor ready
 
-.venv/system:
+.venv/system: Makefile
 	scripts/debian-packages $(STATION_PACKAGES)
 	$(PYTHON) -m venv .venv
 	@touch $@
@@ -25,7 +25,7 @@ setup: .venv/station ## everything the station needs; ends with .venv/bin/safety
 	$(BIN)/python -m models.hand_landmarker
 	@touch $@
 
-.venv/test: .venv/station requirements-test.txt
+.venv/test: .venv/station requirements-test.txt Makefile
 	scripts/debian-packages $(TEST_PACKAGES)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	@touch $@
@@ -42,7 +42,13 @@ LOCK := $(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no
 
 lock: .venv/test ## the locked sets, made anew from pyproject.toml
 	$(LOCK) --upgrade --output-file requirements.txt pyproject.toml
-	$(LOCK) --extra train --extra test --extra mongodb --extra firebase --extra geocoding --constraint requirements.txt --output-file requirements-test.txt pyproject.toml
+	$(LOCK) --extra train --extra test --extra mongodb --extra firebase --extra geocoding \
+		--constraint requirements.txt --output-file requirements-test.txt pyproject.toml
+
+models: .venv/test ## train what ships anew from $(DATA); about two hours on two cores
+	$(BIN)/python -m audio.train --data $(DATA)/audio --teacher $(DATA)/reference/yamnet/yamnet.tflite
+	$(BIN)/python -m gesture.train signs
+	$(BIN)/python -m gesture.train motions
 
 docs: .venv/station ## the pages that the program writes itself
 	$(BIN)/safety-monitor settings | scripts/fill-block docs/settings.md
