@@ -224,10 +224,10 @@ def draw(image: Image, collector: Collector) -> Image:
         trail = [place(np.array([x, y / aspect], np.float32)) for x, y, _, _ in list(places)[-16:]]
         for i, point in enumerate(trail):
             cv2.circle(picture, point, 1 + i // 3, AMBER[::-1], 2)
-    for i, line in enumerate(collector.lines()):
-        at = (10, 24 + 22 * i)
-        cv2.putText(picture, line, at, cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 4, cv2.LINE_AA)
-        cv2.putText(picture, line, at, cv2.FONT_HERSHEY_SIMPLEX, 0.55, WHITE, 1, cv2.LINE_AA)
+    lines = collector.lines()
+    picture[: 22 * len(lines) + 12] //= 4  # a dark ground for the lines
+    for i, line in enumerate(lines):
+        cv2.putText(picture, line, (10, 24 + 22 * i), cv2.FONT_HERSHEY_SIMPLEX, 0.55, WHITE, 1, cv2.LINE_AA)
     return np.asarray(picture, np.uint8)
 
 

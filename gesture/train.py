@@ -301,7 +301,7 @@ class HeldOut:
         """Share of hands that show no sign but are taken for a part of the Signal for Help."""
         answers = self.probabilities.argmax(axis=1)
         none = self.target == self.labels.index(NONE)
-        wrong = np.isin(answers[none], [self.labels.index(part) for part in parts])
+        wrong = np.isin(answers[none], [i for i, label in enumerate(self.labels) if label in parts])
         return float(wrong.mean()) if none.any() else 0.0
 
 
