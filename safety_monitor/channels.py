@@ -46,6 +46,7 @@ def outward_channels(settings: Settings, journal: Journal | None) -> list[Channe
 def _records(settings: Settings, station: Identity, journal: Journal | None) -> Iterator[Channel]:
     """For programs: databases and hooks."""
     if settings.mysql:
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every part of itself that it loads
         from safety_monitor.actions.mysql import MySQL
 
         yield MySQL(settings.mysql.url.get_secret_value(), station=station, entry_of=_entries(journal))

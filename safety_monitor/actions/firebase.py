@@ -105,10 +105,10 @@ class Firebase:
         try:
             work()
         except (FirebaseError, OSError) as error:
-            return Outcome(ok=False, detail=f"firebase: {one_line(error)}", again=True)
+            return Outcome(ok=False, detail=one_line(error), again=True)
         except Exception as error:  # the library for signing in has errors of its own
-            return Outcome(ok=False, detail=f"firebase: {type(error).__name__}: {one_line(error)}", again=True)
-        return Outcome(ok=True, detail=f"firebase: {done}", delivered=delivered)
+            return Outcome(ok=False, detail=f"{type(error).__name__}: {one_line(error)}", again=True)
+        return Outcome(ok=True, detail=done, delivered=delivered)
 
 
 def _flat(document: dict[str, Any]) -> dict[str, Any]:

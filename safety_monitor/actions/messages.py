@@ -84,7 +84,7 @@ class Messages:
     def deliver(self, message: Message) -> Outcome:
         """Send the message, with the evidence files if the service takes any."""
         if self._busy is not None and self._busy.is_alive():
-            return Outcome(ok=False, detail=f"{self.name}: still busy with an earlier message", again=True)
+            return Outcome(ok=False, detail="still busy with an earlier message", again=True)
         answer: list[Outcome] = []
         # Not every service has time limits of its own: one that hangs keeps a thread, not the station.
         self._busy = threading.Thread(
@@ -93,13 +93,13 @@ class Messages:
         self._busy.start()
         self._busy.join(self._limit_s)
         if not answer:
-            detail = f"{self.name}: {self._service} did not take it within {self._limit_s:g} s"
+            detail = f"{self._service} did not take it within {self._limit_s:g} s"
             return Outcome(ok=False, detail=detail, again=True)
         return answer[0]
 
     def check(self) -> Outcome:
         """Whether the address is understood; whether anything arrives there, only a test message can show."""
-        return Outcome(ok=True, detail=f"{self.name}: an address of {self._service}; not tried without a message")
+        return Outcome(ok=True, detail=f"an address of {self._service}; not tried without a message")
 
     def interrupt(self) -> None:
         """A message on its way is not called back."""
@@ -137,13 +137,13 @@ class Messages:
         if done:
             self._plain.discard(message.key)
             with_files = f" with {len(attachments)} files" if attach else ""
-            return Outcome(ok=True, detail=f"{self.name}: {self._service} took the message{with_files}")
+            return Outcome(ok=True, detail=f"{self._service} took the message{with_files}")
         if attach:
             self._plain.add(message.key)
         return self._failed(reason(heard))
 
     def _failed(self, why: str) -> Outcome:
-        return Outcome(ok=False, detail=one_line(f"{self.name}: {self._service}: {why}", self._secrets), again=True)
+        return Outcome(ok=False, detail=one_line(f"{self._service}: {why}", self._secrets), again=True)
 
 
 def reason(heard: Iterable[logging.LogRecord]) -> str:

@@ -109,5 +109,5 @@ class MongoDB:
         try:
             work()
         except PyMongoError as error:
-            return Outcome(ok=False, detail=one_line(f"mongodb: {error}", self._secrets), again=True)
-        return Outcome(ok=True, detail=f"mongodb: {done}", delivered=delivered)
+            return Outcome(ok=False, detail=one_line(error, self._secrets), again=True)
+        return Outcome(ok=True, detail=done, delivered=delivered)

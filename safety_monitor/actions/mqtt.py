@@ -144,12 +144,12 @@ class MQTT:
                     return self._failed(f"did not confirm within {self._answer_s:g} s")
         except (RuntimeError, ValueError) as error:  # the connection broke, or too much waits
             return self._failed(str(error))
-        return Outcome(ok=True, detail=f"mqtt: {self._broker.host} shows {incident.state}", delivered=True)
+        return Outcome(ok=True, detail=f"{self._broker.host} shows {incident.state}", delivered=True)
 
     def check(self) -> Outcome:
         """Whether the broker lets the station in."""
         if self._connected.wait(CONNECT_S):
-            return Outcome(ok=True, detail=f"mqtt: connected to {self._broker.host}:{self._broker.port}")
+            return Outcome(ok=True, detail=f"connected to {self._broker.host}:{self._broker.port}")
         return self._failed(self._why_not)
 
     def interrupt(self) -> None:
@@ -158,7 +158,7 @@ class MQTT:
     def close(self) -> None:
         """Say goodbye and disconnect."""
         self._closing = True
-        if self._connected.is_set() and not self._visit:
+        if self._client.is_connected() and not self._visit:
             try:
                 gone = self._client.publish(f"{self._topic}/availability", "offline", AT_LEAST_ONCE, retain=True)
                 gone.wait_for_publish(self._answer_s)
@@ -250,7 +250,7 @@ class MQTT:
 
     def _failed(self, why: str) -> Outcome:
         where = f"{self._broker.host}:{self._broker.port}"
-        detail = one_line(f"mqtt: {where} {why}", (self._broker.password,))
+        detail = one_line(f"{where} {why}", (self._broker.password,))
         return Outcome(ok=False, detail=detail, again=True)
 
 

@@ -217,13 +217,13 @@ class MySQL:
             # Also what only a person can put right, such as a wrong password: the incident waits for it.
             self._migrated = False  # the database may come back as another, empty one
             return Outcome(ok=False, detail=self._reason(error), again=True)
-        return Outcome(ok=True, detail=f"mysql: {done}", delivered=delivered)
+        return Outcome(ok=True, detail=done, delivered=delivered)
 
     def _reason(self, error: Exception) -> str:
         cause = getattr(error, "orig", None) or error
         if getattr(cause, "errno", None) == TIMED_OUT:
-            return f"mysql: {self._where}: takes connections, but does not answer in time"
-        return f"mysql: {self._where}: {one_line(cause, self._secrets)}"
+            return f"{self._where}: takes connections, but does not answer in time"
+        return f"{self._where}: {one_line(cause, self._secrets)}"
 
     def _rows(self, message: Message) -> dict[Table, list[Row]]:
         """All rows of an incident."""

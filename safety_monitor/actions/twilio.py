@@ -173,7 +173,7 @@ class Twilio:
 
         def look() -> Outcome:
             self._client.messages.list(limit=1, page_size=1)
-            return Outcome(ok=True, detail=f"{self.name}: Twilio accepts the account")
+            return Outcome(ok=True, detail="Twilio accepts the account")
 
         return self._tried(look)
 
@@ -219,7 +219,7 @@ class Twilio:
         for each in self._client.messages.list(to=self._to, limit=LOOKED_THROUGH, page_size=LOOKED_THROUGH):
             if sign in (each.body or "") and each.status not in LOST:
                 return self._outcome(each)
-        return Outcome(ok=False, detail=f"{self.name}: not sent yet")
+        return Outcome(ok=False, detail="not sent yet")
 
     def _may_have_been_sent(self, message: Message) -> bool:
         """Calls carry no text that could be looked for: better one call too many."""
@@ -229,17 +229,17 @@ class Twilio:
         """A message or call as Twilio describes it."""
         status, sid = str(sent.status), str(sent.sid)
         if status in ARRIVED:
-            return Outcome(ok=True, detail=f"{self.name}: {status}", reference=sid, delivered=True)
+            return Outcome(ok=True, detail=status, reference=sid, delivered=True)
         if status not in LOST:
-            return Outcome(ok=True, detail=f"{self.name}: {status} at Twilio", reference=sid)
+            return Outcome(ok=True, detail=f"{status} at Twilio", reference=sid)
         if self._medium == "call":
             made = next((calls for calls in self._calls.values() if sid in calls), [])
             again = status in ("busy", "no-answer") and len(made) < CALLS
-            return Outcome(ok=False, detail=f"{self.name}: {status}", again=again, reference=sid)
+            return Outcome(ok=False, detail=status, again=again, reference=sid)
         code = sent.error_code
         why = ", ".join(filter(None, (f"error {code}" if code else "", sent.error_message, HINTS.get(code))))
         again = code in WORTH_ANOTHER
-        detail = f"{self.name}: {status}{f' ({why})' if why else ''}"
+        detail = f"{status}{f' ({why})' if why else ''}"
         return Outcome(ok=False, detail=one_line(detail, self._secrets), again=again, reference=sid)
 
     def _tried(self, ask: Callable[[], Outcome], key: str = "") -> Outcome:
@@ -265,7 +265,7 @@ class Twilio:
             return self._failed(f"not an answer of Twilio: {type(error).__name__}")
 
     def _failed(self, words: str, *, again: bool = True, retry_after_s: float | None = None) -> Outcome:
-        detail = one_line(f"{self.name}: {words}", self._secrets)
+        detail = one_line(words, self._secrets)
         return Outcome(ok=False, detail=detail, again=again, retry_after_s=retry_after_s)
 
     @property

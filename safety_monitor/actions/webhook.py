@@ -87,7 +87,7 @@ class Webhook:
         """Ask the address for its headers: any answer shows that somebody is there."""
         try:
             with self._session.head(self._url, timeout=self._limits_s, allow_redirects=False, stream=True) as answer:
-                return Outcome(ok=True, detail=f"webhook: {self._host} answers (HTTP {answer.status_code})")
+                return Outcome(ok=True, detail=f"{self._host} answers (HTTP {answer.status_code})")
         except requests.RequestException as error:
             return self._failed(_cause(error), again=True)
 
@@ -100,7 +100,7 @@ class Webhook:
 
     def _outcome(self, status: int, retry_after: str) -> Outcome:
         if 200 <= status < 300:
-            return Outcome(ok=True, detail=f"webhook: {self._host} took it (HTTP {status})", delivered=True)
+            return Outcome(ok=True, detail=f"{self._host} took it (HTTP {status})", delivered=True)
         again = status in LATER or status >= 500
         return self._failed(f"HTTP {status}", again=again, retry_after_s=self._wait(retry_after) if again else None)
 
@@ -115,7 +115,7 @@ class Webhook:
 
     def _failed(self, why: str, *, again: bool, retry_after_s: float | None = None) -> Outcome:
         path = urlsplit(self._url).path.strip("/")
-        detail = one_line(f"webhook: {self._host}: {why}", (self._secret, self._url, *([path] if path else [])))
+        detail = one_line(f"{self._host}: {why}", (self._secret, self._url, *([path] if path else [])))
         return Outcome(ok=False, detail=detail, again=again, retry_after_s=retry_after_s)
 
 

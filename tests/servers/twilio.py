@@ -40,6 +40,8 @@ class FakeTwilio:
     calls: list[dict[str, Any]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     next: list[int | str] = field(default_factory=list)
+    becomes: dict[str, str] = field(default_factory=dict)
+    """What messages and calls have become when somebody asks for one: kind of resource -> status."""
     released: threading.Event = field(default_factory=threading.Event)
 
     def set_status(self, status: str, error_code: int | None = None, error_message: str | None = None) -> None:
@@ -168,6 +170,8 @@ def fake_twilio() -> Iterator[FakeTwilio]:
             kept = state.messages if path[0] == "Messages" else state.calls
             if path[1]:
                 found = next((each for each in kept if each["sid"] == path[1]), None)
+                if found is not None and path[0] in state.becomes:
+                    found["status"] = state.becomes[path[0]]
                 return self.error(20404) if found is None else self.answer(200, found)
             query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
             fitting = [each for each in reversed(kept) if query.get("To") in (None, each["to"])]

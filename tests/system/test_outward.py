@@ -1,0 +1,165 @@
+"""The whole station with real servers around it: everybody is told once, also when a server is down at first."""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from sqlalchemy import create_engine, text
+
+from safety_monitor.demo import EXPECTED
+from tests.servers import mariadb, mosquitto
+from tests.servers.mariadb import MariaDB, free_port
+from tests.servers.mosquitto import Mosquitto
+from tests.servers.twilio import SID, TOKEN, FakeTwilio, fake_twilio
+from tests.system.command import Result, safety_monitor
+
+SETTINGS = """
+[[contacts]]
+name = "anna"
+sms = "+15005550006"
+call = "+15005550006"
+
+[place]
+latitude = 52.520008
+longitude = 13.404954
+address = "2nd floor"
+
+[alarm]
+enabled = false
+
+[speech]
+enabled = false
+"""
+SECRETS = ("planted", mariadb.PASSWORD)
+
+
+@dataclass
+class Mails:
+    """What a mail server got."""
+
+    subjects: list[str] = field(default_factory=list)
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+        self.subjects.append(str(message_from_bytes(envelope.content)["Subject"]))
+        return "250 taken"
+
+
+@dataclass
+class World:
+    """All servers, and the variables that lead to them."""
+
+    database: MariaDB
+    twilio: FakeTwilio
+    mails: Mails
+    variables: dict[str, str]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What stands in the database."""
+        with create_engine(self.database.url, connect_args={"collation": "utf8mb4_general_ci"}).connect() as connection:
+            return [dict(row) for row in connection.execute(text("SELECT * FROM incidents")).mappings()]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    if missing := mariadb.missing_programs() + mosquitto.missing_programs():
+        pytest.skip(f"not installed: {', '.join(missing)} (Debian: mariadb-server-core mosquitto)")
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="maria-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        database = MariaDB(folder)
+        stack.callback(database.stop)
+        database.install()
+        database.start()
+        broker = Mosquitto(tmp_path)
+        stack.callback(broker.stop)
+        broker.start()
+        mails = Mails()
+        controller = Controller(mails, hostname="127.0.0.1", port=free_port())
+        controller.start()
+        stack.callback(controller.stop)
+        twilio = stack.enter_context(fake_twilio())
+        (tmp_path / "home").mkdir()
+        (tmp_path / "home" / "station.toml").write_text(SETTINGS, encoding="utf-8")
+        variables = {
+            "MYSQL__URL": database.url,
+            "TWILIO__ACCOUNT_SID": SID,
+            "TWILIO__AUTH_TOKEN": TOKEN,
+            "TWILIO__NUMBER": "+15005550001",
+            "TWILIO__API_URL": twilio.url,
+            "MESSAGES__MAIL": f"mailto://127.0.0.1:{controller.port}/?from=station@example.org&to=anna@example.org",
+            "MQTT__HOST": "127.0.0.1",
+            "MQTT__PORT": str(broker.port),
+            "MQTT__USERNAME": mosquitto.USER,
+            "MQTT__PASSWORD": mosquitto.PASSWORD,
+            "LIMITS__COOL_DOWN_S": "0",
+        }
+        yield World(database, twilio, mails, {f"SAFETY_MONITOR_{name}": value for name, value in variables.items()})
+
+
+def told(home: Path, *results: Result) -> str:
+    """All that commands printed, and all that they wrote."""
+    written = [path.read_bytes().decode("latin-1") for path in home.rglob("*") if path.is_file()]
+    return "".join([*(result.stdout + result.stderr for result in results), *written])
+
+
+def test_everybody_is_told_once_and_the_database_when_it_is_back(world: World, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    world.database.stop()
+    world.twilio.becomes = {"Messages": "delivered", "Calls": "completed"}
+    demo = ("run", "--camera", "demo", "--mic", "demo", "--fast", "--json")
+    run = safety_monitor(home, *demo, SAFETY_MONITOR_LOG_LEVEL="debug", **world.variables)
+    confirmed = {line["incident"] for line in run.objects if line["state"] == "confirmed"}
+    at = {line["incident"]: line["at_s"] for line in run.objects if line["state"] == "confirmed"}
+    assert len(confirmed) == len(EXPECTED), run.stderr
+    marks = [re.findall(r"Ref [0-9a-f]{10}", sent["body"]) for sent in world.twilio.messages]
+    assert len(marks) == len({mark for (mark,) in marks}) == len(confirmed)
+    assert len(world.twilio.calls) == len(confirmed)
+    assert sum("EMERGENCY" in subject for subject in world.mails.subjects) == len(confirmed)
+    assert all("2nd floor" in sent["body"] for sent in world.twilio.messages)
+    world.database.start()
+    retry = safety_monitor(home, "outbox", "retry", "--json", **world.variables)
+    assert retry.status == 0, retry.stdout + retry.stderr
+    rows = world.rows()
+    assert {row["id"] for row in rows} == confirmed
+    assert {row["state"] for row in rows} == {"closed"}
+    assert {row["address"] for row in rows} == {"2nd floor"}
+    assert len(world.twilio.messages) == len(confirmed)
+    entries = safety_monitor(home, "incidents", "list", "--json", **world.variables).objects
+    alarms = {
+        (entry["incident"], each["channel"]): each["state"]
+        for entry in entries
+        for each in entry["deliveries"]
+        if each["kind"] == "alarm"
+    }
+    for incident in confirmed:
+        assert alarms[incident, "mysql"] == alarms[incident, "mqtt"] == "delivered"
+        assert alarms[incident, "messages:mail"] == "sent"
+    first = min(confirmed, key=lambda incident: at[incident])
+    assert alarms[first, "sms:anna"] == alarms[first, "call:anna"] == "delivered"
+    found = told(home, run, retry)
+    assert [secret for secret in SECRETS if secret in found] == []
+
+
+def test_a_test_goes_through_every_channel(world: World, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    examined = safety_monitor(home, "doctor", "--json", **world.variables)
+    channels = {"mysql", "mqtt", "sms:anna", "call:anna", "messages:mail"}
+    well = {finding["part"]: finding["ok"] for finding in examined.objects}
+    assert {name: well[name] for name in channels} == dict.fromkeys(channels, True)
+    assert (world.twilio.messages, world.twilio.calls, world.mails.subjects) == ([], [], [])
+    tested = safety_monitor(home, "test-alert", "--json", "--channel", "mysql", **world.variables)
+    assert [(line["channel"], line["delivered"]) for line in tested.objects] == [("mysql", True)]
+    assert [row["test"] for row in world.rows()] == [1]
+    mail = safety_monitor(home, "test-alert", "--channel", "messages", **world.variables)
+    assert mail.status == 0
+    assert [subject for subject in world.mails.subjects if subject.startswith("Test")]
+    found = told(home, examined, tested, mail)
+    assert [secret for secret in SECRETS if secret in found] == []
