@@ -1,0 +1,195 @@
+"""Sound and pictures from before and after an incident was confirmed, out of rings kept in memory.
+
+What is no incident is overwritten and never written anywhere. A picture is there at once, so that messages can carry
+it; sound and clip follow, in a thread of their own, when the time after the trigger has passed.
+"""
+
+import io
+import logging
+import threading
+from collections import deque
+from dataclasses import dataclass
+from fractions import Fraction
+from queue import SimpleQueue
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from audio.capture import SAMPLE_RATE, Block
+from gesture.capture import Frame
+from safety_monitor.actions.evidence import EvidenceStore
+from safety_monitor.incident import Incident
+
+log = logging.getLogger(__name__)
+
+SNAPSHOT, SOUND, CLIP = "picture.jpg", "sound.flac", "clip.mp4"
+FPS = 5
+"""Pictures a second that are kept."""
+WIDEST = 640
+"""Pixels; wider pictures are made smaller."""
+QUALITY = 85
+SPARE_S = 10.0
+"""How much longer than needed the rings reach back, and how long a source that stands still is waited for."""
+LOOK_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    jpeg: bytes
+    at_s: float
+
+
+class Recorder:
+    """Keeps the last seconds, and saves them with what follows when an incident is confirmed.
+
+    `hear` and `see` are called by the threads of the senses and return at once; `begin` by the one that decides.
+
+    Args:
+        store: where files are kept.
+        before_s: seconds before the trigger.
+        after_s: seconds after it.
+        sound: whether sound is kept.
+        clip: whether a clip is kept besides the single picture.
+        picture: whether any picture is kept.
+    """
+
+    def __init__(
+        self,
+        store: EvidenceStore,
+        *,
+        before_s: float = 10.0,
+        after_s: float = 10.0,
+        sound: bool = True,
+        picture: bool = True,
+        clip: bool = True,
+    ) -> None:
+        self._store = store
+        self._before_s, self._after_s = before_s, after_s
+        self._sound, self._picture, self._clip = sound, picture, clip
+        self._kept_s = before_s + after_s + SPARE_S
+        self._blocks: deque[Block] = deque()
+        self._pictures: deque[_Picture] = deque()
+        self._lock = threading.Lock()
+        self._asked: SimpleQueue[Incident | None] = SimpleQueue()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+        self._thread.start()
+
+    def hear(self, block: Block) -> None:
+        """Keep a block of sound."""
+        if self._sound:
+            with self._lock:
+                self._blocks.append(block)
+                while self._blocks[0].at_s < block.at_s - self._kept_s or self._blocks[0].at_s > block.at_s:
+                    self._blocks.popleft()  # too old, or of a source that began anew
+
+    def see(self, frame: Frame) -> None:
+        """Keep a picture, a few times a second."""
+        if not self._picture:
+            return
+        with self._lock:
+            newest = self._pictures[-1].at_s if self._pictures else float("-inf")
+        if newest <= frame.at_s < newest + 1 / FPS:
+            return
+        picture = _Picture(jpeg(frame.image), frame.at_s)
+        with self._lock:
+            self._pictures.append(picture)
+            while self._pictures[0].at_s < frame.at_s - self._kept_s or self._pictures[0].at_s > frame.at_s:
+                self._pictures.popleft()
+
+    def begin(self, incident: Incident) -> None:
+        """An incident was confirmed: save its picture at once, and the rest when its time has passed."""
+        with self._lock:
+            near = min(self._pictures, key=lambda picture: abs(picture.at_s - incident.at_s), default=None)
+        if near is not None:
+            self._store.save(incident.id, SNAPSHOT, near.jpeg)
+        self._asked.put(incident)
+
+    def close(self) -> None:
+        """Save what there is of what was begun, and end."""
+        self._closing.set()
+        self._asked.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        self._store.tidy()
+        while (incident := self._asked.get()) is not None:
+            self._wait_until(incident.at_s + self._after_s)
+            try:
+                self._save(incident)
+                self._store.tidy()
+            except Exception:  # evidence that cannot be made must not end the making of evidence
+                log.exception("evidence of %s is lost", incident.id)
+
+    def _wait_until(self, at_s: float) -> None:
+        """Until the rings have reached a moment, or nothing more comes."""
+        waited = 0.0
+        while waited < self._after_s + SPARE_S and not self._closing.is_set():
+            with self._lock:
+                newest = [ring[-1].at_s for ring in (self._blocks, self._pictures) if ring]
+            if newest and min(newest) >= at_s:
+                return
+            self._closing.wait(LOOK_S)
+            waited += LOOK_S
+
+    def _save(self, incident: Incident) -> None:
+        begin, end = incident.at_s - self._before_s, incident.at_s + self._after_s
+        with self._lock:
+            blocks = [block for block in self._blocks if begin <= block.at_s <= end]
+            pictures = [picture for picture in self._pictures if begin <= picture.at_s <= end]
+        if blocks:
+            self._store.save(incident.id, SOUND, flac(np.concatenate([block.samples for block in blocks])))
+        if self._clip and len(pictures) > 1:
+            self._store.save(incident.id, CLIP, mp4([picture.jpeg for picture in pictures]))
+
+
+def jpeg(image: NDArray[np.uint8]) -> bytes:
+    """A picture, RGB of shape (height, width, 3), as JPEG, at most `WIDEST` pixels wide."""
+    height, width = image.shape[:2]
+    if width > WIDEST:
+        size = (WIDEST, max(round(height * WIDEST / width), 1))
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    if not done:
+        raise ValueError("the picture cannot be written as JPEG")
+    return bytes(data)
+
+
+def flac(samples: NDArray[np.float32]) -> bytes:
+    """Sound, mono at `SAMPLE_RATE`, full scale ±1, as FLAC of 16 bits."""
+    whole = (np.clip(samples, -1.0, 1.0) * 32_767).astype(np.int16)
+    file = io.BytesIO()
+    with av.open(file, "w", format="flac") as container:
+        stream = container.add_stream("flac", rate=SAMPLE_RATE, layout="mono")
+        frame = av.AudioFrame.from_ndarray(whole.reshape(1, -1), format="s16", layout="mono")
+        frame.sample_rate = SAMPLE_RATE
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            container.mux(packet)
+    return file.getvalue()
+
+
+def mp4(pictures: list[bytes]) -> bytes:
+    """JPEG pictures, `FPS` a second, as a video that every telephone plays (H.264, even sizes, 4:2:0)."""
+    first = _decoded(pictures[0])
+    height, width = (size - size % 2 for size in first.shape[:2])
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.time_base = Fraction(1, FPS)
+        for number, picture in enumerate(pictures):
+            image = np.asarray(cv2.resize(_decoded(picture), (width, height)), np.uint8)
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+            frame.pts, frame.time_base = number, Fraction(1, FPS)
+            for packet in stream.encode(frame):
+                container.mux(packet)
+        for packet in stream.encode(None):
+            container.mux(packet)
+    return file.getvalue()
+
+
+def _decoded(picture: bytes) -> NDArray[np.uint8]:
+    image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+    return np.asarray(image, np.uint8)
