@@ -46,6 +46,7 @@ def hold(limits: Limits, now: datetime, sent: Sequence[float]) -> Hold | None:
         sent: when it sent its last messages, seconds since 1970, in order.
     """
     at = now.timestamp()
+    sent = [each for each in sent if each <= at]  # others are from before the clock was set back
     if limits.quiet is not None and (end := quiet_until(limits.quiet, now)) is not None:
         return Hold(end.timestamp(), f"quiet hours until {end:%H:%M}")
     held: list[Hold] = []
