@@ -138,6 +138,8 @@ class LiveView:
     _near: dict[str, _Near] = field(default_factory=dict)
     _near_misses: deque[NearMiss] = field(default_factory=lambda: deque(maxlen=NEAR_KEPT))
     _incident: Incident | None = None
+    _confirmed: bool = False
+    """Whether an incident is open that is more than pending, seen or not."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -185,11 +187,12 @@ class LiveView:
                     self._come_near(piece.label, piece.probability, now)
             self._settle_near(now)
 
-    def moved(self, incident: Incident) -> None:
-        """An incident that may be seen has changed its state."""
+    def moved(self, incident: Incident, *, hidden: bool = False) -> None:
+        """An incident has changed its state; one that is hidden is not shown, and is no near miss either."""
         with self._lock:
-            self._incident = incident if incident.state in OPEN else None
-            if incident.state is State.CONFIRMED:
+            self._incident = incident if incident.state in OPEN and not hidden else None
+            self._confirmed = incident.state in (State.CONFIRMED, State.ACKNOWLEDGED)
+            if self._confirmed:
                 for near in self._near.values():
                     near.confirmed = True
 
@@ -246,8 +249,7 @@ class LiveView:
     def _come_near(self, label: str, probability: float, now: float) -> None:
         near = self._near.get(label)
         if near is None:
-            confirmed = self._incident is not None and self._incident.state is not State.PENDING
-            near = self._near[label] = _Near(label, 0.0, self.now(), now, confirmed, self._armed)
+            near = self._near[label] = _Near(label, 0.0, self.now(), now, self._confirmed, self._armed)
         near.last = now
         if probability > near.peak:
             near.peak, near.at, near.armed = probability, self.now(), self._armed

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from safety_monitor.actions.recorder import Recorder
 from safety_monitor.dispatch import Dispatch
 from safety_monitor.fusion import Fusion, FusionRules
 from safety_monitor.incident import Incident, Moment, Sense, State
@@ -83,6 +84,7 @@ class Station:
         source: what is watched and listened to, for the journal.
         live: whether time goes on by itself; False only if every source is a recording.
         view: told of everything that may be shown.
+        recorder: keeps sound and pictures of confirmed incidents; None: nobody does.
     """
 
     def __init__(
@@ -96,8 +98,10 @@ class Station:
         source: str,
         live: bool,
         view: LiveView | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._load = load
+        self._recorder = recorder
         self._fusion = Fusion(rules, new_id=lambda: str(uuid.uuid4()))
         self.journal = journal
         self._dispatch = dispatch
@@ -160,6 +164,8 @@ class Station:
             for thread in threads:
                 thread.join()
         self._follow(self._fusion.finish())
+        if self._recorder:
+            self._recorder.close()
         self._dispatch.close()
         self._summary.watched_s = self._fusion.now_s
         return self._summary
@@ -251,14 +257,15 @@ class Station:
     def _follow(self, transitions: list[Incident]) -> None:
         """Make each transition durable, then act on it."""
         for incident in transitions:
+            if self._recorder and incident.state is State.CONFIRMED:
+                self._recorder.begin(incident)  # returns at once; first, so that messages find its picture
             try:
                 self._dispatch.follow(incident, self._source)
             except JournalError as error:  # a full disk must not stop an alarm
                 self._trouble(str(error))
-            if not self._dispatch.is_hidden(incident):
-                self._tell(incident)
-                if incident.state is State.CONFIRMED:
-                    self._summary.confirmed.append(incident)
+            self._tell(incident)
+            if incident.state is State.CONFIRMED and not self._dispatch.is_hidden(incident):
+                self._summary.confirmed.append(incident)
 
     def _look_up_decisions(self) -> None:
         """A person may have acknowledged or cancelled the open incident in another process."""
@@ -274,7 +281,7 @@ class Station:
         if state is not incident.state:
             decided = self._fusion.follow(incident.id, state)
             self._dispatch.interrupt()
-            if decided is not None and not self._dispatch.is_hidden(decided):
+            if decided is not None:
                 self._tell(decided)
 
     def _watch_senses(self) -> None:
@@ -290,6 +297,8 @@ class Station:
                 self._dispatch.trouble(sense, unwell[sense])
 
     def _tell(self, incident: Incident) -> None:
-        """Tell of a transition that may be seen."""
-        self.view.moved(incident)
-        self._on_transition(incident)
+        """Tell of a transition, as far as it may be seen."""
+        hidden = self._dispatch.is_hidden(incident)
+        self.view.moved(incident, hidden=hidden)
+        if not hidden:
+            self._on_transition(incident)

@@ -26,6 +26,7 @@ UPLOAD_S = 600.0
 WAITING = 4
 """Most uploads that wait for their turn or are judged."""
 
+AFTER = "^([^~]+~[^~]+)?$"
 Found = TypeVar("Found")
 Id = Annotated[str, Field(min_length=1, max_length=36, pattern=r"^[0-9A-Za-z-]+$")]
 
@@ -156,7 +157,13 @@ def needs(role: Role) -> Any:
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": text}
-    for status, text in ((401, "Not signed in"), (403, "Not allowed"), (413, "Too large"), (421, "Not its name"))
+    for status, text in (
+        (401, "Not signed in"),
+        (403, "Not allowed"),
+        (413, "Too large"),
+        (421, "Not its name"),
+        (422, "Malformed"),
+    )
 }
 
 
@@ -188,7 +195,7 @@ def make_api(site: Site) -> APIRouter:
         label: Annotated[str, Query(max_length=64, description="What was noticed")] = "",
         since: Annotated[datetime | None, Query(description="Not before; UTC if it has no zone")] = None,
         until: Annotated[datetime | None, Query(description="Before; UTC if it has no zone")] = None,
-        after: Annotated[str, Query(max_length=100, description="`older` of the page before")] = "",
+        after: Annotated[str, Query(max_length=100, pattern=AFTER, description="`older` of the page before")] = "",
         limit: Annotated[int, Query(ge=1, le=200, description="At most so many")] = 50,
     ) -> IncidentPage:
         """Incidents, newest first."""
@@ -227,6 +234,7 @@ def make_api(site: Site) -> APIRouter:
         "/analyze",
         dependencies=[needs("operator")],
         responses={
+            400: {"model": Problem, "description": "No form, or one with more than a file"},
             408: {"model": Problem, "description": "It arrives too slowly"},
             415: {"model": Problem, "description": "No recording that can be judged"},
             422: {"model": Problem, "description": "It cannot be decoded, or not within the limits"},

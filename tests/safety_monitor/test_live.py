@@ -89,6 +89,17 @@ def test_a_near_miss_is_told_once_with_its_peak(view: LiveView, clock: Clock) ->
     assert "0.62 is below the threshold 0.80" in miss.reason
 
 
+def test_of_a_hidden_incident_nothing_is_shown(view: LiveView, clock: Clock) -> None:
+    view.judged(scream(0.9))
+    view.moved(incident(State.PENDING), hidden=True)
+    view.moved(incident(State.CONFIRMED), hidden=True)
+    assert view.snapshot().incident is None
+    clock.now += NEAR_OVER_S
+    view.judged(scream(0.7))
+    clock.now += NEAR_OVER_S
+    assert view.snapshot().near_misses == ()
+
+
 @pytest.mark.parametrize("state", [State.CONFIRMED, State.ACKNOWLEDGED])
 def test_what_belongs_to_an_incident_is_no_near_miss(view: LiveView, clock: Clock, state: State) -> None:
     view.judged(scream(0.9))

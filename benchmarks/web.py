@@ -1,0 +1,165 @@
+"""How the pages bear on the station: many open live pages beside detection, and a journal of a million incidents.
+
+    python -m benchmarks.web [--pages 50] [--seconds 20] [--incidents 1000000]
+
+Runs the demo scene as the installed command does, first with nobody looking, then with browsers on the live page
+(Chromium without a window), and counts what the senses judged; then fills a journal, and times its pages.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import socket
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from safety_monitor.incident import Evidence, Incident, Sense, State
+from safety_monitor.journal import Journal, Search
+
+PROGRAM = Path(sys.executable).with_name("safety-monitor")
+
+
+def free_port() -> int:
+    """A port of this machine that nobody uses now."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process, in MB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1000
+    return 0.0
+
+
+def processor_s(pid: int) -> float:
+    """Processor time of a process so far, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def quiet_s(address: str) -> dict[str, float]:
+    """For each sense, how long ago it last said something."""
+    with urllib.request.urlopen(f"{address}/api/v1/metrics") as answer:  # noqa: S310
+        lines = answer.read().decode().splitlines()
+    marker = 'sense_quiet_seconds{sense="'
+    return {line.split('"')[1]: float(line.split()[-1]) for line in lines if marker in line}
+
+
+def wait_until_served(address: str) -> None:
+    """Until the pages answer."""
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(f"{address}/api/v1/health")  # noqa: S310
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise SystemExit("the station does not serve its pages")
+
+
+def with_pages(pages: int, seconds: float) -> tuple[float, float, float, float]:
+    """Median and longest time since a sense last spoke (s), the station's share of a core, and its memory (MB)."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory() as home:
+        variables = {"SAFETY_MONITOR_HOME": home, "SAFETY_MONITOR_WEB__PORT": str(port)}
+        command = [str(PROGRAM), "run", "--camera", "demo", "--mic", "demo"]
+        with subprocess.Popen(
+            command, env=os.environ | variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as station:
+            try:
+                wait_until_served(address)
+                with sync_playwright() as playwright:
+                    browser = playwright.chromium.launch(
+                        executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+                    )
+                    for _ in range(pages):
+                        browser.new_page().goto(address)
+                    waits: list[float] = []
+                    begin, before = time.monotonic(), processor_s(station.pid)
+                    while time.monotonic() - begin < seconds:
+                        waits += quiet_s(address).values()
+                        time.sleep(0.2)
+                    share = (processor_s(station.pid) - before) / (time.monotonic() - begin)
+                    memory = resident_mb(station.pid)
+                    browser.close()
+            finally:
+                station.terminate()
+    return statistics.median(waits), max(waits), share, memory
+
+
+def fill(journal: Journal, incidents: int) -> None:
+    """Write so many closed incidents, the quick way: only their rows."""
+    evidence = (Evidence(Sense.AUDIO, "scream", 0.9, 0.0),)
+    journal.record(Incident("0" * 32, State.CONFIRMED, 0.0, 0.9, evidence, "0.90, threshold 0.80"))
+    with sqlite3.connect(journal.path) as connection:
+        names = [row[1] for row in connection.execute("PRAGMA table_info(incidents)")]
+        row = dict(zip(names, connection.execute("SELECT * FROM incidents").fetchone(), strict=True))
+
+        def rows() -> "object":
+            for number in range(1, incidents):
+                at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(1_600_000_000 + 60 * number)) + ".000+00:00"
+                labels = json.dumps(["signal_for_help" if number % 1000 == 0 else "scream"])
+                changed = {"id": f"{number:032x}", "state": "closed", "opened_at": at, "labels": labels}
+                yield tuple((row | changed)[name] for name in names)
+
+        marks = ",".join("?" * len(names))
+        connection.executemany(f"INSERT INTO incidents VALUES ({marks})", rows())  # type: ignore[arg-type]  # noqa: S608
+
+
+def search_ms(journal: Journal, search: Search, after: str = "") -> float:
+    """Milliseconds for a page of 25."""
+    begin = time.perf_counter()
+    journal.search(search, after, 25)
+    return 1000 * (time.perf_counter() - begin)
+
+
+def main() -> None:
+    """Measure, and print tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pages", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--incidents", type=int, default=1_000_000)
+    wanted = parser.parse_args()
+    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
+    print("| open live pages | since a sense spoke, median | longest | station's share of a core | memory |")
+    print("|---|---|---|---|---|")
+    for pages in (0, 1, wanted.pages):
+        median, longest, share, memory = with_pages(pages, wanted.seconds)
+        print(
+            f"| {pages} | {1000 * median:.0f} ms | {1000 * longest:.0f} ms | {share:.2f} | {memory:.0f} MB |",
+            flush=True,
+        )
+    with tempfile.TemporaryDirectory() as home:
+        journal = Journal(Path(home))
+        fill(journal, wanted.incidents)
+        print(f"\n| page of 25 out of {wanted.incidents} incidents | time |\n|---|---|")
+        middle = "2021-01-01T00:00:00.000+00:00~0"
+        for name, search, after in (
+            ("newest", Search(), ""),
+            ("after a moment in the middle", Search(), middle),
+            ("by a rare state", Search(state=State.CONFIRMED), ""),
+            ("by a label that one in a thousand has", Search(label="signal_for_help"), ""),
+            ("by a label that none has", Search(label="nothing"), ""),
+        ):
+            print(f"| {name} | {min(search_ms(journal, search, after) for _ in range(3)):.0f} ms |")
+        journal.close()
+
+
+if __name__ == "__main__":
+    main()
