@@ -192,7 +192,6 @@ class Dispatch:
         station: its name.
         place: where an incident happened, if that is known; may take a while.
         evidence: the files that belong to an incident.
-        on_trouble: told, in one line, of deliveries that failed for good.
 
     Raises:
         OutboxBusyError: another process delivers from this journal.
@@ -210,7 +209,6 @@ class Dispatch:
         station: str = "station",
         place: Callable[[Incident], Place | None] = lambda incident: None,
         evidence: Callable[[str], tuple[Path, ...]] = lambda incident_id: (),
-        on_trouble: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._journal = journal
         self._policies = policies
@@ -219,7 +217,6 @@ class Dispatch:
         self._station = station
         self._place = place
         self._evidence = evidence
-        self._on_trouble = on_trouble
         self._natures = {channel.name: nature_of(channel) for channel in channels}
         self._outlets = {channel.name: _Outlet(channel, self._natures[channel.name]) for channel in channels}
         self._confirmed: tuple[str, bool] = ("", False)
@@ -543,12 +540,8 @@ class Dispatch:
 
     def _failed(self, job: Job, result: Result) -> None:
         """A delivery that finally failed is a trouble; one that tells of a trouble makes no other."""
-        if job.hidden:
-            return
-        text = f"{job.channel} failed: {result.detail}"
-        self._on_trouble(text)
-        if job.kind != "trouble":
-            self.trouble(job.channel, text)
+        if not job.hidden and job.kind != "trouble":
+            self.trouble(job.channel, f"{job.channel} failed: {result.detail}")
 
     def _watch(self) -> None:
         """Notices what no worker can: that one of them hangs, that help is late, that the clock was set."""
@@ -578,7 +571,6 @@ class Dispatch:
                 hung.add(name)
                 text = f"{name}: hangs, has been at one delivery for {busy_s:.0f} s"
                 log.error("%s", text)
-                self._on_trouble(text)
                 self.trouble(name, text)
 
     def _fall_back_in_time(self) -> None:
