@@ -21,7 +21,17 @@ from gesture.point_history_classifier import SPANS_S, MotionClassifier, combine,
 from gesture.prepare import SIGNS
 from gesture.rehearsal import ASPECT, SCRIPTS, Cast, rehearse
 from gesture.tables import HandTable, TableError, join, read_hands
-from gesture.train import HeldOut, SignPlan, export, fit_signs, folds_by_person, hold_out_people, predict, square_rows
+from gesture.train import (
+    FLAT_SOURCES,
+    HeldOut,
+    SignPlan,
+    export,
+    fit_signs,
+    folds_by_person,
+    hold_out_people,
+    predict,
+    square_rows,
+)
 from gesture.trajectories import MOTIONS, draw
 from models.card import ModelError, read_labels
 from models.runtime import TFLiteModel
@@ -134,16 +144,17 @@ def rehearse_help_sign(
 ) -> list[Rehearsed]:
     """Every script by people left out of the training, `takes` times in each fold, at 10, 15, 30 and irregular rates.
 
-    A fold in which nobody shows a sign borrows that sign from the others; the card of the model counts them.
+    Only hands that were tracked with their depth act. A fold in which nobody shows a sign borrows it from the others.
     """
+    tracked = ~np.isin(table.source, FLAT_SOURCES)
     fold = folds_by_person(table.person, folds, plan.seed)
     motions = MotionClassifier.load()
     totals = {script.name: [0, 0.0, 0, 0] for script in SCRIPTS}
     for number in range(folds):
         progress(f"fold {number + 1} of {folds}")
-        mine = table.select(fold == number)
+        mine = table.select((fold == number) & tracked)
         missing = [sign for sign in SIGNS if not (mine.label == sign).any()]
-        cast = Cast.of(join([mine, table.select(np.isin(table.label, missing))]))
+        cast = Cast.of(join([mine, table.select(np.isin(table.label, missing) & tracked)]))
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / "model.tflite"
             export(fit_signs(table.select(fold != number), SIGNS, plan), 1.0, path)
