@@ -1,7 +1,12 @@
 """The pages of the running station, in a real browser."""
 
+import hashlib
 import socket
+import ssl
+import subprocess
+import tomllib
 from pathlib import Path
+from urllib.request import urlopen
 
 from playwright.sync_api import expect
 
@@ -57,3 +62,37 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     assert result.status == 2
     assert f"port {port}" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_with_a_certificate_the_pages_are_served_over_https(tmp_path: Path) -> None:
+    home, port = tmp_path / "home", free_port()
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+    request = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext".split()
+    subprocess.run([*request, names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    variables = {
+        "SAFETY_MONITOR_WEB__PORT": port,
+        "SAFETY_MONITOR_WEB__CERTIFICATE": str(certificate),
+        "SAFETY_MONITOR_WEB__KEY": str(key),
+    }
+    with running(home, "--camera", "demo", "--mic", "off", environ=environment(home), **variables) as station:
+        station.wait_for(lambda station: any(" pages: https://" in line for line in station.log))
+        trust = ssl.create_default_context(cafile=str(certificate))
+        with urlopen(f"https://127.0.0.1:{port}/api/v1/health", context=trust) as answer:
+            assert answer.status == 200
+            assert answer.headers["strict-transport-security"]
+        station.stop()
+
+
+def test_a_certificate_without_its_key_is_refused(tmp_path: Path) -> None:
+    result = safety_monitor(tmp_path, "run", "--camera", "demo", SAFETY_MONITOR_WEB__CERTIFICATE="nothing.pem")
+    assert result.status == 2
+    assert "certificate and key belong together" in result.stderr
+
+
+def test_hashes_are_made_by_commands(tmp_path: Path) -> None:
+    made = safety_monitor(tmp_path, "web-token", "grafana", "--role", "viewer")
+    table = tomllib.loads(made.stdout)["web"]["tokens"][0]
+    token = made.stderr.rpartition(" ")[2].strip()
+    assert table == {"name": "grafana", "role": "viewer", "token_hash": hashlib.sha256(token.encode()).hexdigest()}
+    assert safety_monitor(tmp_path, "web-token", "grafana", "--role", "king").status == 2
