@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from safety_monitor.cli_gestures import app as gesture_commands
 from safety_monitor.cli_outbox import add_outbox_commands
 from safety_monitor.config import Settings, SettingsError, load_settings
 from safety_monitor.incident import Incident, State, incident_json
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 incidents = typer.Typer(help="Look at the journal and decide about incidents.", no_args_is_help=False)
 app.add_typer(incidents, name="incidents")
+app.add_typer(gesture_commands)
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; default: station.toml.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
