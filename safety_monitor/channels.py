@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.actions.failure import one_line
 from safety_monitor.actions.message import Place
+from safety_monitor.actions.recorder import Recorder
 from safety_monitor.config import Contact, FirebaseSettings, MongoDBSettings, PhoneNumber, Settings, SettingsError
 from safety_monitor.dispatch import Channel
 from safety_monitor.identity import Identity, identity
@@ -137,6 +139,22 @@ def make_places(settings: Settings) -> "Places":
     except ValueError as error:
         raise SettingsError(f"place.geocoder: {error}") from None
     return Places(here, ip_lookup_url=given.ip_lookup_url, geocode=geocode)
+
+
+def make_recorder(settings: Settings) -> Recorder | None:
+    """What keeps sound and pictures of incidents; None if nothing is to be kept."""
+    given = settings.evidence
+    if not given.enabled:
+        return None
+    store = EvidenceStore(settings.home, keep_days=given.days, most_bytes=int(given.gigabytes * 1e9))
+    return Recorder(
+        store,
+        before_s=given.before_s,
+        after_s=given.after_s,
+        sound=given.sound,
+        picture=given.picture != "off",
+        clip=given.picture == "clip",
+    )
 
 
 def _messages(settings: Settings) -> Iterator[Channel]:

@@ -456,6 +456,25 @@ class PlaceSettings(Section):
         return self
 
 
+class EvidenceSettings(Section):
+    """Sound and picture of an incident, kept on the station."""
+
+    enabled: bool = True
+    """Whether any are kept at all."""
+    sound: bool = True
+    """Whether sound is kept."""
+    picture: Literal["clip", "snapshot", "off"] = "clip"
+    """A clip and a single picture, only the single picture, or none."""
+    before_s: Annotated[float, Field(gt=0.0, le=120.0)] = 10.0
+    """Seconds from before the trigger."""
+    after_s: Annotated[float, Field(gt=0.0, le=120.0)] = 10.0
+    """Seconds after it."""
+    days: Annotated[float, Field(gt=0.0, le=3650.0)] = 30.0
+    """How long they are kept."""
+    gigabytes: Annotated[float, Field(gt=0.0, le=100_000.0)] = 5.0
+    """How much of them; beyond that the oldest go first. Protected ones stay."""
+
+
 class Settings(Section):
     """All settings of a station."""
 
@@ -487,6 +506,7 @@ class Settings(Section):
     mongodb: MongoDBSettings | None = None
     firebase: FirebaseSettings | None = None
     place: PlaceSettings = PlaceSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
 
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:

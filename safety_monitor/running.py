@@ -9,8 +9,9 @@ from audio.capture import SoundDevice, SoundError, list_devices
 from gesture.capture import list_cameras
 from safety_monitor.actions.alarm import Alarm
 from safety_monitor.actions.own_sound import OwnSound
+from safety_monitor.actions.recorder import Recorder
 from safety_monitor.actions.speech import Speech
-from safety_monitor.channels import make_places, outward_channels
+from safety_monitor.channels import make_places, make_recorder, outward_channels
 from safety_monitor.config import LimitsSettings, Settings, SettingsError
 from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError, Waits, nature_of
 from safety_monitor.escalation import ALL, Nature, Policy, Step, mistakes, resolve
@@ -89,16 +90,19 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     except JournalError as error:
         raise SettingsError(str(error)) from None
     own_sound = OwnSound(settings.microphone.deaf_tail_s)
-    dispatch = make_dispatch(settings, journal, make_channels(settings, own_sound, journal))
+    recorder = make_recorder(settings)
+    dispatch = make_dispatch(settings, journal, make_channels(settings, own_sound, journal), recorder)
     senses: dict[Sense, Callable[[], ReadySense]] = {}
     there = {Sense.AUDIO: settings.microphone.source, Sense.GESTURE: settings.camera.source}
     view = LiveView(
         settings.fusion.rules, [sense for sense, source in there.items() if source != OFF], own_sound.deaf_at
     )
     if settings.microphone.source != OFF:
-        senses[Sense.AUDIO] = lambda: load_hearing(settings, fast=fast, deaf=own_sound.deaf_at, view=view)
+        heard = recorder.hear if recorder else lambda block: None
+        senses[Sense.AUDIO] = lambda: load_hearing(settings, fast=fast, deaf=own_sound.deaf_at, view=view, keep=heard)
     if settings.camera.source != OFF:
-        senses[Sense.GESTURE] = lambda: load_seeing(settings, fast=fast, view=view)
+        seen = recorder.see if recorder else lambda frame: None
+        senses[Sense.GESTURE] = lambda: load_seeing(settings, fast=fast, view=view, keep=seen)
     sources = [source.source for source in (settings.microphone, settings.camera) if source.source != OFF]
     return Station(
         senses,
@@ -109,11 +113,20 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
         source=f"microphone {settings.microphone.source or 'default'}, camera {settings.camera.source or 'default'}",
         live=not all(is_recorded(source) for source in sources),
         view=view,
+        recorder=recorder,
     )
 
 
-def make_dispatch(settings: Settings, journal: Journal, channels: list[Channel]) -> Dispatch:
+def make_dispatch(
+    settings: Settings, journal: Journal, channels: list[Channel], recorder: Recorder | None = None
+) -> Dispatch:
     """The outbox at work on these channels, with the policies and waits of the settings.
+
+    Args:
+        settings: of the station.
+        journal: where the outbox is.
+        channels: that are turned on.
+        recorder: whose evidence goes with messages; None: none does.
 
     Raises:
         SettingsError: a policy names what is not there, or the outbox is in use; the channels are closed.
@@ -145,6 +158,7 @@ def make_dispatch(settings: Settings, journal: Journal, channels: list[Channel])
             limits=lambda channel: limits_of(settings.limits, channel),
             station=settings.station.name,
             place=make_places(settings).place,
+            evidence=recorder.files if recorder else lambda incident_id: (),
         )
     except (SettingsError, OutboxBusyError, JournalError) as error:
         for channel in channels:

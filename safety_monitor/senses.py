@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from safety_monitor.incident import Moment, Sense
 from safety_monitor.live import LiveView
 from safety_monitor.station import ReadySense, RunningSense, SenseError
 
+Item = TypeVar("Item")
 DEMO = "demo"
 """The source that is the built-in scene."""
 OFF = "off"
@@ -70,7 +72,9 @@ def load_picture_reader(settings: Settings) -> PictureReader:
         raise SenseError(str(error)) from None
 
 
-def load_hearing(settings: Settings, *, fast: bool, deaf: Deaf, view: LiveView) -> ReadySense:
+def load_hearing(
+    settings: Settings, *, fast: bool, deaf: Deaf, view: LiveView, keep: Callable[[Block], None] = lambda block: None
+) -> ReadySense:
     """The ears of a station, loaded; `deaf` is asked only of live sources: a recording cannot hear the station."""
     detector = ScreamDetector(load_scream_classifier(settings))
     name = settings.microphone.source
@@ -82,13 +86,16 @@ def load_hearing(settings: Settings, *, fast: bool, deaf: Deaf, view: LiveView) 
             )
         except SoundError as error:
             raise SenseError(str(error)) from None
-        blocks = (silenced(block, deaf, start) for block in source) if source.live else iter(source)
+        kept = _kept(source, keep)
+        blocks = (silenced(block, deaf, start) for block in kept) if source.live else kept
         return RunningSense(source.name, source.live, _heard(hear(blocks, detector), view), source.close)
 
     return ReadySense(Sense.AUDIO, open_source)
 
 
-def load_seeing(settings: Settings, *, fast: bool, view: LiveView) -> ReadySense:
+def load_seeing(
+    settings: Settings, *, fast: bool, view: LiveView, keep: Callable[[Frame], None] = lambda frame: None
+) -> ReadySense:
     """The eyes of a station, loaded."""
     detector = load_gesture_detector(settings)
     name = settings.camera.source
@@ -102,9 +109,18 @@ def load_seeing(settings: Settings, *, fast: bool, view: LiveView) -> ReadySense
         except CameraError as error:
             raise SenseError(str(error)) from None
         gestures = EmergencyGestures(settings.emergency.gestures)
-        return RunningSense(source.name, source.live, _seen(see(source, detector, view.saw), gestures), source.close)
+        return RunningSense(
+            source.name, source.live, _seen(see(_kept(source, keep), detector, view.saw), gestures), source.close
+        )
 
     return ReadySense(Sense.GESTURE, open_source, detector.close)
+
+
+def _kept(items: Iterable[Item], keep: Callable[[Item], None]) -> Iterator[Item]:
+    """The same items; `keep` is told of each before it is judged."""
+    for item in items:
+        keep(item)
+        yield item
 
 
 def hear(blocks: Iterable[Block], detector: ScreamDetector) -> Iterator[SoundReading]:

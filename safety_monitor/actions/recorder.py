@@ -1,7 +1,8 @@
 """Sound and pictures from before and after an incident was confirmed, out of rings kept in memory.
 
 What is no incident is overwritten and never written anywhere. A picture is there at once, so that messages can carry
-it; sound and clip follow, in a thread of their own, when the time after the trigger has passed.
+it; sound and clip follow, in a thread of their own, when the time after the trigger has passed. Of a recording that is
+played as fast as possible one sense may be so far ahead that its seconds are gone by then.
 """
 
 import io
@@ -10,6 +11,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from queue import SimpleQueue
 
 import av
@@ -72,6 +74,8 @@ class Recorder:
         self._blocks: deque[Block] = deque()
         self._pictures: deque[_Picture] = deque()
         self._lock = threading.Lock()
+        self._fresh: dict[str, bytes] = {}
+        """Incident -> its picture, until that is written."""
         self._asked: SimpleQueue[Incident | None] = SimpleQueue()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
@@ -100,12 +104,25 @@ class Recorder:
                 self._pictures.popleft()
 
     def begin(self, incident: Incident) -> None:
-        """An incident was confirmed: save its picture at once, and the rest when its time has passed."""
+        """An incident was confirmed: keep its picture, and the rest when its time has passed. Writes nothing."""
         with self._lock:
             near = min(self._pictures, key=lambda picture: abs(picture.at_s - incident.at_s), default=None)
-        if near is not None:
-            self._store.save(incident.id, SNAPSHOT, near.jpeg)
+            if near is not None:
+                self._fresh[incident.id] = near.jpeg
         self._asked.put(incident)
+
+    def files(self, incident_id: str) -> tuple[Path, ...]:
+        """The evidence that there is by now; the picture of an incident that was just confirmed is written for it."""
+        self._write_picture(incident_id)
+        return self._store.files(incident_id)
+
+    def _write_picture(self, incident_id: str) -> None:
+        with self._lock:
+            picture = self._fresh.get(incident_id)
+        if picture is not None:
+            self._store.save(incident_id, SNAPSHOT, picture)
+            with self._lock:
+                self._fresh.pop(incident_id, None)
 
     def close(self) -> None:
         """Save what there is of what was begun, and end."""
@@ -116,6 +133,7 @@ class Recorder:
     def _work(self) -> None:
         self._store.tidy()
         while (incident := self._asked.get()) is not None:
+            self._write_picture(incident.id)
             self._wait_until(incident.at_s + self._after_s)
             try:
                 self._save(incident)

@@ -46,9 +46,12 @@ class Mails:
     """What a mail server got."""
 
     subjects: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
-        self.subjects.append(str(message_from_bytes(envelope.content)["Subject"]))
+        mail = message_from_bytes(envelope.content)
+        self.subjects.append(str(mail["Subject"]))
+        self.files += [name for part in mail.walk() if (name := part.get_filename())]
         return "250 taken"
 
 
@@ -124,6 +127,9 @@ def test_everybody_is_told_once_and_the_database_when_it_is_back(world: World, t
     assert len(world.twilio.calls) == len(confirmed)
     assert sum("EMERGENCY" in subject for subject in world.mails.subjects) == len(confirmed)
     assert all("2nd floor" in sent["body"] for sent in world.twilio.messages)
+    assert "picture.jpg" in world.mails.files
+    kept = {path.name for incident in confirmed for path in (home / "evidence" / incident).iterdir()}
+    assert kept == {"picture.jpg", "sound.flac", "clip.mp4"}
     world.database.start()
     retry = safety_monitor(home, "outbox", "retry", "--json", **world.variables)
     assert retry.status == 0, retry.stdout + retry.stderr

@@ -46,7 +46,7 @@ def test_sound_picture_and_clip_reach_from_before_to_after(store: EvidenceStore)
     recorder = Recorder(store, before_s=3.0, after_s=2.0)
     play(recorder, 0, 20)
     recorder.begin(confirmed(20.0))
-    (picture,) = store.files(FIRST)
+    (picture,) = recorder.files(FIRST)
     assert picture.name == "picture.jpg"
     image = cv2.imread(str(picture))
     assert image is not None
