@@ -38,7 +38,7 @@ class Limits:
     tucked_s: float = 0.18
     closed_s: float = 0.15
     palm_gap_s: float = 1.2
-    closing_gap_s: float = 0.9
+    closing_gap_s: float = 0.8
     whole_s: float = 8.0
     other_s: float = 0.45
     longest_step_s: float = 0.15
