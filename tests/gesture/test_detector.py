@@ -55,7 +55,7 @@ def test_rehearsed_sequences(
 ) -> None:
     rng = np.random.default_rng(7)
     right = 0
-    for _ in range(8):
+    for _ in range(5):
         take = rehearse(cast, script, rate, rng, irregular=rate == 15)
         judge = HandJudge(*classifiers)
         complete = [
@@ -68,7 +68,7 @@ def test_rehearsed_sequences(
             right += not complete
         else:
             right += bool(complete) and take.closed_s - 0.4 <= complete[0] <= take.closed_s + 0.5
-    assert right >= 7 if script.help else right == 8
+    assert right >= 4 if script.help else right == 5
 
 
 def test_each_hand_has_its_own_reading(cast: Cast, classifiers: tuple[SignClassifier, MotionClassifier]) -> None:
