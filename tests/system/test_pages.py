@@ -68,8 +68,8 @@ def test_with_a_certificate_the_pages_are_served_over_https(tmp_path: Path) -> N
     home, port = tmp_path / "home", free_port()
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
-    request = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext".split()
-    subprocess.run([*request, names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    subprocess.run([*request, "-addext", names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
     variables = {
         "SAFETY_MONITOR_WEB__PORT": port,
         "SAFETY_MONITOR_WEB__CERTIFICATE": str(certificate),
