@@ -5,7 +5,7 @@ BIN := .venv/bin
 DATA ?= ../shared/data
 
 STATION_PACKAGES := python3-venv libportaudio2 espeak-ng alsa-utils libgl1 libegl1 libgles2 libglib2.0-0
-TEST_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins mariadb-server-core mosquitto chromium
+TEST_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins mariadb-server-core mosquitto chromium xvfb xdotool
 
 .PHONY: run setup test check lock models docs clean
 
@@ -47,8 +47,8 @@ lock: .venv/test ## the locked sets, made anew from pyproject.toml
 
 models: .venv/test ## train what ships anew from $(DATA); about two hours on two cores
 	$(BIN)/python -m audio.train --data $(DATA)/audio --teacher $(DATA)/reference/yamnet/yamnet.tflite
-	$(BIN)/python -m gesture.train signs
-	$(BIN)/python -m gesture.train motions
+	$(BIN)/python -m gesture.prepare $(DATA)
+	$(BIN)/python -m gesture.train signs motions
 
 docs: .venv/station ## the pages that the program writes itself
 	$(BIN)/safety-monitor settings | scripts/fill-block docs/settings.md
