@@ -99,7 +99,7 @@ def run(
     demo_without_devices: Annotated[
         bool, typer.Option("--demo-without-devices", help="Play the demo scene when there is no camera or microphone.")
     ] = False,
-    no_web: Annotated[bool, typer.Option("--no-web", help="Serve no pages.")] = False,
+    no_web: Annotated[bool, typer.Option("--no-web", help="Serve no pages, as with --fast.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Watch and listen until the inputs end or Ctrl-C."""
@@ -112,7 +112,8 @@ def run(
     except NothingToWatchError as error:
         fail(str(error))
 
-    web = None if no_web or not settings.web.port else web_server(settings)
+    # A recording played fast is over before anybody could look.
+    web = None if no_web or fast or not settings.web.port else web_server(settings)
 
     def tell(incident: Incident) -> None:
         print(json.dumps(incident_json(incident)) if as_json else incident_line(incident), flush=True)

@@ -192,9 +192,10 @@ class Dispatch:
         station: its name.
         place: where an incident happened, if that is known; may take a while.
         evidence: the files that belong to an incident.
+        patience_s: how long to wait for another process that delivers from this journal to end.
 
     Raises:
-        OutboxBusyError: another process delivers from this journal.
+        OutboxBusyError: another process delivers from this journal, and went on doing so.
         JournalError: what an earlier run left behind cannot be read or written.
     """
 
@@ -209,6 +210,7 @@ class Dispatch:
         station: str = "station",
         place: Callable[[Incident], Place | None] = lambda incident: None,
         evidence: Callable[[str], tuple[Path, ...]] = lambda incident_id: (),
+        patience_s: float = 0.0,
     ) -> None:
         self._journal = journal
         self._policies = policies
@@ -226,7 +228,7 @@ class Dispatch:
         self._close_by = float("inf")
         self._lock = FileLock(journal.path.with_name(LOCK_NAME), thread_local=False)
         try:
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=patience_s)
         except Timeout:
             place_of_lock = journal.path.parent
             raise OutboxBusyError(f"{place_of_lock}: another safety-monitor delivers from this journal") from None

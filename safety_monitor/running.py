@@ -25,6 +25,10 @@ from safety_monitor.station import ReadySense, Station
 log = logging.getLogger(__name__)
 
 
+PATIENCE_S = 30.0
+"""How long a station waits for the one before it, or one that plays a recording, to give the journal free."""
+
+
 class NothingToWatchError(Exception):
     """There is neither a source named nor a device found; the text is one line that says what to do."""
 
@@ -159,6 +163,7 @@ def make_dispatch(
             station=settings.station.name,
             place=make_places(settings).place,
             evidence=recorder.files if recorder else lambda incident_id: (),
+            patience_s=PATIENCE_S,
         )
     except (SettingsError, OutboxBusyError, JournalError) as error:
         for channel in channels:

@@ -242,6 +242,15 @@ def test_only_one_process_delivers_from_a_journal(journal: Journal) -> None:
         pass
 
 
+def test_a_patient_station_starts_once_the_one_before_it_has_ended(journal: Journal) -> None:
+    before = Dispatch(journal, [])
+    ending = threading.Timer(0.2, before.close)
+    ending.start()
+    after = Dispatch(Journal(journal.path.parent), [], patience_s=60.0)
+    ending.join()
+    after.close()
+
+
 def test_a_journal_that_cannot_be_written_stops_neither_alarm_nor_message(impatient: Journal) -> None:
     alarm, sms = Outlet("alarm", heard=True), Outlet("sms", [NO_NETWORK, NO_NETWORK, DONE])
     blocker = sqlite3.connect(impatient.path, isolation_level=None)
