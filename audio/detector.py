@@ -16,11 +16,11 @@ from models.runtime import TFLiteModel
 
 Array = NDArray[np.float32]
 
-DECISION = 12
-"""Frames between decisions: one every 0.12 s."""
+DECISION = 16
+"""Frames between decisions: one every 0.16 s."""
 QUIET_DB = -60.0
-"""A window whose mel bands all stay below this, holds nothing but the last bit of 16."""
-VERDICT_WINDOWS = 8
+"""A window whose mel bands all stay below this holds nothing but the last bit of 16."""
+VERDICT_WINDOWS = 6
 """A file is judged by so many of its windows, the strongest."""
 OPERATING_POINT = 0.80
 """`SoundReading.scream` at the threshold with which the detector ships."""
@@ -166,7 +166,7 @@ class ScreamDetector:
     """Listens to one source; belongs to the thread that feeds it.
 
     However the sound is cut into blocks, the readings are the same. Before the first sample there is silence, so that
-    the first reading comes after 0.14 s already.
+    the first reading comes after 0.18 s already.
 
     Args:
         model: what tells screams from other sounds.

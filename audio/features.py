@@ -21,11 +21,11 @@ WINDOW = 96
 MEL_BANDS = 64
 RANGE_DB = 80.0
 """What lies further below the window's loudest point counts as silence."""
-SILENCE_DB = -100.0
+SILENCE_DB = -140.0
 """Mel level of a frame that is not there (before the start of a source)."""
 
 _FFT = 1024
-_TINY = 1e-12
+_TINY = 1e-16
 _PIECES = 5
 _PIECE = 128
 _ACTIVE_DB = 25.0
@@ -146,7 +146,7 @@ def frames(samples: Array) -> Frames:
         return silence(0)
     cut = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP]
     power = np.abs(np.fft.rfft(cut * _hann(FRAME), _FFT)).astype(np.float32) ** 2 + _TINY
-    mel = 10 * np.log10(power @ _mel_matrix() + 1e-10)
+    mel = 10 * np.log10(power @ _mel_matrix() + 1e-14)
     pieces = np.lib.stride_tricks.sliding_window_view(samples, _PIECE)[:: HOP // _PIECES][: count * _PIECES]
     fine = np.abs(np.fft.rfft(pieces * _hann(_PIECE))).astype(np.float32) ** 2
     envelope = (fine @ _band_matrix(_ENVELOPE_BANDS, _PIECE)).reshape(count, _PIECES, len(_ENVELOPE_BANDS))
@@ -203,7 +203,7 @@ def describe(window: Frames) -> Array:
     modulated at syllable rate and at the 30 to 150 Hz that make a scream rough (Arnal et al. 2015).
     """
     image = picture(window)
-    energy = np.log10(np.power(10, window.mel / 10).sum(axis=1) + 1e-9) * 10
+    energy = np.log10(np.power(10, window.mel / 10).sum(axis=1) + 1e-13) * 10
     active = energy > energy.max() - _ACTIVE_DB
     # A pitch needs neighbours: too few frames would make statistics of nothing.
     voice = window.voice[active]

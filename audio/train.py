@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 FALSE_CLIPS = 0.01
 """The operating point: the threshold lets through so many of the other recordings, of sources never heard."""
-RISE, FALL, LIMIT = 0.5, 0.2, 6.0
+RISE, FALL, LIMIT = 0.6, 0.25, 6.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ def test_windows_add_up_as_in_the_running_detector() -> None:
 def test_a_recording_is_judged_by_its_strongest_windows() -> None:
     odds = np.asarray([*range(20), 7], np.float32)
     clips = np.asarray([0] * 20 + [1], np.int32)
-    assert strongest(odds, clips, 2) == pytest.approx([15.5, 7.0])
+    assert strongest(odds, clips, 2) == pytest.approx([16.5, 7.0])
 
 
 @pytest.mark.parametrize(("rate", "passing"), [(0.1, 10), (0.01, 1), (0.0, 0)])
