@@ -74,7 +74,7 @@ class Speech:
         try:
             self._worker.ask(lambda: {"say": text, "rate": self._rate}, self._limit_s)
         except WorkError as error:
-            return Outcome(ok=False, detail=f"voice: {error}")
+            return Outcome(ok=False, detail=f"voice: {error}; not said: {text}")
         except Interrupted:
             return Outcome(ok=True, detail="voice stopped")
         finally:

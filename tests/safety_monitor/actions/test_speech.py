@@ -112,10 +112,12 @@ def test_can_be_interrupted_and_leaves_no_files_behind(
 
 @pytest.mark.usefixtures("no_sound_system")
 def test_without_a_sound_device_it_says_so_in_one_line(speech: Speech, capfd: pytest.CaptureFixture[str]) -> None:
-    for outcome in (speech.deliver(message("scream")), speech.check()):
+    delivered = speech.deliver(message("scream"))
+    for outcome in (delivered, speech.check()):
         assert not outcome.ok
         assert outcome.detail.startswith("voice: no sound device can be opened (")
         assert "\n" not in outcome.detail
+    assert delivered.detail.endswith("; not said: Emergency. A scream was heard.")
     assert capfd.readouterr().out == "", "standard output belongs to the station's own lines"
 
 
@@ -127,7 +129,7 @@ def test_without_aplay_it_says_what_to_install(
     outcome = speech.deliver(message("scream"))
     speech.close()
     assert not outcome.ok
-    assert outcome.detail == "voice: aplay is missing, install the package alsa-utils"
+    assert outcome.detail.startswith("voice: aplay is missing, install the package alsa-utils; not said: ")
 
 
 def test_nothing_to_say_is_a_failure(speech: Speech) -> None:
