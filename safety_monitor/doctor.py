@@ -3,7 +3,10 @@
 import importlib.metadata
 import os
 import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+
+from pydantic import BaseModel, SecretStr
 
 from gesture.capture import list_cameras
 from media.container import display_name, is_address
@@ -47,6 +50,7 @@ def examine(settings: Settings) -> list[Finding]:
         *_devices(settings),
         *_models(settings),
         *_actions(settings),
+        _credentials(settings),
         _home(settings),
         _journal(settings),
         _opencv(),
@@ -110,6 +114,22 @@ def _actions(settings: Settings) -> list[Finding]:
             channel.close()
         findings.append(Finding(channel.name, outcome.ok, outcome.detail, needed=False))
     return findings
+
+
+def _credentials(settings: Settings) -> Finding:
+    """Which secrets are set; never what they are."""
+    names = ", ".join(_secrets("", dict(settings))) or "none set"
+    return Finding("credentials", ok=True, detail=names, needed=False)
+
+
+def _secrets(key: str, value: object) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield key
+    elif isinstance(value, BaseModel):
+        yield from _secrets(key, dict(value))
+    elif isinstance(value, Mapping):
+        for name, nested in value.items():
+            yield from _secrets(f"{key}.{name}" if key else str(name), nested)
 
 
 def _home(settings: Settings) -> Finding:
