@@ -149,7 +149,9 @@ def ask(request: Request, incident_id: str, state: State) -> None:
         State.ACKNOWLEDGED: (texts.ACKNOWLEDGE, texts.ACKNOWLEDGE_HINT),
         State.CANCELLED: (texts.CANCEL, texts.CANCEL_HINT),
     }[state]
-    with ui.dialog(value=True) as dialog, ui.card().classes("gap-3"):
+    # A child of the page, not of the button's surroundings: those are drawn anew when the incident moves on, and would
+    # take the dialog away from under the person's hands.
+    with ui.context.client.content, ui.dialog(value=True) as dialog, ui.card().classes("gap-3"):
         dialog.on("hide", dialog.delete)
         ui.label(text).classes("text-lg font-semibold")
         ui.label(hint)

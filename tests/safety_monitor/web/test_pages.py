@@ -171,6 +171,16 @@ def test_an_incident_is_acknowledged_and_called_off_with_the_pin(served: Served,
     assert served.journal.state_of(f"{1:032x}") is State.CANCELLED
 
 
+def test_a_dialog_stays_while_the_incident_moves_on_behind_it(served: Served, page: Page) -> None:
+    served.view.moved(incident_of(7))
+    page.get_by_role("button", name="Call off").click()
+    pin = page.get_by_role("dialog").get_by_label("PIN")
+    pin.fill("12")
+    served.view.moved(incident_of(7, State.ACKNOWLEDGED))
+    expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0)
+    expect(pin).to_have_value("12")
+
+
 def test_a_viewer_sees_and_cannot_act(served: Served, stranger: Page) -> None:
     page = stranger
     sign_in(page, served.url, "vera", "wrong")
