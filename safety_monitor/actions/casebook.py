@@ -1,6 +1,8 @@
-"""An incident as one document: what MongoDB and Firebase keep."""
+"""What the journal holds of an incident, for the channels that record; as one document for MongoDB and Firebase."""
 
+import logging
 import platform
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +10,22 @@ from typing import Any
 from safety_monitor.actions.message import Message
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Sense
-from safety_monitor.journal import Entry
+from safety_monitor.journal import Entry, JournalError
+
+log = logging.getLogger(__name__)
+
+
+def entry_for(message: Message, entry_of: Callable[[str], Entry], channel: str) -> Entry | None:
+    """What the journal holds of a message's incident; None if it cannot be read.
+
+    A test is in no journal; and a record must not wait for a full disk.
+    """
+    try:
+        return entry_of(message.incident.id)
+    except JournalError as error:
+        if message.kind != "test":
+            log.warning("%s: written without its deliveries: %s", channel, error)
+        return None
 
 
 def case(message: Message, entry: Entry | None, station: Identity, *, threshold: float, channel: str) -> dict[str, Any]:

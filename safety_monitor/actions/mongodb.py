@@ -11,14 +11,12 @@ from urllib.parse import unquote, urlsplit
 from pymongo import MongoClient
 from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
 
-from safety_monitor.actions.casebook import case
+from safety_monitor.actions.casebook import case, entry_for
 from safety_monitor.actions.failure import one_line
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.identity import Identity
-from safety_monitor.journal import Entry, JournalError
-
-log = logging.getLogger(__name__)
+from safety_monitor.journal import Entry
 
 CONNECT_S, ANSWER_S = 5.0, 10.0
 
@@ -78,12 +76,7 @@ class MongoDB:
 
     def deliver(self, message: Message) -> Outcome:
         """Write the incident as it stands now."""
-        entry: Entry | None = None
-        try:
-            entry = self._entry_of(message.incident.id)
-        except JournalError as error:  # a test is in no journal; and the record must not wait for a full disk
-            if message.kind != "test":
-                log.warning("mongodb: written without its deliveries: %s", error)
+        entry = entry_for(message, self._entry_of, self.name)
         document = case(message, entry, self._station, threshold=self._threshold, channel=self.name)
         change: dict[str, Any] = {"$set": document}
         if not document["duress"]:  # what was once known of somebody being forced is never taken back

@@ -38,11 +38,12 @@ from sqlalchemy.dialects.mysql import DATETIME, DOUBLE, insert
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
+from safety_monitor.actions.casebook import entry_for
 from safety_monitor.actions.failure import one_line
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.identity import Identity
-from safety_monitor.journal import Entry, JournalError
+from safety_monitor.journal import Entry
 
 log = logging.getLogger(__name__)
 
@@ -227,12 +228,7 @@ class MySQL:
 
     def _rows(self, message: Message) -> dict[Table, list[Row]]:
         """All rows of an incident."""
-        entry: Entry | None = None
-        try:
-            entry = self._entry_of(message.incident.id)
-        except JournalError as error:  # a test is in no journal; and the record must not wait for a full disk
-            if message.kind != "test":
-                log.warning("mysql: written without its deliveries: %s", error)
+        entry = entry_for(message, self._entry_of, self.name)
         incident = entry.incident if entry else message.incident
         opened_at = _utc(entry.opened_at if entry else message.opened_at)
         place = message.place
