@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from safety_monitor.actions.message import Message, Place, written
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.escalation import Nature, Planned, Policy, choose, choose_for_trouble, delivery_key, plan
+from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, State
 from safety_monitor.journal import DeliveryState, Job, Journal, JournalError, Result, Turn, is_immediate
 from safety_monitor.limits import Limits, digest, hold
@@ -36,6 +37,8 @@ BATCH = 100
 """Most deliveries that a channel gets at once, if it takes several."""
 HUNG_S = 120.0
 """A channel that is at one delivery for longer than this is a trouble; each has shorter time limits of its own."""
+WORKER_LIMIT_S, DELIVERY_LIMIT_S = 60.0, 600.0
+"""Longest times between two heartbeats of a worker: one that looks for work, and one that is at a delivery."""
 CLOSE_S = 20.0
 """How long what is due when the station ends may still take; the rest is taken up at the next start."""
 TROUBLE_EVERY_S = 3600.0
@@ -172,6 +175,11 @@ class _Outlet:
     """`time.monotonic()` at which it began what it is doing."""
 
     @property
+    def heart(self) -> str:
+        """Name of its heartbeat."""
+        return f"dispatch-{self.channel.name}"
+
+    @property
     def follows(self) -> bool:
         return hasattr(self.channel, "follow")
 
@@ -193,6 +201,7 @@ class Dispatch:
         place: where an incident happened, if that is known; may take a while.
         evidence: the files that belong to an incident.
         patience_s: how long to wait for another process that delivers from this journal to end.
+        hearts: where every worker says that it still works.
 
     Raises:
         OutboxBusyError: another process delivers from this journal, and went on doing so.
@@ -211,8 +220,10 @@ class Dispatch:
         place: Callable[[Incident], Place | None] = lambda incident: None,
         evidence: Callable[[str], tuple[Path, ...]] = lambda incident_id: (),
         patience_s: float = 0.0,
+        hearts: Heartbeats | None = None,
     ) -> None:
         self._journal = journal
+        self._hearts = hearts or Heartbeats()
         self._policies = policies
         self._waits = waits or Waits()
         self._limits = {channel.name: limits(channel.name) for channel in channels}
@@ -348,6 +359,7 @@ class Dispatch:
     def _work(self, outlet: _Outlet) -> None:
         """The life of one channel's thread."""
         while True:
+            self._hearts.begin(outlet.heart, WORKER_LIMIT_S)
             outlet.woken.clear()
             closing = self._closing.is_set()
             if closing and outlet.nature is not Nature.SOUND and time.monotonic() > self._close_by:
@@ -443,10 +455,15 @@ class Dispatch:
     def _do(self, outlet: _Outlet, jobs: Sequence[Job], *, journaled: bool = True) -> None:
         """Have a channel do its jobs, and write what came of them."""
         outlet.busy_since = time.monotonic()
+        if outlet.nature is Nature.SOUND:
+            self._hearts.end(outlet.heart)  # it sounds as long as the settings say, and has its own time limit
+        else:
+            self._hearts.begin(outlet.heart, DELIVERY_LIMIT_S)
         try:
             outcomes = self._outcomes(outlet, jobs)
         finally:
             outlet.busy_since = None
+            self._hearts.begin(outlet.heart, WORKER_LIMIT_S)
         if jobs[0].turn is not Turn.FOLLOW and any(outcome is not None and outcome.ok for outcome in outcomes):
             outlet.sent.append(self._journal.clock())
         results = [self._settled(outlet, job, outcome) for job, outcome in zip(jobs, outcomes, strict=True)]
@@ -550,6 +567,7 @@ class Dispatch:
         difference = self._journal.clock() - time.monotonic()
         hung: set[str] = set()
         while not self._closing.wait(LOOK_S):
+            self._hearts.begin("dispatch-watch", WORKER_LIMIT_S)
             try:
                 now_difference = self._journal.clock() - time.monotonic()
                 if abs(now_difference - difference) > CLOCK_SET_S:

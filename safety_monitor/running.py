@@ -15,6 +15,7 @@ from safety_monitor.channels import make_places, make_recorder, outward_channels
 from safety_monitor.config import LimitsSettings, Settings, SettingsError
 from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError, Waits, nature_of
 from safety_monitor.escalation import ALL, Nature, Policy, Step, mistakes, resolve
+from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, Sense
 from safety_monitor.journal import Journal, JournalError
 from safety_monitor.limits import Limits
@@ -95,7 +96,8 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
         raise SettingsError(str(error)) from None
     own_sound = OwnSound(settings.microphone.deaf_tail_s)
     recorder = make_recorder(settings)
-    dispatch = make_dispatch(settings, journal, make_channels(settings, own_sound, journal), recorder)
+    hearts = Heartbeats()
+    dispatch = make_dispatch(settings, journal, make_channels(settings, own_sound, journal), recorder, hearts)
     senses: dict[Sense, Callable[[], ReadySense]] = {}
     there = {Sense.AUDIO: settings.microphone.source, Sense.GESTURE: settings.camera.source}
     view = LiveView(
@@ -118,11 +120,16 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
         live=not all(is_recorded(source) for source in sources),
         view=view,
         recorder=recorder,
+        hearts=hearts,
     )
 
 
 def make_dispatch(
-    settings: Settings, journal: Journal, channels: list[Channel], recorder: Recorder | None = None
+    settings: Settings,
+    journal: Journal,
+    channels: list[Channel],
+    recorder: Recorder | None = None,
+    hearts: Heartbeats | None = None,
 ) -> Dispatch:
     """The outbox at work on these channels, with the policies and waits of the settings.
 
@@ -131,6 +138,7 @@ def make_dispatch(
         journal: where the outbox is.
         channels: that are turned on.
         recorder: whose evidence goes with messages; None: none does.
+        hearts: where its workers say that they still work.
 
     Raises:
         SettingsError: a policy names what is not there, or the outbox is in use; the channels are closed.
@@ -164,6 +172,7 @@ def make_dispatch(
             place=make_places(settings).place,
             evidence=recorder.files if recorder else lambda incident_id: (),
             patience_s=PATIENCE_S,
+            hearts=hearts,
         )
     except (SettingsError, OutboxBusyError, JournalError) as error:
         for channel in channels:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.dispatch import Dispatch
 from safety_monitor.fusion import Fusion, FusionRules
+from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, Moment, Sense, State
 from safety_monitor.journal import Journal, JournalError
 from safety_monitor.live import LiveView
@@ -23,6 +24,8 @@ UNWELL_S = 30.0
 """A live sense that is unwell for so long is a trouble that people are told of."""
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Waits before a live source that broke is opened again; the last one repeats."""
+DECIDE_LIMIT_S, SENSE_LIMIT_S, LOAD_LIMIT_S = 60.0, 60.0, 300.0
+"""Longest times between two heartbeats: of the thread that decides, of one that senses, and of one that loads."""
 
 
 class SenseError(Exception):
@@ -85,6 +88,7 @@ class Station:
         live: whether time goes on by itself; False only if every source is a recording.
         view: told of everything that may be shown.
         recorder: keeps sound and pictures of confirmed incidents; None: nobody does.
+        hearts: where every thread says that it still works; None: those of this station alone.
     """
 
     def __init__(
@@ -99,8 +103,10 @@ class Station:
         live: bool,
         view: LiveView | None = None,
         recorder: Recorder | None = None,
+        hearts: Heartbeats | None = None,
     ) -> None:
         self._load = load
+        self.hearts = hearts or Heartbeats()
         self._recorder = recorder
         self._fusion = Fusion(rules, new_id=lambda: str(uuid.uuid4()))
         self.journal = journal
@@ -156,6 +162,7 @@ class Station:
         try:
             self._decide()
         finally:
+            self.hearts.end("decide")
             self._loaded.abort()
             self._line.close()
             with self._lock:
@@ -175,6 +182,7 @@ class Station:
 
     def _sense(self, sense: Sense, load: Callable[[], ReadySense]) -> None:
         """The life of one sense's thread."""
+        self.hearts.begin(sense, LOAD_LIMIT_S)
         try:
             ready = load()
             try:
@@ -192,6 +200,7 @@ class Station:
             self.view.broke(sense, "ended in an unforeseen way; see the log")
             self._trouble(f"{sense}: ended in an unforeseen way; see the log")
         finally:
+            self.hearts.end(sense)
             self._line.end(sense)
             if (
                 sense not in self._running and not self._stop.is_set()
@@ -205,6 +214,7 @@ class Station:
         running: RunningSense | None = None
         failures = 0
         while not self._stop.is_set():
+            self.hearts.begin(ready.sense, SENSE_LIMIT_S)
             try:
                 running = ready.open(self._start)
                 self._opened(ready.sense, running)
@@ -212,6 +222,7 @@ class Station:
                     if self._stop.is_set():
                         return
                     failures = 0
+                    self.hearts.beat(ready.sense)
                     self._line.put(moment)
                 if not running.live:
                     return
@@ -244,7 +255,9 @@ class Station:
 
     def _decide(self) -> None:
         """Take moments in the order of time and let fusion judge them, until all is over."""
+        self.hearts.begin("decide", DECIDE_LIMIT_S)
         while not self._stop.is_set() and not self._line.over:
+            self.hearts.beat("decide")
             moment = self._line.take(TICK_S)
             if moment is not None:
                 self.view.judged(moment)
