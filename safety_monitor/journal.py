@@ -29,8 +29,10 @@ from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import MAY_FOLLOW, Evidence, Incident, Sense, State
 
 FILE_NAME = "journal.sqlite"
-VERSION = 2
+VERSION = 3
 """Of the tables; kept in the file as `PRAGMA user_version`."""
+LONGEST_REMARK, LONGEST_NAME = 2000, 100
+"""Characters of a note, and of the name of whoever writes it."""
 STALE = "of an earlier run: too late to be of use"
 
 
@@ -53,6 +55,17 @@ class DeliveryState(StrEnum):
     """Given up; `detail` says why."""
     DROPPED = "dropped"
     """Not needed any more: somebody had answered before its time came, or took it out."""
+
+
+class Mark(StrEnum):
+    """What a person says an incident was."""
+
+    REAL = "real"
+    """Somebody was in danger, or it was rightly taken for that."""
+    FALSE = "false"
+    """A false alarm."""
+    NONE = "none"
+    """Nothing any more: an earlier mark is taken back."""
 
 
 class Turn(IntEnum):
@@ -122,6 +135,21 @@ class TransitionRow(_Table):
     """Who moved it: station or person."""
 
 
+class RemarkRow(_Table):
+    """One row for everything that people said of an incident afterwards; the newest mark counts."""
+
+    __tablename__ = "remarks"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), index=True)
+    at: Mapped[str]
+    by: Mapped[str]
+    """Who said it; empty if nobody gave a name."""
+    text: Mapped[str]
+    mark: Mapped[str | None]
+    """One of `Mark`; null for a note alone."""
+
+
 class DeliveryRow(_Table):
     """One row for every delivery: incident, channel, kind of message and repetition."""
 
@@ -187,6 +215,16 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """What a person said of an incident afterwards; `at` is UTC, ISO 8601, `mark` None for a note alone."""
+
+    at: str
+    by: str
+    text: str
+    mark: Mark | None
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """Which incidents are wanted; what is None or empty does not matter.
 
@@ -216,6 +254,13 @@ class Entry:
     silent: bool
     transitions: tuple[Transition, ...]
     deliveries: tuple[Delivery, ...]
+    remarks: tuple[Remark, ...] = ()
+
+    @property
+    def mark(self) -> Mark | None:
+        """What people say that it was, as it stands now; None if nobody does."""
+        marks = [remark.mark for remark in self.remarks if remark.mark is not None]
+        return marks[-1] if marks and marks[-1] is not Mark.NONE else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,6 +461,35 @@ class Journal:
             ]
             self._ask(session, row.id, planned, now, covert=row.duress)
         return incident
+
+    def remark(self, incident_id: str, text: str = "", *, by: str = "", mark: Mark | None = None) -> Entry:
+        """Write what a person says of an incident: a note, what it was, or both; its state stays as it is.
+
+        Args:
+            incident_id: may be shortened while it is unique.
+            text: a note; may be empty beside a mark.
+            by: who says it.
+            mark: what the incident was.
+
+        Returns:
+            The incident with this remark, as `show` gives it.
+
+        Raises:
+            JournalError: no such incident, nothing is said, or more than `LONGEST_REMARK` characters.
+        """
+        text, by = text.strip(), by.strip()
+        if not text and mark is None:
+            raise JournalError("an empty note says nothing")
+        if len(text) > LONGEST_REMARK or len(by) > LONGEST_NAME:
+            raise JournalError(f"a note has up to {LONGEST_REMARK} characters, a name up to {LONGEST_NAME}")
+        with self._writing() as session:
+            row = session.get(IncidentRow, self._full_id(session, incident_id))
+            assert row is not None  # noqa: S101  # the id was just looked up in the same transaction
+            if row.kind != "alarm":
+                raise JournalError(f"{row.id} is a trouble of the station, not an incident")
+            session.add(RemarkRow(incident_id=row.id, at=_iso(self.clock()), by=by, text=text, mark=mark))
+            session.flush()
+            return _entry(session, row, covert=False)
 
     def state_of(self, incident_id: str) -> State:
         """Where an incident stands now, whoever moved it."""
@@ -948,6 +1022,7 @@ def _entry(session: Session, row: IncidentRow, *, covert: bool) -> Entry:
     deliveries = session.scalars(
         select(DeliveryRow).where(DeliveryRow.incident_id == row.id).order_by(DeliveryRow.asked_at, DeliveryRow.key)
     )
+    remarks = session.scalars(select(RemarkRow).where(RemarkRow.incident_id == row.id).order_by(RemarkRow.number))
     return Entry(
         incident=_incident(row),
         opened_at=row.opened_at,
@@ -961,6 +1036,9 @@ def _entry(session: Session, row: IncidentRow, *, covert: bool) -> Entry:
         deliveries=tuple(
             _delivery(step) if covert or not step.covert else _called_off(_delivery(step), row.changed_at)
             for step in deliveries
+        ),
+        remarks=tuple(
+            Remark(each.at, each.by, each.text, None if each.mark is None else Mark(each.mark)) for each in remarks
         ),
     )
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, event
 
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.journal import STALE, DeliveryState, Job, Journal, JournalError, Result, Turn
+from safety_monitor.journal import STALE, DeliveryState, Job, Journal, JournalError, Mark, Result, Turn
 
 SCREAM = Incident(
     id="0b4ad0e6-6f0e-4c5e-8a43-000000000001",
@@ -308,6 +308,54 @@ def test_a_person_decides_once_and_the_station_cannot_overrule_it(journal: Journ
     with pytest.raises(JournalError, match="is cancelled; it cannot become acknowledged"):
         journal.decide(SCREAM.id, State.ACKNOWLEDGED, "")
     assert journal.show(SCREAM.id).transitions[-1].by == "person"
+
+
+def test_what_people_say_of_an_incident_is_kept_and_the_newest_mark_counts(journal: Journal, clock: Clock) -> None:
+    journal.record(SCREAM)
+    assert journal.show(SCREAM.id).mark is None
+    journal.remark(SCREAM.id[:8], " the children next door ", by="anna", mark=Mark.FALSE)
+    clock.now += 60
+    assert journal.remark(SCREAM.id, "asked them").mark is Mark.FALSE
+    assert journal.remark(SCREAM.id, mark=Mark.REAL).mark is Mark.REAL
+    entry = journal.remark(SCREAM.id, mark=Mark.NONE)
+    assert entry.mark is None
+    assert [(each.by, each.text, each.mark) for each in entry.remarks] == [
+        ("anna", "the children next door", Mark.FALSE),
+        ("", "asked them", None),
+        ("", "", Mark.REAL),
+        ("", "", Mark.NONE),
+    ]
+    assert entry.remarks[1].at > entry.remarks[0].at
+    assert entry == journal.show(SCREAM.id)
+    assert entry.incident == SCREAM
+    assert len(entry.transitions) == 1
+
+
+def test_a_remark_that_says_nothing_or_is_of_nothing_is_refused(journal: Journal) -> None:
+    journal.record(SCREAM)
+    trouble = journal.trouble("the camera is dark", lambda incident_id: ())
+    for incident_id, text, refusal in (
+        ("zzz", "seen", "no incident 'zzz'"),
+        (trouble, "seen", "is a trouble of the station, not an incident"),
+        (SCREAM.id, " \n", "an empty note says nothing"),
+        (SCREAM.id, "x" * 2001, "a note has up to 2000 characters"),
+    ):
+        with pytest.raises(JournalError, match=refusal):
+            journal.remark(incident_id, text)
+    assert journal.show(SCREAM.id).remarks == ()
+
+
+def test_a_journal_of_before_there_were_remarks_takes_them(tmp_path: Path) -> None:
+    old = Journal(tmp_path)
+    old.record(SCREAM)
+    old.close()
+    with sqlite3.connect(tmp_path / "journal.sqlite") as file:
+        file.execute("DROP TABLE remarks")
+        file.execute("PRAGMA user_version = 2")
+    file.close()
+    journal = Journal(tmp_path)
+    assert journal.show(SCREAM.id).remarks == ()
+    assert journal.remark(SCREAM.id, mark=Mark.REAL).mark is Mark.REAL
 
 
 def test_the_newest_come_first(journal: Journal, clock: Clock) -> None:
