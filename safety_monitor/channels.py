@@ -41,7 +41,7 @@ def outward_channels(settings: Settings, journal: Journal | None) -> list[Channe
     except (SettingsError, OSError, ImportError) as error:
         for channel in made:
             channel.close()
-        raise SettingsError(str(error)) from None
+        raise settings.named(str(error)) from None
     return made
 
 
@@ -83,7 +83,7 @@ def _mongodb(given: MongoDBSettings, station: Identity, entry_of: Callable[[str]
     try:
         from safety_monitor.actions.mongodb import MongoDB
     except ModuleNotFoundError:
-        raise SettingsError("mongodb needs the package pymongo: pip install 'safety-monitor[mongodb]'") from None
+        raise SettingsError("mongodb: needs the package pymongo: pip install 'safety-monitor[mongodb]'") from None
     try:
         return MongoDB(
             given.url.get_secret_value(),
@@ -104,7 +104,7 @@ def _firebase(
         from safety_monitor.actions.firebase import Firebase
     except ModuleNotFoundError:
         raise SettingsError(
-            "firebase needs the package firebase-admin: pip install 'safety-monitor[firebase]'"
+            "firebase: needs the package firebase-admin: pip install 'safety-monitor[firebase]'"
         ) from None
     if given.credentials_file is None and given.url.startswith("https://"):
         raise SettingsError("firebase.credentials_file: the JSON file of a service account is needed")
@@ -137,7 +137,7 @@ def make_places(settings: Settings) -> "Places":
         key = given.geocoder_key.get_secret_value() if given.geocoder_key else ""
         geocode = geocoder(given.geocoder, domain=given.geocoder_domain, api_key=key) if given.geocoder else None
     except ValueError as error:
-        raise SettingsError(f"place.geocoder: {error}") from None
+        raise settings.named(f"place.geocoder: {error}") from None
     return Places(here, ip_lookup_url=given.ip_lookup_url, geocode=geocode)
 
 
@@ -200,6 +200,7 @@ def _twilio(settings: Settings) -> Iterator[Channel]:
         content_sid=given.whatsapp_content_sid,
         content_variables={str(place): text for place, text in enumerate(given.whatsapp_variables, start=1)},
         language=given.voice_language,
+        public_url="" if settings.acknowledge.pin_to_acknowledge else settings.web.public_url,
         api_url=given.api_url,
     )
     for medium, name, number in asked:

@@ -6,15 +6,26 @@ accepted and never does anything is worse than none.
 
 import json
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from safety_monitor.fusion import FusionRules
 
@@ -25,10 +36,34 @@ NOT_SETTINGS = frozenset({"SAFETY_MONITOR_CACHE"})
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Field(gt=0.0, le=86_400.0)]
-PhoneNumber = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
+
+
+def _phone_number(text: str) -> str:
+    if not re.fullmatch(r"\+[1-9][0-9]{6,14}", text):
+        raise ValueError("is not a telephone number: write + country number, digits only, such as +15005550006")
+    return text
+
+
+def _web_address(text: str) -> str:
+    parts = _split(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", text):
+        raise ValueError("is not an address that begins with http:// or https://")
+    return text
+
+
+PhoneNumber = Annotated[str, AfterValidator(_phone_number)]
 """E.164."""
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+"""With host, and without spaces."""
 ShortName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 """Letters, digits, - and _: part of the name of a channel."""
+
+
+CHANNEL_WORDS = frozenset(
+    {"all", "any", "both", "trouble", "alarm", "speech", "sms", "whatsapp", "call", "messages", "webhook"}
+    | {"mysql", "mongodb", "firebase", "mqtt"}
+)
+"""Words of policies that no contact can be called."""
 
 
 class SettingsError(Exception):
@@ -174,7 +209,7 @@ class Station(Section):
 class Contact(Section):
     """A person who is told."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    name: ShortName
     """Short name: letters, digits, - and _; the channels are called after it, such as "sms:anna"."""
     sms: PhoneNumber | None = None
     """Number that gets an SMS, written +<country><number>."""
@@ -296,6 +331,8 @@ class TwilioSettings(Section):
     """An API key, SK…; then auth_token is its secret. Empty: the account's own token."""
     auth_token: SecretStr
     """The account's token, or the secret of the API key."""
+    signing_token: SecretStr | None = None
+    """The account's token, where auth_token is the secret of an API key: Twilio signs with it which key was pressed."""
     number: PhoneNumber | None = None
     """Number that messages and calls come from."""
     messaging_service_sid: Annotated[str, Field(pattern=r"^(MG[0-9a-fA-F]{32})?$")] = ""
@@ -318,6 +355,12 @@ class TwilioSettings(Section):
         if self.whatsapp_number and not self.whatsapp_content_sid and not self.whatsapp_free_text:
             raise ValueError("whatsapp_number needs whatsapp_content_sid, or whatsapp_free_text = true")
         return self
+
+    @property
+    def signing_secret(self) -> str:
+        """With what Twilio signs its requests; empty if that is not known."""
+        token = self.signing_token if self.key_sid else self.auth_token
+        return token.get_secret_value() if token else ""
 
 
 Role = Literal["viewer", "operator", "admin"]
@@ -352,6 +395,8 @@ class Web(Section):
     """Address to serve on; any other than this machine's own needs [[web.users]]."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
     """Port to serve on; 0: no pages."""
+    public_url: Annotated[str, Field(pattern=r"^(https?://[^/\s?#]+)?$")] = ""
+    """Address under which others reach the pages; for links in messages, and for the key pressed in a call."""
     users: tuple[WebUser, ...] = ()
     """Each a table [[web.users]]; none: whoever is at this machine may do everything."""
     tokens: tuple[WebToken, ...] = ()
@@ -378,7 +423,7 @@ class Web(Section):
 class WebhookSettings(Section):
     """Every message as a signed post to an address; on when it is set."""
 
-    url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+    url: WebAddress
     """Where to post."""
     secret: Annotated[SecretStr, Field(min_length=8)]
     """What the receiver knows, too, to check the signature."""
@@ -421,7 +466,7 @@ class MongoDBSettings(Section):
 class FirebaseSettings(Section):
     """The record of every incident in a Firebase Realtime Database, a node each; on when its address is set."""
 
-    url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+    url: WebAddress
     """The database, https://….firebaseio.com or https://….firebasedatabase.app."""
     credentials_file: Path | None = None
     """JSON of a service account; only an emulator (http://host:port?ns=name) needs none."""
@@ -440,7 +485,7 @@ class PlaceSettings(Section):
     """How exact that is, metres."""
     address: str = ""
     """For people; floor and room help most."""
-    ip_lookup_url: Annotated[str, Field(pattern=r"^(https?://[^/\s]+.*)?$")] = ""
+    ip_lookup_url: WebAddress | Literal[""] = ""
     """Page that tells as JSON where its visitor is, asked at start when no position is set; empty: nobody is asked."""
     geocoder: str = ""
     """Service that makes addresses of positions, as geopy names it, such as "nominatim"; empty: nobody is asked."""
@@ -508,6 +553,35 @@ class Settings(Section):
     place: PlaceSettings = PlaceSettings()
     evidence: EvidenceSettings = EvidenceSettings()
 
+    _places: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @field_validator("contacts")
+    @classmethod
+    def _names(cls, contacts: tuple[Contact, ...]) -> tuple[Contact, ...]:
+        seen = {*CHANNEL_WORDS}
+        for contact in contacts:
+            if contact.name.lower() in seen:
+                taken = "means something else" if contact.name.lower() in CHANNEL_WORDS else "stands there twice"
+                raise ValueError(f"the name {contact.name} {taken}; choose another")
+            seen.add(contact.name.lower())
+        return contacts
+
+    def named(self, mistake: str) -> SettingsError:
+        """A mistake that was found after reading, with the file or variable where its key stands.
+
+        Args:
+            mistake: one line that begins with the key, such as "contacts: anna …".
+        """
+        return SettingsError(f"{_place_of(mistake, self._places)}: {mistake}")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Settings":
+        if self.web.public_url and self.twilio and not self.twilio.signing_secret:
+            raise ValueError(
+                "twilio.signing_token: is needed beside key_sid and web.public_url; it is the account's own"
+            )
+        return self
+
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """Read and check all settings.
@@ -533,10 +607,13 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
         _refuse_secrets(Settings, in_file, (), path)
         layers.insert(0, (str(path), in_file))
         values = _merged(in_file, values)
+    places = {key: name for name, layer in layers for key in _keys(layer)}
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(_one_line(error, layers)) from None
+        raise SettingsError(_one_line(error, places)) from None
+    settings._places.update(places)
+    return settings
 
 
 def _from_file(path: Path) -> dict[str, Any]:
@@ -605,18 +682,28 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return values
 
 
-def _one_line(error: ValidationError, layers: list[tuple[str, dict[str, Any]]]) -> str:
-    """The first mistake: key, place, and what is wrong. The value itself is not repeated: it may be a secret."""
+def _keys(layer: Any, above: str = "") -> Iterator[str]:
+    """Every key of nested tables and lists, such as "contacts.0.sms", and those above it."""
+    items = layer.items() if isinstance(layer, dict) else enumerate(layer) if isinstance(layer, list) else ()
+    for name, value in items:
+        key = f"{above}.{name}" if above else str(name)
+        yield key
+        yield from _keys(value, key)
+
+
+def _place_of(mistake: str, places: Mapping[str, str]) -> str:
+    """Where the key stands that a mistake begins with, or as much of it as stands anywhere."""
+    key = mistake.partition(":")[0]
+    while key and key not in places:
+        key = key.rpartition(".")[0]
+    return places.get(key, "settings")
+
+
+def _one_line(error: ValidationError, places: Mapping[str, str]) -> str:
+    """The first mistake: place, key, and what is wrong. The value itself is not repeated: it may be a secret."""
     first = error.errors(include_input=False, include_url=False)[0]
-    location = first["loc"]
-    key = ".".join(str(part) for part in location)
-    place = "settings"
-    for name, layer in layers:
-        value: Any = layer
-        for part in location:
-            value = value.get(part) if isinstance(value, dict) else None
-        if value is not None:
-            place = name
-    if first["type"] == "extra_forbidden":
-        return f"{place}: unknown key '{key}'"
-    return f"{place}: {key + ': ' if key else ''}{first['msg'].removeprefix('Value error, ')}"
+    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("function-", "literal[")))
+    message = first["msg"].removeprefix("Value error, ")
+    mistake = f"{key}: {message}" if key else message
+    place = _place_of(mistake, places)
+    return f"{place}: unknown key '{key}'" if first["type"] == "extra_forbidden" else f"{place}: {mistake}"

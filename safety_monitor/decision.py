@@ -78,8 +78,14 @@ class Decisions:
         """Whether this decision takes a PIN."""
         return bool(self._pin_hash) and (state is not State.ACKNOWLEDGED or self._pin_to_acknowledge)
 
-    def decide(self, incident_id: str, state: State, pin: str = "") -> Incident:
+    def decide(self, incident_id: str, state: State, pin: str = "", reason: str = REASON) -> Incident:
         """Acknowledge or cancel an incident. The duress PIN works for both, also where no PIN is needed.
+
+        Args:
+            incident_id: may be shortened while it is unique.
+            state: what the incident becomes.
+            pin: as typed; empty: none.
+            reason: for people: who, and how.
 
         Raises:
             PinError: the PIN is missing or wrong, or there were too many wrong ones.
@@ -88,7 +94,7 @@ class Decisions:
         duress = self._is_duress(pin) if pin and self._pin_hash else False
         if self.needs_pin(state) and not pin:
             raise PinError("this takes the PIN")
-        return self._journal.decide(incident_id, state, REASON, duress=duress)
+        return self._journal.decide(incident_id, state, reason, duress=duress)
 
     def _is_duress(self, pin: str) -> bool:
         """Whether it is the duress PIN; takes as long for either.

@@ -161,7 +161,7 @@ def make_dispatch(
             wrong.append(f"limits.quiet_channels: no channel '{quiet}' is turned on")
     try:
         if wrong:
-            raise SettingsError(wrong[0])
+            raise settings.named(wrong[0])
         return Dispatch(
             journal,
             channels,

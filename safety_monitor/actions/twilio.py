@@ -21,11 +21,11 @@ from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
-from twilio.twiml.voice_response import VoiceResponse
 
 from safety_monitor.actions.failure import one_line
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
+from safety_monitor.actions.voice import TEST, answer_url, instructions
 
 Medium = Literal["sms", "whatsapp", "call"]
 
@@ -34,8 +34,6 @@ LIMIT_S = 10.0
 """Longest wait for a connection, and for an answer."""
 LONGEST_TEXT = 1600
 """Characters of a message; Twilio refuses longer ones (error 21617)."""
-LONGEST_SPEECH = 3000
-"""Characters that are read out; instructions for a call may have 4000."""
 CALLS = 3
 """How often somebody who does not answer is called for one delivery."""
 LOOKED_THROUGH = 50
@@ -71,6 +69,7 @@ class Account:
         content_sid: of the approved WhatsApp template, HX…; empty: free text.
         content_variables: number of a variable in the template -> its text, see `variables`.
         language: of the voice, as Twilio names it.
+        public_url: where Twilio reaches the station's pages, to say which key was pressed in a call; empty: nowhere.
         api_url: where Twilio is.
         limit_s: longest wait for an answer.
     """
@@ -84,6 +83,7 @@ class Account:
     content_sid: str = ""
     content_variables: Mapping[str, str] = field(default_factory=dict)
     language: str = "en-GB"
+    public_url: str = ""
     api_url: str = API
     limit_s: float = LIMIT_S
 
@@ -136,6 +136,7 @@ class Twilio:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.name = f"{medium}:{contact}"
+        self._contact = contact
         self._medium = medium
         self._to = f"whatsapp:{to}" if medium == "whatsapp" else to
         self._account = account
@@ -186,14 +187,19 @@ class Twilio:
 
     def _send(self, message: Message) -> Outcome:
         if self._medium == "call":
-            sent: Any = self._client.calls.create(
-                to=self._to, from_=self._account.number, twiml=spoken(message.text, self._account.language)
-            )
+            twiml = instructions(message.text, self._account.language, self._answer_to(message))
+            sent: Any = self._client.calls.create(to=self._to, from_=self._account.number, twiml=twiml)
             self._calls.setdefault(message.key, []).append(str(sent.sid))
         else:
             sent = self._client.messages.create(to=self._to, **self._sender(), **self._content(message))
         self._uncertain.discard(message.key)
         return self._outcome(sent)
+
+    def _answer_to(self, message: Message) -> str:
+        """Where a pressed key is told; nobody can take on what is over, or what must look as if it were."""
+        about = {"alarm": message.incident.id, "test": TEST}.get(message.kind, "")
+        url = self._account.public_url
+        return answer_url(url, about, self._contact) if about and url else ""
 
     def _sender(self) -> dict[str, str]:
         if self._medium == "whatsapp":
@@ -306,15 +312,6 @@ def variables(template: Mapping[str, str], message: Message) -> dict[str, str]:
         return " ".join(filled.split()) or "–"
 
     return {number: fill(words) for number, words in template.items()}
-
-
-def spoken(words: str, language: str) -> str:
-    """Instructions for a call: the text, twice, without the addresses of pages that nobody can listen to."""
-    heard = " ".join(re.sub(r"https?://\S+", "", words).split())[: LONGEST_SPEECH // 2]
-    response = VoiceResponse()
-    response.pause(length=1)
-    response.say(heard, language=language, loop=2)
-    return str(response)
 
 
 def _cause(error: BaseException) -> str:

@@ -7,8 +7,10 @@ from fastapi import FastAPI
 from nicegui import ui
 from starlette.types import ASGIApp
 
+from safety_monitor.actions import voice
 from safety_monitor.web import analyse_page, api_page, incidents_page, kiosk_page, live_page, login_page
 from safety_monitor.web.api import make_api
+from safety_monitor.web.calls import make_calls, takes_answers
 from safety_monitor.web.guard import Guard
 from safety_monitor.web.site import Site
 
@@ -30,6 +32,10 @@ def make_app(site: Site, *, pages: bool = True) -> ASGIApp:
     )
     app.include_router(make_api(site))
     app.include_router(login_page.router)
+    signed: tuple[str, ...] = ()
+    if takes_answers(site.settings) and site.settings.twilio is not None:
+        app.include_router(make_calls(site, site.settings.twilio.signing_secret))
+        signed = (f"{voice.PATH}/",)
     if pages:
         ui.run_with(app, title="safety-monitor", show_welcome_message=False, reconnect_timeout=10.0, language="en-US")
     return Guard(
@@ -37,5 +43,6 @@ def make_app(site: Site, *, pages: bool = True) -> ASGIApp:
         site.access,
         upload=int(site.settings.web.upload_mb * 1e6) + FORM_BYTES,
         shared={"site": replace(site, openapi=app.openapi)},
+        signed=signed,
         https=site.settings.web.certificate is not None,
     )

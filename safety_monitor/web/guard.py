@@ -52,12 +52,23 @@ class Guard:
         upload: bytes that a recording may have; any other request has at most `SMALL`.
         shared: what becomes the state of every request.
         https: whether the pages are served over HTTPS.
+        signed: beginnings of paths for posts by servers that cannot sign in: their routes check a signature first.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, *, upload: int, shared: Mapping[str, Any], https: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Access,
+        *,
+        upload: int,
+        shared: Mapping[str, Any],
+        https: bool,
+        signed: tuple[str, ...] = (),
+    ) -> None:
         self._app = app
         self._access = access
         self._upload = upload
+        self._signed = signed
         self._shared = shared
         self._headers = HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if https else {})
 
@@ -85,7 +96,8 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         """What is answered instead; None if the request may pass. Sets `scope["state"]["visitor"]`."""
         headers = Headers(scope=scope)
-        if self._access.open and not _is_local(headers.get("host", "")):
+        signed = scope["type"] == "http" and scope["method"] == "POST" and scope["path"].startswith(self._signed)
+        if not signed and self._access.open and not _is_local(headers.get("host", "")):
             return _problem(421, "this station answers only to localhost: it has no users")
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE
         if changes and not _own_site(headers):
@@ -93,9 +105,9 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self._limit(scope):
             return _problem(413, TOO_LARGE, {"Connection": "close"})
-        visitor = self._visitor(headers)
+        visitor = None if signed else self._visitor(headers)
         scope["state"] = {**scope.get("state", {}), **self._shared, "visitor": visitor}
-        if visitor is not None or scope["path"] in PUBLIC:
+        if signed or visitor is not None or scope["path"] in PUBLIC:
             return None
         if scope["type"] == "http" and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
             return RedirectResponse(f"/login?then={quote(scope['path'])}", 303)

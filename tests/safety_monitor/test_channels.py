@@ -74,7 +74,7 @@ def test_databases_and_hooks_are_not_asked_for_a_connection_at_start() -> None:
 @pytest.mark.parametrize(
     ("text", "environ", "message"),
     [
-        (ANNA, {}, "anna has a number for sms, which needs [twilio]"),
+        (ANNA, {}, "station.toml: contacts: anna has a number for sms, which needs [twilio]"),
         (
             '[[contacts]]\nname = "bob"\nwhatsapp = "+15005550007"\n',
             TWILIO,
@@ -85,7 +85,7 @@ def test_databases_and_hooks_are_not_asked_for_a_connection_at_start() -> None:
             {},
             "firebase.credentials_file: the JSON file of a service account is needed",
         ),
-        ("", {"MONGODB__URL": "mongodb://u:planted@@h:x/"}, "mongodb.url: "),
+        ("", {"MONGODB__URL": "mongodb://u:planted@@h:x/"}, "environment: mongodb.url: "),
         ("", {"MESSAGES__X": "planted://nothing"}, "messages.x: is not an address that Apprise understands"),
     ],
 )

@@ -40,6 +40,31 @@ def test_a_secret_in_the_file_is_refused_and_not_repeated(text: str, name: str) 
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[[contacts]]\nname = "anna"\nsms = "0170"\n', "contacts.0.sms: is not a telephone number"),
+        ('[[contacts]]\nname = "anna"\nfax = "+15005550006"\n', "unknown key 'contacts.0.fax'"),
+        (2 * '[[contacts]]\nname = "anna"\n', "contacts: the name anna stands there twice"),
+        ('[[contacts]]\nname = "sms"\n', "contacts: the name sms means something else"),
+        ('[[policies]]\nname = "x"\n[[policies.steps]]\nafter_s = -1\n', "policies.0.steps.0.after_s: Input should be"),
+        ('[webhook]\nurl = "example.org"\n', "webhook.url: is not an address that begins with http"),
+        ('[webhook]\nurl = "http://example.org:9x/"\n', "webhook.url: is not an address"),
+        ('[place]\nip_lookup_url = "ftp://example.org"\n', "place.ip_lookup_url: is not an address"),
+        ('[web]\npublic_url = "example.org"\n', "web.public_url: String should match"),
+        ('[limits]\nquiet_from = "25:00"\n', "limits.quiet_from: String should match"),
+    ],
+)
+def test_a_mistake_names_file_and_key(text: str, message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(text)
+    assert str(caught.value).startswith(f"station.toml: {message}")
+    assert "\n" not in str(caught.value)
+
+
+KEY = {"TWILIO__ACCOUNT_SID": SID, "TWILIO__KEY_SID": "SK" + "0" * 32, "WEB__PUBLIC_URL": "https://example.org"}
+
+
+@pytest.mark.parametrize(
     ("environ", "message"),
     [
         ({"MYSQL__URL": "mysql://u:planted@h/d"}, "mysql.url: needs the form mysql+mysqlconnector://"),
@@ -51,6 +76,7 @@ def test_a_secret_in_the_file_is_refused_and_not_repeated(text: str, name: str) 
             {"TWILIO__ACCOUNT_SID": SID, "TWILIO__AUTH_TOKEN": "planted", "TWILIO__WHATSAPP_NUMBER": "+15005550002"},
             "twilio: whatsapp_number needs whatsapp_content_sid, or whatsapp_free_text = true",
         ),
+        ({**KEY, "TWILIO__AUTH_TOKEN": "planted"}, "environment: twilio.signing_token: is needed"),
     ],
 )
 def test_a_mistake_is_one_line_without_the_secret(environ: dict[str, str], message: str) -> None:

@@ -15,7 +15,7 @@ def test_the_template_is_a_settings_file_that_changes_nothing(tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "station.toml"
     path.write_text(template())
-    assert load_settings(path, environ={}) == load_settings(environ={})
+    assert load_settings(path, environ={}).model_dump() == load_settings(environ={}).model_dump()
 
 
 def test_a_line_without_its_comment_sign_sets_what_it_says(tmp_path: Path) -> None:

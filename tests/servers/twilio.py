@@ -1,6 +1,7 @@
 """A server that answers as Twilio's documented API does: messages and calls, states that change, errors and waits."""
 
 import json
+import queue
 import re
 import threading
 from base64 import b64decode
@@ -10,6 +11,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree
+
+import requests
+from twilio.request_validator import RequestValidator
 
 SID = "AC" + "0" * 32
 TOKEN = "planted-twilio-token"
@@ -42,6 +47,10 @@ class FakeTwilio:
     next: list[int | str] = field(default_factory=list)
     becomes: dict[str, str] = field(default_factory=dict)
     """What messages and calls have become when somebody asks for one: kind of resource -> status."""
+    pressed: str = ""
+    """Key that whoever is called presses when a call asks for one."""
+    answers: "queue.Queue[str]" = field(default_factory=queue.Queue)
+    """What was answered to the posts that told of it, or why they were refused."""
     released: threading.Event = field(default_factory=threading.Event)
 
     def set_status(self, status: str, error_code: int | None = None, error_message: str | None = None) -> None:
@@ -85,7 +94,17 @@ class FakeTwilio:
             "form": form,
         }
         self.calls.append(made)
+        gather = ElementTree.fromstring(form["Twiml"]).find("Gather")  # noqa: S314
+        if self.pressed and gather is not None:
+            threading.Thread(target=self.press, args=(gather.attrib["action"], made), daemon=True).start()
         return made
+
+    def press(self, url: str, call: dict[str, Any]) -> None:
+        """Tell the station of a pressed key, signed as Twilio does it."""
+        form = {"Digits": self.pressed, "CallSid": call["sid"], "AccountSid": SID, "To": call["to"], "CallerCity": ""}
+        signature = RequestValidator(TOKEN).compute_signature(url, form)
+        answer = requests.post(url, data=form, headers={"X-Twilio-Signature": signature}, timeout=60.0)
+        self.answers.put(answer.text)
 
 
 @contextmanager

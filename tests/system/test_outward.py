@@ -15,11 +15,12 @@ from aiosmtpd.controller import Controller
 from sqlalchemy import create_engine, text
 
 from safety_monitor.demo import EXPECTED
+from safety_monitor.journal import Journal
 from tests.servers import mariadb, mosquitto
 from tests.servers.mariadb import MariaDB, free_port
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.twilio import SID, TOKEN, FakeTwilio, fake_twilio
-from tests.system.command import Result, safety_monitor
+from tests.system.command import LIMIT_S, Result, environment, running, safety_monitor
 
 SETTINGS = """
 [[contacts]]
@@ -70,6 +71,16 @@ class World:
             return [dict(row) for row in connection.execute(text("SELECT * FROM incidents")).mappings()]
 
 
+def account(twilio: FakeTwilio) -> dict[str, str]:
+    """The settings that lead to Twilio."""
+    return {
+        "TWILIO__ACCOUNT_SID": SID,
+        "TWILIO__AUTH_TOKEN": TOKEN,
+        "TWILIO__NUMBER": "+15005550001",
+        "TWILIO__API_URL": twilio.url,
+    }
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     if missing := mariadb.missing_programs() + mosquitto.missing_programs():
@@ -93,10 +104,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         (tmp_path / "home" / "station.toml").write_text(SETTINGS, encoding="utf-8")
         variables = {
             "MYSQL__URL": database.url,
-            "TWILIO__ACCOUNT_SID": SID,
-            "TWILIO__AUTH_TOKEN": TOKEN,
-            "TWILIO__NUMBER": "+15005550001",
-            "TWILIO__API_URL": twilio.url,
+            **account(twilio),
             "MESSAGES__MAIL": f"mailto://127.0.0.1:{controller.port}/?from=station@example.org&to=anna@example.org",
             "MQTT__HOST": "127.0.0.1",
             "MQTT__PORT": str(broker.port),
@@ -169,3 +177,20 @@ def test_a_test_goes_through_every_channel(world: World, tmp_path: Path) -> None
     assert [subject for subject in world.mails.subjects if subject.startswith("Test")]
     found = told(home, examined, tested, mail)
     assert [secret for secret in SECRETS if secret in found] == []
+
+
+def test_whoever_is_called_takes_it_on_with_a_key(tmp_path: Path) -> None:
+    home, port = tmp_path / "home", str(free_port())
+    home.mkdir()
+    (home / "station.toml").write_text(SETTINGS, encoding="utf-8")
+    with fake_twilio() as twilio:
+        twilio.pressed = "1"
+        variables = {"WEB__PORT": port, "WEB__PUBLIC_URL": f"http://127.0.0.1:{port}", **account(twilio)}
+        named = {f"SAFETY_MONITOR_{name}": value for name, value in variables.items()}
+        with running(home, "--mic", "demo", "--camera", "off", environ=environment(home), **named) as station:
+            taken_on = station.wait_for_state("acknowledged")
+            assert "You have taken it on" in twilio.answers.get(timeout=LIMIT_S)
+            assert station.stop() in (0, 1)
+    assert taken_on["labels"] == ["scream"]
+    (step,) = [step for step in Journal(home).show(taken_on["incident"]).transitions if step.by == "person"]
+    assert step.reason == "key pressed in the call to anna"

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from safety_monitor.actions.message import Message, Place
+from safety_monitor.actions.message import Kind, Message, Place
 from safety_monitor.actions.twilio import LONGEST_TEXT, Account, Medium, Twilio, mark, variables
 from safety_monitor.incident import Evidence, Incident, Sense, State
 from tests.servers.twilio import SID, TOKEN, FakeTwilio, fake_twilio
@@ -213,6 +213,17 @@ def test_a_call_reads_the_message_and_leaves_out_addresses(twilio: FakeTwilio) -
     say = ElementTree.fromstring(form["Twiml"]).find("Say")  # noqa: S314
     assert say is not None
     assert (say.text, say.get("loop")) == ('Help! <Berlin> & "more" now', "2")
+
+
+@pytest.mark.parametrize(("kind", "about"), [("alarm", INCIDENT.id), ("test", "test"), ("update", ""), ("duress", "")])
+def test_a_call_about_an_emergency_asks_for_a_key(twilio: FakeTwilio, kind: Kind, about: str) -> None:
+    assert channel(twilio, "call", public_url="https://kiosk.example.org").deliver(replace(MESSAGE, kind=kind)).ok
+    gathers = ElementTree.fromstring(twilio.calls[0]["form"]["Twiml"]).findall("Gather")  # noqa: S314
+    asked = [(each.get("action"), each.get("numDigits"), each.get("method")) for each in gathers]
+    assert asked == [(f"https://kiosk.example.org/twilio/calls/{about}/anna", "1", "POST")] * (2 if about else 0)
+    assert all(
+        "Emergency at kiosk" in "".join(each.itertext()) and "press 1" in "".join(each.itertext()) for each in gathers
+    )
 
 
 def test_a_call_is_followed_to_its_end(twilio: FakeTwilio) -> None:
