@@ -17,6 +17,7 @@ from safety_monitor.cli_gestures import app as gesture_commands
 from safety_monitor.cli_outbox import add_outbox_commands
 from safety_monitor.config import Settings, SettingsError, load_settings
 from safety_monitor.incident import Incident, State, incident_json
+from safety_monitor.logs import set_up_log
 
 WRONG_INPUT = 2
 """Exit status when nothing could be started."""
@@ -57,9 +58,10 @@ def settings_or_fail(config: Path | None, **overrides: dict[str, Any]) -> Settin
         )
         for section, values in overrides.items()
     }
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
-    )
+    try:
+        set_up_log(settings)
+    except SettingsError as error:
+        fail(str(error))
     return settings.model_copy(update=changes)
 
 
@@ -68,11 +70,12 @@ def silence_native_libraries(settings: Settings) -> None:
 
     They write to file descriptor 2. Python's own stderr moves to a copy of it, and theirs leads nowhere.
     """
-    if settings.log_level == "debug":
+    if settings.log.level == "debug":
         return
+    before = sys.stderr
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
     for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.StreamHandler):
+        if isinstance(handler, logging.StreamHandler) and handler.stream is before:
             handler.setStream(sys.stderr)
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)

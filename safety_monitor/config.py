@@ -520,13 +520,27 @@ class EvidenceSettings(Section):
     """How much of them; beyond that the oldest go first. Protected ones stay."""
 
 
+class LogSettings(Section):
+    """What the station writes about itself."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """How much is written."""
+    format: Literal["text", "json"] = "text"
+    """Lines for people, or a JSON object a line for programs."""
+    file: Path | None = None
+    """Where to; none: standard error, which a service hands to the system's journal."""
+    megabytes: Annotated[float, Field(ge=0.1, le=10_000.0)] = 10.0
+    """Size at which the file is put aside and a fresh one begun."""
+    kept: Annotated[int, Field(ge=1, le=100)] = 5
+    """How many of those put aside are kept."""
+
+
 class Settings(Section):
     """All settings of a station."""
 
     home: Path = Field(default_factory=lambda: user_data_path("safety-monitor", appauthor=False))
     """Folder for everything the station writes; by default the user's data folder."""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """How much is written to stderr."""
+    log: LogSettings = LogSettings()
     station: Station = Station()
     camera: Camera = Camera()
     microphone: Microphone = Microphone()
@@ -581,6 +595,16 @@ class Settings(Section):
                 "twilio.signing_token: is needed beside key_sid and web.public_url; it is the account's own"
             )
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_names(cls, values: Any) -> Any:
+        """A settings file of an earlier version still starts the station: log_level is log.level."""
+        if isinstance(values, dict) and "log_level" in values and "log" not in values:
+            return {key: value for key, value in values.items() if key != "log_level"} | {
+                "log": {"level": values["log_level"]}
+            }
+        return values
 
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
