@@ -15,6 +15,7 @@ import typer
 
 from safety_monitor.cli_gestures import app as gesture_commands
 from safety_monitor.cli_outbox import add_outbox_commands
+from safety_monitor.cli_service import add_service_commands
 from safety_monitor.config import Settings, SettingsError, load_settings
 from safety_monitor.incident import Incident, State, incident_json
 from safety_monitor.logs import set_up_log
@@ -107,6 +108,7 @@ def run(
 ) -> None:
     """Watch and listen until the inputs end or Ctrl-C."""
     from safety_monitor.running import NothingToWatchError, choose_sources, make_station
+    from safety_monitor.systemd import notify, told_to_systemd
 
     settings = settings_or_fail(config, camera={"source": camera, "fps": fps}, microphone={"source": mic})
     silence_native_libraries(settings)
@@ -127,9 +129,15 @@ def run(
         fail(str(error))
     if web is not None:
         web.start(station)
-    stop_on_signals(station.stop)
+
+    def stop() -> None:
+        notify("STOPPING=1")
+        station.stop()
+
+    stop_on_signals(stop)
     try:
-        summary = station.run()
+        with told_to_systemd(station.view, lambda: ()):
+            summary = station.run()
     finally:
         if web is not None:
             web.close()
@@ -369,6 +377,7 @@ def print_table(section: str, values: dict[str, str]) -> None:
 
 
 add_outbox_commands(app)
+add_service_commands(app)
 
 
 def main() -> None:

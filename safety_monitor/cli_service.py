@@ -1,0 +1,210 @@
+"""Commands around the station: first settings, the service, and what to send along when asking for help with it."""
+
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from safety_monitor.config import Contact
+    from safety_monitor.first_run import Answers
+
+WRONG_INPUT, TROUBLE = 2, 1
+SIREN_S = 2.0
+LISTEN_S = 5.0
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; default: station.toml.")]
+
+
+def add_service_commands(app: typer.Typer) -> None:
+    """Add these commands to the others."""
+    app.command("init")(init)
+    app.command("install-service")(install_service)
+    app.command("uninstall-service")(uninstall_service)
+
+
+def init(
+    config: Annotated[Path, typer.Option("--config", help="Where to write the settings.")] = Path("station.toml"),
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take the options and else the defaults.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace settings that are there; the old ones are kept beside them.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="What the station is called.")] = None,
+    camera: Annotated[str | None, typer.Option(help="What it sees with, or off.")] = None,
+    mic: Annotated[str | None, typer.Option(help="What it hears with, or off.")] = None,
+    volume: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Loudness of the siren, 0 to 1.")] = None,
+    contact: Annotated[
+        list[str] | None,
+        typer.Option(help="Somebody who is told, such as anna:sms=+4915112345678,call=+4915112345678; repeatable."),
+    ] = None,
+) -> None:
+    """Make the first settings: finds devices, measures the room's noise, tries the siren, takes contacts."""
+    from safety_monitor.cli import fail
+    from safety_monitor.config import SettingsError
+    from safety_monitor.first_run import Answers, ContactError, read_contact, write_settings
+
+    if not yes and not sys.stdin.isatty():
+        fail("run it in a terminal, or with --yes and options")
+    if config.exists() and not overwrite:
+        if yes:
+            fail(f"{config}: is there already; --overwrite replaces it and keeps the old one")
+        if not typer.confirm(f"{config} is there already. Replace it? The old one is kept."):
+            raise typer.Exit(TROUBLE)
+    try:
+        contacts = tuple(read_contact(each) for each in contact or ())
+    except ContactError as error:
+        fail(str(error))
+    answers = Answers(name, camera, mic, volume, contacts)
+    try:
+        before = write_settings(config, (answers if yes else _ask(answers)).text())
+    except SettingsError as error:
+        fail(str(error))
+    print(f"\nwritten: {config}" + (f"; the one before is {before}" if before else ""))
+    print(
+        "Next: safety-monitor doctor, then safety-monitor run. Every other setting is explained in the file.\n"
+        "SMS, calls and e-mail need credentials in .env: docs/channels.md; then try safety-monitor test-alert.\n"
+        "A PIN for calling off: safety-monitor pin-hash."
+    )
+
+
+def _ask(known: "Answers") -> "Answers":
+    """What the person at the terminal says; what the command line said already is not asked again."""
+    from audio.capture import SoundError, list_devices
+    from gesture.capture import list_cameras
+
+    if known.name is None:
+        known = replace(known, name=typer.prompt("What is the station called, in messages", default="station"))
+    if known.camera is None:
+        cameras = [camera.name for camera in list_cameras()]
+        known = replace(known, camera=_choose("camera", cameras, "http or rtsp address"))
+    if known.microphone is None:
+        try:
+            found = [device.name for device in sorted(list_devices(), key=lambda device: not device.default)]
+        except SoundError as error:
+            typer.echo(str(error))
+            found = []
+        known = replace(known, microphone=_choose("microphone", found, "http or rtsp address"))
+    if known.microphone != "off":
+        while typer.confirm(f"Listen to the room for {LISTEN_S:g} s, as it usually is?", default=True):
+            if _listen(known.microphone or ""):
+                break
+    known = _try_siren(known)
+    contacts = list(known.contacts)
+    while (contact := _ask_contact(first=not contacts)) is not None:
+        contacts.append(contact)
+    return replace(known, contacts=tuple(contacts))
+
+
+def _choose(what: str, names: list[str], other: str) -> str:
+    """A source: a device by name (its number may change), an address, or off."""
+    if not names:
+        typer.echo(f"No {what} was found. Plug one in and start again, or name another source.")
+        return str(typer.prompt(f"The {what}: {other}, or off", default="off"))
+    for number, name in enumerate(names, start=1):
+        typer.echo(f"  {number}  {name}")
+    answer = str(typer.prompt(f"Which {what}: number, {other}, or off", default="1"))
+    return names[int(answer) - 1] if answer.isdigit() and 1 <= int(answer) <= len(names) else answer
+
+
+def _listen(microphone: str) -> bool:
+    """Measure the room and say what it means; whether that went well enough to go on."""
+    from audio.capture import SoundError
+    from safety_monitor.config import Settings
+    from safety_monitor.first_run import listen
+    from safety_monitor.senses import load_scream_classifier
+
+    try:
+        room = listen(microphone, load_scream_classifier(Settings()), LISTEN_S)
+    except SoundError as error:
+        typer.echo(str(error))
+        return False
+    typer.echo(
+        f"The room: {room.level_dbfs:.0f} dB below full scale at the median, {room.loudest_dbfs:.0f} at the loudest; "
+        f"highest scream probability {room.scream:.2f}: {room.advice()}.".replace("-", "−")
+    )
+    return room.good
+
+
+def _try_siren(known: "Answers") -> "Answers":
+    """Sound the siren until it is as loud as it shall be."""
+    from safety_monitor.actions.alarm import Alarm
+    from safety_monitor.actions.own_sound import OwnSound
+
+    while typer.confirm(f"Sound the siren for {SIREN_S:g} s now? It is loud.", default=True):
+        alarm = Alarm(OwnSound(), volume=1.0 if known.volume is None else known.volume)
+        try:
+            outcome = alarm.sound(SIREN_S)
+        finally:
+            alarm.close()
+        typer.echo(outcome.detail)
+        if not outcome.ok:
+            typer.echo("Check that a loudspeaker is connected and chosen as the output, and try again.")
+        elif typer.confirm("Was it to be heard well?", default=True):
+            break
+        else:
+            typer.echo("Turn up the loudspeaker and the system's volume first; the setting only turns the siren down.")
+            known = replace(known, volume=typer.prompt("Loudness, 0 to 1", default=1.0, value_proc=_share))
+    return known
+
+
+def _share(text: str) -> float:
+    with suppress(ValueError):
+        if 0.0 <= (value := float(text)) <= 1.0:
+            return value
+    raise typer.BadParameter(f"'{text}' is not between 0 and 1")
+
+
+def _ask_contact(*, first: bool) -> "Contact | None":
+    """A person who is told; None when there are no more."""
+    from safety_monitor.first_run import ContactError, contact_of
+
+    while name := str(
+        typer.prompt(f"Short name of {'somebody' if first else 'somebody else'} to tell (empty: nobody)", default="")
+    ):
+        sms = str(typer.prompt("  number for SMS, such as +4915112345678 (empty: none)", default=""))
+        call = str(typer.prompt("  number to be called (empty: none)", default=""))
+        try:
+            return contact_of(name, sms=sms, call=call)
+        except ContactError as error:
+            typer.echo(str(error))
+    return None
+
+
+def install_service(
+    config: ConfigOption = None,
+    show: Annotated[bool, typer.Option("--print", help="Only show the unit.")] = False,
+    no_start: Annotated[bool, typer.Option("--no-start", help="Put it in place, but do not start it.")] = False,
+    root: Annotated[Path, typer.Option(help="Folder that holds another system; nothing is started there.")] = Path("/"),
+) -> None:
+    """Let systemd run the station, now and whenever the machine starts; takes the rights of root."""
+    from safety_monitor import service
+    from safety_monitor.cli import fail, settings_or_fail
+
+    if show:
+        print(service.unit(service.program()), end="")
+        return
+    found = next((path for path in (config, Path("station.toml")) if path is not None and path.is_file()), None)
+    if config is not None or found is not None:
+        settings_or_fail(config)
+    try:
+        for line in service.install(service.program(), found, service.Place(root.absolute()), start=not no_start):
+            print(line)
+    except (service.ServiceError, OSError) as error:
+        fail(str(error))
+
+
+def uninstall_service(
+    root: Annotated[Path, typer.Option(help="Folder that holds another system.")] = Path("/"),
+) -> None:
+    """Stop the service and take it out; settings and what the station kept stay."""
+    from safety_monitor import service
+    from safety_monitor.cli import fail
+
+    try:
+        for line in service.uninstall(service.Place(root.absolute())):
+            print(line)
+    except (service.ServiceError, OSError) as error:
+        fail(str(error))

@@ -1,0 +1,254 @@
+"""The station as a service of systemd: its unit, and putting it in place."""
+
+import grp
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from models import hand_landmarker
+
+NAME = "safety-monitor"
+USER = "safety-monitor"
+GROUPS = ("audio", "video")
+"""Who may use microphones, loudspeakers and cameras."""
+UNIT = Path("/etc/systemd/system/safety-monitor.service")
+CONFIG = Path("/etc/safety-monitor")
+SETTINGS = CONFIG / "station.toml"
+SECRETS = CONFIG / "secrets.env"
+HOME = Path("/var/lib/safety-monitor")
+
+SECRETS_TEXT = """\
+# Secrets of the station: a line each, as docs/channels.md says, such as
+# SAFETY_MONITOR_TWILIO__AUTH_TOKEN=...
+# Restart the service after a change: systemctl restart safety-monitor
+"""
+
+TEMPLATE = """\
+[Unit]
+Description=safety-monitor: hears screams, sees an emergency gesture, gets help
+After=sound.target network.target
+# It never gives up: a station that is not started again helps nobody.
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart={program} run --config {settings}
+Environment=SAFETY_MONITOR_HOME={home} SAFETY_MONITOR_CACHE={home}/cache
+Environment=PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+EnvironmentFile=-{secrets}
+WorkingDirectory={home}
+Restart=always
+RestartSec=2
+# The models are loaded and the devices opened within this time.
+TimeoutStartSec=120
+# Signs of life come three times as often, and only while every part of the station gives one.
+WatchdogSec=60
+# What is due when the station ends is still delivered.
+TimeoutStopSec=45
+# When memory is short, others go first.
+OOMScoreAdjust=-500
+
+User={user}
+Group={user}
+SupplementaryGroups={groups}
+StateDirectory={user}
+StateDirectoryMode=0700
+UMask=0077
+
+# What it does not need it cannot do.
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
+ProtectSystem=strict
+ProtectHome={protect_home}
+PrivateTmp=yes
+PrivateMounts=yes
+DevicePolicy=closed
+DeviceAllow=char-alsa rw
+DeviceAllow=char-video4linux rw
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+RemoveIPC=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+# Not set: MemoryDenyWriteExecute, because the inference engines compile code for this processor as they run.
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+class ServiceError(Exception):
+    """The service cannot be put in place or taken out; the text is one line that says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a service is put: the machine itself, or a folder that holds the file system of one.
+
+    Attributes:
+        root: `/`; any other folder gets the files, and nothing is started there.
+    """
+
+    root: Path = Path("/")
+
+    @property
+    def here(self) -> bool:
+        """Whether it is this machine."""
+        return self.root == Path("/")
+
+    def __call__(self, path: Path) -> Path:
+        return self.root / path.relative_to("/")
+
+
+def program() -> Path:
+    """The installed command that runs now."""
+    return Path(sys.executable).with_name(NAME)
+
+
+def unit(program: Path) -> str:
+    """The unit file for an installed command."""
+    return TEMPLATE.format(
+        program=program,
+        settings=SETTINGS,
+        secrets=SECRETS,
+        home=HOME,
+        user=USER,
+        groups=" ".join(GROUPS),
+        protect_home="read-only" if program.is_relative_to("/home") else "yes",
+    )
+
+
+def install(program: Path, settings: Path | None, place: Place, *, start: bool = True) -> Iterator[str]:
+    """Put the service in place: user, folders, settings, unit; what is there already stays, but for the unit.
+
+    Args:
+        program: the installed command.
+        settings: a settings file to begin with; None: every setting at its default.
+        place: where.
+        start: whether it is started, now and whenever the machine starts.
+
+    Yields:
+        What was done, a line each.
+
+    Raises:
+        ServiceError: no rights, no systemd, or the service's user could not run the program.
+    """
+    _check(program, place)
+    if place.here and not _exists(USER):
+        _call("useradd", "--system", "--user-group", "--home-dir", str(HOME), "--shell", "/usr/sbin/nologin", USER)
+        yield f"user {USER}: made"
+    for folder, mode in ((CONFIG, 0o750), (HOME, 0o700), (HOME / "cache", 0o700)):
+        there = place(folder)
+        there.mkdir(parents=True, exist_ok=True)
+        there.chmod(mode)
+        _give(there, place, owner=None if folder == CONFIG else USER)
+    yield from _put(SETTINGS, settings.read_text(encoding="utf-8") if settings else "", place)
+    yield from _put(SECRETS, SECRETS_TEXT, place)
+    hands, kept = hand_landmarker.default_path(), place(HOME / "cache" / hand_landmarker.TASK_NAME)
+    if hands.is_file() and not kept.exists():
+        shutil.copyfile(hands, kept)
+        _give(kept, place, owner=USER)
+        yield f"{kept}: copied"
+    path = place(UNIT)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(unit(program), encoding="utf-8")
+    yield f"{path}: written"
+    if place.here:
+        _call("systemctl", "daemon-reload")
+        if start:
+            _call("systemctl", "enable", NAME)
+            _call("systemctl", "restart", NAME)
+            yield "started; `systemctl status safety-monitor` and `journalctl -u safety-monitor` show how it is"
+
+
+def uninstall(place: Place) -> Iterator[str]:
+    """Stop the service and take its unit out; settings, secrets and what the station kept stay.
+
+    Yields:
+        What was done, a line each.
+
+    Raises:
+        ServiceError: no rights, or there is no such service.
+    """
+    path = place(UNIT)
+    if not path.exists():
+        raise ServiceError(f"{path}: there is no such service")
+    _check_rights(place)
+    if place.here:
+        _call("systemctl", "disable", "--now", NAME)
+    path.unlink()
+    if place.here:
+        _call("systemctl", "daemon-reload")
+    yield f"{path}: removed"
+    yield f"kept: {place(CONFIG)}, {place(HOME)} and the user {USER}"
+
+
+def _check(program: Path, place: Place) -> None:
+    if not program.is_file():
+        raise ServiceError(f"{program}: there is no such command; set up with `make setup`")
+    _check_rights(place)
+    if place.here and (shutil.which("systemctl") is None or not Path("/run/systemd/system").is_dir()):
+        raise ServiceError("this machine does not run systemd; see docs/operating.md for other ways")
+    # Root sees everything; the service's user sees what is open to all.
+    closed = [folder for folder in program.resolve().parents if not folder.stat().st_mode & 0o001]
+    closed += [folder for folder in program.parents if not folder.stat().st_mode & 0o001 and folder not in closed]
+    if closed:
+        raise ServiceError(
+            f"{closed[-1]}: closed to the service's user, so that it cannot run {program}; set up in /opt instead"
+        )
+
+
+def _check_rights(place: Place) -> None:
+    if place.here and os.geteuid() != 0:
+        raise ServiceError("this takes the rights of root: run it with sudo")
+
+
+def _put(path: Path, text: str, place: Place) -> Iterator[str]:
+    there = place(path)
+    if there.exists():
+        yield f"{there}: kept as it is"
+        return
+    there.touch(0o640)
+    there.write_text(text, encoding="utf-8")
+    _give(there, place, owner=None)
+    yield f"{there}: written"
+
+
+def _give(path: Path, place: Place, owner: str | None) -> None:
+    """Let the service's group read it, or its user own it; elsewhere than on this machine there is no such user."""
+    if place.here:
+        uid = pwd.getpwnam(owner).pw_uid if owner else 0
+        os.chown(path, uid, grp.getgrnam(USER).gr_gid)
+
+
+def _exists(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True
+
+
+def _call(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise ServiceError(f"{' '.join(command)} failed: {said[-1] if said else done.returncode}")
