@@ -45,12 +45,12 @@ def watchdog_s() -> float | None:
 
 
 @contextmanager
-def told_to_systemd(view: LiveView, stale: Callable[[], Sequence[str]]) -> Iterator[None]:
+def told_to_systemd(view: LiveView, stale: Callable[[], Sequence[object]]) -> Iterator[None]:
     """Keep systemd informed during the block; does nothing where the station is not its service.
 
     Args:
         view: of the station.
-        stale: the parts that show no sign of life; empty if all do.
+        stale: the parts that show no sign of life, a line each as text; empty if all do.
     """
     if not os.environ.get("NOTIFY_SOCKET"):
         yield
@@ -65,7 +65,7 @@ def told_to_systemd(view: LiveView, stale: Callable[[], Sequence[str]]) -> Itera
         notify("STOPPING=1")
 
 
-def _tell(view: LiveView, stale: Callable[[], Sequence[str]], over: threading.Event) -> None:
+def _tell(view: LiveView, stale: Callable[[], Sequence[object]], over: threading.Event) -> None:
     while not view.ready.wait(1.0):
         if over.is_set():
             return
@@ -73,11 +73,11 @@ def _tell(view: LiveView, stale: Callable[[], Sequence[str]], over: threading.Ev
     status = status_of(view)
     notify("READY=1", f"STATUS={status}")
     while not over.wait(min(limit_s / SHARE, IDLE_S) if limit_s else IDLE_S):
-        dead = stale()
+        dead = [str(each) for each in stale()]
         facts = [] if dead or limit_s is None else ["WATCHDOG=1"]
         if dead:
-            log.error("no sign of life from %s", ", ".join(dead))
-        before, status = status, f"no sign of life from {', '.join(dead)}" if dead else status_of(view)
+            log.error("systemd gets no sign of life: %s", "; ".join(dead))
+        before, status = status, "; ".join(dead) or status_of(view)
         if status != before:
             facts.append(f"STATUS={status}")
         if facts:

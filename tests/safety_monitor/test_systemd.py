@@ -71,7 +71,8 @@ def test_ready_is_told_when_the_senses_are_and_signs_of_life_follow(listener: Sy
 
 
 def test_without_a_sign_of_life_from_every_part_systemd_gets_none(listener: Systemd) -> None:
-    view, dead, asked = a_view(), [], threading.Semaphore(0)
+    view, asked = a_view(), threading.Semaphore(0)
+    dead: list[str] = []
 
     def stale() -> list[str]:
         asked.release()
@@ -80,8 +81,8 @@ def test_without_a_sign_of_life_from_every_part_systemd_gets_none(listener: Syst
     view.opened(Sense.AUDIO, "microphone", True)
     with told_to_systemd(view, stale):
         listener.hear("WATCHDOG")
-        dead.append("gesture")
-        heard = listener.hear("STATUS=no sign of life from gesture")
+        dead.append("gesture: hangs")
+        heard = listener.hear("STATUS=gesture: hangs")
         while asked.acquire(blocking=False):
             pass
         for _ in range(5):
