@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import TYPE_CHECKING
 
 from safety_monitor.actions.evidence import EvidenceStore
@@ -12,7 +11,6 @@ from safety_monitor.actions.recorder import Recorder
 from safety_monitor.config import Contact, FirebaseSettings, MongoDBSettings, PhoneNumber, Settings, SettingsError
 from safety_monitor.dispatch import Channel
 from safety_monitor.identity import Identity, identity
-from safety_monitor.incident import State
 from safety_monitor.journal import Entry, Journal, JournalError
 
 if TYPE_CHECKING:
@@ -70,9 +68,7 @@ def _records(settings: Settings, station: Identity, journal: Journal | None) -> 
             prefix=given.prefix,
             discovery_prefix=given.discovery_prefix,
         )
-        allowed = given.commands and not settings.acknowledge.pin_to_acknowledge
-        commands = {"acknowledge": partial(_acknowledge, journal)} if journal and allowed else {}
-        yield MQTT(broker, station=station, commands=commands, visit=journal is None)
+        yield MQTT(broker, station=station, commands=given.commands, visit=journal is None)
     if settings.webhook:
         from safety_monitor.actions.webhook import Webhook
 
@@ -212,19 +208,6 @@ def _twilio(settings: Settings) -> Iterator[Channel]:
 
 def _numbers(contact: Contact) -> "tuple[tuple[Medium, PhoneNumber | None], ...]":
     return (("sms", contact.sms), ("whatsapp", contact.whatsapp), ("call", contact.call))
-
-
-def _acknowledge(journal: Journal) -> None:
-    """Somebody far away takes on the newest incident that waits for it."""
-    waiting = (entry.incident for entry in journal.list() if entry.incident.state is State.CONFIRMED)
-    incident = next(waiting, None)
-    if incident is None:
-        log.info("asked to acknowledge, but no incident waits for it")
-        return
-    try:
-        journal.decide(incident.id, State.ACKNOWLEDGED, "by MQTT")
-    except JournalError as error:
-        log.warning("cannot acknowledge: %s", error)
 
 
 def _entries(journal: Journal | None) -> Callable[[str], Entry]:

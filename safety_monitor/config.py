@@ -448,8 +448,8 @@ class MQTTSettings(Section):
     """Of all topics."""
     discovery_prefix: Annotated[str, Field(pattern=r"^([^+#/]+(/[^+#/]+)*)?$")] = "homeassistant"
     """Where Home Assistant looks for devices; empty: it is not told."""
-    commands: bool = True
-    """Whether whoever may write on the broker can acknowledge an incident."""
+    commands: tuple[Literal["acknowledge", "cancel", "arm", "disarm"], ...] = ("acknowledge",)
+    """What whoever may write on the broker can have the station do; cancel takes the PIN."""
 
 
 class MongoDBSettings(Section):
@@ -594,6 +594,8 @@ class Settings(Section):
             raise ValueError(
                 "twilio.signing_token: is needed beside key_sid and web.public_url; it is the account's own"
             )
+        if self.mqtt and "cancel" in self.mqtt.commands and self.acknowledge.pin_hash is None:
+            raise ValueError("mqtt.commands: cancel needs acknowledge.pin_hash")
         return self
 
     @model_validator(mode="before")

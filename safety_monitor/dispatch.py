@@ -55,7 +55,8 @@ class Channel(Protocol):
     A channel may have more: `record = True` if it keeps what an incident is now, and is asked again at every change;
     `heard = True` if it is noticed where the station stands, and only of use at that moment;
     `deliver_many(messages) -> Outcome` if it takes several at once, all or none;
-    `follow(reference) -> Outcome | None` if its far end says later whether a message arrived (None: not yet known).
+    `follow(reference) -> Outcome | None` if its far end says later whether a message arrived (None: not yet known);
+    `attend(panel)` if it shows the station as a whole, and takes commands for it.
     """
 
     @property

@@ -13,6 +13,7 @@ from safety_monitor.actions.recorder import Recorder
 from safety_monitor.actions.speech import Speech
 from safety_monitor.channels import make_places, make_recorder, outward_channels
 from safety_monitor.config import LimitsSettings, Settings, SettingsError
+from safety_monitor.decision import decisions_of
 from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError, Waits, nature_of
 from safety_monitor.escalation import ALL, Nature, Policy, Step, mistakes, resolve
 from safety_monitor.heartbeat import Heartbeats
@@ -97,7 +98,8 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     own_sound = OwnSound(settings.microphone.deaf_tail_s)
     recorder = make_recorder(settings)
     hearts = Heartbeats()
-    dispatch = make_dispatch(settings, journal, make_channels(settings, own_sound, journal), recorder, hearts)
+    channels = make_channels(settings, own_sound, journal)
+    dispatch = make_dispatch(settings, journal, channels, recorder, hearts)
     senses: dict[Sense, Callable[[], ReadySense]] = {}
     there = {Sense.AUDIO: settings.microphone.source, Sense.GESTURE: settings.camera.source}
     view = LiveView(
@@ -110,7 +112,7 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
         seen = recorder.see if recorder else lambda frame: None
         senses[Sense.GESTURE] = lambda: load_seeing(settings, fast=fast, view=view, keep=seen)
     sources = [source.source for source in (settings.microphone, settings.camera) if source.source != OFF]
-    return Station(
+    station = Station(
         senses,
         rules=settings.fusion.rules,
         journal=journal,
@@ -122,6 +124,12 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
         recorder=recorder,
         hearts=hearts,
     )
+    for channel in channels:
+        if hasattr(channel, "attend"):
+            from safety_monitor.remote import Remote
+
+            channel.attend(Remote(station, decisions_of(settings.acknowledge, journal)))
+    return station
 
 
 def make_dispatch(

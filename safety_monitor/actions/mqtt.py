@@ -1,8 +1,10 @@
 """The station on an MQTT broker, for home automation: it is found by Home Assistant and says whether it is there.
 
 Below `<prefix>/<station id>/` stand, kept by the broker: `availability` ("online", or "offline" by last will when the
-station is gone without a word) and `state` (JSON: what the newest incident is now). `incidents` gets every change as
-JSON, not kept. `command` takes words such as "acknowledge"; a word that the broker had kept is old, and ignored.
+station is gone without a word), `state` (JSON: what the newest incident is now), `armed` ("ON" or "OFF") and
+`health/<part>` (JSON: whether there is a problem with a sense, and which). `incidents` gets every change as JSON, not
+kept. `command` takes what the settings allow, as a word such as "acknowledge" or as JSON with "command", "pin" and
+"incident"; what came of it is told on `answer`. A command that the broker had kept is old, and ignored.
 
 What stands on a broker may be seen on a screen beside the station. An incident that was called off by somebody who is
 being forced looks here as any other that was called off.
@@ -16,10 +18,10 @@ import ssl
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -39,6 +41,49 @@ WAIT_S = (1, 30)
 """Shortest and longest wait before the broker is called again."""
 AT_LEAST_ONCE = 1
 MOST_WAITING = 100
+LOOK_S = 1.0
+"""How often it is looked whether something has changed on the panel."""
+LONGEST_ORDER = 500
+COMMANDS = ("acknowledge", "cancel", "arm", "disarm")
+BUTTONS = ("acknowledge",)
+"""Commands that Home Assistant shows a button for; cancelling takes a PIN, and arming has a switch."""
+
+
+NAMES = {"audio": "Hearing", "gesture": "Seeing"}
+"""How parts are called in Home Assistant; any other by its own name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What somebody on the broker asks for.
+
+    Attributes:
+        command: such as "acknowledge".
+        incident: its id; empty: the newest that waits for it.
+        pin: where the station asks for one.
+    """
+
+    command: str
+    incident: str = ""
+    pin: str = field(default="", repr=False)
+
+
+class RefusedError(Exception):
+    """An order is not carried out; the text is one line that says why."""
+
+
+class Panel(Protocol):
+    """The running station, as far as a broker shows and commands it."""
+
+    @property
+    def armed(self) -> bool:
+        """Whether what is noticed can become an incident."""
+
+    def health(self) -> Mapping[str, str]:
+        """What is wrong with each part, one line; empty if nothing is."""
+
+    def carry_out(self, order: Order) -> str:
+        """Do what is asked for, and say in one line what was done; raises `RefusedError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +119,7 @@ class MQTT:
     Args:
         broker: where and how.
         station: who is there.
-        commands: a word -> what is called when somebody sends it, such as "acknowledge".
+        commands: those that are carried out, once there is a station to do it (`attend`).
         visit: only to see whether the broker lets the station in: nothing is shown, and a station that is connected
             stays so.
 
@@ -90,19 +135,22 @@ class MQTT:
         broker: Broker,
         *,
         station: Identity,
-        commands: Mapping[str, Callable[[], None]] | None = None,
+        commands: Collection[str] = (),
         visit: bool = False,
         answer_s: float = ANSWER_S,
     ) -> None:
         self._broker = broker
         self._station = station
-        self._commands = dict(commands or {})
+        self._commands = tuple(commands)
+        self._panel: Panel | None = None
+        self._shown: dict[str, str] = {}
+        """Topic -> what the broker shows of the panel, since it was connected."""
+        self._closed = threading.Event()
         self._visit = visit
         self._answer_s = answer_s
         self._connected = threading.Event()
         self._why_not = "does not answer"
         self._topic = f"{broker.prefix}/{station.id}"
-        self._closing = False
         # A name of its own for every process: a test beside a running station must not throw that out.
         client_id = f"safety-monitor-{uuid.uuid4()}"
         self._client = client = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id)
@@ -122,6 +170,13 @@ class MQTT:
         client.on_message = self._on_message
         client.connect_async(broker.host, broker.port, KEEP_ALIVE_S)
         client.loop_start()
+
+    def attend(self, panel: Panel) -> None:
+        """From now on show a running station, and take commands for it."""
+        self._panel = panel
+        if self._client.is_connected():
+            self._subscribe()
+        threading.Thread(target=self._keep_showing, name="mqtt-panel", daemon=True).start()
 
     def deliver(self, message: Message) -> Outcome:
         """Show what the incident is now; done when the broker has confirmed it."""
@@ -157,7 +212,7 @@ class MQTT:
 
     def close(self) -> None:
         """Say goodbye and disconnect."""
-        self._closing = True
+        self._closed.set()
         if self._client.is_connected() and not self._visit:
             try:
                 gone = self._client.publish(f"{self._topic}/availability", "offline", AT_LEAST_ONCE, retain=True)
@@ -177,9 +232,13 @@ class MQTT:
             for topic, config in self.discovery().items():
                 client.publish(topic, json.dumps(config), AT_LEAST_ONCE, retain=True)
             self._say_online()
+            self._shown = {}
             # Not yet connected: what is sent before the broker has confirmed this would be lost.
-            topics = ["availability", "command"] if self._commands else ["availability"]
-            client.subscribe([(f"{self._topic}/{topic}", AT_LEAST_ONCE) for topic in topics])
+            self._subscribe()
+
+    def _subscribe(self) -> None:
+        topics = ["availability", "command"] if self._panel else ["availability"]
+        self._client.subscribe([(f"{self._topic}/{topic}", AT_LEAST_ONCE) for topic in topics])
 
     def _on_subscribe(self, _client: paho.Client, _user: Any, _number: int, reasons: Any, _properties: Any) -> None:
         if any(reason.is_failure for reason in reasons):
@@ -196,19 +255,59 @@ class MQTT:
         self._connected.clear()
 
     def _on_message(self, _client: paho.Client, _user: Any, message: paho.MQTTMessage) -> None:
-        word = message.payload[:100].decode("utf-8", "replace").strip().lower()
         if message.topic.endswith("/availability"):
-            if word != "online" and not self._closing:  # another process of this station went, but this one is here
+            gone = message.payload != b"online" and not self._closed.is_set()
+            if gone:  # another process of this station went, but this one is here
                 self._say_online()
         elif message.retain:
-            log.warning("mqtt: the broker had kept the command '%s'; it is old, and ignored", word)
-        elif word in self._commands:
-            try:
-                self._commands[word]()
-            except Exception:  # the thread that keeps the connection must live on
-                log.exception("mqtt: the command failed in an unforeseen way")
+            log.warning("mqtt: the broker had kept a command; it is old, and ignored")
         else:
-            log.warning("mqtt: unknown command '%s'", word)
+            self._obey(bytes(message.payload))
+
+    def _obey(self, payload: bytes) -> None:
+        """Carry out an order, and tell what came of it. What was sent is not logged: it may hold a PIN."""
+        command, done = "", False
+        try:
+            order = order_of(payload)
+            if order.command not in COMMANDS:
+                raise RefusedError(f"unknown command; known are {', '.join(COMMANDS)}")
+            command = order.command
+            if command not in self._commands or self._panel is None:
+                raise RefusedError("mqtt.commands does not allow it")
+            detail = self._panel.carry_out(order)
+            done = True
+        except RefusedError as error:
+            detail = str(error)
+        except Exception:  # the thread that keeps the connection must live on
+            log.exception("mqtt: the command failed in an unforeseen way")
+            detail = "failed in an unforeseen way"
+        log.log(logging.INFO if done else logging.WARNING, "mqtt: %s: %s", command or "a command", detail)
+        told = json.dumps({"command": command, "ok": done, "detail": detail}, ensure_ascii=False)
+        self._client.publish(f"{self._topic}/answer", told, AT_LEAST_ONCE)
+
+    def _keep_showing(self) -> None:
+        """The life of a thread: what has changed on the panel is shown."""
+        while not self._closed.wait(LOOK_S):
+            try:
+                if self._connected.is_set() and self._panel is not None:
+                    self._show(self._panel)
+            except Exception:
+                log.exception("mqtt: the station cannot be shown")
+
+    def _show(self, panel: Panel) -> None:
+        shown = {f"{self._topic}/armed": "ON" if panel.armed else "OFF"}
+        found = {"armed": self._armed_part()}
+        for part, trouble in panel.health().items():
+            topic = f"{self._topic}/health/{part}"
+            shown[topic] = json.dumps({"problem": "ON" if trouble else "OFF", "detail": trouble}, ensure_ascii=False)
+            found[f"health_{part}"] = self._health_part(part, topic)
+        for name, (kind, config) in found.items():
+            if (at := self._discovery_topic(kind, name)) and at not in self._shown:
+                shown[at] = json.dumps(self._entity(name, config))
+        for topic, body in shown.items():
+            if self._shown.get(topic) != body:
+                self._client.publish(topic, body, AT_LEAST_ONCE, retain=True)
+        self._shown |= shown
 
     def _say_online(self) -> None:
         self._client.publish(f"{self._topic}/availability", "online", AT_LEAST_ONCE, retain=True)
@@ -217,11 +316,6 @@ class MQTT:
         """Topic -> what Home Assistant is told, so that it shows the station without being set up."""
         if not self._broker.discovery_prefix:
             return {}
-        node = f"safety_monitor_{self._station.id}"
-        common: dict[str, Any] = {
-            "availability_topic": f"{self._topic}/availability",
-            "device": {"identifiers": [node], "name": self._station.name, "model": "safety-monitor"},
-        }
         emergency = {
             "name": "Emergency",
             "device_class": "safety",
@@ -236,22 +330,71 @@ class MQTT:
             "value_template": "{{ value_json.state }}",
         }
         parts = [("binary_sensor", "emergency", emergency), ("sensor", "incident", incident)]
-        for word in self._commands:
-            button = {"name": word.capitalize(), "command_topic": f"{self._topic}/command", "payload_press": word}
-            parts.append(("button", word, button))
-        return {
-            f"{self._broker.discovery_prefix}/{kind}/{node}/{name}/config": {
-                **part,
-                **common,
-                "unique_id": f"{node}_{name}",
-            }
-            for kind, name, part in parts
+        for word in BUTTONS:
+            if word in self._commands:
+                button = {"name": word.capitalize(), "command_topic": f"{self._topic}/command", "payload_press": word}
+                parts.append(("button", word, button))
+        return {self._discovery_topic(kind, name): self._entity(name, part) for kind, name, part in parts}
+
+    def _armed_part(self) -> tuple[str, dict[str, Any]]:
+        """A switch where both commands are taken."""
+        part: dict[str, Any] = {"name": "Armed", "icon": "mdi:shield", "state_topic": f"{self._topic}/armed"}
+        if not {"arm", "disarm"} <= set(self._commands):
+            return "binary_sensor", part
+        command = {"command_topic": f"{self._topic}/command", "payload_on": "arm", "payload_off": "disarm"}
+        return "switch", part | command | {"state_on": "ON", "state_off": "OFF"}
+
+    @staticmethod
+    def _health_part(part: str, topic: str) -> tuple[str, dict[str, Any]]:
+        return "binary_sensor", {
+            "name": NAMES.get(part, part.capitalize()),
+            "device_class": "problem",
+            "entity_category": "diagnostic",
+            "state_topic": topic,
+            "value_template": "{{ value_json.problem }}",
+            "json_attributes_topic": topic,
         }
+
+    def _discovery_topic(self, kind: str, name: str) -> str:
+        """Empty where Home Assistant is told nothing."""
+        prefix = self._broker.discovery_prefix
+        return f"{prefix}/{kind}/{self._node}/{name}/config" if prefix else ""
+
+    def _entity(self, name: str, part: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            **part,
+            "availability_topic": f"{self._topic}/availability",
+            "device": {"identifiers": [self._node], "name": self._station.name, "model": "safety-monitor"},
+            "unique_id": f"{self._node}_{name}",
+        }
+
+    @property
+    def _node(self) -> str:
+        return f"safety_monitor_{self._station.id}"
 
     def _failed(self, why: str) -> Outcome:
         where = f"{self._broker.host}:{self._broker.port}"
         detail = one_line(f"{where} {why}", (self._broker.password,))
         return Outcome(ok=False, detail=detail, again=True)
+
+
+def order_of(payload: bytes) -> Order:
+    """What somebody asks for: a word, or JSON.
+
+    Raises:
+        RefusedError: it is neither.
+    """
+    text = payload[:LONGEST_ORDER].decode("utf-8", "replace").strip()
+    if not text.startswith("{"):
+        return Order(text.lower())
+    try:
+        given = json.loads(text)
+    except ValueError:
+        raise RefusedError("it is not JSON") from None
+    values = {name: given.get(name, "") for name in ("command", "incident", "pin")}
+    if set(given) - set(values) or not all(isinstance(value, str) for value in values.values()):
+        raise RefusedError("takes command, incident and pin, each a text")
+    return Order(values["command"].lower(), values["incident"], values["pin"])
 
 
 def _discreet(message: Message) -> Message:

@@ -51,6 +51,8 @@ def test_a_secret_in_the_file_is_refused_and_not_repeated(text: str, name: str) 
         ('[webhook]\nurl = "http://example.org:9x/"\n', "webhook.url: is not an address"),
         ('[place]\nip_lookup_url = "ftp://example.org"\n', "place.ip_lookup_url: is not an address"),
         ('[web]\npublic_url = "example.org"\n', "web.public_url: String should match"),
+        ('[mqtt]\nhost = "h"\ncommands = ["explode"]\n', "mqtt.commands.0: Input should be 'acknowledge', 'cancel'"),
+        ('[mqtt]\nhost = "h"\ncommands = ["cancel"]\n', "mqtt.commands: cancel needs acknowledge.pin_hash"),
         ('[limits]\nquiet_from = "25:00"\n', "limits.quiet_from: String should match"),
     ],
 )

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from safety_monitor.actions.message import Message
-from safety_monitor.actions.mqtt import MQTT, Broker
+from safety_monitor.actions.mqtt import MQTT, Broker, Order, RefusedError
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Incident, Sense, State
 from tests.servers.mosquitto import PASSWORD, USER, Mosquitto, missing_programs
@@ -146,48 +146,140 @@ def test_nothing_shows_that_somebody_is_forced(home: Home, station: MQTT) -> Non
         assert "forced" not in shown.lower()
 
 
-def test_home_assistant_finds_the_station(home: Home, broker: Mosquitto) -> None:
-    out = MQTT(address(broker), station=STATION, commands={"acknowledge": lambda: None})
+@dataclass
+class Panel:
+    """A station that is shown and commanded."""
+
+    armed: bool = True
+    troubles: dict[str, str] = field(default_factory=lambda: {"audio": "", "gesture": "gesture: camera: dark"})
+    orders: "queue.Queue[Order]" = field(default_factory=queue.Queue)
+
+    def health(self) -> dict[str, str]:
+        return self.troubles
+
+    def carry_out(self, order: Order) -> str:
+        self.orders.put(order)
+        if order.incident == "breaks":
+            raise RuntimeError("in an unforeseen way")
+        if order.pin == "wrong":
+            raise RefusedError("the PIN is wrong")
+        return f"{order.command} done"
+
+
+def attended(broker: Mosquitto, panel: Panel, *commands: str) -> MQTT:
+    out = MQTT(address(broker), station=STATION, commands=commands)
+    out.attend(panel)
+    assert out.check().ok
+    return out
+
+
+@pytest.mark.parametrize("commands", [("acknowledge", "arm", "disarm"), ()])
+def test_home_assistant_finds_the_station_and_its_senses(
+    home: Home, broker: Mosquitto, commands: tuple[str, ...]
+) -> None:
+    out = attended(broker, Panel(), *commands)
     node = f"safety_monitor_{STATION.id}"
-    found = {
-        kind: json.loads(home.wait_for(f"homeassistant/{kind}/{node}/{name}/config"))
-        for kind, name in (("binary_sensor", "emergency"), ("sensor", "incident"), ("button", "acknowledge"))
-    }
+    armed = "switch" if commands else "binary_sensor"
+    entities = {("binary_sensor", "emergency"), ("sensor", "incident"), (armed, "armed")}
+    entities |= {("binary_sensor", "health_audio"), ("binary_sensor", "health_gesture")}
+    entities |= {("button", "acknowledge")} if commands else set()
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    shown: dict[str, str] = {}
+    while len(found) < len(entities) or len(shown) < 3:
+        topic, body, _ = home.got.get(timeout=ANSWER_S)
+        if topic.startswith("homeassistant/"):
+            _, kind, at, name, last = topic.split("/")
+            assert (at, last) == (node, "config")
+            found[kind, name] = json.loads(body)
+        elif "/health/" in topic or topic.endswith("/armed"):
+            shown[topic.removeprefix(f"{TOPIC}/")] = body
+    out.close()
+    assert found.keys() == entities
     for config in found.values():
         assert config["availability_topic"] == f"{TOPIC}/availability"
         assert config["device"]["name"] == "kiosk"
-    assert found["binary_sensor"]["state_topic"] == f"{TOPIC}/state"
-    assert found["button"]["command_topic"] == f"{TOPIC}/command"
-    assert len({config["unique_id"] for config in found.values()}) == 3
+    assert len({config["unique_id"] for config in found.values()}) == len(entities)
+    assert found["binary_sensor", "emergency"]["state_topic"] == f"{TOPIC}/state"
+    assert found[armed, "armed"].get("command_topic") == (f"{TOPIC}/command" if commands else None)
+    health = found["binary_sensor", "health_gesture"]
+    assert (health["device_class"], health["state_topic"]) == ("problem", f"{TOPIC}/health/gesture")
+    assert shown["armed"] == "ON"
+    assert json.loads(shown["health/audio"]) == {"problem": "OFF", "detail": ""}
+    assert json.loads(shown["health/gesture"]) == {"problem": "ON", "detail": "gesture: camera: dark"}
+
+
+def test_a_change_is_shown_and_kept_and_shown_again_after_the_broker_was_away(home: Home, broker: Mosquitto) -> None:
+    panel = Panel()
+    out = attended(broker, panel)
+    assert home.wait_for(f"{TOPIC}/armed") == "ON"
+    panel.armed, panel.troubles = False, {"audio": "audio: microphone: unplugged"}
+    assert home.wait_for(f"{TOPIC}/armed") == "OFF"
+    assert "unplugged" in home.wait_for(f"{TOPIC}/health/audio", "ON")
+    broker.stop()
+    broker.start()  # it has forgotten what it had kept
+    later = Home(broker)
+    assert later.wait_for(f"{TOPIC}/armed") == "OFF"
+    assert "unplugged" in later.wait_for(f"{TOPIC}/health/audio")
     out.close()
+    later.client.disconnect()
+    later.client.loop_stop()
 
 
-def test_a_command_acknowledges_and_an_old_one_does_not(home: Home, broker: Mosquitto) -> None:
-    done: queue.Queue[str] = queue.Queue()
-    home.send("acknowledge", retain=True)
-    out = MQTT(address(broker), station=STATION, commands={"acknowledge": lambda: done.put("acknowledged")})
-    assert out.check().ok
-    home.send("sing")
+@pytest.mark.parametrize(
+    ("sent", "order", "ok", "detail"),
+    [
+        ("acknowledge", Order("acknowledge"), True, "acknowledge done"),
+        (" DISARM ", Order("disarm"), True, "disarm done"),
+        (
+            '{"command": "cancel", "pin": "4711", "incident": "0b4a"}',
+            Order("cancel", "0b4a", "4711"),
+            True,
+            "cancel done",
+        ),
+        ('{"command": "cancel", "pin": "wrong"}', Order("cancel", "", "wrong"), False, "the PIN is wrong"),
+        (
+            '{"command": "acknowledge", "incident": "breaks"}',
+            Order("acknowledge", "breaks"),
+            False,
+            "failed in an unforeseen way",
+        ),
+        ("arm", None, False, "mqtt.commands does not allow it"),
+        ("cancel planted-4711", None, False, "unknown command; known are acknowledge, cancel, arm, disarm"),
+        ('{"command": 1}', None, False, "takes command, incident and pin, each a text"),
+        ('{"command": "disarm", "planted": "4711"}', None, False, "takes command, incident and pin, each a text"),
+        ('{"command": ', None, False, "it is not JSON"),
+        ("", None, False, "unknown command"),
+    ],
+)
+def test_what_is_allowed_is_done_and_all_is_answered(
+    home: Home,
+    broker: Mosquitto,
+    caplog: pytest.LogCaptureFixture,
+    sent: str,
+    order: Order | None,
+    ok: bool,
+    detail: str,
+) -> None:
+    caplog.set_level("DEBUG")
+    panel = Panel()
+    out = attended(broker, panel, "acknowledge", "cancel", "disarm")
+    home.send(sent)
+    answer = json.loads(home.wait_for(f"{TOPIC}/answer"))
+    out.close()
+    assert (answer["ok"], answer["command"]) == (ok, order.command if order else answer["command"])
+    assert answer["detail"].startswith(detail)
+    assert ([] if panel.orders.empty() else [panel.orders.get()]) == ([order] if order else [])
+    assert "4711" not in caplog.text + json.dumps(answer)
+
+
+def test_an_old_command_is_not_carried_out(home: Home, broker: Mosquitto) -> None:
+    panel = Panel()
+    home.send("disarm", retain=True)
+    out = attended(broker, panel, "acknowledge", "disarm")
     home.send("acknowledge")
-    assert done.get(timeout=ANSWER_S) == "acknowledged"
+    assert panel.orders.get(timeout=ANSWER_S).command == "acknowledge"
     out.close()
-    assert done.empty()
-
-
-def test_a_command_that_fails_does_not_end_the_connection(home: Home, broker: Mosquitto) -> None:
-    asked: queue.Queue[str] = queue.Queue()
-
-    def fail() -> None:
-        asked.put("asked")
-        raise RuntimeError("no such incident")
-
-    out = MQTT(address(broker), station=STATION, commands={"acknowledge": fail})
-    assert out.check().ok
-    for _ in range(2):
-        home.send("acknowledge")
-        assert asked.get(timeout=ANSWER_S) == "asked"
-    assert out.deliver(MESSAGE).ok
-    out.close()
+    assert panel.orders.empty()
 
 
 def test_a_station_that_stops_says_so(home: Home, broker: Mosquitto) -> None:
@@ -200,7 +292,7 @@ def test_a_station_that_stops_says_so(home: Home, broker: Mosquitto) -> None:
 def test_a_station_that_is_killed_is_offline(home: Home, broker: Mosquitto) -> None:
     program = f"""
 import sys
-from safety_monitor.actions.mqtt import MQTT, Broker
+from safety_monitor.actions.mqtt import MQTT, Broker, Order, RefusedError
 from safety_monitor.identity import Identity
 out = MQTT(Broker("127.0.0.1", {broker.port}, {USER!r}, {PASSWORD!r}), station=Identity({STATION.id!r}, "kiosk"))
 sys.stdin.readline()

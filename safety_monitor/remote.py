@@ -1,0 +1,67 @@
+"""The running station as somebody far away sees and commands it, on a broker for home automation."""
+
+from collections.abc import Mapping
+
+from safety_monitor.actions.mqtt import Order, RefusedError
+from safety_monitor.decision import Decisions, PinError
+from safety_monitor.incident import State
+from safety_monitor.journal import JournalError
+from safety_monitor.live import trouble_of
+from safety_monitor.station import Station
+
+LOOKED_THROUGH = 20
+"""Newest incidents among which one is looked for that an order without an id is about."""
+WAITING = {
+    State.ACKNOWLEDGED: frozenset({State.CONFIRMED}),
+    State.CANCELLED: frozenset({State.CONFIRMED, State.ACKNOWLEDGED}),
+}
+"""What an incident becomes -> what it is before."""
+
+
+class Remote:
+    """See the module's text; may be used from any thread.
+
+    Args:
+        station: that is shown and commanded.
+        decisions: takes what persons decide.
+    """
+
+    def __init__(self, station: Station, decisions: Decisions) -> None:
+        self._station = station
+        self._decisions = decisions
+
+    @property
+    def armed(self) -> bool:
+        """Whether what is noticed can become an incident."""
+        return self._station.armed
+
+    def health(self) -> Mapping[str, str]:
+        """What is wrong with each sense, one line; empty if nothing is."""
+        view = self._station.view
+        now = view.clock()
+        health = view.snapshot().health
+        return {str(sense): trouble_of(sense, each, now - each.last) for sense, each in health.items()}
+
+    def carry_out(self, order: Order) -> str:
+        """Do what is asked for, and say in one line what was done.
+
+        Raises:
+            RefusedError: it cannot be done, or needs the PIN.
+        """
+        if order.command in ("arm", "disarm"):
+            self._station.arm(order.command == "arm")
+            return f"{order.command}ed"
+        state = State.ACKNOWLEDGED if order.command == "acknowledge" else State.CANCELLED
+        try:
+            incident_id = order.incident or self._newest(state)
+            incident = self._decisions.decide(incident_id, state, order.pin, reason="by MQTT")
+        except (JournalError, PinError) as error:
+            raise RefusedError(str(error)) from None
+        return f"{incident.id} is {incident.state}"
+
+    def _newest(self, state: State) -> str:
+        """The newest incident that may become this; not one that nobody here must notice."""
+        for entry in self._station.journal.list(LOOKED_THROUGH):
+            if entry.incident.state in WAITING[state] and not entry.silent:
+                return entry.incident.id
+        raise RefusedError("no incident waits for it")
