@@ -1,5 +1,6 @@
 """Where models are found: the user's own folder first, then the ones that ship beside this file."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from models.card import Card, ModelError, read_card
@@ -43,3 +44,35 @@ def open_card(name: str, *, task: str, home: Path | None = None) -> tuple[Path, 
     if card.task != task:
         raise ModelError(f"{folder}: is a model for {card.task}, not for {task}")
     return folder, card
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A model that is there.
+
+    Attributes:
+        folder: where.
+        card: None if it cannot be used.
+        problem: why not, one line; empty if it can.
+    """
+
+    folder: Path
+    card: Card | None
+    problem: str = ""
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it came with the program."""
+        return self.folder.parent == SHIPPED
+
+
+def installed(home: Path | None = None) -> tuple[Installed, ...]:
+    """Every model that is there, the user's own first."""
+    found = []
+    for place in (home, SHIPPED):
+        for file in sorted(place.glob("*/card.md")) if place is not None and place.is_dir() else ():
+            try:
+                found.append(Installed(file.parent, read_card(file.parent)))
+            except ModelError as error:
+                found.append(Installed(file.parent, None, str(error)))
+    return tuple(found)

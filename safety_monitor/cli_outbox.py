@@ -4,10 +4,8 @@ import json
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING, Annotated, cast
@@ -118,6 +116,7 @@ def try_channels(
     from safety_monitor.actions.own_sound import OwnSound
     from safety_monitor.cli import fail, settings_or_fail, with_journal
     from safety_monitor.config import SettingsError
+    from safety_monitor.dispatch import trial_message
     from safety_monitor.running import make_channels
 
     settings = settings_or_fail(config)
@@ -133,7 +132,7 @@ def try_channels(
                 on = ", ".join(each.name for each in channels) or "none"
                 fail(f"no channel '{channel}' is turned on; on are: {on}" if channel else "no channel is turned on")
             well = True
-            for name, outcome in tried(named, lambda name: _test_message(settings.station.name, name)):
+            for name, outcome in tried(named, lambda name: trial_message(settings.station.name, name)):
                 well = well and outcome.ok
                 told = {"channel": name, "ok": outcome.ok, "delivered": outcome.delivered, "detail": outcome.detail}
                 word = "delivered" if outcome.delivered else "sent" if outcome.ok else "FAILED"
@@ -203,16 +202,6 @@ def pin_hash(
     except PinError as error:
         fail(str(error))
     print(f"SAFETY_MONITOR_ACKNOWLEDGE__{'DURESS_' if duress else ''}PIN_HASH='{made}'")
-
-
-def _test_message(station: str, channel: str) -> "Message":
-    from safety_monitor.actions.message import Message, written
-    from safety_monitor.incident import Incident, State
-
-    incident = Incident(str(uuid.uuid4()), State.CLOSED, 0.0, 0.0, (), "test")
-    now = datetime.now(UTC)
-    text = written("test", incident, station, now, None)
-    return Message(f"{incident.id}:{channel}:test", "test", incident, station, now, text, None, (), "")
 
 
 def _settled(journal: "Journal", before: "Mapping[str, Delivery]") -> "list[Delivery]":

@@ -10,9 +10,11 @@ import logging
 import random
 import threading
 import time
+import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -148,6 +150,14 @@ def settle(
     return Result(job.key, job.version, DeliveryState.FAILED, detail, None, outcome.reference)
 
 
+def trial_message(station: str, channel: str) -> Message:
+    """A message that says that it is only a test."""
+    incident = Incident(str(uuid.uuid4()), State.CLOSED, 0.0, 0.0, (), "test")
+    now = datetime.now(UTC)
+    text = written("test", incident, station, now, None)
+    return Message(f"{incident.id}:{channel}:test", "test", incident, station, now, text, None, (), "")
+
+
 def instead_of(job: Job, natures: dict[str, Nature]) -> tuple[Planned, ...]:
     """The deliveries to make because a job failed; one that was asked for already is not made twice."""
     return tuple(
@@ -172,6 +182,10 @@ class _Outlet:
     """Jobs that are in the journal, where what came of them could not be written."""
     sent: "deque[float]" = field(default_factory=lambda: deque(maxlen=1000))
     """When messages were sent since the start, seconds since 1970."""
+    trials: "deque[tuple[Callable[[Channel], Outcome | None], Future[Outcome | None]]]" = field(default_factory=deque)
+    """What somebody wants to be tried; emergencies go first."""
+    trying: bool = False
+    """Whether a trial is under way."""
     busy_since: float | None = None
     """`time.monotonic()` at which it began what it is doing."""
 
@@ -304,6 +318,36 @@ class Dispatch:
             log.error("a trouble is not in the journal: %s", error)
         self.wake()
 
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels that are turned on."""
+        return tuple(self._outlets)
+
+    def try_out(self, name: str) -> "Future[Outcome | None]":
+        """Send a marked test through a channel, in its own turn; whatever is due goes first.
+
+        Raises:
+            KeyError: no such channel is turned on.
+        """
+        message = trial_message(self._station, name)
+        return self._trial(name, lambda channel: channel.deliver(message))
+
+    def follow_trial(self, name: str, reference: str) -> "Future[Outcome | None]":
+        """Ask the far end whether a test has arrived; None if that is not yet known, or cannot be asked."""
+
+        def follow(channel: Channel) -> Outcome | None:
+            ask = cast(Callable[[str], Outcome | None] | None, getattr(channel, "follow", None))
+            return ask(reference) if ask else None
+
+        return self._trial(name, follow)
+
+    def _trial(self, name: str, use: "Callable[[Channel], Outcome | None]") -> "Future[Outcome | None]":
+        outlet = self._outlets[name]
+        coming: Future[Outcome | None] = Future()
+        outlet.trials.append((use, coming))
+        outlet.woken.set()
+        return coming
+
     def wake(self) -> None:
         """Have every worker look for what there is to be done."""
         for outlet in self._outlets.values():
@@ -355,6 +399,8 @@ class Dispatch:
                 outlet.loose[job.key] = (job.asked_at, job)
             elif is_immediate(each):
                 outlet.handed.append(job)
+            if outlet.trying:
+                outlet.channel.interrupt()  # an emergency does not wait for a trial to end
         self.wake()
 
     def _work(self, outlet: _Outlet) -> None:
@@ -393,7 +439,7 @@ class Dispatch:
         name = outlet.channel.name
         next_due = self._journal.next_due(name)
         if next_due is None or next_due > self._journal.clock():
-            return False
+            return self._try_next(outlet)
         limited = outlet.nature is Nature.MESSAGE and self._limits[name] is not None
         found = self._journal.due(name, (BATCH if limited else outlet.batch) + len(outlet.unwritten))
         jobs: Sequence[Job] = [
@@ -412,6 +458,25 @@ class Dispatch:
         except JournalError as error:  # a full disk must not stop a message
             log.error("%s: the attempt is not in the journal: %s", name, error)
         self._do(outlet, jobs)
+        return True
+
+    def _try_next(self, outlet: _Outlet) -> bool:
+        """Do what somebody wants to be tried; False if there is nothing."""
+        if not outlet.trials:
+            return False
+        use, coming = outlet.trials.popleft()
+        if not coming.set_running_or_notify_cancel():  # nobody waits for it any more
+            return True
+        outlet.trying = True
+        try:
+            with self._at_work(outlet):
+                outcome = use(outlet.channel)
+        except Exception as error:
+            log.exception("%s: failed in an unforeseen way", outlet.channel.name)
+            outcome = Outcome(ok=False, detail=f"{type(error).__name__}; see the log")
+        finally:
+            outlet.trying = False
+        coming.set_result(outcome)
         return True
 
     def _held_back(self, outlet: _Outlet, jobs: Sequence[Job]) -> tuple[Sequence[Job], bool]:
@@ -455,16 +520,8 @@ class Dispatch:
 
     def _do(self, outlet: _Outlet, jobs: Sequence[Job], *, journaled: bool = True) -> None:
         """Have a channel do its jobs, and write what came of them."""
-        outlet.busy_since = time.monotonic()
-        if outlet.nature is Nature.SOUND:
-            self._hearts.end(outlet.heart)  # it sounds as long as the settings say, and has its own time limit
-        else:
-            self._hearts.begin(outlet.heart, DELIVERY_LIMIT_S)
-        try:
+        with self._at_work(outlet):
             outcomes = self._outcomes(outlet, jobs)
-        finally:
-            outlet.busy_since = None
-            self._hearts.begin(outlet.heart, WORKER_LIMIT_S)
         if jobs[0].turn is not Turn.FOLLOW and any(outcome is not None and outcome.ok for outcome in outcomes):
             outlet.sent.append(self._journal.clock())
         results = [self._settled(outlet, job, outcome) for job, outcome in zip(jobs, outcomes, strict=True)]
@@ -484,6 +541,19 @@ class Dispatch:
         for job, result in zip(jobs, results, strict=True):
             if result.state is DeliveryState.FAILED:
                 self._failed(job, result)
+
+    @contextmanager
+    def _at_work(self, outlet: _Outlet) -> Iterator[None]:
+        outlet.busy_since = time.monotonic()
+        if outlet.nature is Nature.SOUND:
+            self._hearts.end(outlet.heart)  # it sounds as long as the settings say, and has its own time limit
+        else:
+            self._hearts.begin(outlet.heart, DELIVERY_LIMIT_S)
+        try:
+            yield
+        finally:
+            outlet.busy_since = None
+            self._hearts.begin(outlet.heart, WORKER_LIMIT_S)
 
     def _outcomes(self, outlet: _Outlet, jobs: Sequence[Job]) -> Sequence[Outcome | None]:
         channel = outlet.channel

@@ -132,6 +132,11 @@ class Station:
         self._stop.set()
 
     @property
+    def dispatch(self) -> Dispatch:
+        """What delivers."""
+        return self._dispatch
+
+    @property
     def armed(self) -> bool:
         """Whether what is noticed can become an incident."""
         return not self._disarmed.is_set()

@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, TypeVar
@@ -11,7 +12,9 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import UploadFile
 
-from safety_monitor.config import Role
+from models.card import ModelError
+from models.registry import find, installed
+from safety_monitor.config import Role, Settings
 from safety_monitor.decision import PinError
 from safety_monitor.incident import Sense, State
 from safety_monitor.journal import DeliveryState, Entry, JournalError, Search
@@ -19,6 +22,7 @@ from safety_monitor.web.access import Visitor
 from safety_monitor.web.analysis_process import AnalysisError
 from safety_monitor.web.metrics import metrics_text
 from safety_monitor.web.site import Site
+from safety_monitor.web.trials import tried
 from safety_monitor.web.upload import HEAD, KINDS, shown_name, suffix_of
 
 UPLOAD_S = 600.0
@@ -155,6 +159,39 @@ def needs(role: Role) -> Any:
     return Depends(check)
 
 
+class Trial(BaseModel):
+    """Which channel is tried."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    channel: Annotated[str, Field(max_length=100)] = ""
+    """By its name, or by its group, such as "sms"; empty: every channel that is turned on."""
+
+
+class TrialOut(BaseModel):
+    """What came of a test on one channel."""
+
+    channel: str
+    ok: bool
+    delivered: bool
+    """Whether it is known to have arrived, not merely handed over."""
+    detail: str
+
+
+class ModelOut(BaseModel):
+    """A model that the station has."""
+
+    name: str
+    task: str
+    labels: list[str]
+    shipped: bool
+    """Whether it came with the program; otherwise it was made here."""
+    in_use: bool
+    """Whether it is the one that the next start loads."""
+    problem: str
+    """Why it cannot be used; empty if it can."""
+
+
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": text}
     for status, text in (
@@ -262,6 +299,29 @@ def make_api(site: Site) -> APIRouter:
         async with places:
             return await judge_upload(site, request)
 
+    @api.post(
+        "/test-alert",
+        responses={404: {"model": Problem, "description": "No such channel"}},
+        dependencies=[needs("admin")],
+    )
+    async def test_alert(trial: Trial | None = None) -> list[TrialOut]:
+        """Send a marked test through one channel or all, and say what came of each."""
+        wanted = trial.channel if trial else ""
+        on = site.station.dispatch.channels
+        named = [name for name in on if wanted in ("", name, name.split(":")[0])]
+        if not named:
+            raise HTTPException(404, f"no channel is turned on by that name; on are: {', '.join(on) or 'none'}")
+        outcomes = await asyncio.gather(*(tried(site.station.dispatch, name) for name in named))
+        return [
+            TrialOut(channel=name, ok=each.ok, delivered=each.delivered, detail=each.detail)
+            for name, each in zip(named, outcomes, strict=True)
+        ]
+
+    @api.get("/models")
+    def models() -> list[ModelOut]:
+        """The models that the station has."""
+        return models_of(site.settings)
+
     def decide(incident: str, state: State, decision: Decision | None) -> IncidentOut:
         in_journal(lambda: site.journal.show(incident), 404)
         pin = decision.pin if decision else ""
@@ -272,6 +332,26 @@ def make_api(site: Site) -> APIRouter:
         return entry_out(in_journal(lambda: site.journal.show(decided.id), 404))
 
     return api
+
+
+def models_of(settings: Settings) -> list[ModelOut]:
+    """The models of a station."""
+    home = settings.home / "models"
+    used: set[Path] = set()
+    for name in (settings.hearing.model, settings.seeing.signs, settings.seeing.motions):
+        with suppress(ModelError):
+            used.add(find(name, home))
+    return [
+        ModelOut(
+            name=model.folder.name,
+            task=model.card.task if model.card else "",
+            labels=list(model.card.labels) if model.card else [],
+            shipped=model.shipped,
+            in_use=model.folder in used,
+            problem=model.problem.replace(str(model.folder), model.folder.name),
+        )
+        for model in installed(home)
+    ]
 
 
 def in_journal(use: Callable[[], Found], status: int) -> Found:

@@ -34,10 +34,10 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 @pytest.fixture
 def make_site(journal: Journal, tmp_path: Path) -> Iterator[MakeSite]:
     """Makes a site with these web settings, and with a PIN if one is wanted."""
-    dispatch = Dispatch(journal, [])
+    silent = Dispatch(journal, [])
     closing: list[Analyses] = []
 
-    def make(web: Web | None = None, *, pin: bool = False) -> Site:
+    def make(web: Web | None = None, *, pin: bool = False, dispatch: Dispatch = silent) -> Site:
         settings = Settings(home=tmp_path, web=web or Web())
         station = Station(
             {Sense.AUDIO: never, Sense.GESTURE: never},
@@ -58,7 +58,7 @@ def make_site(journal: Journal, tmp_path: Path) -> Iterator[MakeSite]:
     yield make
     for analyses in closing:
         analyses.close()
-    dispatch.close()
+    silent.close()
 
 
 @pytest.fixture

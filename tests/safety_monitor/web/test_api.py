@@ -1,20 +1,51 @@
 """The REST API over a real journal."""
 
 import io
+import shutil
 import wave
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import pytest
 from starlette.testclient import TestClient
 
-from safety_monitor.config import Web
+from models.registry import SHIPPED
+from safety_monitor.actions.message import Message
+from safety_monitor.actions.outcome import Outcome
+from safety_monitor.config import Web, WebToken, WebUser
 from safety_monitor.demo.scene import FPS, picture_at
+from safety_monitor.dispatch import Dispatch
 from safety_monitor.incident import Sense, State
 from safety_monitor.journal import Journal
+from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.site import Site
 from tests.web_site import PIN, MakeSite, client_of, incident_of
+
+SOMEBODY = WebUser(name="anna", role="admin", password_hash=hash_password("correct horse"))
+
+
+@dataclass
+class Told:
+    """A channel that remembers what it was given."""
+
+    name: str
+    outcome: Outcome = field(default_factory=lambda: Outcome(ok=True, detail="done", delivered=True))
+    messages: list[Message] = field(default_factory=list)
+
+    def deliver(self, message: Message) -> Outcome:
+        self.messages.append(message)
+        return self.outcome
+
+    def check(self) -> Outcome:
+        return self.outcome
+
+    def interrupt(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +115,47 @@ def test_arming_and_disarming(client: TestClient, site: Site) -> None:
     assert not site.station.armed
     assert client.post("/api/v1/arm").json() == {"armed": True}
     assert site.station.armed
+
+
+def test_a_test_alert_says_what_came_of_each_channel(make_site: MakeSite, tmp_path: Path) -> None:
+    alarm, mail = Told("alarm"), Told("email", Outcome(ok=False, detail="no network", again=True))
+    journal = Journal(tmp_path / "other")
+    dispatch = Dispatch(journal, [alarm, mail])
+    try:
+        client = client_of(make_site(dispatch=dispatch))
+        both = client.post("/api/v1/test-alert").json()
+        assert [(each["channel"], each["ok"], each["detail"]) for each in both] == [
+            ("alarm", True, "done"),
+            ("email", False, "no network"),
+        ]
+        (one,) = client.post("/api/v1/test-alert", json={"channel": "alarm"}).json()
+        assert one["delivered"]
+        assert client.post("/api/v1/test-alert", json={"channel": "fax"}).status_code == 404
+        assert [message.kind for message in alarm.messages] == ["test", "test"]
+        assert journal.list(5) == []
+    finally:
+        dispatch.close()
+        journal.close()
+
+
+def test_only_an_admin_sends_a_test_alert(make_site: MakeSite) -> None:
+    token, token_hash = new_token()
+    web = Web(tokens=(WebToken(name="t", role="operator", token_hash=token_hash),), users=(SOMEBODY,))
+    client = client_of(make_site(web), Authorization=f"Bearer {token}")
+    assert client.post("/api/v1/test-alert").status_code == 403
+    assert client.get("/api/v1/models").status_code == 200
+
+
+def test_models_are_listed_and_those_in_use_named(client: TestClient, tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED / "signs", tmp_path / "models" / "signs")
+    (tmp_path / "models" / "broken").mkdir(parents=True)
+    (tmp_path / "models" / "broken" / "card.md").write_text("nothing")
+    models = client.get("/api/v1/models").json()
+    used = {(each["name"], each["shipped"]) for each in models if each["in_use"]}
+    assert used == {("signs", False), ("scream", True), ("motions", True)}
+    (broken,) = [each for each in models if each["problem"]]
+    assert broken["name"] == "broken"
+    assert "open_palm" in next(each["labels"] for each in models if each["task"] == "signs")
 
 
 def test_metrics_are_those_of_the_station(client: TestClient, site: Site, journal: Journal) -> None:
