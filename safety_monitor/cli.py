@@ -136,7 +136,7 @@ def run(
 
     stop_on_signals(stop)
     try:
-        with told_to_systemd(station.view, lambda: ()):
+        with told_to_systemd(station.view, station.hearts.stale):
             summary = station.run()
     finally:
         if web is not None:

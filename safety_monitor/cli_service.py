@@ -1,8 +1,10 @@
 """Commands around the station: first settings, the service, and what to send along when asking for help with it."""
 
+import json
 import sys
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +19,7 @@ SIREN_S = 2.0
 LISTEN_S = 5.0
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; default: station.toml.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
 
 
 def add_service_commands(app: typer.Typer) -> None:
@@ -24,6 +27,8 @@ def add_service_commands(app: typer.Typer) -> None:
     app.command("init")(init)
     app.command("install-service")(install_service)
     app.command("uninstall-service")(uninstall_service)
+    app.command("support-bundle")(support_bundle)
+    app.command("licences")(list_licences)
 
 
 def init(
@@ -208,3 +213,38 @@ def uninstall_service(
             print(line)
     except (service.ServiceError, OSError) as error:
         fail(str(error))
+
+
+def support_bundle(
+    output: Annotated[Path | None, typer.Option(help="The zip to write; default: named after the moment.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Put together what helps to find out what is wrong: no recordings, no pictures, no secrets, no names."""
+    from safety_monitor.cli import fail, settings_or_fail, silence_native_libraries
+    from safety_monitor.support import write_bundle
+
+    settings = settings_or_fail(config)
+    silence_native_libraries(settings)
+    path = output or Path(f"safety-monitor-{datetime.now(UTC):%Y%m%d-%H%M%S}.zip")
+    try:
+        parts = write_bundle(settings, path)
+    except FileExistsError:
+        fail(f"{path}: is there already")
+    except OSError as error:
+        fail(f"{path}: cannot be written: {error.strerror}")
+    print(f"{path}: {', '.join(parts)}")
+    print("Look through it before you pass it on; it is meant to hold nothing that is private.")
+
+
+def list_licences(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what is installed for training, tests and extras.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """The licences of all packages that the station is made of, as their metadata states them."""
+    from safety_monitor.licences import licences
+
+    for each in licences():
+        if each.needed or everything:
+            print(json.dumps(asdict(each)) if as_json else f"{each.package:<28} {each.version:<14} {each.licence}")

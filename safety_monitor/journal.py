@@ -572,6 +572,14 @@ class Journal:
             counts = {State(state): count for state, count in session.execute(counted.group_by(IncidentRow.state))}
         return {state: counts.get(state, 0) for state in State}
 
+    def count_deliveries(self) -> dict[str, int]:
+        """How many deliveries there are in each state, as far as they may be seen."""
+        counted = select(DeliveryRow.state, func.count()).where(DeliveryRow.covert.is_(False))
+        with self._reading() as session:
+            found = session.execute(counted.group_by(DeliveryRow.state)).all()
+        counts: dict[str, int] = dict(found)
+        return counts
+
     def due(self, channel: str, limit: int = 1) -> Sequence[Job]:
         """What is to be done now by a channel: what is new first, then what failed before, then the rest."""
         with self._reading() as session:

@@ -17,13 +17,16 @@ LEAST_PART = 8
 NUMBER = re.compile(r"(?<![\w.:-])\+[1-9]\d{6,14}(?!\d)")
 """A telephone number as our settings and Twilio write them."""
 
+MAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
+
 
 class Redaction:
     """Masks the secrets of the settings in texts; with `people`, also names and numbers of contacts.
 
     Args:
         settings: whose secrets must not be told.
-        people: whether the names of contacts and users, and all telephone numbers, are masked as well.
+        people: whether the names of contacts and users, and all telephone numbers and mail addresses, are
+            masked as well.
     """
 
     def __init__(self, settings: Settings, *, people: bool = False) -> None:
@@ -34,7 +37,7 @@ class Redaction:
                 value.name for value in _values(settings, keep_models=True) if isinstance(value, (Contact, WebUser))
             } | settings.messages.keys()
             patterns += [rf"\b{re.escape(name)}\b" for name in sorted(names, key=len, reverse=True)]
-            patterns.append(NUMBER.pattern)
+            patterns += [NUMBER.pattern, MAIL.pattern]
         self._wanted = re.compile("|".join(patterns)) if patterns else None
 
     def __call__(self, text: str) -> str:
