@@ -397,6 +397,40 @@ def _read_stream(name: str, container: InputContainer, inbox: Inbox[_Arrival]) -
         inbox.end(error)
 
 
+PUSHED_ITEMS = 40
+"""Pieces that somebody has pushed and nobody has taken yet."""
+PUSHED_QUIET_S = 10.0
+
+
+def open_pushed(name: str, rate: int, *, start: float | None = None) -> tuple[SoundSource, Callable[[Samples], None]]:
+    """A live source whose sound somebody pushes, such as a browser over the network.
+
+    Args:
+        name: for people.
+        rate: samples a second of what is pushed, within `RATES`.
+        start: the `time.monotonic()` that is zero on the source's clock; None: now.
+
+    Returns:
+        The source, and what takes its samples: float32 of shape (n,), mono, full scale ±1; it never waits. What comes
+        faster than time passes, or waits too long for a reader, is left out and counted.
+
+    Raises:
+        SoundError: no such rate.
+    """
+    if rate not in RATES:
+        raise SoundError(f"{name}: {rate} samples a second is no sound that can be judged")
+    inbox: Inbox[_Arrival] = Inbox(PUSHED_ITEMS)
+    given = 0
+
+    def push(samples: Samples) -> None:
+        nonlocal given
+        inbox.put(_Arrival(_Chunk(samples, rate, given / rate), time.monotonic()))
+        given += len(samples)
+
+    begin = time.monotonic() if start is None else start
+    return _Live(name, inbox, begin, PUSHED_QUIET_S, STREAM_LAG_S, stop=lambda: None), push
+
+
 # -- devices ---------------------------------------------------------------------------------------------------------
 
 

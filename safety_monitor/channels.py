@@ -117,8 +117,12 @@ def _firebase(
         raise SettingsError(f"firebase: {one_line(error)}") from None
 
 
-def make_places(settings: Settings) -> "Places":
+def make_places(settings: Settings, journal: Journal | None = None) -> "Places":
     """What knows where incidents happen.
+
+    Args:
+        settings: of the station.
+        journal: that holds the places of incidents which browsers heard; None: there are none.
 
     Raises:
         SettingsError: the geocoder cannot be used.
@@ -134,21 +138,39 @@ def make_places(settings: Settings) -> "Places":
         geocode = geocoder(given.geocoder, domain=given.geocoder_domain, api_key=key) if given.geocoder else None
     except ValueError as error:
         raise settings.named(f"place.geocoder: {error}") from None
-    return Places(here, ip_lookup_url=given.ip_lookup_url, geocode=geocode)
+
+    def written(incident_id: str) -> Place | None:
+        try:
+            return journal.place_of(incident_id) if journal else None
+        except JournalError as error:
+            log.warning("the place of an incident is not known: %s", error)
+            return None
+
+    return Places(here, ip_lookup_url=given.ip_lookup_url, geocode=geocode, written=written)
 
 
-def make_recorder(settings: Settings) -> Recorder | None:
-    """What keeps sound and pictures of incidents; None if nothing is to be kept."""
+def evidence_store(settings: Settings) -> EvidenceStore:
+    """Where the evidence of incidents is kept."""
+    given = settings.evidence
+    return EvidenceStore(settings.home, keep_days=given.days, most_bytes=int(given.gigabytes * 1e9))
+
+
+def make_recorder(settings: Settings, *, seeing: bool = True) -> Recorder | None:
+    """What keeps sound and pictures of incidents; None if nothing is to be kept.
+
+    Args:
+        settings: of the station.
+        seeing: whether there can be pictures.
+    """
     given = settings.evidence
     if not given.enabled:
         return None
-    store = EvidenceStore(settings.home, keep_days=given.days, most_bytes=int(given.gigabytes * 1e9))
     return Recorder(
-        store,
+        evidence_store(settings),
         before_s=given.before_s,
         after_s=given.after_s,
         sound=given.sound,
-        picture=given.picture != "off",
+        picture=seeing and given.picture != "off",
         clip=given.picture == "clip",
     )
 

@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 LOCK_NAME = "outbox.lock"
 LOOK_S = 1.0
 """How often a worker looks for what another process asked for."""
+HIDDEN_KEPT = 100
 BATCH = 100
 """Most deliveries that a channel gets at once, if it takes several."""
 HUNG_S = 120.0
@@ -247,7 +248,8 @@ class Dispatch:
         self._evidence = evidence
         self._natures = {channel.name: nature_of(channel) for channel in channels}
         self._outlets = {channel.name: _Outlet(channel, self._natures[channel.name]) for channel in channels}
-        self._confirmed: tuple[str, bool] = ("", False)
+        self._hidden: dict[str, bool] = {}
+        """Whether they are hidden, for the incidents confirmed last: what adds to one later does not change it."""
         self._told: dict[str, float] = {}
         self._chance = random.Random()  # noqa: S311  # jitter needs no secrecy
         self._closing = threading.Event()
@@ -275,11 +277,21 @@ class Dispatch:
 
     def is_hidden(self, incident: Incident) -> bool:
         """Whether nothing of an incident may be heard or seen where the station stands."""
-        incident_id, silent = self._confirmed
-        return silent if incident.id == incident_id else choose(self._policies, incident).silent
+        known = self._hidden.get(incident.id)
+        return choose(self._policies, incident).silent if known is None else known
 
-    def follow(self, incident: Incident, source: str = "") -> None:
+    @property
+    def channels(self) -> Mapping[str, Nature]:
+        """Every channel that is turned on."""
+        return self._natures
+
+    def follow(self, incident: Incident, source: str = "", place: Place | None = None) -> None:
         """Make a transition durable and, if it is confirmed, start every channel on it; waits for the disk alone.
+
+        Args:
+            incident: as it is from now on.
+            source: what heard or saw it.
+            place: where it happened, if that is not where the station stands.
 
         Raises:
             JournalError: it is not in the journal; what it asks for is done all the same.
@@ -288,10 +300,12 @@ class Dispatch:
         silent = self.is_hidden(incident)
         planned: tuple[Planned, ...] = ()
         if incident.state is State.CONFIRMED:
-            self._confirmed = (incident.id, silent)
+            self._hidden[incident.id] = silent
+            if len(self._hidden) > HIDDEN_KEPT:
+                del self._hidden[next(iter(self._hidden))]
             planned = plan(policy, incident.id, self._natures)
         try:
-            self._journal.record(incident, planned, source, silent=silent)
+            self._journal.record(incident, planned, source, silent=silent, place=place)
         except JournalError:  # a full disk must not stop an alarm
             self._hand(planned, incident, silent, journaled=False)
             raise

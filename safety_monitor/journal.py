@@ -11,7 +11,7 @@ that a journal of a million incidents is as fast as an empty one.
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -19,20 +19,34 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import ForeignKey, Index, create_engine, event, func, or_, select, text, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    create_engine,
+    event,
+    func,
+    or_,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from safety_monitor.actions.message import Kind
+from safety_monitor.actions.message import Kind, Place
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import MAY_FOLLOW, Evidence, Incident, Sense, State
 
 FILE_NAME = "journal.sqlite"
-VERSION = 3
+VERSION = 4
 """Of the tables; kept in the file as `PRAGMA user_version`."""
 LONGEST_REMARK, LONGEST_NAME = 2000, 100
 """Characters of a note, and of the name of whoever writes it."""
+EXPORTED = 5000
+"""Rows that an export reads at once."""
 STALE = "of an earlier run: too late to be of use"
 
 
@@ -186,6 +200,17 @@ class DeliveryRow(_Table):
     sent_at: Mapped[float | None]
 
 
+class PlaceRow(_Table):
+    """One row for an incident that happened somewhere else than where the station stands."""
+
+    __tablename__ = "places"
+
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), primary_key=True)
+    latitude: Mapped[float]
+    longitude: Mapped[float]
+    accuracy_m: Mapped[float | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """What became of one action for one incident; times are UTC, ISO 8601."""
@@ -245,7 +270,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An incident as the journal holds it."""
+    """An incident as the journal holds it; `place` is where a browser heard it, None for the station's own."""
 
     incident: Incident
     opened_at: str
@@ -255,6 +280,7 @@ class Entry:
     transitions: tuple[Transition, ...]
     deliveries: tuple[Delivery, ...]
     remarks: tuple[Remark, ...] = ()
+    place: Place | None = None
 
     @property
     def mark(self) -> Mark | None:
@@ -355,7 +381,13 @@ class Journal:
         self._engine.dispose()
 
     def record(
-        self, incident: Incident, deliveries: Iterable[Planned] = (), source: str = "", *, silent: bool = False
+        self,
+        incident: Incident,
+        deliveries: Iterable[Planned] = (),
+        source: str = "",
+        *,
+        silent: bool = False,
+        place: Place | None = None,
     ) -> None:
         """Write a transition decided by the station, together with the deliveries that it asks for.
 
@@ -381,6 +413,8 @@ class Journal:
             row.silent = row.silent or silent
             session.flush()
             session.add(_transition_row(incident, row.changed_at, "station"))
+            if place is not None:
+                session.merge(PlaceRow(incident_id=incident.id, **_position(place)))
             self._ask(session, incident.id, deliveries, now, begin_sounds=True)
 
     def trouble(self, text: str, deliveries: Callable[[str], Iterable[Planned]], source: str = "") -> str:
@@ -499,6 +533,11 @@ class Journal:
             raise JournalError(f"no incident {incident_id}")
         return State(state)
 
+    def place_of(self, incident_id: str) -> Place | None:
+        """Where a browser was that heard an incident; None for the station's own."""
+        with self._reading() as session:
+            return _place(session.get(PlaceRow, incident_id))
+
     def show(self, incident_id: str, *, covert: bool = False) -> Entry:
         """One incident with all that belongs to it; the id may be shortened while it is unique.
 
@@ -540,30 +579,43 @@ class Journal:
         Raises:
             JournalError: `after` is none of what this gives.
         """
-        wanted = select(IncidentRow).where(IncidentRow.kind == "alarm")
-        if search.state is not None:
-            wanted = wanted.where(IncidentRow.state == search.state)
-        if search.sense is not None:
-            wanted = wanted.where(IncidentRow.senses.contains(json.dumps(search.sense), autoescape=True))
-        if search.label:
-            wanted = wanted.where(IncidentRow.labels.contains(json.dumps(search.label), autoescape=True))
-        if search.since is not None:
-            wanted = wanted.where(IncidentRow.opened_at >= _iso(_utc_seconds(search.since)))
-        if search.until is not None:
-            wanted = wanted.where(IncidentRow.opened_at < _iso(_utc_seconds(search.until)))
-        if after:
-            opened_at, tilde, incident_id = after.partition("~")
-            if not tilde:
-                raise JournalError(f"'{after}' is not where a page ended")
-            wanted = wanted.where(
-                IncidentRow.opened_at <= opened_at,
-                or_(IncidentRow.opened_at < opened_at, IncidentRow.id > incident_id),
-            )
+        wanted = select(IncidentRow).where(*_wanted(search, after))
         with self._reading() as session:
             order = (IncidentRow.opened_at.desc(), IncidentRow.id)
             rows = session.scalars(wanted.order_by(*order).limit(limit + 1)).all()
             older = f"{rows[limit - 1].opened_at}~{rows[limit - 1].id}" if len(rows) > limit else None
             return [_entry(session, row, covert=False) for row in rows[:limit]], older
+
+    def export(self, search: Search) -> Iterator[dict[str, Any]]:
+        """All incidents that are wanted, newest first, as the columns of a table.
+
+        They are read some thousands at a time, so that a slow reader holds up nobody, and a million take no memory.
+        """
+        rows = select(
+            IncidentRow.id.label("incident"),
+            IncidentRow.opened_at,
+            IncidentRow.changed_at,
+            IncidentRow.state,
+            IncidentRow.senses,
+            IncidentRow.labels,
+            IncidentRow.confidence,
+            IncidentRow.reason,
+            IncidentRow.source,
+            PlaceRow.latitude,
+            PlaceRow.longitude,
+            PlaceRow.accuracy_m,
+        ).outerjoin(PlaceRow, PlaceRow.incident_id == IncidentRow.id)
+        order = (IncidentRow.opened_at.desc(), IncidentRow.id)
+        after = ""
+        while True:
+            with self._reading() as session:
+                some = session.execute(rows.where(*_wanted(search, after)).order_by(*order).limit(EXPORTED)).all()
+            for row in some:
+                senses, labels = json.loads(row.senses), json.loads(row.labels)
+                yield {**row._mapping, "senses": senses, "labels": labels}
+            if len(some) < EXPORTED:
+                return
+            after = f"{some[-1].opened_at}~{some[-1].incident}"
 
     def count_by_state(self) -> dict[State, int]:
         """How many incidents there are in each state."""
@@ -749,6 +801,43 @@ class Journal:
             return session.scalars(
                 select(DeliveryRow.key).where(DeliveryRow.due_at <= now, DeliveryRow.nature != Nature.SOUND)
             ).all()
+
+    def alert(self, incident_id: str, channels: Mapping[str, Nature]) -> Sequence[str]:
+        """Have an incident told on these channels now, because a person says so, whatever its policy says.
+
+        What waits for its step on a channel is made due; where nothing waits, the channel is told once more.
+
+        Returns:
+            The keys of the deliveries.
+
+        Raises:
+            JournalError: no such incident, or it was called off.
+        """
+        with self._writing() as session:
+            now = self.clock()
+            row = session.get(IncidentRow, self._full_id(session, incident_id))
+            assert row is not None  # noqa: S101  # the id was just looked up in the same transaction
+            if row.kind != "alarm" or row.state in (State.PENDING, State.CANCELLED):
+                raise JournalError(f"incident {row.id} is {row.state}; nobody is told of it")
+            keys = []
+            for channel, nature in channels.items():
+                asked = session.scalars(
+                    select(DeliveryRow).where(
+                        DeliveryRow.incident_id == row.id,
+                        DeliveryRow.channel == channel,
+                        DeliveryRow.kind == "alarm",
+                    )
+                ).all()
+                waiting = [each for each in asked if each.waits and each.due_at is not None and each.turn == Turn.FRESH]
+                for each in waiting[:1]:
+                    each.asked_at = each.due_at = now
+                    each.waits = False
+                    keys.append(each.key)
+                if not waiting:
+                    key = delivery_key(row.id, channel, "alarm", len(asked))
+                    self._ask(session, row.id, [Planned(key, channel, nature, "alarm")], now)
+                    keys.append(key)
+        return keys
 
     def drop(self, key: str) -> None:
         """Take a delivery out, so that it is not tried again.
@@ -957,6 +1046,32 @@ def _upgrade(session: Session) -> None:
     session.execute(text("DROP TABLE deliveries_0"))
 
 
+def _wanted(search: Search, after: str) -> list[ColumnElement[bool]]:
+    """What is true of the incidents that a search wants, older than where a page ended.
+
+    Raises:
+        JournalError: `after` is none of what `Journal.search` gives.
+    """
+    wanted: list[ColumnElement[bool]] = [IncidentRow.kind == "alarm"]
+    if search.state is not None:
+        wanted.append(IncidentRow.state == search.state)
+    if search.sense is not None:
+        wanted.append(IncidentRow.senses.contains(json.dumps(search.sense), autoescape=True))
+    if search.label:
+        wanted.append(IncidentRow.labels.contains(json.dumps(search.label), autoescape=True))
+    if search.since is not None:
+        wanted.append(IncidentRow.opened_at >= _iso(_utc_seconds(search.since)))
+    if search.until is not None:
+        wanted.append(IncidentRow.opened_at < _iso(_utc_seconds(search.until)))
+    if after:
+        opened_at, tilde, incident_id = after.partition("~")
+        if not tilde:
+            raise JournalError(f"'{after}' is not where a page ended")
+        wanted.append(IncidentRow.opened_at <= opened_at)
+        wanted.append(or_(IncidentRow.opened_at < opened_at, IncidentRow.id > incident_id))
+    return wanted
+
+
 def is_immediate(planned: Planned) -> bool:
     """Whether a delivery is a sound to be made now."""
     return planned.nature is Nature.SOUND and planned.after_s <= 0
@@ -1048,7 +1163,16 @@ def _entry(session: Session, row: IncidentRow, *, covert: bool) -> Entry:
         remarks=tuple(
             Remark(each.at, each.by, each.text, None if each.mark is None else Mark(each.mark)) for each in remarks
         ),
+        place=_place(session.get(PlaceRow, row.id)),
     )
+
+
+def _place(row: PlaceRow | None) -> Place | None:
+    return Place(row.latitude, row.longitude, row.accuracy_m, "", "browser") if row is not None else None
+
+
+def _position(place: Place) -> dict[str, float | None]:
+    return {"latitude": place.latitude, "longitude": place.longitude, "accuracy_m": place.accuracy_m}
 
 
 def _delivery(row: DeliveryRow) -> Delivery:

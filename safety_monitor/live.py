@@ -26,6 +26,7 @@ NEAR = 0.30
 NEAR_OVER_S = 3.0
 """A near miss is over when nothing came near for so long."""
 NEAR_KEPT = 20
+URGENCY = {State.CONFIRMED: 2, State.ACKNOWLEDGED: 1, State.PENDING: 0}
 QUIET_S = 5.0
 """A live sense that says nothing for so long is not well."""
 
@@ -85,7 +86,7 @@ class Snapshot:
         minute: by label, the highest probability in each half second of the last minute, oldest first; None where
             nothing was judged.
         near_misses: newest first.
-        incident: the open one that may be seen.
+        incident: the open one that may be seen; of several the most urgent, then the one that changed last.
         deaf: whether the microphone is ignored, because the station itself sounds.
     """
 
@@ -137,9 +138,10 @@ class LiveView:
     _buckets: deque[tuple[int, dict[str, float]]] = field(default_factory=lambda: deque(maxlen=BUCKETS))
     _near: dict[str, _Near] = field(default_factory=dict)
     _near_misses: deque[NearMiss] = field(default_factory=lambda: deque(maxlen=NEAR_KEPT))
-    _incident: Incident | None = None
+    _open: dict[str, Incident] = field(default_factory=dict)
+    """The incidents that may be seen and are not over, the one that changed last at the end."""
     _confirmed: bool = False
-    """Whether an incident is open that is more than pending, seen or not."""
+    """Whether one that happened here is open and more than pending, seen or not."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -187,10 +189,20 @@ class LiveView:
                     self._come_near(piece.label, piece.probability, now)
             self._settle_near(now)
 
-    def moved(self, incident: Incident, *, hidden: bool = False) -> None:
-        """An incident has changed its state; one that is hidden is not shown, and is no near miss either."""
+    def moved(self, incident: Incident, *, hidden: bool = False, here: bool = True) -> None:
+        """An incident has changed its state.
+
+        Args:
+            incident: as it is now.
+            hidden: it is not shown, and is no near miss either.
+            here: whether the station's own senses noticed it, rather than a browser somewhere.
+        """
         with self._lock:
-            self._incident = incident if incident.state in OPEN and not hidden else None
+            self._open.pop(incident.id, None)
+            if incident.state in OPEN and not hidden:
+                self._open[incident.id] = incident
+            if not here:
+                return
             self._confirmed = incident.state in (State.CONFIRMED, State.ACKNOWLEDGED)
             if self._confirmed:
                 for near in self._near.values():
@@ -219,7 +231,7 @@ class LiveView:
                 hands=self._picture.hands if self._picture else (),
                 minute=self._minute(now),
                 near_misses=tuple(reversed(self._near_misses)),
-                incident=self._incident,
+                incident=max(reversed(self._open.values()), key=lambda each: URGENCY[each.state], default=None),
                 deaf=deaf,
             )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from audio.capture import SoundDevice, SoundError, list_devices
 from gesture.capture import list_cameras
 from safety_monitor.actions.alarm import Alarm
+from safety_monitor.actions.message import Place
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.actions.speech import Speech
@@ -98,8 +99,9 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     own_sound = OwnSound(settings.microphone.deaf_tail_s)
     recorder = make_recorder(settings)
     hearts = Heartbeats()
+    places = make_places(settings, journal)
     channels = make_channels(settings, own_sound, journal)
-    dispatch = make_dispatch(settings, journal, channels, recorder, hearts)
+    dispatch = make_dispatch(settings, journal, channels, places.place, recorder, hearts)
     senses: dict[Sense, Callable[[], ReadySense]] = {}
     there = {Sense.AUDIO: settings.microphone.source, Sense.GESTURE: settings.camera.source}
     view = LiveView(
@@ -123,6 +125,7 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
         view=view,
         recorder=recorder,
         hearts=hearts,
+        places=places,
     )
     for channel in channels:
         if hasattr(channel, "attend"):
@@ -136,6 +139,7 @@ def make_dispatch(
     settings: Settings,
     journal: Journal,
     channels: list[Channel],
+    place: Callable[[Incident], Place | None],
     recorder: Recorder | None = None,
     hearts: Heartbeats | None = None,
 ) -> Dispatch:
@@ -145,6 +149,7 @@ def make_dispatch(
         settings: of the station.
         journal: where the outbox is.
         channels: that are turned on.
+        place: where an incident happened.
         recorder: whose evidence goes with messages; None: none does.
         hearts: where its workers say that they still work.
 
@@ -177,7 +182,7 @@ def make_dispatch(
             waits=Waits(**settings.outbox.model_dump()),
             limits=lambda channel: limits_of(settings.limits, channel),
             station=settings.station.name,
-            place=make_places(settings).place,
+            place=place,
             evidence=recorder.files if recorder else lambda incident_id: (),
             patience_s=PATIENCE_S,
             hearts=hearts,
@@ -205,7 +210,7 @@ def make_outbox(settings: Settings, journal: Journal) -> Dispatch | None:
         JournalError: what waits cannot be read.
         SettingsError: a channel cannot be made as the settings ask for.
     """
-    place = make_places(settings).place
+    place = make_places(settings, journal).place
     channels = outward_channels(settings, journal)
     waits = Waits(**settings.outbox.model_dump())
     try:

@@ -7,8 +7,11 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from safety_monitor.actions.message import Place
+from safety_monitor.actions.place import Places
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.dispatch import Dispatch
+from safety_monitor.escalation import Nature
 from safety_monitor.fusion import Fusion, FusionRules
 from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, Moment, Sense, State
@@ -89,6 +92,7 @@ class Station:
         view: told of everything that may be shown.
         recorder: keeps sound and pictures of confirmed incidents; None: nobody does.
         hearts: where every thread says that it still works; None: those of this station alone.
+        places: knows where incidents happened; None: nobody does.
     """
 
     def __init__(
@@ -104,9 +108,13 @@ class Station:
         view: LiveView | None = None,
         recorder: Recorder | None = None,
         hearts: Heartbeats | None = None,
+        places: Places | None = None,
     ) -> None:
         self._load = load
         self.hearts = hearts or Heartbeats()
+        self._places = places
+        self.at_end: list[Callable[[], None]] = []
+        """Called when the run is over, while incidents can still be followed."""
         self._recorder = recorder
         self._fusion = Fusion(rules, new_id=lambda: str(uuid.uuid4()))
         self.journal = journal
@@ -176,6 +184,8 @@ class Station:
             for thread in threads:
                 thread.join()
         self._follow(self._fusion.finish())
+        for ending in self.at_end:
+            ending()
         if self._recorder:
             self._recorder.close()
         self._dispatch.close()
@@ -277,30 +287,66 @@ class Station:
         for incident in transitions:
             if self._recorder and incident.state is State.CONFIRMED:
                 self._recorder.begin(incident)  # returns at once; first, so that messages find its picture
-            try:
-                self._dispatch.follow(incident, self._source)
-            except JournalError as error:  # a full disk must not stop an alarm
-                self._trouble(str(error))
-            self._tell(incident)
-            if incident.state is State.CONFIRMED and not self._dispatch.is_hidden(incident):
-                self._summary.confirmed.append(incident)
+            self.follow(incident, self._source)
 
-    def _look_up_decisions(self) -> None:
-        """A person may have acknowledged or cancelled the open incident in another process."""
-        incident = self._fusion.incident
-        now = time.monotonic()
-        if incident is None or incident.state is State.PENDING or now - self._looked_up < TICK_S:
-            return
-        self._looked_up = now
+    def follow(self, incident: Incident, source: str, place: Place | None = None) -> None:
+        """Make a transition durable, then act on it; called from any thread, for what is heard elsewhere, too.
+
+        Args:
+            incident: as it is from now on.
+            source: what heard or saw it.
+            place: where it happened, if that is not where the station stands.
+        """
+        if place is not None and self._places is not None:
+            self._places.report(incident.id, place.latitude, place.longitude, place.accuracy_m)
+        try:
+            self._dispatch.follow(incident, source, place)
+        except JournalError as error:  # a full disk must not stop an alarm
+            self._trouble(str(error))
+        self._tell(incident, here=source == self._source)
+        if incident.state is State.CONFIRMED and not self._dispatch.is_hidden(incident):
+            self._summary.confirmed.append(incident)
+
+    def look_up_decision(self, fusion: Fusion) -> Incident | None:
+        """Follow what a person has decided about the open incident of a fusion, in another thread or process.
+
+        Returns:
+            The incident as decided; None if nobody has decided anything.
+        """
+        incident = fusion.incident
+        if incident is None or incident.state is State.PENDING:
+            return None
         try:
             state = self.journal.state_of(incident.id)
         except JournalError:
-            return
-        if state is not incident.state:
-            decided = self._fusion.follow(incident.id, state)
-            self._dispatch.interrupt()
-            if decided is not None:
-                self._tell(decided)
+            return None
+        if state is incident.state:
+            return None
+        decided = fusion.follow(incident.id, state)
+        self._dispatch.interrupt()
+        if decided is not None:
+            self._tell(decided, here=fusion is self._fusion)
+        return decided
+
+    def place_of(self, incident: Incident) -> Place | None:
+        """Where an incident happened, as far as that is known by now."""
+        return self._places.place(incident) if self._places is not None else None
+
+    def is_hidden(self, incident: Incident) -> bool:
+        """Whether nothing of an incident may be heard or seen where the station stands."""
+        return self._dispatch.is_hidden(incident)
+
+    @property
+    def channels(self) -> Mapping[str, Nature]:
+        """Every channel that is turned on."""
+        return self._dispatch.channels
+
+    def _look_up_decisions(self) -> None:
+        """A person may have acknowledged or cancelled the open incident in another process."""
+        now = time.monotonic()
+        if now - self._looked_up >= TICK_S:
+            self._looked_up = now
+            self.look_up_decision(self._fusion)
 
     def _watch_senses(self) -> None:
         """A sense that stays unwell is told of: whoever relies on the station must know that it is deaf or blind."""
@@ -314,9 +360,9 @@ class Station:
             if now - since >= UNWELL_S:
                 self._dispatch.trouble(sense, unwell[sense])
 
-    def _tell(self, incident: Incident) -> None:
+    def _tell(self, incident: Incident, *, here: bool) -> None:
         """Tell of a transition, as far as it may be seen."""
         hidden = self._dispatch.is_hidden(incident)
-        self.view.moved(incident, hidden=hidden)
+        self.view.moved(incident, hidden=hidden, here=here)
         if not hidden:
             self._on_transition(incident)

@@ -39,9 +39,18 @@ class Places:
         fixed: where the station stands, if the settings say so.
         ip_lookup_url: page that tells as JSON where its visitor is; empty: nobody is asked.
         geocode: makes addresses of positions; None: they have none unless the settings say so.
+        written: what the journal says of an incident's place; it knows those of browsers from before the last start.
     """
 
-    def __init__(self, fixed: Place | None = None, *, ip_lookup_url: str = "", geocode: Geocode | None = None) -> None:
+    def __init__(
+        self,
+        fixed: Place | None = None,
+        *,
+        ip_lookup_url: str = "",
+        geocode: Geocode | None = None,
+        written: Callable[[str], Place | None] = lambda incident_id: None,
+    ) -> None:
+        self._written = written
         self._here = fixed
         self._ip_lookup_url = "" if fixed else ip_lookup_url
         self._geocode = geocode
@@ -56,7 +65,8 @@ class Places:
     def place(self, incident: Incident) -> Place | None:
         """Where it happened, as far as that is known by now."""
         with self._lock:
-            return self._reports.get(incident.id, self._here)
+            reported, here = self._reports.get(incident.id), self._here
+        return reported or self._written(incident.id) or here
 
     def report(self, incident_id: str, latitude: float, longitude: float, accuracy_m: float | None) -> None:
         """A browser has told where the one who looks at an incident is.

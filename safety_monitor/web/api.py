@@ -72,6 +72,14 @@ class DeliveryOut(_Model):
     detail: str
 
 
+class PlaceOut(_Model):
+    """A position on earth: degrees (WGS 84), and the radius in metres within which it is."""
+
+    latitude: float
+    longitude: float
+    accuracy_m: float | None
+
+
 class IncidentOut(_Model):
     """An incident with all that belongs to it; times with a date are UTC."""
 
@@ -86,6 +94,8 @@ class IncidentOut(_Model):
     opened_at: str
     changed_at: str
     source: str
+    place: PlaceOut | None
+    """Where a browser was that heard it; null for what the station's own senses noticed."""
     transitions: list[TransitionOut]
     deliveries: list[DeliveryOut]
 
@@ -142,6 +152,7 @@ def entry_out(entry: Entry) -> IncidentOut:
         opened_at=entry.opened_at,
         changed_at=entry.changed_at,
         source=entry.source,
+        place=PlaceOut.model_validate(entry.place) if entry.place else None,
         transitions=[TransitionOut.model_validate(step) for step in entry.transitions],
         deliveries=[DeliveryOut.model_validate(delivery) for delivery in entry.deliveries],
     )
@@ -204,6 +215,17 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
+def search_of(
+    state: Annotated[State | None, Query(description="Where they stand")] = None,
+    sense: Annotated[Sense | None, Query(description="A sense that gave evidence")] = None,
+    label: Annotated[str, Query(max_length=64, description="What was noticed")] = "",
+    since: Annotated[datetime | None, Query(description="Not before; UTC if it has no zone")] = None,
+    until: Annotated[datetime | None, Query(description="Before; UTC if it has no zone")] = None,
+) -> Search:
+    """Which incidents a request wants."""
+    return Search(state, sense, label, since, until)
+
+
 def make_api(site: Site) -> APIRouter:
     """The routes over a site."""
     api = APIRouter(prefix="/api/v1", responses=REFUSALS)
@@ -227,16 +249,11 @@ def make_api(site: Site) -> APIRouter:
 
     @api.get("/incidents")
     def incidents(
-        state: Annotated[State | None, Query(description="Where they stand")] = None,
-        sense: Annotated[Sense | None, Query(description="A sense that gave evidence")] = None,
-        label: Annotated[str, Query(max_length=64, description="What was noticed")] = "",
-        since: Annotated[datetime | None, Query(description="Not before; UTC if it has no zone")] = None,
-        until: Annotated[datetime | None, Query(description="Before; UTC if it has no zone")] = None,
+        search: Annotated[Search, Depends(search_of)],
         after: Annotated[str, Query(max_length=100, pattern=AFTER, description="`older` of the page before")] = "",
         limit: Annotated[int, Query(ge=1, le=200, description="At most so many")] = 50,
     ) -> IncidentPage:
         """Incidents, newest first."""
-        search = Search(state, sense, label, since, until)
         entries, older = in_journal(lambda: site.journal.search(search, after, limit), 422)
         return IncidentPage(incidents=[entry_out(entry) for entry in entries], older=older)
 

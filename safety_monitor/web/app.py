@@ -12,6 +12,8 @@ from safety_monitor.web import analyse_page, api_page, incidents_page, kiosk_pag
 from safety_monitor.web.api import make_api
 from safety_monitor.web.calls import make_calls, takes_answers
 from safety_monitor.web.guard import Guard
+from safety_monitor.web.incident_api import make_incident_api
+from safety_monitor.web.listen import make_listen
 from safety_monitor.web.site import Site
 
 FORM_BYTES = 4096
@@ -31,6 +33,8 @@ def make_app(site: Site, *, pages: bool = True) -> ASGIApp:
         redoc_url=None,
     )
     app.include_router(make_api(site))
+    app.include_router(make_incident_api(site))
+    app.include_router(make_listen(site))
     app.include_router(login_page.router)
     signed: tuple[str, ...] = ()
     if takes_answers(site.settings) and site.settings.twilio is not None:

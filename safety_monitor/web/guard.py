@@ -105,19 +105,13 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self._limit(scope):
             return _problem(413, TOO_LARGE, {"Connection": "close"})
-        visitor = None if signed else self._visitor(headers)
+        visitor = None if signed else who_asks(self._access, headers)
         scope["state"] = {**scope.get("state", {}), **self._shared, "visitor": visitor}
         if signed or visitor is not None or scope["path"] in PUBLIC:
             return None
         if scope["type"] == "http" and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
             return RedirectResponse(f"/login?then={quote(scope['path'])}", 303)
         return _problem(401, "sign in, or send an API token", {"WWW-Authenticate": "Bearer"})
-
-    def _visitor(self, headers: Headers) -> Visitor | None:
-        kind, _, token = headers.get("authorization", "").partition(" ")
-        if kind.lower() == "bearer":
-            return self._access.of_token(token.strip())
-        return self._access.of_session(session_key(headers))
 
     def _limit(self, scope: Scope) -> int:
         return self._upload if UPLOADS.fullmatch(scope["path"]) else SMALL
@@ -138,6 +132,14 @@ class Guard:
             return message
 
         return counted
+
+
+def who_asks(access: Access, headers: Headers) -> Visitor | None:
+    """Whoever a request is from, by its token or its session; None if it has neither."""
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        return access.of_token(token.strip())
+    return access.of_session(session_key(headers))
 
 
 def session_key(headers: Headers) -> str:

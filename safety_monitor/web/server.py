@@ -85,12 +85,16 @@ class WebServer:
     def _make_server(self, station: Station) -> _Server:
         import uvicorn
 
+        from safety_monitor.channels import evidence_store
         from safety_monitor.decision import decisions_of
+        from safety_monitor.listeners import Listeners, ears_of
         from safety_monitor.web.app import make_app
         from safety_monitor.web.picture import Pictures
         from safety_monitor.web.site import Site
 
         web = self._settings.web
+        listeners = Listeners(station, ears_of(self._settings))
+        station.at_end.append(listeners.close)
         site = Site(
             self._settings,
             station,
@@ -100,6 +104,8 @@ class WebServer:
             Access(web),
             self._analyses,
             Pictures(station.view),
+            listeners,
+            evidence_store(self._settings),
         )
         return uvicorn.Server(
             uvicorn.Config(

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.config import Settings
 from safety_monitor.decision import Decisions
 from safety_monitor.journal import Journal, JournalError
+from safety_monitor.listeners import Listeners
 from safety_monitor.live import LiveView
 from safety_monitor.station import Station
 from safety_monitor.web.access import Access
@@ -27,6 +29,8 @@ class Site:
         access: who may do what.
         analyses: judges uploads.
         pictures: of the camera.
+        listeners: microphones elsewhere that are judged, too.
+        evidence: files of incidents.
         openapi: the document that describes the API.
     """
 
@@ -38,6 +42,8 @@ class Site:
     access: Access
     analyses: Analyses
     pictures: Pictures
+    listeners: Listeners
+    evidence: EvidenceStore
     openapi: Callable[[], dict[str, Any]] = field(default=dict)
 
     def troubles(self) -> list[str]:

@@ -54,6 +54,9 @@ NO_NEAR_MISSES = "Nothing has come near an alarm."
 HEALTH = "Health"
 WELL, ILL = "works", "trouble"
 
+SMS, EMAIL = "SMS", "E-mail"
+CHANNEL_KIND = {"sms": SMS, "whatsapp": "WhatsApp", "call": "Call", "webhook": "Webhook"}
+
 WHEN, WHAT, WHERE, CONFIDENCE, REASON = "When (UTC)", "What", "Source", "Confidence", "Why"
 STATE_COLUMN, SENSES_COLUMN = "State", "Senses"
 ANY = "any"

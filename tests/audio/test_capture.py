@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from audio import capture
-from audio.capture import SAMPLE_RATE, Block, Samples, SoundError, list_devices, open_sound, read_clip
+from audio.capture import SAMPLE_RATE, Block, Samples, SoundError, list_devices, open_pushed, open_sound, read_clip
 from tests.recordings import SOUND_CODECS, plain, tone, write_media
 from tests.rtsp_server import PACKET, rtsp_server
 from tests.sound_server import SoundServer, sound_server
@@ -486,3 +486,15 @@ def test_without_any_device_the_message_says_what_to_do(monkeypatch: pytest.Monk
         pytest.skip("this machine has a sound device")
     with pytest.raises(SoundError, match="connect a microphone"):
         open_sound("default")
+
+
+def test_pushed_sound_comes_at_the_station_s_rate_and_no_faster_than_time() -> None:
+    source, push = open_pushed("phone", 48_000)
+    half_a_second = np.full(24_000, 0.5, np.float32)
+    for _ in range(20):
+        push(half_a_second)
+    threading.Timer(0.3, source.close).start()
+    heard = np.concatenate([block.samples for block in source])
+    assert len(heard) == pytest.approx(8_000, abs=800)
+    assert np.median(heard) == pytest.approx(0.5, abs=0.01)
+    assert source.dropped == 19

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from safety_monitor.channels import evidence_store
 from safety_monitor.config import Settings, Web
 from safety_monitor.decision import Decisions, hash_of
 from safety_monitor.dispatch import Dispatch
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Sense
 from safety_monitor.journal import Journal
+from safety_monitor.listeners import Listeners, ears_of
 from safety_monitor.station import ReadySense, Station
 from safety_monitor.web.access import Access
 from safety_monitor.web.analysis_process import Analyses
@@ -35,7 +37,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 def make_site(journal: Journal, tmp_path: Path) -> Iterator[MakeSite]:
     """Makes a site with these web settings, and with a PIN if one is wanted."""
     silent = Dispatch(journal, [])
-    closing: list[Analyses] = []
+    closing: list[Analyses | Listeners] = []
 
     def make(web: Web | None = None, *, pin: bool = False, dispatch: Dispatch = silent) -> Site:
         settings = Settings(home=tmp_path, web=web or Web())
@@ -51,13 +53,24 @@ def make_site(journal: Journal, tmp_path: Path) -> Iterator[MakeSite]:
         decisions = Decisions(journal, pin_hash=hash_of(PIN) if pin else "")
         analyses = Analyses(settings, settings.web.analysis_limit_s)
         closing.append(analyses)
+        listeners = Listeners(station, ears_of(settings))
+        closing.append(listeners)
         return Site(
-            settings, station, station.view, journal, decisions, Access(settings.web), analyses, Pictures(station.view)
+            settings,
+            station,
+            station.view,
+            journal,
+            decisions,
+            Access(settings.web),
+            analyses,
+            Pictures(station.view),
+            listeners,
+            evidence_store(settings),
         )
 
     yield make
-    for analyses in closing:
-        analyses.close()
+    for each in closing:
+        each.close()
     silent.close()
 
 

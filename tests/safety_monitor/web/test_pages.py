@@ -4,6 +4,7 @@ import socket
 import wave
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +98,8 @@ def served(everything: Served) -> Iterator[Served]:
     """The same, as it was at first but for its journal."""
     yield everything
     everything.station.arm(True)
-    everything.view.moved(incident_of(0, State.CLOSED))
+    while (incident := everything.view.snapshot().incident) is not None:
+        everything.view.moved(replace(incident, state=State.CLOSED))
     everything.view.opened(Sense.AUDIO, "microphone", False)
     everything.view.opened(Sense.GESTURE, "camera", False)
 

@@ -1,0 +1,178 @@
+"""The part of the REST API that is about single incidents and their evidence, and about taking the table along."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Response
+from fastapi.responses import FileResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from safety_monitor.journal import Search
+from safety_monitor.web.alerts import channels_of
+from safety_monitor.web.api import REFUSALS, Id, IncidentOut, Problem, entry_out, in_journal, needs, search_of
+from safety_monitor.web.site import Site
+
+TYPES = {".jpg": "image/jpeg", ".flac": "audio/flac", ".mp4": "video/mp4", ".json": "application/json"}
+ANY_TYPE = "application/octet-stream"
+AT_ONCE = 500
+"""Rows of an export that are sent together."""
+
+FileName = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z_.-]{0,99}$")]
+
+
+class EvidenceFile(BaseModel):
+    """A file that belongs to an incident."""
+
+    name: str
+    type: str
+    bytes: int
+
+
+class Retry(BaseModel):
+    """Which delivery is to be tried again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: Annotated[str, Field(min_length=1, max_length=200)]
+    """Its `key`."""
+
+
+class Alert(BaseModel):
+    """Who is to be told of an incident now."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    channel: Annotated[str, Field(min_length=1, max_length=100)]
+    """A channel such as "sms:anna" or "messages:mail", or a group of them such as "sms"."""
+
+
+def make_incident_api(site: Site) -> APIRouter:
+    """The routes over a site."""
+    api = APIRouter(prefix="/api/v1", responses=REFUSALS)
+    missing: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "No such incident or file"}}
+    refused: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "Its state does not allow it"}}
+    broken: dict[int | str, dict[str, Any]] = {503: {"model": Problem, "description": "The journal cannot be read"}}
+
+    @api.get(
+        "/incidents.csv",
+        response_class=Response,
+        responses=broken | {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+    )
+    def as_csv(search: Annotated[Search, Depends(search_of)]) -> StreamingResponse:
+        """All incidents that are wanted, as a table for a spreadsheet; times are UTC."""
+        return _attached(csv_lines(_rows(site, search)), "text/csv; charset=utf-8", "incidents.csv")
+
+    @api.get(
+        "/incidents.json",
+        response_class=Response,
+        responses=broken | {200: {"content": {"application/json": {"schema": {"type": "array"}}}}},
+    )
+    def as_json(search: Annotated[Search, Depends(search_of)]) -> StreamingResponse:
+        """All incidents that are wanted, as a list; times are UTC."""
+        return _attached(json_lines(_rows(site, search)), "application/json", "incidents.json")
+
+    @api.get("/incidents/{incident}/evidence", responses=missing)
+    def files(incident: Id) -> list[EvidenceFile]:
+        """The files that belong to an incident."""
+        full = in_journal(lambda: site.journal.show(incident), 404).incident.id
+        return [
+            EvidenceFile(name=path.name, type=TYPES.get(path.suffix, ANY_TYPE), bytes=path.stat().st_size)
+            for path in site.evidence.files(full)
+        ]
+
+    @api.get(
+        "/incidents/{incident}/evidence/{name}",
+        response_class=FileResponse,
+        responses=missing | {200: {"content": {kind: {} for kind in (*TYPES.values(), ANY_TYPE)}}},
+    )
+    def file(incident: Id, name: FileName) -> FileResponse:
+        """A file that belongs to an incident; parts of it where the request asks for a range."""
+        full = in_journal(lambda: site.journal.show(incident), 404).incident.id
+        path = next((path for path in site.evidence.files(full) if path.name == name), None)
+        if path is None:
+            raise HTTPException(404, f"incident {full} has no file '{name}'")
+        return FileResponse(path, media_type=TYPES.get(path.suffix, ANY_TYPE))
+
+    @api.post("/incidents/{incident}/retry", responses=missing | refused, dependencies=[needs("operator")])
+    def retry(incident: Id, wanted: Retry) -> IncidentOut:
+        """Try a delivery that failed or waits once more, now."""
+        entry = in_journal(lambda: site.journal.show(incident), 404)
+        if wanted.key not in {each.key for each in entry.deliveries}:
+            raise HTTPException(404, f"incident {entry.incident.id} has no delivery '{wanted.key}'")
+        in_journal(lambda: site.journal.retry(wanted.key), 409)
+        return entry_out(in_journal(lambda: site.journal.show(entry.incident.id), 404))
+
+    @api.post("/incidents/{incident}/alert", responses=missing | refused, dependencies=[needs("operator")])
+    def alert(incident: Id, wanted: Alert) -> IncidentOut:
+        """Tell people of an incident now, whatever its policy says."""
+        full = in_journal(lambda: site.journal.show(incident), 404).incident.id
+        channels = channels_of(site.station.channels, wanted.channel)
+        if not channels:
+            raise HTTPException(409, f"no channel '{wanted.channel}' that sends messages is turned on")
+        in_journal(lambda: site.journal.alert(full, channels), 409)
+        return entry_out(in_journal(lambda: site.journal.show(full), 404))
+
+    return api
+
+
+def _rows(site: Site, search: Search) -> Iterator[Mapping[str, Any]]:
+    """The incidents, the first of them read already, so that a journal that cannot be read is told as such."""
+    rows = site.journal.export(search)
+    first = in_journal(lambda: next(rows, None), 503)
+    return chain([first], rows) if first is not None else iter(())
+
+
+def _attached(pieces: Iterable[str], kind: str, name: str) -> StreamingResponse:
+    return StreamingResponse(pieces, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+COLUMNS = (
+    "incident",
+    "opened_at",
+    "changed_at",
+    "state",
+    "senses",
+    "labels",
+    "confidence",
+    "reason",
+    "source",
+    "latitude",
+    "longitude",
+    "accuracy_m",
+)
+
+
+def csv_lines(rows: Iterator[Mapping[str, Any]]) -> Iterator[str]:
+    """Rows as CSV, some hundreds of lines at a time, with a head line."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    while True:
+        some = list(islice(rows, AT_ONCE))
+        for row in some:
+            writer.writerow([harmless(row[name]) for name in COLUMNS])
+        yield text.getvalue()
+        if len(some) < AT_ONCE:
+            return
+        text.seek(0)
+        text.truncate()
+
+
+def harmless(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula."""
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def json_lines(rows: Iterator[Mapping[str, Any]]) -> Iterator[str]:
+    """Rows as a JSON list, some hundreds at a time."""
+    before = "[\n"
+    while some := list(islice(rows, AT_ONCE)):
+        yield before + ",\n".join(json.dumps(dict(row)) for row in some)
+        before = ",\n"
+    yield "[]\n" if before == "[\n" else "\n]\n"

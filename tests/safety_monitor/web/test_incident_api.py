@@ -1,0 +1,92 @@
+"""Evidence, deliveries and export over a real journal."""
+
+import csv
+import io
+
+import pytest
+from starlette.testclient import TestClient
+
+from safety_monitor.actions.message import Place
+from safety_monitor.config import Web, WebToken, WebUser
+from safety_monitor.escalation import Nature, Planned, delivery_key
+from safety_monitor.incident import Sense, State
+from safety_monitor.journal import DeliveryState, Journal, JournalError, Result
+from safety_monitor.web.access import hash_password, new_token
+from safety_monitor.web.site import Site
+from tests.web_site import MakeSite, client_of, incident_of
+
+ID = f"{1:032x}"
+PATH = f"/api/v1/incidents/{ID}"
+TOKEN, TOKEN_HASH = new_token()
+
+
+def test_evidence_is_listed_and_given_in_ranges(client: TestClient, site: Site) -> None:
+    site.journal.record(incident_of(1))
+    site.evidence.save(ID, "sound.flac", bytes(range(100)))
+    (described,) = client.get(f"{PATH}/evidence").json()
+    assert described == {"name": "sound.flac", "type": "audio/flac", "bytes": 100}
+    part = client.get(f"{PATH}/evidence/sound.flac", headers={"Range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, bytes(range(10, 20)))
+    assert part.headers["content-type"] == "audio/flac"
+    assert client.get(f"{PATH[:-30]}/evidence/sound.flac").content == bytes(range(100))
+
+
+@pytest.mark.parametrize("name", ["nothing.flac", "%2e%2e", "%2e%2e%2f%2e%2e%2fjournal.sqlite", ".protected", "a%00"])
+def test_no_other_file_can_be_had(client: TestClient, site: Site, name: str) -> None:
+    site.journal.record(incident_of(1))
+    site.evidence.save(ID, "sound.flac", b"x")
+    site.evidence.protect(ID)
+    assert client.get(f"{PATH}/evidence/{name}").status_code in (404, 422)
+
+
+def test_a_delivery_that_failed_is_tried_again(client: TestClient, journal: Journal) -> None:
+    key = delivery_key(ID, "sms:anna", "alarm")
+    journal.record(incident_of(1), [Planned(key, "sms:anna", Nature.MESSAGE, "alarm")])
+    journal.finish([Result(key, 1, DeliveryState.FAILED, "no credit")])
+    assert client.post(f"{PATH}/retry", json={"key": "nothing"}).status_code == 404
+    (delivery,) = client.post(f"{PATH}/retry", json={"key": key}).json()["deliveries"]
+    assert (delivery["state"], delivery["detail"]) == ("pending", "no credit")
+    journal.finish([Result(key, 2, DeliveryState.DELIVERED, "arrived")])
+    assert client.post(f"{PATH}/retry", json={"key": key}).status_code == 409
+
+
+def test_people_are_told_now_because_somebody_says_so(client: TestClient, journal: Journal) -> None:
+    assert client.post(f"{PATH}/alert", json={"channel": "sms"}).status_code == 404
+    later = Planned(delivery_key(ID, "sms:anna", "alarm"), "sms:anna", Nature.MESSAGE, "alarm", after_s=600.0)
+    journal.record(incident_of(1), [later])
+    assert client.post(f"{PATH}/alert", json={"channel": "pigeon"}).status_code == 409
+    both = {"sms:anna": Nature.MESSAGE, "sms:otto": Nature.MESSAGE}
+    keys = journal.alert(ID, both)
+    assert keys == [f"{ID}:sms:anna:alarm", f"{ID}:sms:otto:alarm"]  # what waited comes now, and not twice
+    assert [job.key for name in both for job in journal.due(name)] == keys
+    assert journal.alert(ID, {"sms:otto": Nature.MESSAGE}) == [f"{ID}:sms:otto:alarm:1"]
+    journal.decide(ID, State.CANCELLED, "by a person")
+    with pytest.raises(JournalError, match="is cancelled"):
+        journal.alert(ID, both)
+
+
+def test_a_viewer_can_neither_retry_nor_alert(make_site: MakeSite, journal: Journal) -> None:
+    users = (WebUser(name="vera", role="viewer", password_hash=hash_password("correct horse")),)
+    tokens = (WebToken(name="reader", role="viewer", token_hash=TOKEN_HASH),)
+    client = client_of(make_site(Web(users=users, tokens=tokens)), Authorization=f"Bearer {TOKEN}")
+    journal.record(incident_of(1))
+    assert client.get(f"{PATH}/evidence").status_code == 200
+    assert client.post(f"{PATH}/retry", json={"key": "x"}).status_code == 403
+    assert client.post(f"{PATH}/alert", json={"channel": "sms"}).status_code == 403
+
+
+def test_the_table_is_taken_along(client: TestClient, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("safety_monitor.journal.EXPORTED", 3)
+    monkeypatch.setattr("safety_monitor.web.incident_api.AT_ONCE", 2)
+    for number in range(1, 8):
+        place = Place(52.5, 13.4, None, "", "browser") if number == 1 else None
+        journal.record(incident_of(number, sense=Sense.GESTURE if number % 2 else Sense.AUDIO), place=place)
+    answer = client.get("/api/v1/incidents.csv")
+    assert answer.headers["content-disposition"] == 'attachment; filename="incidents.csv"'
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert sorted(row["incident"] for row in rows) == [f"{number:032x}" for number in range(1, 8)]
+    (there,) = [row for row in rows if row["latitude"]]
+    assert (there["incident"], there["labels"], there["longitude"]) == (ID, "signal_for_help", "13.4")
+    hands = client.get("/api/v1/incidents.json", params={"sense": "gesture"}).json()
+    assert [each["labels"] for each in hands] == [["signal_for_help"]] * 4
+    assert client.get("/api/v1/incidents.json", params={"state": "closed"}).json() == []
