@@ -332,11 +332,6 @@ class Dispatch:
             log.error("a trouble is not in the journal: %s", error)
         self.wake()
 
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """Names of the channels that are turned on."""
-        return tuple(self._outlets)
-
     def try_out(self, name: str) -> "Future[Outcome | None]":
         """Send a marked test through a channel, in its own turn; whatever is due goes first.
 
