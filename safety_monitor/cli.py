@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from safety_monitor.cli_gestures import app as gesture_commands
+from safety_monitor.cli_hearing import add_hearing_commands
 from safety_monitor.cli_outbox import add_outbox_commands
 from safety_monitor.cli_service import add_service_commands
 from safety_monitor.config import Settings, SettingsError, load_settings
@@ -376,6 +377,7 @@ def print_table(section: str, values: dict[str, str]) -> None:
         print(f"{key} = {json.dumps(value)}")
 
 
+add_hearing_commands(app)
 add_outbox_commands(app)
 add_service_commands(app)
 

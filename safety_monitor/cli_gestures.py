@@ -15,7 +15,7 @@ TROUBLE, WRONG_INPUT = 1, 2
 app = typer.Typer(help="Collect gestures, train them, measure them.", no_args_is_help=True)
 labels_app = typer.Typer(help="Labels of what you have collected.", no_args_is_help=False)
 data_app = typer.Typer(help="The rows you have collected.", no_args_is_help=True)
-train_app = typer.Typer(help="Train models from the base data and what you have collected.", no_args_is_help=True)
+train_app = typer.Typer(help="Train models anew.", no_args_is_help=True)
 app.add_typer(labels_app, name="labels")
 app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
