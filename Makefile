@@ -42,7 +42,7 @@ LOCK := $(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no
 
 lock: .venv/test ## the locked sets, made anew from pyproject.toml
 	$(LOCK) --upgrade --output-file requirements.txt pyproject.toml
-	$(LOCK) --extra train --extra test --extra mongodb --extra firebase --extra geocoding \
+	$(LOCK) --extra train --extra dask --extra test --extra mongodb --extra firebase --extra geocoding \
 		--constraint requirements.txt --output-file requirements-test.txt pyproject.toml
 
 models: .venv/test ## train what ships anew from $(DATA); about two hours on two cores

@@ -29,7 +29,20 @@ ALONE = {
 }
 """Third-party package -> the only place that may import it."""
 
-TRAINING_ONLY = {"tensorflow", "keras", "librosa", "sklearn", "scipy", "numba", "matplotlib", "skops", "joblib"}
+TRAINING_ONLY = {
+    "tensorflow",
+    "keras",
+    "librosa",
+    "sklearn",
+    "imblearn",
+    "scipy",
+    "numba",
+    "matplotlib",
+    "skops",
+    "joblib",
+    "dask",
+    "distributed",
+}
 
 
 def imports(path: Path, *, top_level_only: bool = False) -> Iterator[str]:
