@@ -21,6 +21,7 @@ from safety_monitor.senses import (
     load_gesture_detector,
     load_picture_reader,
     load_scream_classifier,
+    pace_of,
     see,
     sound_moment,
 )
@@ -110,7 +111,7 @@ class Analyst:
     def _watch(self, file: Path) -> Iterator[tuple[float, list[HandReading]]]:
         detector = load_gesture_detector(self._settings)  # a fresh one: hands of another recording are other hands
         try:
-            yield from see(open_camera(str(file), fast=True), detector)
+            yield from see(open_camera(str(file), fast=True), detector, pace_of(self._settings))
         finally:
             detector.close()
 

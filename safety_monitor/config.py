@@ -27,6 +27,7 @@ from pydantic import (
     model_validator,
 )
 
+from gesture.pace import SLOWEST_FPS
 from safety_monitor.fusion import FusionRules
 
 FILE_NAME = "station.toml"
@@ -112,6 +113,12 @@ class Seeing(Section):
     """Name of the model for static signs, or the path of its folder."""
     motions: str = "motions"
     """Name of the model for movements, or the path of its folder."""
+    help_sign_repeats: Annotated[int, Field(ge=1, le=3)] = 1
+    """How often the Signal for Help must be made within 12 s; 2 for places with much hand movement."""
+    idle_after_s: Seconds | None = None
+    """The scene is idle when no hand was seen for so long; unset: never. Spares the processor."""
+    idle_fps: Annotated[float, Field(ge=SLOWEST_FPS, le=240.0)] = SLOWEST_FPS
+    """Looks a second at an idle scene; at 8 a hand is noticed within 0.3 s."""
 
 
 class EmergencyGesture(Section):

@@ -10,6 +10,8 @@ from audio.capture import SAMPLE_RATE, Block, SoundError, open_sound
 from audio.detector import ScreamDetector, ScreamModel, SoundReading, load_scream_model
 from gesture.capture import CameraError, Frame, FrameSource, open_camera
 from gesture.detector import GestureDetector, HandReading, PictureReader
+from gesture.pace import Pace
+from gesture.signal_for_help import Limits
 from models.card import ModelError
 from models.registry import open_card
 from safety_monitor.config import Settings
@@ -54,9 +56,17 @@ def load_gesture_detector(settings: Settings) -> GestureDetector:
         complaints = unknown_labels(settings.emergency.gestures, signs, movements)
         if complaints:
             raise SenseError(complaints[0])
-        return GestureDetector(seeing.hand_model, seeing.hands, signs=seeing.signs, motions=seeing.motions, home=home)
+        limits = Limits(repeats=seeing.help_sign_repeats)
+        return GestureDetector(
+            seeing.hand_model, seeing.hands, signs=seeing.signs, motions=seeing.motions, home=home, limits=limits
+        )
     except ModelError as error:
         raise SenseError(str(error)) from None
+
+
+def pace_of(settings: Settings) -> Pace:
+    """How many frames of a source that is opened now are looked at."""
+    return Pace(settings.seeing.idle_after_s, settings.seeing.idle_fps)
 
 
 def load_picture_reader(settings: Settings) -> PictureReader:
@@ -110,7 +120,10 @@ def load_seeing(
             raise SenseError(str(error)) from None
         gestures = EmergencyGestures(settings.emergency.gestures)
         return RunningSense(
-            source.name, source.live, _seen(see(_kept(source, keep), detector, view.saw), gestures), source.close
+            source.name,
+            source.live,
+            _seen(see(_kept(source, keep), detector, pace_of(settings), view.saw), gestures),
+            source.close,
         )
 
     return ReadySense(Sense.GESTURE, open_source, detector.close)
@@ -133,11 +146,18 @@ def hear(blocks: Iterable[Block], detector: ScreamDetector) -> Iterator[SoundRea
 def see(
     frames: Iterable[Frame],
     detector: GestureDetector,
+    pace: Pace,
     saw: Callable[[Frame, list[HandReading]], None] = lambda frame, readings: None,
 ) -> Iterator[tuple[float, list[HandReading]]]:
-    """The time of each frame of a source, and the readings of the hands in it; `saw` is told of both."""
+    """The time of each frame of a source, and the readings of the hands in it; `saw` is told of both.
+
+    A frame that the pace passes over counts as one without hands.
+    """
     for frame in frames:
-        readings = detector.see(frame)
+        readings: list[HandReading] = []
+        if pace.due(frame.at_s):
+            readings = detector.see(frame)
+            pace.looked(frame.at_s, len(readings))
         saw(frame, readings)
         yield frame.at_s, readings
 

@@ -1,0 +1,34 @@
+"""Settings of seeing, through the whole path from a recording to an incident."""
+
+from pathlib import Path
+
+import pytest
+
+from models.hand_landmarker import default_path, is_complete
+from safety_monitor.analysis import Analyst
+from safety_monitor.config import Settings
+from safety_monitor.demo.scene import FPS, picture_at
+from tests.recordings import write_media
+
+FIRST_S, LAST_S = 39.2, 43.8
+"""Part of the demo scene in which the Signal for Help is made once."""
+STEP = 1.5 / FPS
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sign made twice in a row, at 10 frames a second."""
+    once = [picture_at(round((FIRST_S + i * STEP) * FPS)) for i in range(int((LAST_S - FIRST_S) / STEP))]
+    return write_media(tmp_path_factory.mktemp("clips") / "twice.mp4", images=once * 2)
+
+
+@pytest.mark.skipif(not is_complete(default_path()), reason="the hand model file is not set up")
+def test_where_the_sign_must_be_made_twice_it_counts_only_then(twice: Path, tmp_path: Path) -> None:
+    confirmed = {}
+    for repeats in (1, 2):
+        settings = Settings.model_validate({"home": tmp_path, "seeing": {"help_sign_repeats": repeats}})
+        with Analyst(settings) as analyst:
+            steps = analyst.analyze(twice)["incidents"]
+        (confirmed[repeats],) = [step["at_s"] for step in steps if step["state"] == "confirmed"]
+    assert confirmed[1] < LAST_S - FIRST_S
+    assert LAST_S - FIRST_S + 2 < confirmed[2] < 2 * (LAST_S - FIRST_S)
