@@ -68,7 +68,16 @@ CHANNEL_WORDS = frozenset(
 
 
 class SettingsError(Exception):
-    """Settings that cannot be used; the text is one line that names the key and where it stands."""
+    """Settings that cannot be used; the text is one line that names the key and where it stands.
+
+    Args:
+        text: that line.
+        key: the path of the key, where it is known.
+    """
+
+    def __init__(self, text: str, key: tuple[str | int, ...] = ()) -> None:
+        super().__init__(text)
+        self.key = key
 
 
 class Section(BaseModel):
@@ -620,23 +629,56 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
     """Read and check all settings.
 
     Args:
-        path: the settings file; None: `station.toml` in the current folder, else in the station's home, else none.
+        path: the settings file; None: see `find_file`.
         environ: the environment; None: that of the process.
 
     Raises:
         SettingsError: the file is missing (when named) or malformed, or a key or value in any place is not one of ours.
     """
-    environ = os.environ if environ is None else environ
-    dotenv = {key: value for key, value in dotenv_values(".env").items() if value is not None}
-    layers = [(".env", _from_environment(dotenv)), ("environment", _from_environment(environ))]
+    path = path or find_file(environ)
+    return checked(_from_file(path) if path else {}, path, environ)
+
+
+def find_file(environ: Mapping[str, str] | None = None) -> Path | None:
+    """`station.toml` in the current folder, else in the station's home, else none.
+
+    Raises:
+        SettingsError: what the environment sets is malformed.
+    """
+    return next((place for place in (Path(FILE_NAME), home_file(environ)) if place.is_file()), None)
+
+
+def home_file(environ: Mapping[str, str] | None = None) -> Path:
+    """Where `station.toml` is in the station's home, whether it is there or not."""
+    return Path(set_outside(environ).get("home") or Settings().home) / FILE_NAME
+
+
+def set_outside(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What `.env` and the environment set, nested like the file; secrets among it.
+
+    Raises:
+        SettingsError: it is malformed.
+    """
     values: dict[str, Any] = {}
-    for _, layer in layers:
+    for _, layer in _layers(environ):
         values = _merged(values, layer)
-    if path is None:
-        home = Path(values.get("home") or Settings().home)
-        path = next((place for place in (Path(FILE_NAME), home / FILE_NAME) if place.is_file()), None)
+    return values
+
+
+def checked(in_file: dict[str, Any], path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings that a file's values make together with `.env` and the environment.
+
+    Args:
+        in_file: the file's values.
+        path: of the file, for people; None: there is none.
+        environ: the environment; None: that of the process.
+
+    Raises:
+        SettingsError: a key or value in any place is not one of ours, or a secret stands in the file.
+    """
+    layers = _layers(environ)
+    values = set_outside(environ)
     if path is not None:
-        in_file = _from_file(path)
         _refuse_secrets(Settings, in_file, (), path)
         layers.insert(0, (str(path), in_file))
         values = _merged(in_file, values)
@@ -644,9 +686,15 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(_one_line(error, places)) from None
+        raise SettingsError(_one_line(error, places), error.errors(include_input=False)[0]["loc"]) from None
     settings._places.update(places)
     return settings
+
+
+def _layers(environ: Mapping[str, str] | None) -> list[tuple[str, dict[str, Any]]]:
+    dotenv = {key: value for key, value in dotenv_values(".env").items() if value is not None}
+    given = os.environ if environ is None else environ
+    return [(".env", _from_environment(dotenv)), ("environment", _from_environment(given))]
 
 
 def _from_file(path: Path) -> dict[str, Any]:

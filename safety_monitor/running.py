@@ -1,7 +1,7 @@
 """Builds a station from its settings: which sources, which senses, which channels."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import time
 from pathlib import Path
 
@@ -22,8 +22,8 @@ from safety_monitor.incident import Incident, Sense
 from safety_monitor.journal import Journal, JournalError
 from safety_monitor.limits import Limits
 from safety_monitor.live import LiveView
-from safety_monitor.senses import DEMO, OFF, load_hearing, load_seeing
-from safety_monitor.station import ReadySense, Station
+from safety_monitor.senses import DEMO, OFF, check_models, load_hearing, load_seeing
+from safety_monitor.station import ReadySense, SenseError, Station
 
 log = logging.getLogger(__name__)
 
@@ -156,29 +156,14 @@ def make_dispatch(
     Raises:
         SettingsError: a policy names what is not there, or the outbox is in use; the channels are closed.
     """
-    policies = [
-        Policy(
-            name=policy.name,
-            triggers=policy.triggers,
-            steps=tuple(Step(step.after_s, step.actions) for step in policy.steps),
-            silent=policy.silent,
-            fallback=policy.fallback,
-        )
-        for policy in settings.policies
-    ]
-    labels = [gesture.label for gesture in settings.emergency.gestures]
-    natures = {channel.name: nature_of(channel) for channel in channels}
-    wrong = mistakes(policies, natures, labels)
-    for quiet in settings.limits.quiet_channels:
-        if quiet != ALL and not resolve([quiet], natures):
-            wrong.append(f"limits.quiet_channels: no channel '{quiet}' is turned on")
+    wrong = mistakes_of(settings, channels)
     try:
         if wrong:
             raise settings.named(wrong[0])
         return Dispatch(
             journal,
             channels,
-            policies=policies,
+            policies=policies_of(settings),
             waits=Waits(**settings.outbox.model_dump()),
             limits=lambda channel: limits_of(settings.limits, channel),
             station=settings.station.name,
@@ -193,6 +178,51 @@ def make_dispatch(
         raise SettingsError(
             f"{error}; stop it, or set another home" if isinstance(error, OutboxBusyError) else str(error)
         ) from None
+
+
+def policies_of(settings: Settings) -> list[Policy]:
+    """The policies as they are followed."""
+    return [
+        Policy(
+            name=policy.name,
+            triggers=policy.triggers,
+            steps=tuple(Step(step.after_s, step.actions) for step in policy.steps),
+            silent=policy.silent,
+            fallback=policy.fallback,
+        )
+        for policy in settings.policies
+    ]
+
+
+def mistakes_of(settings: Settings, channels: Sequence[Channel]) -> list[str]:
+    """What the settings ask of channels that are not there, a line each."""
+    labels = [gesture.label for gesture in settings.emergency.gestures]
+    natures = {channel.name: nature_of(channel) for channel in channels}
+    wrong = mistakes(policies_of(settings), natures, labels)
+    for quiet in settings.limits.quiet_channels:
+        if quiet != ALL and not resolve([quiet], natures):
+            wrong.append(f"limits.quiet_channels: no channel '{quiet}' is turned on")
+    return wrong
+
+
+def check_start(settings: Settings) -> None:
+    """See whether a station could start with these settings, without starting one.
+
+    Raises:
+        SettingsError: it could not.
+    """
+    channels = make_channels(settings, OwnSound())
+    try:
+        wrong = mistakes_of(settings, channels)
+    finally:
+        for channel in channels:
+            channel.close()
+    if wrong:
+        raise settings.named(wrong[0])
+    try:
+        check_models(settings)
+    except SenseError as error:
+        raise SettingsError(str(error)) from None
 
 
 def limits_of(rules: LimitsSettings, channel: str) -> Limits:

@@ -43,6 +43,36 @@ def load_scream_classifier(settings: Settings) -> ScreamModel:
         raise SenseError(str(error)) from None
 
 
+def check_models(settings: Settings) -> None:
+    """See that the models that the settings name are there, and know the emergency gestures; loads none.
+
+    Raises:
+        SenseError: one cannot be used, or an emergency gesture is none that the models know.
+    """
+    try:
+        if settings.microphone.source != OFF:
+            open_card(settings.hearing.model, task="scream", home=settings.home / "models")
+        if settings.camera.source != OFF:
+            check_gestures(settings)
+    except ModelError as error:
+        raise SenseError(str(error)) from None
+
+
+def check_gestures(settings: Settings) -> None:
+    """See that the models know the emergency gestures.
+
+    Raises:
+        SenseError: they do not.
+        ModelError: a model cannot be used.
+    """
+    seeing, home = settings.seeing, settings.home / "models"
+    signs = open_card(seeing.signs, task="signs", home=home)[1].labels
+    movements = open_card(seeing.motions, task="motions", home=home)[1].labels
+    complaints = unknown_labels(settings.emergency.gestures, signs, movements)
+    if complaints:
+        raise SenseError(complaints[0])
+
+
 def load_gesture_detector(settings: Settings) -> GestureDetector:
     """The detector that the settings name.
 
@@ -51,11 +81,7 @@ def load_gesture_detector(settings: Settings) -> GestureDetector:
     """
     seeing, home = settings.seeing, settings.home / "models"
     try:
-        signs = open_card(seeing.signs, task="signs", home=home)[1].labels
-        movements = open_card(seeing.motions, task="motions", home=home)[1].labels
-        complaints = unknown_labels(settings.emergency.gestures, signs, movements)
-        if complaints:
-            raise SenseError(complaints[0])
+        check_gestures(settings)
         limits = Limits(repeats=seeing.help_sign_repeats)
         return GestureDetector(
             seeing.hand_model, seeing.hands, signs=seeing.signs, motions=seeing.motions, home=home, limits=limits
