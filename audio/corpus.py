@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LABELS = ("scream", "conversation", "ambient")
+MANIFEST = "manifest.csv"
+COLUMNS = ("path", "label", "source", "group", "seconds", "licence", "note", "weight")
+"""Of a manifest; all but the first two may be missing."""
+HEAVIEST = 100.0
+"""Greatest weight of a clip."""
 SUFFIXES = frozenset({".wav", ".mp3", ".flac", ".ogg", ".m4a", ".mp4"})
 
 
@@ -26,6 +31,7 @@ class Clip:
         seconds: its length as the manifest gives it, 0 where unknown.
         licence: as the manifest gives it.
         note: remarks of the manifest; a "weak" label is good enough to train, never to judge.
+        weight: how much it counts in training.
     """
 
     path: Path
@@ -35,6 +41,7 @@ class Clip:
     seconds: float = 0.0
     licence: str = ""
     note: str = ""
+    weight: float = 1.0
 
     @property
     def weak(self) -> bool:
@@ -48,7 +55,7 @@ class Clip:
 
 
 def read_corpus(where: Path) -> tuple[Clip, ...]:
-    """Clips of a manifest (`path,label,source,group,seconds,licence,note` columns) or of folders named by label.
+    """Clips of a manifest (a CSV with `COLUMNS`) or of folders named by label.
 
     Args:
         where: a .csv file, a folder with `manifest.csv`, or a folder with one folder for each label.
@@ -56,7 +63,7 @@ def read_corpus(where: Path) -> tuple[Clip, ...]:
     Raises:
         CorpusError: nothing there, an unknown label, or a row without path or label.
     """
-    manifest = where / "manifest.csv" if where.is_dir() else where
+    manifest = where / MANIFEST if where.is_dir() else where
     if manifest.suffix == ".csv" and manifest.is_file():
         return _read_manifest(manifest)
     if not where.is_dir():
@@ -68,11 +75,29 @@ def read_corpus(where: Path) -> tuple[Clip, ...]:
         if path.suffix.lower() in SUFFIXES
     ]
     if not clips:
-        raise CorpusError(f"{where}: neither manifest.csv nor sounds in folders named {', '.join(LABELS)}")
+        raise CorpusError(f"{where}: neither {MANIFEST} nor sounds in folders named {', '.join(LABELS)}")
     return tuple(clips)
 
 
-def _read_manifest(manifest: Path) -> tuple[Clip, ...]:
+def read_feedback(folder: Path) -> tuple[Clip, ...]:
+    """Clips that people marked as real or false alarms, to be trained along; none where there is no such folder.
+
+    They carry a weight above 1, are all of one source, and each is a group of its own. One whose file somebody has
+    deleted is left out.
+
+    Args:
+        folder: `data/feedback` in the station's home.
+
+    Raises:
+        CorpusError: its manifest is malformed.
+    """
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        return ()
+    return tuple(clip for clip in _read_manifest(manifest, may_be_empty=True) if clip.path.is_file())
+
+
+def _read_manifest(manifest: Path, *, may_be_empty: bool = False) -> tuple[Clip, ...]:
     try:
         with manifest.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
@@ -85,9 +110,11 @@ def _read_manifest(manifest: Path) -> tuple[Clip, ...]:
             raise CorpusError(f"{manifest}:{line}: needs a path and a label out of {', '.join(LABELS)}")
         source = row.get("source") or manifest.parent.name
         try:
-            seconds = float(row.get("seconds") or 0)
+            seconds, weight = float(row.get("seconds") or 0), float(row.get("weight") or 1)
         except ValueError:
-            raise CorpusError(f"{manifest}:{line}: seconds must be a number") from None
+            raise CorpusError(f"{manifest}:{line}: seconds and weight must be numbers") from None
+        if not 0 <= weight <= HEAVIEST:
+            raise CorpusError(f"{manifest}:{line}: a weight is between 0 and {HEAVIEST:g}")
         clips.append(
             Clip(
                 path=manifest.parent / path,
@@ -97,9 +124,10 @@ def _read_manifest(manifest: Path) -> tuple[Clip, ...]:
                 seconds=seconds,
                 licence=row.get("licence") or "",
                 note=row.get("note") or "",
+                weight=weight,
             )
         )
-    if not clips:
+    if not clips and not may_be_empty:
         raise CorpusError(f"{manifest}: no rows")
     return tuple(clips)
 

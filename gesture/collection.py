@@ -18,7 +18,7 @@ import math
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +107,11 @@ def motion_row(label: str, origin: Origin, at_s: float, path: Points) -> tuple[s
         raise CollectionError("a movement whose path is not 16 points of finite numbers is not collected")
     numbers = (f"{value:.5f}" for value in path.ravel())
     return (check_label(label), origin.source, origin.person, origin.session, f"{at_s:.3f}", *numbers)
+
+
+def table_text(kind: str, rows: Iterable[Sequence[str]]) -> str:
+    """Rows as the text of a table of their own, with its head."""
+    return "".join(map(_line, (HEADS[kind], *rows)))
 
 
 def _line(row: Sequence[str]) -> str:

@@ -155,12 +155,15 @@ def evidence_store(settings: Settings) -> EvidenceStore:
     return EvidenceStore(settings.home, keep_days=given.days, most_bytes=int(given.gigabytes * 1e9))
 
 
-def make_recorder(settings: Settings, *, seeing: bool = True) -> Recorder | None:
+def make_recorder(
+    settings: Settings, *, seeing: bool = True, saved: Callable[[str], None] = lambda incident_id: None
+) -> Recorder | None:
     """What keeps sound and pictures of incidents; None if nothing is to be kept.
 
     Args:
         settings: of the station.
         seeing: whether there can be pictures.
+        saved: told of each incident whose evidence is complete.
     """
     given = settings.evidence
     if not given.enabled:
@@ -172,6 +175,7 @@ def make_recorder(settings: Settings, *, seeing: bool = True) -> Recorder | None
         sound=given.sound,
         picture=seeing and given.picture != "off",
         clip=given.picture == "clip",
+        saved=saved,
     )
 
 

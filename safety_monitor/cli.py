@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from safety_monitor.cli_feedback import add_feedback_commands
 from safety_monitor.cli_gestures import app as gesture_commands
 from safety_monitor.cli_hearing import add_hearing_commands
 from safety_monitor.cli_outbox import add_outbox_commands
@@ -246,6 +247,9 @@ def show_incident(
         print(f"evidence   {piece.at_s:8.2f} s  {piece.sense}: {piece.label} {piece.probability:.2f}")
     for step in entry.transitions:
         print(f"state      {step.at}  {step.state} by {step.by}: {step.reason}")
+    for remark in entry.remarks:
+        said = " ".join(filter(None, (remark.mark and f"[{remark.mark}]", remark.text)))
+        print(f"remark     {remark.at}  {remark.by or 'somebody'}: {said}")
     for delivery in entry.deliveries:
         print(f"delivery   {delivery.changed_at}  {delivery.channel}: {delivery.state} {delivery.detail}")
 
@@ -313,6 +317,8 @@ def entry_json(entry: Any) -> dict[str, Any]:
         "opened_at": entry.opened_at,
         "changed_at": entry.changed_at,
         "source": entry.source,
+        "mark": entry.mark,
+        "remarks": [asdict(remark) for remark in entry.remarks],
         "transitions": [asdict(step) for step in entry.transitions],
         "deliveries": [asdict(delivery) for delivery in entry.deliveries],
     }
@@ -379,6 +385,7 @@ def print_table(section: str, values: dict[str, str]) -> None:
 
 add_hearing_commands(app)
 add_outbox_commands(app)
+add_feedback_commands(incidents)
 add_service_commands(app)
 
 

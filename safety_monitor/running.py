@@ -17,6 +17,7 @@ from safety_monitor.config import LimitsSettings, Settings, SettingsError
 from safety_monitor.decision import decisions_of
 from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError, Waits, nature_of
 from safety_monitor.escalation import ALL, Nature, Policy, Step, mistakes, resolve
+from safety_monitor.feedback import when_saved
 from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, Sense
 from safety_monitor.journal import Journal, JournalError
@@ -97,7 +98,7 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     except JournalError as error:
         raise SettingsError(str(error)) from None
     own_sound = OwnSound(settings.microphone.deaf_tail_s)
-    recorder = make_recorder(settings)
+    recorder = make_recorder(settings, saved=when_saved(settings, journal))
     hearts = Heartbeats()
     places = make_places(settings, journal)
     channels = make_channels(settings, own_sound, journal)
@@ -112,7 +113,8 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
         senses[Sense.AUDIO] = lambda: load_hearing(settings, fast=fast, deaf=own_sound.deaf_at, view=view, keep=heard)
     if settings.camera.source != OFF:
         seen = recorder.see if recorder else lambda frame: None
-        senses[Sense.GESTURE] = lambda: load_seeing(settings, fast=fast, view=view, keep=seen)
+        noted = recorder.note if recorder else lambda frame, readings: None
+        senses[Sense.GESTURE] = lambda: load_seeing(settings, fast=fast, view=view, keep=seen, note=noted)
     sources = [source.source for source in (settings.microphone, settings.camera) if source.source != OFF]
     station = Station(
         senses,

@@ -130,11 +130,20 @@ def load_hearing(
 
 
 def load_seeing(
-    settings: Settings, *, fast: bool, view: LiveView, keep: Callable[[Frame], None] = lambda frame: None
+    settings: Settings,
+    *,
+    fast: bool,
+    view: LiveView,
+    keep: Callable[[Frame], None] = lambda frame: None,
+    note: Callable[[Frame, list[HandReading]], None] = lambda frame, readings: None,
 ) -> ReadySense:
-    """The eyes of a station, loaded."""
+    """The eyes of a station, loaded; `keep` is told of each frame, `note` of what was seen in it."""
     detector = load_gesture_detector(settings)
     name = settings.camera.source
+
+    def saw(frame: Frame, readings: list[HandReading]) -> None:
+        view.saw(frame, readings)
+        note(frame, readings)
 
     def open_source(start: float) -> RunningSense:
         try:
@@ -148,7 +157,7 @@ def load_seeing(
         return RunningSense(
             source.name,
             source.live,
-            _seen(see(_kept(source, keep), detector, pace_of(settings), view.saw), gestures),
+            _seen(see(_kept(source, keep), detector, pace_of(settings), saw), gestures),
             source.close,
         )
 

@@ -1,18 +1,20 @@
 """Sound and pictures from before and after an incident was confirmed, out of rings kept in memory.
 
 What is no incident is overwritten and never written anywhere. A picture is there at once, so that messages can carry
-it; sound and clip follow, in a thread of their own, when the time after the trigger has passed. Of a recording that is
-played as fast as possible one sense may be so far ahead that its seconds are gone by then.
+it; sound, clip and the landmarks of hands follow, in a thread of their own, when the time after the trigger has passed.
+Of a recording that is played as fast as possible one sense may be so far ahead that its seconds are gone by then.
 """
 
 import io
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 import av
 import cv2
@@ -21,12 +23,18 @@ from numpy.typing import NDArray
 
 from audio.capture import SAMPLE_RATE, Block
 from gesture.capture import Frame
+from gesture.collection import SIGNS, CollectionError, Origin, sign_row, table_text
 from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.incident import Incident
 
+if TYPE_CHECKING:
+    from gesture.detector import HandReading
+
 log = logging.getLogger(__name__)
 
-SNAPSHOT, SOUND, CLIP = "picture.jpg", "sound.flac", "clip.mp4"
+SNAPSHOT, SOUND, CLIP, HANDS = "picture.jpg", "sound.flac", "clip.mp4", "hands.csv"
+TRIGGER = "trigger_s="
+"""Begins the comment in the sound's file that says how far into it the incident was confirmed."""
 FPS = 5
 """Pictures a second that are kept."""
 WIDEST = 640
@@ -43,10 +51,18 @@ class _Picture:
     at_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Hands:
+    readings: tuple["HandReading", ...]
+    at_s: float
+    aspect: float
+
+
 class Recorder:
     """Keeps the last seconds, and saves them with what follows when an incident is confirmed.
 
-    `hear` and `see` are called by the threads of the senses and return at once; `begin` by the one that decides.
+    `hear`, `see` and `note` are called by the threads of the senses and return at once; `begin` by the one that
+    decides.
 
     Args:
         store: where files are kept.
@@ -55,6 +71,7 @@ class Recorder:
         sound: whether sound is kept.
         clip: whether a clip is kept besides the single picture.
         picture: whether any picture is kept.
+        saved: told of each incident whose evidence is complete, in the recorder's own thread.
     """
 
     def __init__(
@@ -66,13 +83,16 @@ class Recorder:
         sound: bool = True,
         picture: bool = True,
         clip: bool = True,
+        saved: Callable[[str], None] = lambda incident_id: None,
     ) -> None:
         self._store = store
+        self._saved = saved
         self._before_s, self._after_s = before_s, after_s
         self._sound, self._picture, self._clip = sound, picture, clip
         self._kept_s = before_s + after_s + SPARE_S
         self._blocks: deque[Block] = deque()
         self._pictures: deque[_Picture] = deque()
+        self._hands: deque[_Hands] = deque()
         self._lock = threading.Lock()
         self._fresh: dict[str, bytes] = {}
         """Incident -> its picture, until that is written."""
@@ -103,6 +123,15 @@ class Recorder:
             while self._pictures[0].at_s < frame.at_s - self._kept_s or self._pictures[0].at_s > frame.at_s:
                 self._pictures.popleft()
 
+    def note(self, frame: Frame, readings: Sequence["HandReading"]) -> None:
+        """Keep where the hands of a picture were, and what they were taken for."""
+        height, width = frame.image.shape[:2]
+        with self._lock:
+            if readings:
+                self._hands.append(_Hands(tuple(readings), frame.at_s, height / width))
+            while self._hands and not frame.at_s - self._kept_s <= self._hands[0].at_s <= frame.at_s:
+                self._hands.popleft()
+
     def begin(self, incident: Incident) -> None:
         """An incident was confirmed: keep its picture, and the rest when its time has passed. Writes nothing."""
         with self._lock:
@@ -112,9 +141,9 @@ class Recorder:
         self._asked.put(incident)
 
     def files(self, incident_id: str) -> tuple[Path, ...]:
-        """The evidence that there is by now; the picture of an incident that was just confirmed is written for it."""
+        """The evidence for people that there is by now; the picture of an incident just confirmed is written for it."""
         self._write_picture(incident_id)
-        return self._store.files(incident_id)
+        return tuple(path for path in self._store.files(incident_id) if path.name != HANDS)
 
     def _write_picture(self, incident_id: str) -> None:
         with self._lock:
@@ -138,6 +167,7 @@ class Recorder:
             try:
                 self._save(incident)
                 self._store.tidy()
+                self._saved(incident.id)
             except Exception:  # evidence that cannot be made must not end the making of evidence
                 log.exception("evidence of %s is lost", incident.id)
 
@@ -157,8 +187,13 @@ class Recorder:
         with self._lock:
             blocks = [block for block in self._blocks if begin <= block.at_s <= end]
             pictures = [picture for picture in self._pictures if begin <= picture.at_s <= end]
+            hands = [hands for hands in self._hands if begin <= hands.at_s <= end]
         if blocks:
-            self._store.save(incident.id, SOUND, flac(np.concatenate([block.samples for block in blocks])))
+            before = sum(len(block.samples) for block in blocks if block.at_s < incident.at_s) / SAMPLE_RATE
+            sound = np.concatenate([block.samples for block in blocks])
+            self._store.save(incident.id, SOUND, flac(sound, before))
+        if rows := _hand_rows(incident.id, hands):
+            self._store.save(incident.id, HANDS, table_text(SIGNS, rows).encode())
         if self._clip and len(pictures) > 1:
             self._store.save(incident.id, CLIP, mp4([picture.jpeg for picture in pictures]))
 
@@ -175,17 +210,45 @@ def jpeg(image: NDArray[np.uint8]) -> bytes:
     return bytes(data)
 
 
-def flac(samples: NDArray[np.float32]) -> bytes:
-    """Sound, mono at `SAMPLE_RATE`, full scale ±1, as FLAC of 16 bits."""
+def _hand_rows(incident_id: str, hands: Sequence[_Hands]) -> list[tuple[str, ...]]:
+    """Rows as they are collected; the label is what the hand was taken for."""
+    rows = []
+    for moment in hands:
+        for reading in moment.readings:
+            origin = Origin("incident", f"{incident_id} {reading.hand}", incident_id)
+            try:
+                row = sign_row(reading.sign, origin, reading.handedness, moment.at_s, moment.aspect, reading.landmarks)
+            except CollectionError:  # landmarks of no use
+                continue
+            rows.append(row)
+    return rows
+
+
+def flac(samples: NDArray[np.float32], trigger_s: float = 0.0) -> bytes:
+    """Sound, mono at `SAMPLE_RATE`, full scale ±1, as FLAC of 16 bits; `trigger_of` finds the moment in it again."""
     whole = (np.clip(samples, -1.0, 1.0) * 32_767).astype(np.int16)
     file = io.BytesIO()
     with av.open(file, "w", format="flac") as container:
+        container.metadata["comment"] = f"{TRIGGER}{trigger_s:.3f}"
         stream = container.add_stream("flac", rate=SAMPLE_RATE, layout="mono")
         frame = av.AudioFrame.from_ndarray(whole.reshape(1, -1), format="s16", layout="mono")
         frame.sample_rate = SAMPLE_RATE
         for packet in (*stream.encode(frame), *stream.encode(None)):
             container.mux(packet)
     return file.getvalue()
+
+
+def trigger_of(path: Path) -> float:
+    """How many seconds into a sound that was kept its incident was confirmed.
+
+    Raises:
+        OSError: it is no sound, or not one that was kept for an incident.
+    """
+    with av.open(str(path)) as container:
+        comment = container.metadata.get("comment") or container.metadata.get("COMMENT") or ""
+    if not comment.startswith(TRIGGER):
+        raise OSError(f"{path}: does not say when its incident was confirmed")
+    return float(comment.removeprefix(TRIGGER))
 
 
 def mp4(pictures: list[bytes]) -> bytes:

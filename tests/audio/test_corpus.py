@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from audio.corpus import Clip, CorpusError, folds, read_corpus, split
+from audio.corpus import Clip, CorpusError, folds, read_corpus, read_feedback, split
 
 HEAD = "path,label,source,group,seconds,licence,note\n"
 
@@ -36,6 +36,9 @@ def test_reads_folders_of_labels(tmp_path: Path) -> None:
         (HEAD + "x.ogg,yell,s,g,1,,\n", "manifest.csv:2: needs a path and a label"),
         (HEAD + ",scream,s,g,1,,\n", "manifest.csv:2: needs a path and a label"),
         (HEAD + "x.ogg,scream,s,g,long,,\n", "manifest.csv:2: seconds"),
+        (HEAD[:-1] + ",weight\nx.ogg,scream,s,g,1,,,heavy\n", "manifest.csv:2: seconds and weight must be numbers"),
+        (HEAD[:-1] + ",weight\nx.ogg,scream,s,g,1,,,-1\n", "manifest.csv:2: a weight is between 0 and 100"),
+        (HEAD[:-1] + ",weight\nx.ogg,scream,s,g,1,,,nan\n", "manifest.csv:2: a weight is between 0 and 100"),
         (HEAD, "no rows"),
     ],
 )
@@ -44,6 +47,14 @@ def test_a_bad_manifest_is_refused_in_one_line(tmp_path: Path, rows: str, compla
     with pytest.raises(CorpusError, match=complaint) as refused:
         read_corpus(tmp_path)
     assert "\n" not in str(refused.value)
+
+
+def test_feedback_is_read_with_its_weight_and_without_what_was_deleted(tmp_path: Path) -> None:
+    assert read_feedback(tmp_path / "missing") == ()
+    rows = "a.flac,ambient,feedback,1,4,,,2.5\nb.flac,scream,feedback,2,2,,,2.5\n"
+    (tmp_path / "manifest.csv").write_text(HEAD[:-1] + ",weight\n" + rows, encoding="utf-8")
+    (tmp_path / "a.flac").touch()
+    assert read_feedback(tmp_path) == (Clip(tmp_path / "a.flac", "ambient", "feedback", "1", 4.0, weight=2.5),)
 
 
 def test_nothing_there_is_refused(tmp_path: Path) -> None:
