@@ -19,8 +19,10 @@ from safety_monitor.actions.message import Place
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.channels import make_recorder
 from safety_monitor.config import Settings
+from safety_monitor.feedback import when_saved
 from safety_monitor.fusion import Fusion, FusionRules
 from safety_monitor.incident import Incident, State
+from safety_monitor.journal import Journal
 from safety_monitor.senses import hear, load_scream_classifier, silenced, sound_moment
 from safety_monitor.station import TICK_S, SenseError, Station
 
@@ -50,11 +52,11 @@ class Ears:
     rules: FusionRules
 
 
-def ears_of(settings: Settings) -> Ears:
+def ears_of(settings: Settings, journal: Journal) -> Ears:
     """Ears like those of the station."""
     return Ears(
         load=lambda: ScreamDetector(load_scream_classifier(settings)),
-        remember=lambda: make_recorder(settings, seeing=False),
+        remember=lambda: make_recorder(settings, seeing=False, saved=when_saved(settings, journal)),
         rules=settings.fusion.rules,
     )
 

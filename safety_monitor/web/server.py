@@ -93,7 +93,7 @@ class WebServer:
         from safety_monitor.web.site import Site
 
         web = self._settings.web
-        listeners = Listeners(station, ears_of(self._settings))
+        listeners = Listeners(station, ears_of(self._settings, station.journal))
         station.at_end.append(listeners.close)
         site = Site(
             self._settings,

@@ -53,7 +53,7 @@ def make_site(journal: Journal, tmp_path: Path) -> Iterator[MakeSite]:
         decisions = Decisions(journal, pin_hash=hash_of(PIN) if pin else "")
         analyses = Analyses(settings, settings.web.analysis_limit_s)
         closing.append(analyses)
-        listeners = Listeners(station, ears_of(settings))
+        listeners = Listeners(station, ears_of(settings, station.journal))
         closing.append(listeners)
         return Site(
             settings,
