@@ -1,7 +1,7 @@
 """The ways out to the world that the settings turn on. Each brings its library with it, and only if it is on."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
 from safety_monitor.actions.evidence import EvidenceStore
@@ -10,7 +10,9 @@ from safety_monitor.actions.message import Place
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.config import Contact, FirebaseSettings, MongoDBSettings, PhoneNumber, Settings, SettingsError
 from safety_monitor.dispatch import Channel
+from safety_monitor.escalation import Policy, Step, choose
 from safety_monitor.identity import Identity, identity
+from safety_monitor.incident import Incident
 from safety_monitor.journal import Entry, Journal, JournalError
 
 if TYPE_CHECKING:
@@ -149,6 +151,21 @@ def make_places(settings: Settings, journal: Journal | None = None) -> "Places":
     return Places(here, ip_lookup_url=given.ip_lookup_url, geocode=geocode, written=written)
 
 
+def policies_of(settings: Settings) -> list[Policy]:
+    """Who is told of which incidents."""
+    return [
+        Policy(
+            name=policy.name,
+            triggers=policy.triggers,
+            steps=tuple(Step(step.after_s, step.actions) for step in policy.steps),
+            silent=policy.silent,
+            fallback=policy.fallback,
+            evidence=policy.evidence,
+        )
+        for policy in settings.policies
+    ]
+
+
 def evidence_store(settings: Settings) -> EvidenceStore:
     """Where the evidence of incidents is kept."""
     given = settings.evidence
@@ -158,7 +175,7 @@ def evidence_store(settings: Settings) -> EvidenceStore:
 def make_recorder(
     settings: Settings, *, seeing: bool = True, saved: Callable[[str], None] = lambda incident_id: None
 ) -> Recorder | None:
-    """What keeps sound and pictures of incidents; None if nothing is to be kept.
+    """What keeps sound and pictures of incidents, as the policies say; None if nothing is to be kept.
 
     Args:
         settings: of the station.
@@ -168,6 +185,12 @@ def make_recorder(
     given = settings.evidence
     if not given.enabled:
         return None
+    policies = policies_of(settings)
+
+    def wanted(incident: Incident) -> Collection[str]:
+        asked = choose(policies, incident).evidence
+        return given.kinds if asked is None else given.kinds.intersection(asked)
+
     return Recorder(
         evidence_store(settings),
         before_s=given.before_s,
@@ -175,6 +198,7 @@ def make_recorder(
         sound=given.sound,
         picture=seeing and given.picture != "off",
         clip=given.picture == "clip",
+        wanted=wanted,
         saved=saved,
     )
 

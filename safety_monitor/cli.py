@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from safety_monitor.cli_evidence import add_evidence_commands
 from safety_monitor.cli_feedback import add_feedback_commands
 from safety_monitor.cli_gestures import app as gesture_commands
 from safety_monitor.cli_hearing import add_hearing_commands
@@ -385,6 +386,7 @@ def print_table(section: str, values: dict[str, str]) -> None:
 
 add_hearing_commands(app)
 add_outbox_commands(app)
+add_evidence_commands(incidents)
 add_feedback_commands(incidents)
 add_service_commands(app)
 

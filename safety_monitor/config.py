@@ -257,6 +257,8 @@ class PolicySettings(Section):
     """Each a table [[policies.steps]]."""
     fallback: tuple[str, ...] = ()
     """Channels to try when one of the steps failed, or has not got through for `outbox.fallback_after_s`."""
+    evidence: tuple[Literal["sound", "picture", "clip"], ...] | None = None
+    """What is kept of an incident and sent along, of what [evidence] keeps at all; unset: all of that; []: nothing."""
 
 
 class Acknowledge(Section):
@@ -535,6 +537,12 @@ class EvidenceSettings(Section):
     gigabytes: Annotated[float, Field(gt=0.0, le=100_000.0)] = 5.0
     """How much of them; beyond that the oldest go first. Protected ones stay."""
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What is kept at all, of sound, picture and clip."""
+        kept = {"sound": self.sound, "picture": self.picture != "off", "clip": self.picture == "clip"}
+        return frozenset(kind for kind, is_kept in kept.items() if is_kept and self.enabled)
+
 
 class LogSettings(Section):
     """What the station writes about itself."""
@@ -612,6 +620,9 @@ class Settings(Section):
             )
         if self.mqtt and "cancel" in self.mqtt.commands and self.acknowledge.pin_hash is None:
             raise ValueError("mqtt.commands: cancel needs acknowledge.pin_hash")
+        for number, policy in enumerate(self.policies):
+            if missing := sorted(set(policy.evidence or ()) - self.evidence.kinds):
+                raise ValueError(f"policies.{number}.evidence: [evidence] keeps no {missing[0]}")
         return self
 
     @model_validator(mode="before")

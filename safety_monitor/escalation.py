@@ -54,6 +54,7 @@ class Policy:
         steps: in any order.
         silent: nothing that is heard or seen where the station stands.
         fallback: actions that are taken for a message that fails.
+        evidence: what is kept of sound, picture and clip; None: all that is kept at all.
     """
 
     name: str = "default"
@@ -61,6 +62,7 @@ class Policy:
     steps: tuple[Step, ...] = (Step(),)
     silent: bool = False
     fallback: tuple[str, ...] = ()
+    evidence: tuple[str, ...] | None = None
 
 
 DEFAULT = Policy()

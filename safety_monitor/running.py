@@ -12,11 +12,11 @@ from safety_monitor.actions.message import Place
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.actions.speech import Speech
-from safety_monitor.channels import make_places, make_recorder, outward_channels
+from safety_monitor.channels import evidence_store, make_places, make_recorder, outward_channels, policies_of
 from safety_monitor.config import LimitsSettings, Settings, SettingsError
 from safety_monitor.decision import decisions_of
 from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError, Waits, nature_of
-from safety_monitor.escalation import ALL, Nature, Policy, Step, mistakes, resolve
+from safety_monitor.escalation import ALL, Nature, mistakes, resolve
 from safety_monitor.feedback import when_saved
 from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, Sense
@@ -182,20 +182,6 @@ def make_dispatch(
         ) from None
 
 
-def policies_of(settings: Settings) -> list[Policy]:
-    """The policies as they are followed."""
-    return [
-        Policy(
-            name=policy.name,
-            triggers=policy.triggers,
-            steps=tuple(Step(step.after_s, step.actions) for step in policy.steps),
-            silent=policy.silent,
-            fallback=policy.fallback,
-        )
-        for policy in settings.policies
-    ]
-
-
 def mistakes_of(settings: Settings, channels: Sequence[Channel]) -> list[str]:
     """What the settings ask of channels that are not there, a line each."""
     labels = [gesture.label for gesture in settings.emergency.gestures]
@@ -246,7 +232,8 @@ def make_outbox(settings: Settings, journal: Journal) -> Dispatch | None:
     channels = outward_channels(settings, journal)
     waits = Waits(**settings.outbox.model_dump())
     try:
-        return Dispatch(journal, channels, waits=waits, station=settings.station.name, place=place)
+        evidence = evidence_store(settings).files
+        return Dispatch(journal, channels, waits=waits, station=settings.station.name, place=place, evidence=evidence)
     except OutboxBusyError:
         for channel in channels:
             channel.close()

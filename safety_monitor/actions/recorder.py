@@ -9,7 +9,7 @@ import io
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+KINDS = ("sound", "picture", "clip")
+"""What a policy may want; the joints of hands go with picture and clip."""
 SNAPSHOT, SOUND, CLIP, HANDS = "picture.jpg", "sound.flac", "clip.mp4", "hands.csv"
 TRIGGER = "trigger_s="
 """Begins the comment in the sound's file that says how far into it the incident was confirmed."""
@@ -71,6 +73,7 @@ class Recorder:
         sound: whether sound is kept.
         clip: whether a clip is kept besides the single picture.
         picture: whether any picture is kept.
+        wanted: what of `KINDS` is kept of an incident, at most what is kept at all.
         saved: told of each incident whose evidence is complete, in the recorder's own thread.
     """
 
@@ -83,9 +86,11 @@ class Recorder:
         sound: bool = True,
         picture: bool = True,
         clip: bool = True,
+        wanted: Callable[[Incident], Collection[str]] = lambda incident: KINDS,
         saved: Callable[[str], None] = lambda incident_id: None,
     ) -> None:
         self._store = store
+        self._wanted = wanted
         self._saved = saved
         self._before_s, self._after_s = before_s, after_s
         self._sound, self._picture, self._clip = sound, picture, clip
@@ -134,9 +139,12 @@ class Recorder:
 
     def begin(self, incident: Incident) -> None:
         """An incident was confirmed: keep its picture, and the rest when its time has passed. Writes nothing."""
+        wanted = self._wanted(incident)
+        if not wanted:
+            return
         with self._lock:
             near = min(self._pictures, key=lambda picture: abs(picture.at_s - incident.at_s), default=None)
-            if near is not None:
+            if near is not None and "picture" in wanted:
                 self._fresh[incident.id] = near.jpeg
         self._asked.put(incident)
 
@@ -183,18 +191,19 @@ class Recorder:
             waited += LOOK_S
 
     def _save(self, incident: Incident) -> None:
+        wanted = frozenset(self._wanted(incident))
         begin, end = incident.at_s - self._before_s, incident.at_s + self._after_s
         with self._lock:
             blocks = [block for block in self._blocks if begin <= block.at_s <= end]
             pictures = [picture for picture in self._pictures if begin <= picture.at_s <= end]
             hands = [hands for hands in self._hands if begin <= hands.at_s <= end]
-        if blocks:
+        if blocks and "sound" in wanted:
             before = sum(len(block.samples) for block in blocks if block.at_s < incident.at_s) / SAMPLE_RATE
             sound = np.concatenate([block.samples for block in blocks])
             self._store.save(incident.id, SOUND, flac(sound, before))
-        if rows := _hand_rows(incident.id, hands):
+        if not wanted.isdisjoint(("picture", "clip")) and (rows := _hand_rows(incident.id, hands)):
             self._store.save(incident.id, HANDS, table_text(SIGNS, rows).encode())
-        if self._clip and len(pictures) > 1:
+        if self._clip and "clip" in wanted and len(pictures) > 1:
             self._store.save(incident.id, CLIP, mp4([picture.jpeg for picture in pictures]))
 
 

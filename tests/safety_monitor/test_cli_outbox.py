@@ -1,13 +1,17 @@
 """The commands for deliveries and decisions, as a user calls them."""
 
+import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import Evidence, Incident, Sense, State
 from safety_monitor.journal import DeliveryState, Journal, Result
+from tests.servers.mail import mail_server
 from tests.system.command import PROGRAM, environment, safety_monitor
 
 SCREAM = Incident(
@@ -58,6 +62,27 @@ def test_a_retry_of_a_channel_that_was_turned_off_says_so(journal: Journal, tmp_
     ]
 
 
+def test_evidence_goes_with_a_retry_and_is_protected_by_a_command(journal: Journal, tmp_path: Path) -> None:
+    store = EvidenceStore(tmp_path, keep_days=1.0, most_bytes=10**9)
+    refused = safety_monitor(tmp_path, "incidents", "protect", SCREAM.id[:4])
+    assert (refused.status, "there is no evidence of 0b4ad0e6" in refused.stderr) == (2, True)
+    picture = store.save(SCREAM.id, "picture.jpg", b"jpeg")
+    assert picture is not None
+    os.utime(picture, (0, 0))
+    mail = Planned(delivery_key(SCREAM.id, "messages:mail", "alarm"), "messages:mail", Nature.MESSAGE, "alarm")
+    journal.record(replace(SCREAM, state=State.CLOSED), [mail])
+    with mail_server() as mails:
+        retry = safety_monitor(tmp_path, "outbox", "retry", mail.key, SAFETY_MONITOR_MESSAGES__MAIL=mails.url)
+    assert (retry.status, mails.files) == (0, ["picture.jpg"]), retry.stdout + retry.stderr
+    assert (
+        safety_monitor(tmp_path, "incidents", "protect", SCREAM.id[:4]).stdout
+        == f"{SCREAM.id}: picture.jpg protected\n"
+    )
+    assert store.tidy() == []
+    assert safety_monitor(tmp_path, "incidents", "unprotect", SCREAM.id).status == 0
+    assert store.tidy() == [SCREAM.id]
+
+
 def test_a_test_names_channels_that_are_not_there(tmp_path: Path) -> None:
     result = safety_monitor(tmp_path, "test-alert", "--channel", "fax")
     assert result.status == 2
@@ -68,7 +93,7 @@ def test_a_policy_that_names_what_is_not_there_ends_the_run(tmp_path: Path) -> N
     (tmp_path / "station.toml").write_text('[[policies]]\nname = "x"\n[[policies.steps]]\nactions = ["fax"]\n')
     result = safety_monitor(tmp_path, "run", "--mic", "demo", "--camera", "off")
     assert result.status == 2
-    assert f"{tmp_path}/station.toml: policies.0.steps.0.actions: no channel 'fax' is turned on" in result.stderr
+    assert "safety-monitor: station.toml: policies.0.steps.0.actions: no channel 'fax' is turned on" in result.stderr
 
 
 def test_calling_off_takes_the_pin_which_is_nowhere_to_be_seen(journal: Journal, tmp_path: Path) -> None:

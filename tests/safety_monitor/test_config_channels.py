@@ -53,6 +53,10 @@ def test_a_secret_in_the_file_is_refused_and_not_repeated(text: str, name: str) 
         ('[web]\npublic_url = "example.org"\n', "web.public_url: String should match"),
         ('[mqtt]\nhost = "h"\ncommands = ["explode"]\n', "mqtt.commands.0: Input should be 'acknowledge', 'cancel'"),
         ('[mqtt]\nhost = "h"\ncommands = ["cancel"]\n', "mqtt.commands: cancel needs acknowledge.pin_hash"),
+        (
+            'policies = [{name = "x", evidence = ["clip"]}]\n[evidence]\npicture = "snapshot"\n',
+            "policies.0.evidence: [evidence] keeps no clip",
+        ),
         ('[limits]\nquiet_from = "25:00"\n', "limits.quiet_from: String should match"),
     ],
 )

@@ -5,18 +5,17 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from email import message_from_bytes
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from sqlalchemy import create_engine, text
 
 from safety_monitor.demo import EXPECTED
 from safety_monitor.journal import Journal
 from tests.servers import mariadb, mosquitto
+from tests.servers.mail import Mails, mail_server
 from tests.servers.mariadb import MariaDB, free_port
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.twilio import SID, TOKEN, FakeTwilio, fake_twilio
@@ -40,20 +39,6 @@ enabled = false
 enabled = false
 """
 SECRETS = ("planted", mariadb.PASSWORD)
-
-
-@dataclass
-class Mails:
-    """What a mail server got."""
-
-    subjects: list[str] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
-        mail = message_from_bytes(envelope.content)
-        self.subjects.append(str(mail["Subject"]))
-        self.files += [name for part in mail.walk() if (name := part.get_filename())]
-        return "250 taken"
 
 
 @dataclass
@@ -95,17 +80,14 @@ def world(tmp_path: Path) -> Iterator[World]:
         broker = Mosquitto(tmp_path)
         stack.callback(broker.stop)
         broker.start()
-        mails = Mails()
-        controller = Controller(mails, hostname="127.0.0.1", port=free_port())
-        controller.start()
-        stack.callback(controller.stop)
+        mails = stack.enter_context(mail_server())
         twilio = stack.enter_context(fake_twilio())
         (tmp_path / "home").mkdir()
         (tmp_path / "home" / "station.toml").write_text(SETTINGS, encoding="utf-8")
         variables = {
             "MYSQL__URL": database.url,
             **account(twilio),
-            "MESSAGES__MAIL": f"mailto://127.0.0.1:{controller.port}/?from=station@example.org&to=anna@example.org",
+            "MESSAGES__MAIL": mails.url,
             "MQTT__HOST": "127.0.0.1",
             "MQTT__PORT": str(broker.port),
             "MQTT__USERNAME": mosquitto.USER,

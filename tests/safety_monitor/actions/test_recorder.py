@@ -42,6 +42,25 @@ def heard(path: Path) -> list[float]:
     return [round(float(second.mean()) / 32_767, 2) for second in samples.reshape(-1, SAMPLE_RATE)]
 
 
+@pytest.mark.parametrize(
+    ("wanted", "kept"),
+    [
+        (("sound",), ["sound.flac"]),
+        (("picture",), ["picture.jpg"]),
+        (("sound", "clip"), ["clip.mp4", "sound.flac"]),
+        ((), []),
+    ],
+)
+def test_only_what_the_policy_wants_is_kept(store: EvidenceStore, wanted: tuple[str, ...], kept: list[str]) -> None:
+    recorder = Recorder(store, before_s=1.0, after_s=1.0, wanted=lambda incident: wanted)
+    play(recorder, 0, 3)
+    recorder.begin(confirmed(2.0))
+    assert [path.name for path in recorder.files(FIRST)] == (["picture.jpg"] if "picture" in wanted else [])
+    play(recorder, 3, 5)
+    recorder.close()
+    assert [path.name for path in store.files(FIRST)] == kept
+
+
 def test_sound_picture_and_clip_reach_from_before_to_after(store: EvidenceStore) -> None:
     recorder = Recorder(store, before_s=3.0, after_s=2.0)
     play(recorder, 0, 20)
