@@ -159,7 +159,7 @@ class Listeners:
         recorder = self.ears.remember()
 
         def tell(incident: Incident) -> None:
-            if not self.station.is_hidden(incident):
+            if not self.station.dispatch.is_hidden(incident):
                 told.incident(incident)
 
         def follow(transitions: list[Incident]) -> None:

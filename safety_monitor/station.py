@@ -11,7 +11,6 @@ from safety_monitor.actions.message import Place
 from safety_monitor.actions.place import Places
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.dispatch import Dispatch
-from safety_monitor.escalation import Nature
 from safety_monitor.fusion import Fusion, FusionRules
 from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, Moment, Sense, State
@@ -331,15 +330,6 @@ class Station:
     def place_of(self, incident: Incident) -> Place | None:
         """Where an incident happened, as far as that is known by now."""
         return self._places.place(incident) if self._places is not None else None
-
-    def is_hidden(self, incident: Incident) -> bool:
-        """Whether nothing of an incident may be heard or seen where the station stands."""
-        return self._dispatch.is_hidden(incident)
-
-    @property
-    def channels(self) -> Mapping[str, Nature]:
-        """Every channel that is turned on."""
-        return self._dispatch.channels
 
     def _look_up_decisions(self) -> None:
         """A person may have acknowledged or cancelled the open incident in another process."""

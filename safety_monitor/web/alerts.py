@@ -1,13 +1,22 @@
-"""Through which channels a person can tell others of an incident with one press of a button."""
+"""Telling people of an incident with one press of a button, whatever its policy says."""
 
+import asyncio
 from collections.abc import Mapping
+from functools import partial
 
+from fastapi import Request
+from nicegui import ui
 from pydantic import SecretStr
 
 from safety_monitor.escalation import Nature, resolve
+from safety_monitor.incident import State
+from safety_monitor.journal import Entry, JournalError
 from safety_monitor.web import texts
+from safety_monitor.web.layout import may, site_of, visitor_of
 
 MAIL = ("mailto", "mailtos")
+ICON = {texts.SMS: "sms", texts.EMAIL: "mail", texts.CALL: "call"}
+TOLD_OF = frozenset({State.CONFIRMED, State.ACKNOWLEDGED, State.CLOSED})
 
 
 def channels_of(channels: Mapping[str, Nature], wanted: str) -> dict[str, Nature]:
@@ -35,3 +44,36 @@ def _group(name: str, messages: Mapping[str, SecretStr]) -> str:
         scheme = messages[member].get_secret_value().partition(":")[0].lower()
         return texts.EMAIL if scheme in MAIL else member
     return texts.CHANNEL_KIND.get(kind, kind)
+
+
+def alert_buttons(request: Request, entry: Entry | None) -> None:
+    """A button for each way to tell people of an incident now; off while there is none, or it was called off."""
+    site = site_of(request)
+    if not visitor_of(request).may("operator"):
+        return
+    groups = alert_groups(site.station.dispatch.channels, site.settings.messages)
+    with ui.row().classes("gap-2 items-center"):
+        ui.label(texts.TELL_NOW).classes("quiet")
+        for text, channels in groups.items():
+            button = ui.button(text, icon=ICON.get(text, "send")).props("no-caps color=red-8 unelevated")
+            button.set_enabled(entry is not None and entry.incident.state in TOLD_OF and bool(channels))
+            if not channels:
+                button.props("outline")
+                with button:
+                    ui.tooltip(texts.NOT_SET_UP.format(what=text))
+            if entry is not None:
+                button.on_click(partial(_alert, request, entry.incident.id, text, channels))
+        unset = [text for text, channels in groups.items() if not channels]
+        if unset:
+            ui.label(texts.NOT_SET_UP.format(what=", ".join(unset))).classes("quiet text-sm")
+
+
+async def _alert(request: Request, incident_id: str, text: str, channels: Mapping[str, Nature]) -> None:
+    if not may(request, "operator"):
+        return
+    try:
+        await asyncio.to_thread(site_of(request).journal.alert, incident_id, channels)
+    except JournalError as error:
+        ui.notify(str(error), type="negative")
+        return
+    ui.notify(texts.ALERTED.format(what=text, whom=", ".join(channels)), type="positive")

@@ -16,6 +16,7 @@ from safety_monitor.web import texts
 from safety_monitor.web.api import judge_recording
 from safety_monitor.web.layout import may, page_frame, panel, site_of, state_badge
 from safety_monitor.web.live_page import COLORS
+from safety_monitor.web.microphone_panel import microphone_panel
 from safety_monitor.web.site import Site
 from safety_monitor.web.upload import KINDS
 
@@ -46,6 +47,7 @@ def analyse_page(request: Request) -> None:
                 ui.label(texts.JUDGING)
             waiting.set_visibility(False)
         box = ui.column().classes("w-full gap-4")
+        microphone_panel(request)
 
     async def judge(arrived: events.UploadEventArguments) -> None:
         upload.reset()

@@ -1,6 +1,7 @@
 """Every text of the pages, so that another language is another file like this one."""
 
 from safety_monitor.incident import Sense, State
+from safety_monitor.journal import DeliveryState
 
 LIVE, INCIDENTS, ANALYSE, API, KIOSK, SIGN_OUT = "Live", "Incidents", "Analyse", "API", "Kiosk", "Sign out"
 PAGES = "Pages"
@@ -54,8 +55,49 @@ NO_NEAR_MISSES = "Nothing has come near an alarm."
 HEALTH = "Health"
 WELL, ILL = "works", "trouble"
 
-SMS, EMAIL = "SMS", "E-mail"
-CHANNEL_KIND = {"sms": SMS, "whatsapp": "WhatsApp", "call": "Call", "webhook": "Webhook"}
+SMS, EMAIL, CALL = "SMS", "E-mail", "Call"
+CHANNEL_KIND = {"sms": SMS, "whatsapp": "WhatsApp", "call": CALL, "webhook": "Webhook"}
+DELIVERY = {
+    DeliveryState.PENDING: "waits",
+    DeliveryState.SENDING: "is being sent",
+    DeliveryState.SENT: "sent",
+    DeliveryState.DELIVERED: "arrived",
+    DeliveryState.FAILED: "failed",
+    DeliveryState.DROPPED: "not needed any more",
+}
+TELL_NOW = "Tell now:"
+NOT_SET_UP = "{what}: not set up"
+ALERTED = "{what} is being sent to {whom}."
+OPEN_INCIDENT = "Open the incident"
+
+LISTEN = "Listen with this device"
+LISTEN_HINT = (
+    "The microphone of this phone or computer becomes one of the station's: a scream that it hears is an incident like "
+    "any other, with the position of this device. The sound is judged by the station; only that of an incident is kept."
+)
+LISTEN_START, LISTEN_STOP = "Listen", "Stop listening"
+LISTENING = {
+    "level": LEVEL,
+    "score": PERSISTED,
+    "asking": "Waiting for the microphone …",
+    "hears": "Listening. It hears: {what}",
+    "deaf": DEAF,
+    "disarmed": "The station is disarmed: a scream becomes no incident.",
+    "silent": "The microphone gives nothing but silence. Is it switched off?",
+    "lost": "The station does not answer. Trying again …",
+    "ended": "Not listening any more: {why}.",
+    "refused": "the station cannot be reached, or does not allow it",
+    "unplugged": "Not listening any more: the microphone has gone.",
+    "forbidden": "The browser does not give the microphone: allow it for this page, then press Listen again.",
+    "failed": "The microphone cannot be used: {why}",
+    "insecure": (
+        "A browser gives the microphone only over HTTPS, or on the machine itself. Set web.certificate and web.key in "
+        "the settings."
+    ),
+    "locating": "Position: looking …",
+    "located": "Position: known to {metres} m",
+    "nowhere": "Position: unknown. The incident will carry the place of the station, if that is set.",
+}
 
 WHEN, WHAT, WHERE, CONFIDENCE, REASON = "When (UTC)", "What", "Source", "Confidence", "Why"
 STATE_COLUMN, SENSES_COLUMN = "State", "Senses"
