@@ -150,14 +150,24 @@ class Collector:
 
     def see(self, frame: Frame) -> None:
         """Look at a frame, and log it where the panel says so."""
-        self.readings = self.seer.see(frame)
         height, width = frame.image.shape[:2]
-        aspect = height / width
+        self.take(self.seer.see(frame), frame.at_s, height / width)
+
+    def take(self, readings: Sequence[HandReading], at_s: float, aspect: float) -> None:
+        """Take the hands of a frame that somebody else has looked at, and log them where the panel says so.
+
+        Args:
+            readings: of its hands.
+            at_s: time of the frame; not before the frame before.
+            aspect: the picture's height divided by its width.
+        """
+        self.readings = list(readings)
+        self._histories = {hand: past for hand, past in self._histories.items() if at_s - past.times[-1] <= SPAN_S}
         for reading in self.readings:
             _, size = palm_of(Hand(reading.landmarks, reading.handedness, 1.0), aspect)
             history = self._histories.setdefault(reading.hand, PointHistory())
             history.add(reading.at_s, reading.landmarks, size, aspect, anew=False)
-        due = self.panel.automatic and frame.at_s >= self._next_s
+        due = self.panel.automatic and at_s >= self._next_s
         if self.panel.mode is None or self.panel.label is None or self.panel.paused or not (due or self.panel.once):
             return
         logged = [row for reading in self.readings if (row := self._row(reading, aspect)) is not None]
@@ -172,7 +182,7 @@ class Collector:
         if logged:
             self.message = f"{self.panel.label}: {self.counts[self.panel.mode, self.panel.label]} rows"
             self.panel = replace(self.panel, once=False)
-            self._next_s = frame.at_s + 1 / self.panel.rate
+            self._next_s = at_s + 1 / self.panel.rate
 
     def _row(self, reading: HandReading, aspect: float) -> tuple[str, ...] | None:
         label = self.panel.label or ""

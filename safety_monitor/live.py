@@ -31,6 +31,10 @@ QUIET_S = 5.0
 """A live sense that says nothing for so long is not well."""
 
 
+Watcher = Callable[[Frame, Sequence[HandReading]], None]
+"""Told of every picture, and of what was seen in it, in the thread that sees."""
+
+
 @dataclass(frozen=True, slots=True)
 class SenseHealth:
     """How a sense is.
@@ -135,6 +139,7 @@ class LiveView:
     _health: dict[Sense, SenseHealth] = field(default_factory=dict)
     _sound: SoundReading | None = None
     _picture: Picture | None = None
+    _watchers: tuple[Watcher, ...] = ()
     _buckets: deque[tuple[int, dict[str, float]]] = field(default_factory=lambda: deque(maxlen=BUCKETS))
     _near: dict[str, _Near] = field(default_factory=dict)
     _near_misses: deque[NearMiss] = field(default_factory=lambda: deque(maxlen=NEAR_KEPT))
@@ -171,6 +176,20 @@ class LiveView:
         with self._lock:
             number = self._picture.number + 1 if self._picture else 1
             self._picture = Picture(number, frame, tuple(readings))
+
+        for watcher in self._watchers:
+            watcher(frame, readings)
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Have every picture told to somebody who returns at once; gives what ends it."""
+        with self._lock:
+            self._watchers = (*self._watchers, watcher)
+
+        def end() -> None:
+            with self._lock:
+                self._watchers = tuple(each for each in self._watchers if each is not watcher)
+
+        return end
 
     def judged(self, moment: Moment) -> None:
         """A moment has been taken into account."""

@@ -8,7 +8,7 @@ from nicegui import ui
 from starlette.types import ASGIApp
 
 from safety_monitor.actions import voice
-from safety_monitor.web import analyse_page, api_page, incidents_page, kiosk_page, live_page, login_page
+from safety_monitor.web import analyse_page, api_page, collect_page, incidents_page, kiosk_page, live_page, login_page
 from safety_monitor.web.api import make_api
 from safety_monitor.web.calls import make_calls, takes_answers
 from safety_monitor.web.guard import Guard
@@ -18,7 +18,7 @@ from safety_monitor.web.site import Site
 
 FORM_BYTES = 4096
 """What a form has around the recording in it."""
-PAGES = (live_page, kiosk_page, incidents_page, analyse_page, api_page)
+PAGES = (live_page, kiosk_page, incidents_page, analyse_page, collect_page, api_page)
 """Modules that make their pages known when they are imported; each finds its site in the request."""
 
 

@@ -33,6 +33,16 @@ STATE_COLOR = {
     State.CLOSED: "green-8",
 }
 
+LINKS: tuple[tuple[str, str, Role], ...] = (
+    (texts.LIVE, "/", "viewer"),
+    (texts.INCIDENTS, "/incidents", "viewer"),
+    (texts.ANALYSE, "/analyse", "viewer"),
+    (texts.COLLECT, "/collect", "operator"),
+    (texts.API, "/api", "viewer"),
+    (texts.KIOSK, "/kiosk", "viewer"),
+)
+"""All pages, and who may see the link."""
+
 STYLE = """
 :root { --edge: #d5dbe3; --panel: #ffffff; --ground: #f3f5f8; --quiet: #5b6573 }
 body.body--dark { --edge: #2c3440; --panel: #161b22; --ground: #0d1117; --quiet: #9aa6b5 }
@@ -73,13 +83,9 @@ def page_frame(request: Request, title: str) -> Iterator[None]:
         ui.icon("shield", size="26px").props("aria-hidden=true")
         ui.label(site.settings.station.name).classes("text-lg font-semibold mr-4")
         with ui.element("nav").classes("flex gap-1").props(f'aria-label="{texts.PAGES}"'):
-            for text, path in (
-                (texts.LIVE, "/"),
-                (texts.INCIDENTS, "/incidents"),
-                (texts.ANALYSE, "/analyse"),
-                (texts.API, "/api"),
-                (texts.KIOSK, "/kiosk"),
-            ):
+            for text, path, role in LINKS:
+                if not visitor_of(request).may(role):
+                    continue
                 link = ui.link(text, path)
                 if text == title:
                     link.props("aria-current=page")
@@ -92,6 +98,17 @@ def page_frame(request: Request, title: str) -> Iterator[None]:
             )
     with ui.column().classes("w-full max-w-7xl mx-auto gap-4 p-2 md:p-4"):
         yield
+
+
+@contextmanager
+def page_for(request: Request, title: str, role: Role) -> Iterator[bool]:
+    """The same for a page that takes a role: gives whether whoever asks has it; if not, the page only says so."""
+    with page_frame(request, title):
+        allowed = visitor_of(request).may(role)
+        if not allowed:
+            with panel(title):
+                ui.label(texts.NOT_ALLOWED)
+        yield allowed
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from safety_monitor.incident import Sense, State
 from safety_monitor.journal import DeliveryState
 
 LIVE, INCIDENTS, ANALYSE, API, KIOSK, SIGN_OUT = "Live", "Incidents", "Analyse", "API", "Kiosk", "Sign out"
+COLLECT, RETRAIN, SETTINGS = "Collect", "Retrain", "Settings"
 PAGES = "Pages"
 
 ARMED, DISARMED = "Armed", "Disarmed"
@@ -122,6 +123,35 @@ DOWNLOAD = "Download as JSON"
 TOO_LARGE = "The file is larger than {megabytes:g} MB, or could not be sent."
 HANDS_IN_IT = "Signs and movements"
 INCIDENTS_IN_IT = "What the station would have made of it"
+
+COLLECT_HINT = (
+    "Teach the station a gesture of your own: choose what you show, hold the button, and move your hand a little while "
+    "it records. 100 rows of a gesture are a good start; two or three people are much better than one. "
+    "Then train on the page Retrain."
+)
+KINDS = {"signs": "Sign (a still hand)", "motions": "Movement (a moving hand)"}
+CHOOSE_GESTURE, SHOW_IT, COLLECTED = "1. What will you show?", "2. Show it", "Collected"
+KIND, LABEL_FIELD, PERSON, SESSION = "Kind", "Gesture", "Person", "Session"
+PERSON_HINT = "Who shows it: a name or initials. It tells how well the gesture works on other people."
+SESSION_HINT = "What is recorded in one go belongs together."
+NEW_LABEL = "New gesture"
+NEW_LABEL_HINT = "A short name, such as my_sign"
+ADD = "Add"
+HOLD = "Hold to record"
+HOLD_HINT = "or hold the space bar"
+COUNT_DOWN = "Count down, then record {seconds:g} s"
+STOP = "Stop"
+UNDO = "Take back the last row"
+RECORDING = "Recording {label}"
+NOT_RECORDING = "Not recording"
+STARTS_IN = "Starts in {seconds}"
+CHOOSE_FIRST = "Choose a gesture first."
+NO_HAND_SEEN, HANDS_SEEN = "No hand in view", "Hands in view: {count}"
+THIS_SESSION, ALTOGETHER = "This session", "Altogether"
+NOTHING_COLLECTED = "Nothing has been collected yet."
+NO_CAMERA = "This station has no camera: there is nothing to collect from."
+WHILE_ARMED = "The station is armed: an emergency gesture shown now calls for help. Disarm it while you collect."
+WHILE_DISARMED = "The station is disarmed, and calls nobody. Arm it again when you have finished."
 
 KIOSK_QUIET = "I am watching and listening"
 KIOSK_QUIET_HINT = "Scream, or show the Signal for Help: palm out, thumb in, fingers down over it."
