@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from audio.capture import SAMPLE_RATE, Block
 from audio.features import FRAME, HOP, WINDOW, Frames, describe, frames, picture, silence
+from audio.zoo.clips import open_clip_model
 from models.card import Card, ModelError
 from models.registry import open_card
 from models.runtime import TFLiteModel
@@ -18,6 +19,10 @@ Array = NDArray[np.float32]
 
 DECISION = 16
 """Frames between decisions: one every 0.16 s."""
+STEP = DECISION * HOP
+"""Samples between decisions."""
+OVERLAP = FRAME - HOP
+"""Samples that the frames of one step share with those of the step before."""
 QUIET_DB = -60.0
 """A window whose mel bands all stay below this holds nothing but the last bit of 16."""
 VERDICT_WINDOWS = 6
@@ -48,19 +53,44 @@ class SoundReading:
     level_dbfs: float
 
 
+class Stream(Protocol):
+    """What a classifier keeps of one source."""
+
+    def hear(self, step: Array) -> Array | None:
+        """The classes of the newest window, after another step of sound.
+
+        Args:
+            step: `STEP` + `OVERLAP` samples, the first `OVERLAP` of them the last of the step before.
+
+        Returns:
+            calibrated probabilities, float32 of shape (labels,), sum 1; None where there is nothing to be heard.
+        """
+
+
 class Classifier(Protocol):
-    """Whatever tells classes apart in one window of frames."""
+    """Whatever tells classes of sound apart: the one that ships, and the members of the zoo."""
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Its classes, "scream" and "ambient" among them."""
 
-    def probabilities(self, window: Frames) -> Array:
-        """Calibrated, float32 of shape (labels,), sum 1.
+    @property
+    def rate(self) -> int:
+        """Samples a second that it wants."""
+
+    @property
+    def window(self) -> int:
+        """Samples that one decision looks at."""
+
+    def predict_proba(self, clips: Sequence[Array]) -> Array:
+        """Calibrated probabilities of whole recordings, float32 of shape (clips, labels), rows of sum 1.
 
         Args:
-            window: `WINDOW` frames.
+            clips: float32 samples, recordings of any length.
         """
+
+    def listen(self) -> Stream:
+        """A fresh ear for one source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,24 +132,80 @@ def log_odds(probability: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class ScreamModel:
+class FrameClassifier:
     """The classifier that ships: a network over the log-mel picture and the numbers that describe a voice.
 
     Attributes:
         labels: in the order of the network's outputs.
         network: descriptions (1, n) and pictures (1, 96, 64) in, probabilities (1, labels) out.
-        persistence: how its windows add up.
-        verdict: threshold and slope that turn the windows of a whole file into one probability.
     """
 
     labels: tuple[str, ...]
     network: TFLiteModel
+
+    @property
+    def rate(self) -> int:
+        """See `Classifier`."""
+        return SAMPLE_RATE
+
+    @property
+    def window(self) -> int:
+        """See `Classifier`."""
+        return (WINDOW - 1) * HOP + FRAME
+
+    def probabilities(self, window: Frames) -> Array:
+        """Of one window of `WINDOW` frames: float32 of shape (labels,)."""
+        return np.asarray(self.network(describe(window)[None], picture(window)[None])[0][0], np.float32)
+
+    def predict_proba(self, clips: Sequence[Array]) -> Array:
+        """See `Classifier`; a recording is judged by the mean log-probabilities of its strongest second."""
+        return np.stack([self._judge(clip) for clip in clips])
+
+    def _judge(self, clip: Array) -> Array:
+        stream = self.listen()
+        nothing = np.asarray([label == "ambient" for label in self.labels], np.float32)
+        heard = [stream.hear(step) for step in steps(np.concatenate([clip, np.zeros(STEP + OVERLAP, np.float32)]))]
+        chances = np.stack([nothing if each is None else each for each in heard])
+        strongest = chances[np.argsort(-chances[:, self.labels.index("scream")])[:VERDICT_WINDOWS]]
+        mean = np.exp(np.log(np.maximum(strongest, 1e-6)).mean(axis=0))
+        return np.asarray(mean / mean.sum(), np.float32)
+
+    def listen(self) -> "FrameStream":
+        """See `Classifier`."""
+        return FrameStream(self)
+
+
+class FrameStream:
+    """The newest window of one source, in frames."""
+
+    def __init__(self, classifier: FrameClassifier) -> None:
+        self._classifier = classifier
+        self._window = silence(WINDOW)
+
+    def hear(self, step: Array) -> Array | None:
+        """See `Stream`."""
+        self._window = self._window[DECISION:].then(frames(step))
+        return None if float(self._window.mel.max()) < QUIET_DB else self._classifier.probabilities(self._window)
+
+
+@dataclass(frozen=True, slots=True)
+class ScreamModel:
+    """A classifier, and how its evidence adds up.
+
+    Attributes:
+        classifier: tells classes of sound apart.
+        persistence: how its windows add up.
+        verdict: threshold and slope that turn the windows of a whole file into one probability.
+    """
+
+    classifier: Classifier
     persistence: Persistence
     verdict: tuple[float, float] = (0.0, 1.0)
 
-    def probabilities(self, window: Frames) -> Array:
-        """See `Classifier.probabilities`."""
-        return np.asarray(self.network(describe(window)[None], picture(window)[None])[0][0], np.float32)
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classifier's classes."""
+        return self.classifier.labels
 
 
 def load_scream_model(name: str = "scream", home: Path | None = None) -> ScreamModel:
@@ -133,19 +219,26 @@ def load_scream_model(name: str = "scream", home: Path | None = None) -> ScreamM
         ModelError: no such model, a damaged one, or one that does not fit this program.
     """
     folder, card = open_card(name, task="scream", home=home)
+    persistence, verdict = _persistence(folder, card), _verdict(folder, card)
+    if "member" in card.parameters:
+        return ScreamModel(open_clip_model(folder, card, home), persistence, verdict)
+    return ScreamModel(_open_frame_classifier(folder, card), persistence, verdict)
+
+
+def _open_frame_classifier(folder: Path, card: Card) -> FrameClassifier:
     if card.format != "tflite":
-        raise ModelError(f"{folder}: a {card.format} model cannot listen live; it needs format tflite")
+        raise ModelError(f"{folder}: a {card.format} model is one of the zoo, and its card must name the member")
     files = [file for file in card.files if file.endswith(".tflite")]
     if len(files) != 1 or not {"scream", "ambient"} <= set(card.labels):
         raise ModelError(f"{folder}: needs one .tflite file and the labels scream and ambient")
-    model = ScreamModel(card.labels, TFLiteModel(folder / files[0]), _persistence(folder, card), _verdict(folder, card))
+    classifier = FrameClassifier(card.labels, TFLiteModel(folder / files[0]))
     try:
-        shape = model.probabilities(silence(WINDOW)).shape
+        shape = classifier.probabilities(silence(WINDOW)).shape
     except (ValueError, RuntimeError, IndexError):
         raise ModelError(f"{folder}: the network does not take the pictures and numbers of this version") from None
     if shape != (len(card.labels),):
         raise ModelError(f"{folder}: the network has {shape[-1]} outputs for {len(card.labels)} labels")
-    return model
+    return classifier
 
 
 def _persistence(folder: Path, card: Card) -> Persistence:
@@ -181,15 +274,13 @@ class ScreamDetector:
         self._samples = 0
         self._judged = 0
         self._rest = np.zeros(0, np.float32)
-        self._waiting = silence(0)
-        self._powers = np.zeros(0, np.float32)
-        self._window = silence(WINDOW)
+        self._stream = self._model.classifier.listen()
         self._sum = -self._model.persistence.limit
 
     def feed(self, block: Block) -> list[SoundReading]:
         """Take a block; the readings that became possible with it, oldest first.
 
-        A block that does not follow the last one (by more than a window, or back in time) starts afresh.
+        A block that does not follow the last one (by more than a second, or back in time) starts afresh.
         """
         expected = self._begin_s + self._samples / SAMPLE_RATE
         if self._samples == 0 or abs(block.at_s - expected) > WINDOW * HOP / SAMPLE_RATE:
@@ -203,8 +294,8 @@ class ScreamDetector:
         """
         if self._samples == 0:
             return []
-        left = self._samples - self._judged * DECISION * HOP
-        missing = FRAME + (DECISION - 1) * HOP - left
+        left = self._samples - self._judged * STEP
+        missing = STEP + OVERLAP - left
         readings = self._take(np.zeros(missing, np.float32), 0) if left > 0 and missing > 0 else []
         self._restart(0.0)
         return readings
@@ -212,39 +303,34 @@ class ScreamDetector:
     def _take(self, samples: Array, real: int) -> list[SoundReading]:
         self._samples += real
         self._rest = np.concatenate([self._rest, samples])
-        fresh = frames(self._rest)
-        hops = self._rest[: len(fresh) * HOP].reshape(len(fresh), HOP)
-        self._rest = self._rest[len(fresh) * HOP :]
-        self._waiting = self._waiting.then(fresh)
-        self._powers = np.concatenate([self._powers, np.square(hops).mean(axis=1)])
-        readings = []
-        while len(self._waiting) >= DECISION:
-            self._window = self._window[DECISION:].then(self._waiting[:DECISION])
-            power = float(self._powers[:DECISION].mean())
-            self._waiting = self._waiting[DECISION:]
-            self._powers = self._powers[DECISION:]
-            self._judged += 1
-            readings.append(self._judge(10 * float(np.log10(power + 1e-12))))
-        return readings
+        ready = steps(self._rest)
+        self._rest = self._rest[len(ready) * STEP :]
+        return [self._judge(step) for step in ready]
 
-    def _judge(self, level_dbfs: float) -> SoundReading:
+    def _judge(self, step: Array) -> SoundReading:
+        self._judged += 1
         labels = self._model.labels
-        if float(self._window.mel.max()) < QUIET_DB:
+        chances = self._stream.hear(step)
+        if chances is None:
             chances = np.asarray([label == "ambient" for label in labels], np.float32)
-        else:
-            chances = self._model.probabilities(self._window)
         by_label = {label: float(chance) for label, chance in zip(labels, chances, strict=True)}
         self._sum = self._model.persistence.step(self._sum, by_label["scream"])
-        end = min((self._judged * DECISION - 1) * HOP + FRAME, self._samples)
-        start = max(0, end - (WINDOW - 1) * HOP - FRAME)
+        end = min(self._judged * STEP + OVERLAP, self._samples)
+        start = max(0, self._judged * STEP + OVERLAP - self._model.classifier.window)
         return SoundReading(
-            start_s=self._begin_s + start / SAMPLE_RATE,
+            start_s=self._begin_s + min(start, end) / SAMPLE_RATE,
             at_s=self._begin_s + end / SAMPLE_RATE,
             label=max(by_label, key=lambda label: by_label[label]),
             probabilities=by_label,
             scream=self._model.persistence.probability(self._sum),
-            level_dbfs=level_dbfs,
+            level_dbfs=10 * float(np.log10(np.square(step[:STEP]).mean() + 1e-12)),
         )
+
+
+def steps(samples: Array) -> list[Array]:
+    """All whole steps of consecutive samples, `STEP` apart, `STEP` + `OVERLAP` long."""
+    count = max(0, (len(samples) - OVERLAP) // STEP)
+    return [samples[number * STEP : (number + 1) * STEP + OVERLAP] for number in range(count)]
 
 
 def judge_file(readings: Sequence[SoundReading], model: ScreamModel) -> tuple[float, str]:
