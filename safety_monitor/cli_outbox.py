@@ -108,15 +108,15 @@ def drop_outbox(
 
 
 def try_channels(
-    channel: Annotated[str | None, typer.Option(help="Only this channel, or this group of them.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Only this channel, group of them, or contact.")] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Send a marked test through every channel that is turned on, and show what came of each."""
+    from safety_monitor.actions.message import trial_message
     from safety_monitor.actions.own_sound import OwnSound
     from safety_monitor.cli import fail, settings_or_fail, with_journal
     from safety_monitor.config import SettingsError
-    from safety_monitor.dispatch import trial_message
     from safety_monitor.running import make_channels
 
     settings = settings_or_fail(config)
@@ -127,7 +127,7 @@ def try_channels(
         except SettingsError as error:
             fail(str(error))
         try:
-            named = [each for each in channels if channel in (None, each.name, each.name.split(":")[0])]
+            named = [each for each in channels if channel in (None, each.name, *each.name.split(":"))]
             if not named:
                 on = ", ".join(each.name for each in channels) or "none"
                 fail(f"no channel '{channel}' is turned on; on are: {on}" if channel else "no channel is turned on")

@@ -226,7 +226,8 @@ class Contact(Section):
     """A person who is told."""
 
     name: ShortName
-    """Short name: letters, digits, - and _; the channels are called after it, such as "sms:anna"."""
+    """Short name: letters, digits, - and _; the channels are called after it, such as "sms:anna". An address of
+    [messages] under the same name reaches this person, too."""
     sms: PhoneNumber | None = None
     """Number that gets an SMS, written +<country><number>."""
     whatsapp: PhoneNumber | None = None
@@ -241,7 +242,7 @@ class PolicyStep(Section):
     after_s: Annotated[float, Field(ge=0.0, le=86_400.0)] = 0.0
     """How long after the incident was confirmed; a later step is dropped once somebody acknowledged or cancelled."""
     actions: Annotated[tuple[str, ...], Field(min_length=1)] = ("all",)
-    """Channels by name; "sms" stands for every sms:…, "all" for every channel that is turned on."""
+    """Channels by name; "sms" stands for every sms:…, "anna" for every …:anna, "all" for every channel that is on."""
 
 
 class PolicySettings(Section):
@@ -289,9 +290,9 @@ class LimitsSettings(Section):
     """How much a person is told; what is held back comes together as one message. Under duress nothing waits."""
 
     cool_down_s: Annotated[float, Field(ge=0.0, le=86_400.0)] = 30.0
-    """Shortest time between two messages on one channel."""
+    """Shortest time between two messages to one contact; about the same, other channels need not wait."""
     most: Annotated[int, Field(ge=1, le=1000)] = 12
-    """Most messages on one channel within `within_s`."""
+    """Most messages to one contact within `within_s`; what comes on several channels counts once."""
     within_s: Seconds = 3600.0
     """See `most`."""
     quiet_from: ClockTime | None = None
@@ -299,7 +300,7 @@ class LimitsSettings(Section):
     quiet_until: ClockTime | None = None
     """Local time, HH:MM, at which what was held back is told."""
     quiet_channels: tuple[str, ...] = ()
-    """Channels that keep the quiet hours, by name, group ("sms") or "all"."""
+    """Channels that keep the quiet hours, by name, group ("sms"), contact ("anna") or "all"."""
 
     @model_validator(mode="after")
     def _quiet_hours(self) -> "LimitsSettings":

@@ -10,7 +10,6 @@ import logging
 import random
 import threading
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -22,13 +21,14 @@ from typing import Protocol, cast
 
 from filelock import FileLock, Timeout
 
-from safety_monitor.actions.message import Message, Place, written
+from safety_monitor.actions.message import Message, Place, trial_message, written
 from safety_monitor.actions.outcome import Outcome
-from safety_monitor.escalation import Nature, Planned, Policy, choose, choose_for_trouble, delivery_key, plan
+from safety_monitor.escalation import Nature, Planned, Policy, choose, choose_for_trouble, plan
 from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, State
 from safety_monitor.journal import DeliveryState, Job, Journal, JournalError, Result, Turn, is_immediate
-from safety_monitor.limits import Limits, digest, hold
+from safety_monitor.limits import Limits, Told, counted, digest, hold
+from safety_monitor.settling import Waits, instead_of, settle
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ LOCK_NAME = "outbox.lock"
 LOOK_S = 1.0
 """How often a worker looks for what another process asked for."""
 HIDDEN_KEPT = 100
+MESSAGES_KEPT = 1000
 BATCH = 100
 """Most deliveries that a channel gets at once, if it takes several."""
 HUNG_S = 120.0
@@ -48,8 +49,6 @@ TROUBLE_EVERY_S = 3600.0
 """Troubles with one part of the station are told of this often at most."""
 CLOCK_SET_S = 2.0
 """The clock was set if it went on by so much more or less than time did."""
-FOLLOW_FIRST_S, FOLLOW_LONGEST_S = 2.0, 60.0
-"""Waits between two looks at whether a message has arrived."""
 
 
 class Channel(Protocol):
@@ -83,89 +82,11 @@ class OutboxBusyError(Exception):
     """Another process delivers from this journal; the text is one line that says so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """How long and how often deliveries are tried; all in seconds, see `OutboxSettings`."""
-
-    first_wait_s: float = 2.0
-    longest_wait_s: float = 300.0
-    fallback_after_s: float = 60.0
-    give_up_messages_s: float = 86_400.0
-    give_up_records_s: float = 2_592_000.0
-    follow_s: float = 3_600.0
-
-
 def nature_of(channel: Channel) -> Nature:
     """What kind of way out a channel is."""
     if getattr(channel, "record", False):
         return Nature.RECORD
     return Nature.SOUND if getattr(channel, "heard", False) else Nature.MESSAGE
-
-
-def back_off(attempts: int, waits: Waits, chance: float) -> float:
-    """Seconds to wait after so many attempts that failed: doubling, up to the longest, give or take a quarter.
-
-    Args:
-        attempts: at least 1.
-        waits: the first and the longest.
-        chance: evenly distributed in 0..1.
-    """
-    doubled = waits.first_wait_s * 2.0 ** min(attempts - 1, 40)
-    return min(doubled, waits.longest_wait_s) * (0.75 + 0.5 * chance)
-
-
-def settle(
-    job: Job, outcome: Outcome | None, *, nature: Nature, waits: Waits, follows: bool, now: float, chance: float
-) -> Result:
-    """What becomes of a job, now that this came of it. Pure.
-
-    Args:
-        job: as it was before.
-        outcome: of the attempt or of following it; None if it is not yet known whether it arrived.
-        nature: of the channel.
-        waits: the numbers.
-        follows: whether the channel's far end says later whether it arrived.
-        now: seconds since 1970.
-        chance: for the jitter, 0..1.
-    """
-    following = job.turn is Turn.FOLLOW
-    if outcome is None or (outcome.ok and not outcome.delivered):
-        detail = outcome.detail if outcome else "handed over; not yet known whether it arrived"
-        reference = outcome.reference if outcome else ""
-        since = now - (job.sent_at if following and job.sent_at is not None else now)
-        if not follows or not (reference or job.reference) or (following and outcome is not None):
-            return Result(job.key, job.version, DeliveryState.SENT, detail, None, reference)
-        if since > waits.follow_s:
-            return Result(job.key, job.version, DeliveryState.SENT, "handed over; it is not known whether it arrived")
-        due_at = now + min(max(since / 2, FOLLOW_FIRST_S), FOLLOW_LONGEST_S)
-        return Result(job.key, job.version, DeliveryState.SENT, detail, due_at, reference)
-    if outcome.ok:
-        return Result(job.key, job.version, DeliveryState.DELIVERED, outcome.detail, None, outcome.reference)
-    attempts = job.attempts + (not following)
-    held = job.turn is Turn.HELD
-    due_at = now + max(back_off(max(attempts, 1), waits, chance), outcome.retry_after_s or 0.0)
-    give_up_s = waits.give_up_records_s if nature is Nature.RECORD else waits.give_up_messages_s
-    if outcome.again and due_at <= job.asked_at + give_up_s:
-        return Result(job.key, job.version, DeliveryState.PENDING, outcome.detail, due_at, outcome.reference, held=held)
-    detail = f"{outcome.detail}; given up after {attempts} attempts" if outcome.again else outcome.detail
-    return Result(job.key, job.version, DeliveryState.FAILED, detail, None, outcome.reference)
-
-
-def trial_message(station: str, channel: str) -> Message:
-    """A message that says that it is only a test."""
-    incident = Incident(str(uuid.uuid4()), State.CLOSED, 0.0, 0.0, (), "test")
-    now = datetime.now(UTC)
-    text = written("test", incident, station, now, None)
-    return Message(f"{incident.id}:{channel}:test", "test", incident, station, now, text, None, (), "")
-
-
-def instead_of(job: Job, natures: dict[str, Nature]) -> tuple[Planned, ...]:
-    """The deliveries to make because a job failed; one that was asked for already is not made twice."""
-    return tuple(
-        Planned(delivery_key(job.incident.id, name, job.kind), name, natures[name], job.kind)
-        for name in job.fallback
-        if name in natures
-    )
 
 
 @dataclass(slots=True)
@@ -181,8 +102,6 @@ class _Outlet:
     """What could not be written to the journal, and when it is due."""
     unwritten: dict[str, tuple[Job, Result]] = field(default_factory=dict)
     """Jobs that are in the journal, where what came of them could not be written."""
-    sent: "deque[float]" = field(default_factory=lambda: deque(maxlen=1000))
-    """When messages were sent since the start, seconds since 1970."""
     trials: "deque[tuple[Callable[[Channel], Outcome | None], Future[Outcome | None]]]" = field(default_factory=deque)
     """What somebody wants to be tried; emergencies go first."""
     trying: bool = False
@@ -204,6 +123,15 @@ class _Outlet:
         return BATCH if hasattr(self.channel, "deliver_many") else 1
 
 
+def _about(jobs: Iterable[Job]) -> frozenset[str]:
+    return frozenset(_telling(job.key, job.channel) for job in jobs)
+
+
+def _telling(key: str, channel: str) -> str:
+    """What a delivery tells, whatever the channel: incident, kind and repetition."""
+    return key.replace(f":{channel}:", ":", 1)
+
+
 class Dispatch:
     """Makes transitions durable, and delivers what they ask for.
 
@@ -213,6 +141,7 @@ class Dispatch:
         policies: which incidents ask for what; none: everything at once.
         waits: how long and how often deliveries are tried.
         limits: how much a channel's messages are held back; None: not at all.
+        person: who is reached by a channel; what they are told on one counts on all that reach them.
         station: its name.
         place: where an incident happened, if that is known; may take a while.
         evidence: the files that belong to an incident.
@@ -232,6 +161,7 @@ class Dispatch:
         policies: Sequence[Policy] = (),
         waits: Waits | None = None,
         limits: Callable[[str], Limits | None] = lambda channel: None,
+        person: Callable[[str], str] = lambda channel: channel,
         station: str = "station",
         place: Callable[[Incident], Place | None] = lambda incident: None,
         evidence: Callable[[str], tuple[Path, ...]] = lambda incident_id: (),
@@ -243,6 +173,10 @@ class Dispatch:
         self._policies = policies
         self._waits = waits or Waits()
         self._limits = {channel.name: limits(channel.name) for channel in channels}
+        self._people = {channel.name: person(channel.name) for channel in channels}
+        self._messages: dict[str, deque[Told]] = {each: deque(maxlen=MESSAGES_KEPT) for each in self._people.values()}
+        """What each person was told last."""
+        self._lock_messages = threading.Lock()
         self._station = station
         self._place = place
         self._evidence = evidence
@@ -262,6 +196,7 @@ class Dispatch:
             raise OutboxBusyError(f"{place_of_lock}: another safety-monitor delivers from this journal") from None
         try:
             left = journal.recover(self._natures)
+            self._remember_messages()
         except JournalError:
             self._lock.release()
             raise
@@ -412,6 +347,17 @@ class Dispatch:
                 outlet.channel.interrupt()  # an emergency does not wait for a trial to end
         self.wake()
 
+    def _remember(self, told: Told) -> None:
+        with self._lock_messages:
+            self._messages[self._people[told.channel]].append(told)
+
+    def _remember_messages(self) -> None:
+        """What people were told before the start counts, too: a station that starts again and again must not spam."""
+        lasting = [max(limits.within_s, limits.cool_down_s) for limits in self._limits.values() if limits is not None]
+        for channel, sent_at, keys in self._journal.told_since(self._journal.clock() - max(lasting, default=0.0)):
+            if channel in self._people:
+                self._remember(Told(sent_at, channel, frozenset(_telling(key, channel) for key in keys)))
+
     def _work(self, outlet: _Outlet) -> None:
         """The life of one channel's thread."""
         while True:
@@ -490,14 +436,17 @@ class Dispatch:
 
     def _held_back(self, outlet: _Outlet, jobs: Sequence[Job]) -> tuple[Sequence[Job], bool]:
         """What is left of jobs when those that a person is not to be told of now are held back; whether any were."""
-        limits = self._limits[outlet.channel.name]
+        name = outlet.channel.name
+        limits = self._limits[name]
         now = self._journal.clock()
-        held = hold(limits, datetime.fromtimestamp(now).astimezone(), outlet.sent) if limits is not None else None
+        with self._lock_messages:
+            sent = counted(self._messages[self._people[name]], name, _about(jobs))
+        held = hold(limits, datetime.fromtimestamp(now).astimezone(), sent) if limits is not None else None
         urgent = [job for job in jobs if job.kind == "duress"]
         if held is None or urgent:
             return urgent or jobs, False
         level = logging.DEBUG if any(job.hidden for job in jobs) else logging.INFO
-        log.log(level, "%s: %d held back: %s", outlet.channel.name, len(jobs), held.why)
+        log.log(level, "%s: %d held back: %s", name, len(jobs), held.why)
         self._journal.finish(
             Result(job.key, job.version, DeliveryState.PENDING, f"held back: {held.why}", held.until, held=True)
             for job in jobs
@@ -532,7 +481,7 @@ class Dispatch:
         with self._at_work(outlet):
             outcomes = self._outcomes(outlet, jobs)
         if jobs[0].turn is not Turn.FOLLOW and any(outcome is not None and outcome.ok for outcome in outcomes):
-            outlet.sent.append(self._journal.clock())
+            self._remember(Told(self._journal.clock(), outlet.channel.name, _about(jobs)))
         results = [self._settled(outlet, job, outcome) for job, outcome in zip(jobs, outcomes, strict=True)]
         if journaled:
             try:

@@ -6,7 +6,7 @@ are made when the incident is confirmed, all together, so that nothing has to be
 when somebody acknowledges or cancels is dropped.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -37,7 +37,8 @@ class Step:
 
     Attributes:
         after_s: how long after the incident was confirmed.
-        actions: names of channels, of groups of them ("sms" for every "sms:…"), or "all".
+        actions: names of channels, of groups of them ("sms" for every "sms:…"), of contacts ("anna" for every
+            "…:anna"), or "all".
     """
 
     after_s: float = 0.0
@@ -147,8 +148,19 @@ def resolve(actions: Iterable[str], channels: Mapping[str, Nature]) -> tuple[str
     """The channels that actions name, each once, in their order; what names none is left out."""
     named: dict[str, None] = {}
     for action in actions:
-        named |= {name: None for name in channels if action in (ALL, name, name.split(":")[0])}
+        named |= {name: None for name in channels if action in (ALL, name, *name.split(":"))}
     return tuple(named)
+
+
+def person_of(channel: str, contacts: Container[str]) -> str:
+    """Who is reached by a channel: the contact that it is called after, else nobody but the channel itself.
+
+    Args:
+        channel: its name.
+        contacts: their names, in small letters.
+    """
+    member = channel.partition(":")[2].lower()
+    return member if member in contacts else channel
 
 
 def mistakes(policies: Sequence[Policy], channels: Mapping[str, Nature], labels: Iterable[str]) -> list[str]:

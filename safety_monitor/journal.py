@@ -839,6 +839,29 @@ class Journal:
                     keys.append(key)
         return keys
 
+    def told_since(self, since: float) -> Sequence[tuple[str, float, Sequence[str]]]:
+        """Messages about incidents and troubles of the last time: channel, when it was sent, and the deliveries in it.
+
+        Args:
+            since: seconds since 1970; of older incidents nothing is looked up.
+        """
+        found = (
+            select(DeliveryRow.channel, DeliveryRow.sent_at, DeliveryRow.key)
+            .join(IncidentRow, IncidentRow.id == DeliveryRow.incident_id)
+            .where(
+                IncidentRow.kind.in_(("alarm", "trouble")),
+                IncidentRow.opened_at >= _iso(since),
+                DeliveryRow.nature == Nature.MESSAGE,
+                DeliveryRow.sent_at.is_not(None),
+            )
+            .order_by(DeliveryRow.sent_at)
+        )
+        together: dict[tuple[str, float], list[str]] = {}
+        with self._reading() as session:
+            for channel, sent_at, key in session.execute(found):
+                together.setdefault((channel, sent_at), []).append(key)
+        return [(channel, sent_at, keys) for (channel, sent_at), keys in together.items()]
+
     def drop(self, key: str) -> None:
         """Take a delivery out, so that it is not tried again.
 

@@ -4,7 +4,7 @@ What is held back waits, and comes together as one message. Detection knows noth
 and records.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
@@ -14,7 +14,7 @@ from safety_monitor.incident import Incident
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """For one channel.
+    """For what a person is told.
 
     Attributes:
         cool_down_s: shortest time between two messages.
@@ -30,11 +30,44 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A message that a person got.
+
+    Attributes:
+        at: seconds since 1970.
+        channel: it came by.
+        about: what it told of; several things if they had been held back.
+    """
+
+    at: float
+    channel: str
+    about: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """Until when a message is held back, in seconds since 1970, and why."""
 
     until: float
     why: str
+
+
+def counted(told: Iterable[Told], channel: str, about: frozenset[str]) -> list[float]:
+    """When a person was told something that counts before another message, in order.
+
+    All that came by the same channel counts, and by others what was about something else: a call about what an SMS
+    told already is an escalation, and must not wait. What came by several channels counts once.
+
+    Args:
+        told: what the person got by all channels.
+        channel: that the message shall go by.
+        about: what it tells of.
+    """
+    newest: dict[frozenset[str], float] = {}
+    for each in told:
+        if each.channel == channel or not about <= each.about:
+            newest[each.about] = max(each.at, newest.get(each.about, each.at))
+    return sorted(newest.values())
 
 
 def hold(limits: Limits, now: datetime, sent: Sequence[float]) -> Hold | None:
@@ -43,7 +76,7 @@ def hold(limits: Limits, now: datetime, sent: Sequence[float]) -> Hold | None:
     Args:
         limits: of the channel.
         now: aware, in the machine's time zone.
-        sent: when it sent its last messages, seconds since 1970, in order.
+        sent: when messages that count were sent, seconds since 1970, in order.
     """
     at = now.timestamp()
     sent = [each for each in sent if each <= at]  # others are from before the clock was set back

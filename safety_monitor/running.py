@@ -15,8 +15,8 @@ from safety_monitor.actions.speech import Speech
 from safety_monitor.channels import evidence_store, make_places, make_recorder, outward_channels, policies_of
 from safety_monitor.config import LimitsSettings, Settings, SettingsError
 from safety_monitor.decision import decisions_of
-from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError, Waits, nature_of
-from safety_monitor.escalation import ALL, Nature, mistakes, resolve
+from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError, nature_of
+from safety_monitor.escalation import ALL, Nature, mistakes, person_of, resolve
 from safety_monitor.feedback import when_saved
 from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, Sense
@@ -24,6 +24,7 @@ from safety_monitor.journal import Journal, JournalError
 from safety_monitor.limits import Limits
 from safety_monitor.live import LiveView
 from safety_monitor.senses import DEMO, OFF, check_models, load_hearing, load_seeing
+from safety_monitor.settling import Waits
 from safety_monitor.station import ReadySense, SenseError, Station
 
 log = logging.getLogger(__name__)
@@ -159,6 +160,7 @@ def make_dispatch(
         SettingsError: a policy names what is not there, or the outbox is in use; the channels are closed.
     """
     wrong = mistakes_of(settings, channels)
+    contacts = {contact.name.lower() for contact in settings.contacts}
     try:
         if wrong:
             raise settings.named(wrong[0])
@@ -168,6 +170,7 @@ def make_dispatch(
             policies=policies_of(settings),
             waits=Waits(**settings.outbox.model_dump()),
             limits=lambda channel: limits_of(settings.limits, channel),
+            person=lambda channel: person_of(channel, contacts),
             station=settings.station.name,
             place=place,
             evidence=recorder.files if recorder else lambda incident_id: (),

@@ -1,5 +1,6 @@
 """What is told of an incident, and where it happened."""
 
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,3 +106,11 @@ def written(kind: Kind, incident: Incident, station: str, opened_at: datetime, p
     if kind != "test":
         lines.append(f"Incident {incident.id[:8]}")
     return "\n".join(lines)
+
+
+def trial_message(station: str, channel: str) -> Message:
+    """A message that says that it is only a test."""
+    incident = Incident(str(uuid.uuid4()), State.CLOSED, 0.0, 0.0, (), "test")
+    now = datetime.now(UTC)
+    text = written("test", incident, station, now, None)
+    return Message(f"{incident.id}:{channel}:test", "test", incident, station, now, text, None, (), "")

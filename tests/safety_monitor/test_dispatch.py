@@ -9,17 +9,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from safety_monitor import dispatch as module
+from safety_monitor import settling
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
-from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError, Waits, back_off, settle
+from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError
 from safety_monitor.escalation import Nature, Policy, Step, plan
 from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.journal import Delivery, DeliveryState, Job, Journal, JournalError, Turn
+from safety_monitor.journal import Delivery, DeliveryState, Journal, JournalError
 from safety_monitor.limits import Limits
+from safety_monitor.settling import Waits
 
 SCREAM = Incident(
     id="0b4ad0e6-6f0e-4c5e-8a43-000000000001",
@@ -286,7 +286,7 @@ def test_a_journal_that_cannot_be_written_later_loses_and_doubles_nothing(impati
 def test_handed_over_is_not_delivered_until_the_far_end_says_so(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FOLLOW_FIRST_S", 0.02)
+    monkeypatch.setattr(settling, "FOLLOW_FIRST_S", 0.02)
     sms = Followed("sms", [Outcome(ok=True, detail="queued", reference="SM1")])
     with running(journal, sms) as dispatch:
         confirm(dispatch)
@@ -296,7 +296,7 @@ def test_handed_over_is_not_delivered_until_the_far_end_says_so(
 
 
 def test_what_did_not_arrive_has_failed(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FOLLOW_FIRST_S", 0.02)
+    monkeypatch.setattr(settling, "FOLLOW_FIRST_S", 0.02)
     handed_over = Outcome(ok=True, detail="queued", reference="SM1")
     sms, email = Followed("sms", [handed_over], arrives=[None, REFUSED]), Outlet("email")
     policy = Policy(steps=(Step(actions=("sms",)),), fallback=("email",))
@@ -308,11 +308,11 @@ def test_what_did_not_arrive_has_failed(journal: Journal, monkeypatch: pytest.Mo
 
 def test_a_step_waits_and_is_dropped_once_somebody_answers(journal: Journal) -> None:
     sms, call = Outlet("sms"), Outlet("call")
-    policy = Policy(steps=(Step(actions=("sms",)), Step(0.3, ("call",))))
+    policy = Policy(steps=(Step(actions=("sms",)), Step(2.0, ("call",))))
     answered, unanswered = SCREAM, replace(SCREAM, id="2")
     with running(journal, sms, call, policy=policy) as dispatch:
         confirm(dispatch, answered)
-        Journal(journal.path.parent).decide(answered.id, State.ACKNOWLEDGED, "by a person")
+        journal.decide(answered.id, State.ACKNOWLEDGED, "by a person")
         confirm(dispatch, unanswered)
         until(lambda: bool(call.messages))
         until(lambda: len(sms.messages) == 3)
@@ -381,49 +381,42 @@ def test_what_is_held_back_comes_together_and_duress_never_waits(journal: Journa
     assert set(states.values()) == {DeliveryState.DELIVERED}
 
 
-JOB = Job("k", 1, "sms", "alarm", Turn.FRESH, 0, 1000.0, None, "", (), False, SCREAM, "")
-SENT_JOB = replace(JOB, turn=Turn.FOLLOW, attempts=1, sent_at=1000.0, reference="SM1")
-QUEUED = Outcome(ok=True, detail="queued", reference="SM1")
-WAITS = Waits(first_wait_s=2.0, longest_wait_s=300.0, give_up_messages_s=3600.0, follow_s=600.0)
-
-
-@pytest.mark.parametrize(
-    ("job", "outcome", "follows", "now", "state", "due_at"),
-    [
-        (JOB, DONE, False, 1000.0, DeliveryState.DELIVERED, None),
-        (JOB, replace(DONE, delivered=False), False, 1000.0, DeliveryState.SENT, None),
-        (JOB, QUEUED, False, 1000.0, DeliveryState.SENT, None),
-        (JOB, QUEUED, True, 1000.0, DeliveryState.SENT, 1002.0),
-        (JOB, REFUSED, True, 1000.0, DeliveryState.FAILED, None),
-        (JOB, NO_NETWORK, True, 1000.0, DeliveryState.PENDING, 1002.0),
-        (replace(JOB, attempts=3), NO_NETWORK, True, 1000.0, DeliveryState.PENDING, 1016.0),
-        (JOB, replace(NO_NETWORK, retry_after_s=60.0), True, 1000.0, DeliveryState.PENDING, 1060.0),
-        (JOB, NO_NETWORK, True, 4599.0, DeliveryState.FAILED, None),
-        (JOB, replace(NO_NETWORK, retry_after_s=7200.0), True, 1000.0, DeliveryState.FAILED, None),
-        (SENT_JOB, None, True, 1001.0, DeliveryState.SENT, 1003.0),
-        (SENT_JOB, None, True, 1060.0, DeliveryState.SENT, 1090.0),
-        (SENT_JOB, None, True, 1500.0, DeliveryState.SENT, 1560.0),
-        (SENT_JOB, None, True, 1601.0, DeliveryState.SENT, None),
-        (SENT_JOB, DONE, True, 1001.0, DeliveryState.DELIVERED, None),
-        (SENT_JOB, REFUSED, True, 1001.0, DeliveryState.FAILED, None),
-        (SENT_JOB, NO_NETWORK, True, 1001.0, DeliveryState.PENDING, 1003.0),
-    ],
-)
-def test_what_becomes_of_a_job(
-    job: Job, outcome: Outcome | None, follows: bool, now: float, state: DeliveryState, due_at: float | None
+def test_a_person_is_told_over_all_channels_as_often_as_the_limits_allow_and_a_restart_forgets_nothing(
+    journal: Journal,
 ) -> None:
-    result = settle(job, outcome, nature=Nature.MESSAGE, waits=WAITS, follows=follows, now=now, chance=0.5)
-    assert (result.state, result.due_at) == (state, due_at)
+    def start() -> tuple[list[Outlet], Dispatch]:
+        channels = [Outlet(name) for name in ("sms:anna", "call:anna", "sms:ben")]
+        limits = Limits(cool_down_s=3600.0, most=100)
+        person = {"sms:anna": "anna", "call:anna": "anna"}
+        policy = Policy(
+            triggers=("scream",),
+            steps=(Step(actions=("sms:anna",)), Step(0.2, ("call:anna",)), Step(0.2, ("sms:anna",))),
+        )
+        return channels, Dispatch(
+            journal,
+            channels,
+            policies=[policy, Policy(steps=(Step(actions=("call", "sms")),))],
+            waits=SOON,
+            limits=lambda channel: limits,
+            person=lambda channel: person.get(channel, channel),
+        )
 
+    def told(channels: list[Outlet]) -> list[list[str]]:
+        return [[message.incident.id for message in channel.messages] for channel in channels]
 
-def test_a_record_is_tried_for_longer_than_a_message() -> None:
-    result = settle(JOB, NO_NETWORK, nature=Nature.RECORD, waits=WAITS, follows=False, now=5000.0, chance=0.5)
-    assert result.state is DeliveryState.PENDING
-
-
-@given(st.integers(1, 10_000), st.floats(0, 1), st.floats(0.001, 100), st.floats(0.001, 1000))
-def test_waits_grow_and_never_beyond_the_longest(attempts: int, chance: float, first: float, longest: float) -> None:
-    waits = Waits(first_wait_s=first, longest_wait_s=longest)
-    wait_s = back_off(attempts, waits, chance)
-    assert 0.75 * min(first, longest) <= wait_s <= 1.25 * longest
-    assert wait_s <= back_off(attempts + 1, waits, chance)
+    channels, dispatch = start()
+    first, second, third = (replace(SCREAM, id=number) for number in "123")
+    confirm(dispatch, first)
+    until(lambda: told(channels) == [["1"], ["1"], []])  # the call tells what the SMS told, and need not wait
+    until(lambda: "held back" in journal.delivery("1:sms:anna:alarm:1").detail)
+    confirm(dispatch, replace(second, evidence=()))
+    until(lambda: told(channels)[2] == ["2"])
+    until(lambda: "held back" in journal.delivery("2:call:anna:alarm").detail)
+    dispatch.close()
+    assert told(channels) == [["1"], ["1"], ["2"]]
+    channels, dispatch = start()
+    confirm(dispatch, replace(third, evidence=()))
+    for key in ("3:sms:anna:alarm", "3:call:anna:alarm", "3:sms:ben:alarm"):
+        until(lambda key=key: "held back" in journal.delivery(key).detail)  # type: ignore[misc]
+    dispatch.close()
+    assert told(channels) == [[], [], []]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.limits import Limits, digest, hold, quiet_until
+from safety_monitor.limits import Limits, Told, counted, digest, hold, quiet_until
 
 NIGHT = (time(22, 0), time(7, 0))
 NOON = (time(12, 0), time(13, 0))
@@ -79,6 +79,27 @@ def test_whoever_waits_as_told_never_sends_more_than_allowed(gaps: list[int], mo
     for first, later in zip(sent, sent[most:], strict=False):
         assert later - first >= limits.within_s
     assert all(later - first >= cool_down_s for first, later in pairwise(sent))
+
+
+@pytest.mark.parametrize(
+    ("channel", "about", "counts"),
+    [
+        ("sms", {"1"}, [10.0, 40.0]),  # its own, and what the call told of something else
+        ("call", {"1"}, [40.0]),  # the SMS told of the same
+        ("call", {"2"}, [10.0, 40.0]),
+        ("mail", {"2"}, [10.0]),  # the call told of the same, though of more, too
+        ("mail", {"2", "4"}, [10.0, 40.0]),
+    ],
+)
+def test_what_a_person_was_told_elsewhere_counts_unless_it_was_the_same(
+    channel: str, about: set[str], counts: list[float]
+) -> None:
+    told = [
+        Told(10.0, "sms", frozenset({"1"})),
+        Told(30.0, "sms", frozenset({"2", "3"})),
+        Told(40.0, "call", frozenset({"2", "3"})),
+    ]
+    assert counted(told, channel, frozenset(about)) == counts
 
 
 def test_a_digest_names_the_newest_in_full_and_counts_the_rest() -> None:

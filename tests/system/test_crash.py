@@ -24,10 +24,11 @@ from sqlalchemy import create_engine, text
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.mysql import COLLATION, MySQL
 from safety_monitor.actions.outcome import Outcome
-from safety_monitor.dispatch import Channel, Dispatch, Waits
+from safety_monitor.dispatch import Channel, Dispatch
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Incident, Sense, State
 from safety_monitor.journal import STALE, DeliveryState, Entry, Journal
+from safety_monitor.settling import Waits
 from tests.servers.mariadb import MariaDB, missing_programs
 
 SOON = Waits(first_wait_s=0.01, longest_wait_s=0.1)
