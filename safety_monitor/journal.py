@@ -591,6 +591,10 @@ class Journal:
 
         They are read some thousands at a time, so that a slow reader holds up nobody, and a million take no memory.
         """
+        of_incident = RemarkRow.incident_id == IncidentRow.id
+        marks = select(RemarkRow.mark).where(of_incident, RemarkRow.mark.is_not(None))
+        newest_mark = marks.order_by(RemarkRow.number.desc()).limit(1).scalar_subquery()
+        notes = select(func.group_concat(RemarkRow.text, "; ")).where(of_incident, RemarkRow.text != "")
         rows = select(
             IncidentRow.id.label("incident"),
             IncidentRow.opened_at,
@@ -604,6 +608,8 @@ class Journal:
             PlaceRow.latitude,
             PlaceRow.longitude,
             PlaceRow.accuracy_m,
+            newest_mark.label("mark"),
+            notes.scalar_subquery().label("notes"),
         ).outerjoin(PlaceRow, PlaceRow.incident_id == IncidentRow.id)
         order = (IncidentRow.opened_at.desc(), IncidentRow.id)
         after = ""
@@ -612,7 +618,8 @@ class Journal:
                 some = session.execute(rows.where(*_wanted(search, after)).order_by(*order).limit(EXPORTED)).all()
             for row in some:
                 senses, labels = json.loads(row.senses), json.loads(row.labels)
-                yield {**row._mapping, "senses": senses, "labels": labels}
+                mark = None if row.mark == Mark.NONE else row.mark
+                yield {**row._mapping, "senses": senses, "labels": labels, "mark": mark}
             if len(some) < EXPORTED:
                 return
             after = f"{some[-1].opened_at}~{some[-1].incident}"

@@ -17,7 +17,7 @@ from models.registry import find, installed
 from safety_monitor.config import Role, Settings
 from safety_monitor.decision import PinError
 from safety_monitor.incident import Sense, State
-from safety_monitor.journal import DeliveryState, Entry, JournalError, Search
+from safety_monitor.journal import DeliveryState, Entry, JournalError, Mark, Search
 from safety_monitor.web.access import Visitor
 from safety_monitor.web.analysis_process import AnalysisError
 from safety_monitor.web.metrics import metrics_text
@@ -80,6 +80,15 @@ class PlaceOut(_Model):
     accuracy_m: float | None
 
 
+class RemarkOut(_Model):
+    """What a person said of an incident afterwards."""
+
+    at: str
+    by: str
+    text: str
+    mark: Mark | None
+
+
 class IncidentOut(_Model):
     """An incident with all that belongs to it; times with a date are UTC."""
 
@@ -98,6 +107,9 @@ class IncidentOut(_Model):
     """Where a browser was that heard it; null for what the station's own senses noticed."""
     transitions: list[TransitionOut]
     deliveries: list[DeliveryOut]
+    mark: Mark | None
+    """What people say that it was."""
+    remarks: list[RemarkOut]
 
 
 class IncidentPage(BaseModel):
@@ -155,6 +167,8 @@ def entry_out(entry: Entry) -> IncidentOut:
         place=PlaceOut.model_validate(entry.place) if entry.place else None,
         transitions=[TransitionOut.model_validate(step) for step in entry.transitions],
         deliveries=[DeliveryOut.model_validate(delivery) for delivery in entry.deliveries],
+        mark=entry.mark,
+        remarks=[RemarkOut.model_validate(remark) for remark in entry.remarks],
     )
 
 

@@ -8,7 +8,16 @@ from nicegui import ui
 from starlette.types import ASGIApp
 
 from safety_monitor.actions import voice
-from safety_monitor.web import analyse_page, api_page, collect_page, incidents_page, kiosk_page, live_page, login_page
+from safety_monitor.web import (
+    analyse_page,
+    api_page,
+    collect_page,
+    incident_page,
+    incidents_page,
+    kiosk_page,
+    live_page,
+    login_page,
+)
 from safety_monitor.web.api import make_api
 from safety_monitor.web.calls import make_calls, takes_answers
 from safety_monitor.web.guard import Guard
@@ -18,7 +27,7 @@ from safety_monitor.web.site import Site
 
 FORM_BYTES = 4096
 """What a form has around the recording in it."""
-PAGES = (live_page, kiosk_page, incidents_page, analyse_page, collect_page, api_page)
+PAGES = (live_page, kiosk_page, incidents_page, incident_page, analyse_page, collect_page, api_page)
 """Modules that make their pages known when they are imported; each finds its site in the request."""
 
 
@@ -48,5 +57,6 @@ def make_app(site: Site, *, pages: bool = True) -> ASGIApp:
         upload=int(site.settings.web.upload_mb * 1e6) + FORM_BYTES,
         shared={"site": replace(site, openapi=app.openapi)},
         signed=signed,
+        map_tiles=site.settings.web.map_tiles,
         https=site.settings.web.certificate is not None,
     )

@@ -27,13 +27,13 @@ TOO_LARGE = "larger than this station takes"
 SMALL = 1 << 20
 """Bytes of a request that is no upload."""
 
-POLICY = (
+POLICY = (  # {images}: what pictures may come from besides
     "default-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; "
     "script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:"
+    "img-src 'self' data: blob:{images}; media-src 'self' blob:; font-src 'self' data:; "
+    "connect-src 'self'; worker-src 'self' blob:"
 )
 HEADERS = {
-    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
@@ -52,6 +52,7 @@ class Guard:
         upload: bytes that a recording may have; any other request has at most `SMALL`.
         shared: what becomes the state of every request.
         https: whether the pages are served over HTTPS.
+        map_tiles: address of the map's pictures, which the pages may show; empty: none.
         signed: beginnings of paths for posts by servers that cannot sign in: their routes check a signature first.
     """
 
@@ -63,6 +64,7 @@ class Guard:
         upload: int,
         shared: Mapping[str, Any],
         https: bool,
+        map_tiles: str = "",
         signed: tuple[str, ...] = (),
     ) -> None:
         self._app = app
@@ -70,7 +72,9 @@ class Guard:
         self._upload = upload
         self._signed = signed
         self._shared = shared
-        self._headers = HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if https else {})
+        images = f" {origin_of(map_tiles)}" if map_tiles else ""
+        policy = {"Content-Security-Policy": POLICY.format(images=images)}
+        self._headers = HEADERS | policy | ({"Strict-Transport-Security": "max-age=31536000"} if https else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let it through, or answer."""
@@ -132,6 +136,12 @@ class Guard:
             return message
 
         return counted
+
+
+def origin_of(address: str) -> str:
+    """The part of an address that a browser's policy takes; `{s}` in the host stands for any name."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{re.sub(r'[^.]*[{][^.]*', '*', parts.netloc)}"
 
 
 def who_asks(access: Access, headers: Headers) -> Visitor | None:

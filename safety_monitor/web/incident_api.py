@@ -11,7 +11,9 @@ from fastapi import APIRouter, Depends, HTTPException, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from safety_monitor.journal import Search
+from safety_monitor import feedback
+from safety_monitor.journal import LONGEST_REMARK, Mark, Search
+from safety_monitor.web.access import Visitor
 from safety_monitor.web.alerts import channels_of
 from safety_monitor.web.api import REFUSALS, Id, IncidentOut, Problem, entry_out, in_journal, needs, search_of
 from safety_monitor.web.site import Site
@@ -39,6 +41,16 @@ class Retry(BaseModel):
 
     key: Annotated[str, Field(min_length=1, max_length=200)]
     """Its `key`."""
+
+
+class Said(BaseModel):
+    """What a person says of an incident afterwards."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mark: Mark | None = None
+    """What it was; `none` takes an earlier mark back, null says nothing about it."""
+    note: Annotated[str, Field(max_length=LONGEST_REMARK)] = ""
 
 
 class Alert(BaseModel):
@@ -97,6 +109,16 @@ def make_incident_api(site: Site) -> APIRouter:
             raise HTTPException(404, f"incident {full} has no file '{name}'")
         return FileResponse(path, media_type=TYPES.get(path.suffix, ANY_TYPE))
 
+    @api.post("/incidents/{incident}/mark", responses=missing | refused)
+    def mark(incident: Id, said: Said, visitor: Annotated[Visitor, needs("operator")]) -> IncidentOut:
+        """Say that an incident was real or a false alarm, or write a note; its state stays as it is.
+
+        Its recordings are put aside for the next training.
+        """
+        full = in_journal(lambda: site.journal.show(incident), 404).incident.id
+        in_journal(lambda: say(site, full, said.note, by=visitor.name, mark=said.mark), 409)
+        return entry_out(in_journal(lambda: site.journal.show(full), 404))
+
     @api.post("/incidents/{incident}/retry", responses=missing | refused, dependencies=[needs("operator")])
     def retry(incident: Id, wanted: Retry) -> IncidentOut:
         """Try a delivery that failed or waits once more, now."""
@@ -117,6 +139,21 @@ def make_incident_api(site: Site) -> APIRouter:
         return entry_out(in_journal(lambda: site.journal.show(full), 404))
 
     return api
+
+
+def say(site: Site, incident_id: str, note: str, *, by: str, mark: Mark | None) -> str:
+    """Write down what a person says of an incident; a mark puts its recordings aside for the next training.
+
+    Returns:
+        One line about those recordings; empty for a note alone.
+
+    Raises:
+        JournalError: nothing is said, or the journal cannot be written.
+    """
+    if mark is None:
+        site.journal.remark(incident_id, note, by=by)
+        return ""
+    return feedback.mark(site.settings, site.journal, incident_id, mark, by=by, text=note).text
 
 
 def _rows(site: Site, search: Search) -> Iterator[Mapping[str, Any]]:
@@ -143,6 +180,8 @@ COLUMNS = (
     "latitude",
     "longitude",
     "accuracy_m",
+    "mark",
+    "notes",
 )
 
 

@@ -1,4 +1,4 @@
-"""What happened: a table that stays fast however long it is, and one incident with all that belongs to it."""
+"""What happened: a table that stays fast however long it is, to look at and to take along."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,16 +11,7 @@ from nicegui import ui
 from safety_monitor.incident import Sense, State
 from safety_monitor.journal import Entry, JournalError, Search
 from safety_monitor.web import texts
-from safety_monitor.web.layout import (
-    STATE_COLOR,
-    STATE_ICON,
-    decision_buttons,
-    page_frame,
-    panel,
-    site_of,
-    state_badge,
-    when,
-)
+from safety_monitor.web.layout import mark_badge, page_frame, panel, site_of, state_badge, when
 
 PAGE = 25
 FILTERS = ("state", "sense", "label", "since", "after")
@@ -69,11 +60,15 @@ async def incidents_page(request: Request) -> None:
             ).classes("w-44")
         with panel(texts.INCIDENTS):
             _table(entries)
-        with ui.row().classes("gap-2"):
+        with ui.row().classes("gap-4 w-full"):
             if asked["after"]:
                 ui.button(texts.NEWEST, icon="first_page", on_click=lambda: go()).props("outline no-caps")
             if older:
                 ui.button(texts.OLDER, icon="chevron_right", on_click=lambda: go(after=older)).props("outline no-caps")
+            ui.space()
+            wanted = urlencode({name: value for name, value in asked.items() if value and name != "after"})
+            for text, kind in ((texts.AS_CSV, "csv"), (texts.AS_JSON, "json")):
+                ui.link(text, f"/api/v1/incidents.{kind}?{wanted}").classes("self-center").props("download")
 
 
 def _labels(gestures: tuple[object, ...]) -> list[str]:
@@ -86,7 +81,7 @@ def _table(entries: Sequence[Entry]) -> None:
         return
     with ui.element("div").classes("overflow-x-auto w-full"), ui.element("table").classes("plain"):
         with ui.element("thead"), ui.element("tr"):
-            for text in (texts.WHEN, texts.STATE_COLUMN, texts.WHAT, texts.CONFIDENCE, texts.REASON):
+            for text in (texts.WHEN, texts.STATE_COLUMN, texts.WHAT, texts.CONFIDENCE, texts.REASON, texts.MARK):
                 with ui.element("th"):
                     ui.label(text)
         with ui.element("tbody"):
@@ -104,99 +99,5 @@ def _table(entries: Sequence[Entry]) -> None:
                     ):
                         with ui.element("td"):
                             ui.label(text)
-
-
-@ui.page("/incidents/{incident_id}")
-async def incident_page(request: Request, incident_id: str) -> None:
-    """One incident, shown anew when it changes."""
-    site = site_of(request)
-
-    async def look() -> Entry | None:
-        try:
-            return await asyncio.to_thread(site.journal.show, incident_id[:64])
-        except JournalError:
-            return None
-
-    shown = await look()
-    with page_frame(request, texts.INCIDENTS):
-        if shown is None:
-            ui.label(texts.NO_INCIDENT).classes("text-xl")
-            return
-        box = ui.column().classes("w-full gap-4")
-
-    def show(entry: Entry) -> None:
-        box.clear()
-        with box:
-            _incident(request, entry)
-
-    async def refresh() -> None:
-        nonlocal shown
-        entry = await look()
-        if entry is not None and entry != shown:
-            shown = entry
-            show(entry)
-
-    show(shown)
-    ui.timer(2.0, refresh)
-
-
-def _incident(request: Request, entry: Entry) -> None:
-    incident = entry.incident
-    with ui.element("section").classes("panel"), ui.row().classes("items-center w-full gap-4"):
-        ui.icon(STATE_ICON[incident.state], size="44px", color=STATE_COLOR[incident.state]).props("aria-hidden=true")
-        with ui.column().classes("gap-0 grow"):
-            what = ", ".join(texts.label(label) for label in incident.labels)
-            ui.label(f"{texts.STATE[incident.state]}: {what}").classes("text-2xl font-semibold")
-            ui.label(f"{when(entry.opened_at)} UTC · {incident.reason}").classes("quiet")
-            ui.label(entry.source).classes("quiet")
-        decision_buttons(request, incident.id, incident.state)
-        ui.link(texts.AS_JSON, f"/api/v1/incidents/{incident.id}", new_tab=True)
-    with ui.element("div").classes("grid grid-cols-1 lg:grid-cols-2 gap-4 w-full"):
-        with panel(texts.TIME_LINE), ui.timeline(side="right"):
-            for step in entry.transitions:
-                ui.timeline_entry(
-                    step.reason,
-                    title=texts.STATE[step.state],
-                    subtitle=f"{when(step.at)} · {step.by}",
-                    icon=STATE_ICON[step.state],
-                    color=STATE_COLOR[step.state],
-                )
-        with ui.column().classes("gap-4 w-full"):
-            with panel(texts.EVIDENCE):
-                _rows(
-                    (texts.SENSES_COLUMN, texts.WHAT, texts.PROBABILITY, texts.AT),
-                    [
-                        (
-                            texts.SENSE[piece.sense],
-                            texts.label(piece.label),
-                            f"{piece.probability:.2f}",
-                            f"{piece.at_s:.2f}",
-                        )
-                        for piece in incident.evidence
-                    ],
-                )
-            with panel(texts.DELIVERIES):
-                if not entry.deliveries:
-                    ui.label(texts.NO_DELIVERIES).classes("quiet")
-                else:
-                    _rows(
-                        (texts.CHANNEL, texts.STATE_COLUMN, texts.ATTEMPTS, texts.DETAIL),
-                        [
-                            (f"{each.channel} ({each.kind})", each.state, str(each.attempts), each.detail)
-                            for each in entry.deliveries
-                        ],
-                    )
-
-
-def _rows(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    with ui.element("div").classes("overflow-x-auto w-full"), ui.element("table").classes("plain"):
-        with ui.element("thead"), ui.element("tr"):
-            for text in head:
-                with ui.element("th"):
-                    ui.label(text)
-        with ui.element("tbody"):
-            for row in rows:
-                with ui.element("tr"):
-                    for text in row:
-                        with ui.element("td"):
-                            ui.label(text)
+                    with ui.element("td"):
+                        mark_badge(entry.mark)

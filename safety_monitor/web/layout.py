@@ -11,8 +11,8 @@ from nicegui import ui
 
 from safety_monitor.config import Role
 from safety_monitor.decision import PinError
-from safety_monitor.incident import State
-from safety_monitor.journal import JournalError
+from safety_monitor.incident import Incident, State
+from safety_monitor.journal import JournalError, Mark
 from safety_monitor.web import texts
 from safety_monitor.web.access import Visitor
 from safety_monitor.web.guard import session_key
@@ -25,6 +25,7 @@ STATE_ICON = {
     State.CANCELLED: "block",
     State.CLOSED: "check_circle",
 }
+MARK_ICON = {Mark.REAL: "priority_high", Mark.FALSE: "notifications_off"}
 STATE_COLOR = {
     State.PENDING: "amber-9",
     State.CONFIRMED: "red-8",
@@ -125,6 +126,19 @@ def state_badge(state: State) -> None:
     with ui.row().classes("items-center gap-1 no-wrap"):
         ui.icon(STATE_ICON[state], color=STATE_COLOR[state], size="20px").props("aria-hidden=true")
         ui.label(texts.STATE[state])
+
+
+def headline(incident: Incident) -> str:
+    """State and labels of an incident."""
+    return f"{texts.STATE[incident.state]}: {', '.join(texts.label(label) for label in incident.labels)}"
+
+
+def mark_badge(mark: Mark | None) -> None:
+    """What people say that an incident was, by word and sign."""
+    if mark is not None:
+        with ui.row().classes("items-center gap-1 no-wrap"):
+            ui.icon(MARK_ICON[mark], size="20px").props("aria-hidden=true")
+            ui.label(texts.MARKED[mark])
 
 
 def when(iso: str) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from fastapi import Request
 from nicegui import app, events, ui
 
-from safety_monitor.incident import Incident
 from safety_monitor.journal import Delivery, Entry, JournalError
 from safety_monitor.web import texts
 from safety_monitor.web.alerts import alert_buttons
@@ -15,6 +14,7 @@ from safety_monitor.web.layout import (
     STATE_COLOR,
     STATE_ICON,
     decision_buttons,
+    headline,
     panel,
     site_of,
     visitor_of,
@@ -113,11 +113,6 @@ class _Heard:
                 ui.label(f"{texts.STATE_MEANS[incident.state]} {incident.reason}").classes("quiet")
                 ui.link(texts.OPEN_INCIDENT, f"/incidents/{incident.id}", new_tab=True)
             decision_buttons(self._request, incident.id, incident.state)
-
-
-def headline(incident: Incident) -> str:
-    """State and labels of an incident."""
-    return f"{texts.STATE[incident.state]}: {', '.join(texts.label(label) for label in incident.labels)}"
 
 
 def delivery_line(delivery: Delivery) -> str:

@@ -1,7 +1,7 @@
 """Every text of the pages, so that another language is another file like this one."""
 
 from safety_monitor.incident import Sense, State
-from safety_monitor.journal import DeliveryState
+from safety_monitor.journal import DeliveryState, Mark
 
 LIVE, INCIDENTS, ANALYSE, API, KIOSK, SIGN_OUT = "Live", "Incidents", "Analyse", "API", "Kiosk", "Sign out"
 COLLECT, RETRAIN, SETTINGS = "Collect", "Retrain", "Settings"
@@ -110,7 +110,39 @@ NO_INCIDENT = "There is no such incident."
 TIME_LINE, EVIDENCE, DELIVERIES = "Time line", "Evidence", "Deliveries"
 NO_DELIVERIES = "Nothing was asked for."
 CHANNEL, ATTEMPTS, DETAIL, PROBABILITY, AT = "Channel", "Attempts", "Detail", "Probability", "At (s)"
-AS_JSON = "As JSON"
+AS_JSON, AS_CSV = "As JSON", "As a table (CSV)"
+READINGS = "Readings"
+CONFIDENCE_SO_FAR = "Confidence so far"
+RECORDED = "Sound and picture"
+NOT_RECORDED = "No recording of it is there (any more)."
+FILE = {
+    "sound.flac": "Sound",
+    "clip.mp4": "Clip",
+    "picture.jpg": "Picture",
+}
+MAP, ON_THE_MAP = "Where", "Open a map"
+NO_PLACE = "Where it was is not known: set place.latitude and place.longitude in the settings."
+WITHIN = "within {metres:.0f} m"
+PLACE_SOURCE = {
+    "browser": "told by the device that heard it",
+    "settings": "the place of the station",
+    "ip": "guessed from the internet address",
+}
+NEXT, RETRY, RETRIED = "Next", "Try again", "It is tried again."
+KIND = {
+    "alarm": "alarm",
+    "update": "update",
+    "duress": "alarm under duress",
+    "trouble": "trouble",
+    "test": "test",
+}
+REMARKS = "What it was"
+REMARKS_HINT = "Say whether it was right: what you mark teaches the next training, and stays on the station."
+MARK = "Mark"
+MARKED = {Mark.REAL: "Real", Mark.FALSE: "False alarm"}
+NOTE, ADD_NOTE = "Note", "Add the note"
+NOTED = "Noted."
+TAKEN_BACK = "mark taken back"
 
 ANALYSE_HINT = (
     "Drop a recording or a picture here: {kinds}. Up to {megabytes:g} MB. It is judged on this machine and not kept."

@@ -65,12 +65,28 @@ def test_people_are_told_now_because_somebody_says_so(client: TestClient, journa
         journal.alert(ID, both)
 
 
-def test_a_viewer_can_neither_retry_nor_alert(make_site: MakeSite, journal: Journal) -> None:
+def test_people_say_what_it_was(client: TestClient, journal: Journal) -> None:
+    journal.record(incident_of(1))
+    assert client.post(f"{PATH}/mark", json={"mark": "false"}).json()["mark"] == "false"
+    assert client.post(f"{PATH}/mark", json={"mark": "nonsense"}).status_code == 422
+    assert client.post(f"{PATH}/mark", json={}).status_code == 409
+    said = client.post(f"{PATH}/mark", json={"mark": "real", "note": '=HYPERLINK("x")'}).json()
+    assert (said["mark"], said["state"]) == ("real", "confirmed")
+    assert [(each["by"], each["mark"]) for each in said["remarks"]] == [
+        ("this machine", "false"),
+        ("this machine", "real"),
+    ]
+    (row,) = csv.DictReader(io.StringIO(client.get("/api/v1/incidents.csv").text))
+    assert (row["mark"], row["notes"]) == ("real", '\'=HYPERLINK("x")')
+
+
+def test_a_viewer_can_neither_mark_nor_retry_nor_alert(make_site: MakeSite, journal: Journal) -> None:
     users = (WebUser(name="vera", role="viewer", password_hash=hash_password("correct horse")),)
     tokens = (WebToken(name="reader", role="viewer", token_hash=TOKEN_HASH),)
     client = client_of(make_site(Web(users=users, tokens=tokens)), Authorization=f"Bearer {TOKEN}")
     journal.record(incident_of(1))
     assert client.get(f"{PATH}/evidence").status_code == 200
+    assert client.post(f"{PATH}/mark", json={"mark": "real"}).status_code == 403
     assert client.post(f"{PATH}/retry", json={"key": "x"}).status_code == 403
     assert client.post(f"{PATH}/alert", json={"channel": "sms"}).status_code == 403
 

@@ -22,7 +22,7 @@ def test_answers_are_those_described(site: Site) -> None:
     app = make_app(site, pages=False)
     schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", app, headers=LOCAL)
     operations = [schema[path][method] for path, methods in schema.raw_schema["paths"].items() for method in methods]
-    assert len(operations) == 17
+    assert len(operations) == 18
     for operation in operations:
 
         @hypothesis.settings(
@@ -52,6 +52,7 @@ def test_the_document_names_every_route(client: TestClient) -> None:
         "/incidents/{incident}/alert",
         "/incidents/{incident}/evidence",
         "/incidents/{incident}/evidence/{name}",
+        "/incidents/{incident}/mark",
         "/incidents/{incident}/retry",
         "/incidents.csv",
         "/incidents.json",

@@ -1,0 +1,341 @@
+"""One incident with all that belongs to it; each part is drawn anew only when it has changed."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from nicegui import ui
+
+from safety_monitor.actions.message import Place
+from safety_monitor.escalation import Nature
+from safety_monitor.incident import Incident
+from safety_monitor.journal import LONGEST_REMARK, Delivery, DeliveryState, Entry, JournalError, Mark
+from safety_monitor.web import texts
+from safety_monitor.web.alerts import alert_buttons
+from safety_monitor.web.incident_api import say
+from safety_monitor.web.layout import (
+    MARK_ICON,
+    STATE_COLOR,
+    STATE_ICON,
+    decision_buttons,
+    headline,
+    mark_badge,
+    may,
+    page_frame,
+    panel,
+    site_of,
+    visitor_of,
+    when,
+)
+from safety_monitor.web.site import Site
+
+REFRESH_S = 2.0
+ZOOM = 16
+DELIVERY_ICON = {
+    DeliveryState.PENDING: ("hourglass_top", "amber-9"),
+    DeliveryState.SENDING: ("outgoing_mail", "blue-8"),
+    DeliveryState.SENT: ("check", "green-8"),
+    DeliveryState.DELIVERED: ("done_all", "green-8"),
+    DeliveryState.FAILED: ("error", "red-8"),
+    DeliveryState.DROPPED: ("block", "grey-7"),
+}
+
+
+@ui.page("/incidents/{incident_id}")
+async def incident_page(request: Request, incident_id: str) -> None:
+    """One incident."""
+    site = site_of(request)
+
+    def look() -> tuple[Entry, Place | None, tuple[Path, ...]] | None:
+        try:
+            entry = site.journal.show(incident_id[:64])
+        except JournalError:
+            return None
+        return entry, site.station.place_of(entry.incident), site.evidence.files(entry.incident.id)
+
+    found = await asyncio.to_thread(look)
+    with page_frame(request, texts.INCIDENTS):
+        if found is None:
+            ui.label(texts.NO_INCIDENT).classes("text-xl")
+            return
+        shown = found[0].incident
+        head = ui.element("section").classes("panel").props("aria-live=polite")
+        with ui.element("div").classes("grid grid-cols-1 lg:grid-cols-2 gap-4 w-full items-start"):
+            with ui.column().classes("gap-4 w-full"):
+                with panel(texts.RECORDED):
+                    recorded = ui.column().classes("w-full gap-3")
+                with panel(texts.MAP):
+                    where = ui.column().classes("w-full gap-2")
+            with ui.column().classes("gap-4 w-full"):
+                with panel(texts.DELIVERIES):
+                    deliveries = ui.column().classes("w-full gap-2")
+                with panel(texts.REMARKS):
+                    remarks = ui.column().classes("w-full gap-2")
+                    if visitor_of(request).may("operator"):
+                        _note_field(request, shown.id)
+                with panel(texts.TIME_LINE):
+                    steps = ui.column().classes("w-full")
+                with panel(texts.READINGS):
+                    readings = ui.column().classes("w-full gap-2")
+    known: dict[int, object] = {}
+
+    def part(box: ui.element, value: object, draw: Callable[[], None]) -> None:
+        if box.id not in known or known[box.id] != value:
+            known[box.id] = value
+            box.clear()
+            with box:
+                draw()
+
+    def show(entry: Entry, place: Place | None, files: tuple[Path, ...]) -> None:
+        incident = entry.incident
+        part(head, (incident, entry.changed_at), partial(_head, request, entry))
+        part(recorded, (incident.id, files), partial(_recordings, incident.id, files))
+        part(where, place, partial(_map, site, place))
+        part(remarks, entry.remarks, partial(_remarks, request, entry))
+        part(deliveries, entry.deliveries, partial(_deliveries, request, entry))
+        part(steps, entry.transitions, partial(_steps, entry))
+        part(readings, (entry.transitions, incident.evidence), partial(_readings, entry))
+
+    async def refresh() -> None:
+        if (now := await asyncio.to_thread(look)) is not None:
+            show(*now)
+
+    show(*found)
+    ui.timer(REFRESH_S, refresh)
+
+
+def _head(request: Request, entry: Entry) -> None:
+    incident = entry.incident
+    with ui.row().classes("items-center w-full gap-4"):
+        ui.icon(STATE_ICON[incident.state], size="44px", color=STATE_COLOR[incident.state]).props("aria-hidden=true")
+        with ui.column().classes("gap-0 grow min-w-[16rem]"):
+            ui.label(headline(incident)).classes("text-2xl font-semibold")
+            ui.label(f"{when(entry.opened_at)} UTC · {incident.reason}").classes("quiet")
+            ui.label(entry.source).classes("quiet")
+        decision_buttons(request, incident.id, incident.state)
+        ui.link(texts.AS_JSON, f"/api/v1/incidents/{incident.id}", new_tab=True)
+    with ui.element("div").classes("mt-3"):
+        alert_buttons(request, entry)
+
+
+def _steps(entry: Entry) -> None:
+    with ui.timeline(side="right"):
+        for step in entry.transitions:
+            ui.timeline_entry(
+                step.reason,
+                title=texts.STATE[step.state],
+                subtitle=f"{when(step.at)} · {step.by}",
+                icon=STATE_ICON[step.state],
+                color=STATE_COLOR[step.state],
+            )
+
+
+def _recordings(incident_id: str, files: Sequence[Path]) -> None:
+    """Players for what there is; the files come from the API, a part at a time."""
+    if not files:
+        ui.label(texts.NOT_RECORDED).classes("quiet")
+    for path in files:
+        address = f"/api/v1/incidents/{incident_id}/evidence/{path.name}"
+        name = texts.FILE.get(path.name, path.name)
+        match path.suffix:
+            case ".flac":
+                ui.label(name).classes("font-semibold")
+                ui.audio(address).classes("w-full").props(f'aria-label="{name}"')
+            case ".mp4":
+                ui.label(name).classes("font-semibold")
+                ui.video(address).classes("w-full rounded-lg").props(f'aria-label="{name}"')
+            case ".jpg":
+                ui.label(name).classes("font-semibold")
+                ui.html(f'<img class="picture" alt="{name}" src="{address}">', sanitize=False).classes("w-full")
+            case _:
+                ui.link(name, address)
+
+
+def _map(site: Site, place: Place | None) -> None:
+    """The place in words, and on a map where there is one; without the internet the map stays grey."""
+    if place is None:
+        ui.label(texts.NO_PLACE).classes("quiet")
+        return
+    words = [place.address, f"{place.latitude:.5f}, {place.longitude:.5f}"]
+    if place.accuracy_m is not None:
+        words.append(texts.WITHIN.format(metres=place.accuracy_m))
+    words.append(texts.PLACE_SOURCE.get(place.source, place.source))
+    with ui.row().classes("w-full items-baseline gap-3"):
+        ui.label(" · ".join(word for word in words if word)).classes("grow")
+        ui.link(texts.ON_THE_MAP, place.map_link, new_tab=True)
+    web = site.settings.web
+    if not web.map_tiles:
+        return
+    at = (place.latitude, place.longitude)
+    chart = ui.leaflet(center=at, zoom=ZOOM).classes("w-full h-72 rounded-lg")
+    chart.clear_layers()
+    # Servers of maps want to know whose page asks; the page's own policy tells nobody else.
+    options = {"attribution": web.map_credit, "maxZoom": 19, "referrerPolicy": "origin"}
+    chart.tile_layer(url_template=web.map_tiles, options=options)
+    chart.marker(latlng=at)
+    if place.accuracy_m:
+        chart.generic_layer(name="circle", args=[at, {"radius": place.accuracy_m, "weight": 1}])
+
+
+def _deliveries(request: Request, entry: Entry) -> None:
+    if not entry.deliveries:
+        ui.label(texts.NO_DELIVERIES).classes("quiet")
+    for each in entry.deliveries:
+        icon, color = DELIVERY_ICON[each.state]
+        with ui.row().classes("w-full items-center gap-3 no-wrap"):
+            ui.icon(icon, size="24px", color=color).props("aria-hidden=true")
+            with ui.column().classes("gap-0 grow"):
+                ui.label(f"{each.channel} ({texts.KIND[each.kind]}): {texts.DELIVERY[each.state]}")
+                ui.label(_more(each)).classes("quiet text-sm break-words")
+            if _can_retry(request, each):
+                ui.button(texts.RETRY, icon="refresh", on_click=partial(_retry, request, each.key)).props(
+                    "outline no-caps dense"
+                ).classes("px-3")
+
+
+def _more(delivery: Delivery) -> str:
+    words = [delivery.detail]
+    if delivery.attempts > 1:
+        words.append(f"{texts.ATTEMPTS}: {delivery.attempts}")
+    if delivery.due_at and delivery.state is DeliveryState.PENDING:
+        words.append(f"{texts.NEXT}: {when(delivery.due_at)}")
+    return " · ".join(word for word in words if word)
+
+
+def _can_retry(request: Request, delivery: Delivery) -> bool:
+    nature = site_of(request).station.dispatch.channels.get(delivery.channel)
+    waits = delivery.state is DeliveryState.PENDING and delivery.attempts > 0
+    return (
+        nature in (Nature.MESSAGE, Nature.RECORD)
+        and (waits or delivery.state is DeliveryState.FAILED)
+        and visitor_of(request).may("operator")
+    )
+
+
+async def _retry(request: Request, key: str) -> None:
+    if not may(request, "operator"):
+        return
+    try:
+        await asyncio.to_thread(site_of(request).journal.retry, key)
+    except JournalError as error:
+        ui.notify(str(error), type="negative")
+        return
+    ui.notify(texts.RETRIED, type="positive")
+
+
+def _remarks(request: Request, entry: Entry) -> None:
+    operator = visitor_of(request).may("operator")
+    if operator:
+        ui.label(texts.REMARKS_HINT).classes("quiet")
+        with ui.row().classes("gap-2"):
+            for mark, text in texts.MARKED.items():
+                on = entry.mark is mark
+                button = ui.button(text, icon=MARK_ICON[mark]).props("no-caps" if on else "no-caps outline")
+                button.props(f"color=blue-8 aria-pressed={'true' if on else 'false'}")
+                # Pressed once more it takes the mark back.
+                button.on_click(partial(_say, request, entry.incident.id, mark=Mark.NONE if on else mark))
+    elif entry.mark is not None:
+        mark_badge(entry.mark)
+    for remark in entry.remarks:
+        said = [remark.text]
+        if remark.mark is not None:
+            said.insert(0, texts.MARKED.get(remark.mark, texts.TAKEN_BACK))
+        with ui.column().classes("gap-0 w-full"):
+            ui.label(" – ".join(word for word in said if word)).classes("whitespace-pre-wrap break-words")
+            ui.label(f"{when(remark.at)} · {remark.by}").classes("quiet text-sm")
+
+
+def _note_field(request: Request, incident_id: str) -> None:
+    note = ui.textarea(texts.NOTE).props(f"outlined autogrow rows=2 maxlength={LONGEST_REMARK}").classes("w-full mt-2")
+
+    async def add() -> None:
+        if await _say(request, incident_id, note=note.value or ""):
+            note.value = ""
+
+    ui.button(texts.ADD_NOTE, icon="note_add", on_click=add).props("outline no-caps")
+
+
+async def _say(request: Request, incident_id: str, *, note: str = "", mark: Mark | None = None) -> bool:
+    """Write down what the visitor says; whether that was possible."""
+    if not may(request, "operator"):
+        return False
+    by = visitor_of(request).name
+    try:
+        told = await asyncio.to_thread(say, site_of(request), incident_id, note, by=by, mark=mark)
+    except JournalError as error:
+        ui.notify(str(error), type="negative")
+        return False
+    ui.notify(told or texts.NOTED, type="positive", multi_line=True)
+    return True
+
+
+def _readings(entry: Entry) -> None:
+    incident = entry.incident
+    with ui.element("div").classes("overflow-x-auto w-full"), ui.element("table").classes("plain"):
+        with ui.element("thead"), ui.element("tr"):
+            for text in (texts.SENSES_COLUMN, texts.WHAT, texts.PROBABILITY, texts.AT):
+                with ui.element("th"):
+                    ui.label(text)
+        with ui.element("tbody"):
+            for piece in incident.evidence:
+                at_s = f"{piece.at_s:.2f}"
+                with ui.element("tr"):
+                    for text in (
+                        texts.SENSE[piece.sense],
+                        texts.label(piece.label),
+                        f"{piece.probability:.2f}",
+                        at_s,
+                    ):
+                        with ui.element("td"):
+                            ui.label(text)
+    if len(entry.transitions) > 1:
+        ui.echart(_chart(entry, incident)).classes("w-full h-56")
+
+
+def _chart(entry: Entry, incident: Incident) -> dict[str, Any]:
+    """States as a line of the confidence so far, readings as points, over seconds since it opened."""
+    start = min([step.at_s for step in entry.transitions] + [piece.at_s for piece in incident.evidence])
+    quiet, line = {"color": "#8a94a3"}, {"lineStyle": {"color": "#8a94a344"}}
+    return {
+        "aria": {"enabled": True},
+        "grid": {"left": 60, "right": 60, "top": 48, "bottom": 28},
+        "legend": {"top": 0, "textStyle": quiet},
+        "tooltip": {"trigger": "item"},
+        "xAxis": {"type": "value", "axisLabel": {**quiet, "formatter": "{value} s"}, "splitLine": line},
+        "yAxis": {"type": "value", "min": 0, "max": 1, "axisLabel": quiet, "splitLine": line},
+        "series": [
+            {
+                "name": texts.CONFIDENCE_SO_FAR,
+                "type": "line",
+                "step": "end",
+                "color": "#3e8ed0",
+                "data": [[round(step.at_s - start, 2), round(step.confidence, 3)] for step in entry.transitions],
+                "markPoint": {
+                    "symbol": "pin",
+                    "symbolSize": 1,
+                    "label": {"position": "top", "color": "#8a94a3"},
+                    "data": [
+                        {
+                            "coord": [round(step.at_s - start, 2), round(step.confidence, 3)],
+                            "value": texts.STATE[step.state],
+                        }
+                        for step in entry.transitions
+                    ],
+                },
+            },
+            *(
+                {
+                    "name": f"{texts.label(piece.label)} {piece.probability:.2f}",
+                    "type": "scatter",
+                    "symbol": "diamond",
+                    "symbolSize": 14,
+                    "color": "#e5484d",
+                    "data": [[round(piece.at_s - start, 2), round(piece.probability, 3)]],
+                }
+                for piece in incident.evidence
+            ),
+        ],
+    }
