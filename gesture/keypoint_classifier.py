@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gesture.features import sign_features, square
+from gesture.features import SIGN_FEATURES, sign_features, square
 from gesture.hands import Hand
 from models.registry import open_card
 from models.runtime import TFLiteModel
@@ -39,7 +39,9 @@ class SignClassifier:
             ModelError: there is no such model, or it is damaged or made for something else.
         """
         folder, card = open_card(name, task=TASK, home=home)
-        return SignClassifier(TFLiteModel(folder / "model.tflite"), card.labels)
+        model = TFLiteModel(folder / "model.tflite")
+        model.try_out([(1, SIGN_FEATURES)], len(card.labels))
+        return SignClassifier(model, card.labels)
 
     def __call__(self, hands: Sequence[Hand], aspect: float) -> Points:
         """Probabilities of each hand, float32 of shape (hands, labels); each row sums to 1.

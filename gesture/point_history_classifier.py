@@ -185,7 +185,9 @@ class MotionClassifier:
             ModelError: there is no such model, or it is damaged or made for something else.
         """
         folder, card = open_card(name, task=TASK, home=home)
-        return MotionClassifier(TFLiteModel(folder / "model.tflite"), card.labels)
+        model = TFLiteModel(folder / "model.tflite")
+        model.try_out([(1, MOTION_FEATURES)], len(card.labels))
+        return MotionClassifier(model, card.labels)
 
     def __call__(self, histories: Sequence[PointHistory]) -> list[Points | None]:
         """Probabilities by hand, float32 of shape (labels,); None where the history is still too short."""

@@ -8,6 +8,7 @@ import csv
 import gzip
 import io
 import math
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -22,6 +23,8 @@ Text = NDArray[np.str_]
 HEAD = ("label", "source", "person", "session", "handedness", "at_s", "aspect")
 LANDMARK_COLUMNS = tuple(f"{axis}{joint}" for joint in range(21) for axis in "xyz")
 MOTION_HEAD = ("label", "source", "person", "session", "at_s")
+MOST_BYTES = 512 << 20
+"""A table that unpacks to more is none: a small file can hold any number of zeros."""
 PATH_COLUMNS = tuple(f"{axis}{point}" for point in range(16) for axis in "xy")
 
 
@@ -114,10 +117,13 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         TableError: the file is missing, is not a CSV in UTF-8, or a row is shorter or longer than the head.
     """
     try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        text = data.decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise TableError(f"{path}: cannot be read: {error}") from None
+    if len(data) > MOST_BYTES:
+        raise TableError(f"{path}: holds more than {MOST_BYTES >> 20} MB")
     reader = csv.reader(io.StringIO(text, newline=""))
     try:
         head = next(reader)

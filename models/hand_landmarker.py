@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import platformdirs
@@ -35,6 +36,8 @@ PARTS = (
     ),
 )
 """Name in the task file, path in the wheel, SHA-256 of the content."""
+DAMAGED = (OSError, KeyError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What the zip module raises for one damage or another."""
 ALIGNMENT = 64
 """Bytes; MediaPipe maps aligned entries without a copy."""
 DOWNLOAD_LIMIT_S = 300
@@ -63,8 +66,8 @@ def check(path: Path) -> None:
         with zipfile.ZipFile(path) as task:
             names = set(task.namelist())
             broken = task.testzip()
-    except (OSError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path}: not a usable hand model file: {error}") from None
+    except DAMAGED as error:
+        raise ModelError(f"{path}: not a usable hand model file: {error or 'it is cut off'}") from None
     missing = [name for name, _, _ in PARTS if name not in names]
     if missing or broken:
         raise ModelError(f"{path}: not a usable hand model file: {broken or missing[0]} is missing or damaged")
@@ -75,7 +78,7 @@ def is_complete(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as task:
             return all(hashlib.sha256(task.read(name)).hexdigest() == digest for name, _, digest in PARTS)
-    except (OSError, KeyError, zipfile.BadZipFile):
+    except DAMAGED:
         return False
 
 

@@ -33,6 +33,25 @@ class TFLiteModel:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ModelError(f"{path}: not a usable TFLite model: {reason}") from None
         self._shapes = [tuple(detail["shape"]) for detail in self._interpreter.get_input_details()]
+        self._path = path
+
+    def try_out(self, inputs: Sequence[tuple[int, ...]], labels: int) -> None:
+        """Run the model once on zeros, so that one that does not fit is refused before anybody relies on it.
+
+        Args:
+            inputs: the shapes that it will be given.
+            labels: columns of its first output.
+
+        Raises:
+            ModelError: it does not take these, cannot be run, or gives something else.
+        """
+        try:
+            output = self(*(np.zeros(shape, np.float32) for shape in inputs))[0]
+        except (ValueError, RuntimeError, IndexError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ModelError(f"{self._path}: does not take what this version gives it: {reason}") from None
+        if output.shape != (inputs[0][0], labels):
+            raise ModelError(f"{self._path}: gives {output.shape[-1:]} numbers for {labels} labels")
 
     def __call__(self, *inputs: Array) -> Sequence[Array]:
         """Run the model once; inputs and outputs in the order of the file.

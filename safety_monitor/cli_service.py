@@ -43,7 +43,7 @@ def init(
     volume: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Loudness of the siren, 0 to 1.")] = None,
     contact: Annotated[
         list[str] | None,
-        typer.Option(help="Somebody who is told, such as anna:sms=+4915112345678,call=+4915112345678; repeatable."),
+        typer.Option(help="Somebody who is told, such as anna:sms=+491713920031,call=+491713920031; repeatable."),
     ] = None,
 ) -> None:
     """Make the first settings: finds devices, measures the room's noise, tries the siren, takes contacts."""
@@ -169,7 +169,7 @@ def _ask_contact(*, first: bool) -> "Contact | None":
     while name := str(
         typer.prompt(f"Short name of {'somebody' if first else 'somebody else'} to tell (empty: nobody)", default="")
     ):
-        sms = str(typer.prompt("  number for SMS, such as +4915112345678 (empty: none)", default=""))
+        sms = str(typer.prompt("  number for SMS, such as +491713920031 (empty: none)", default=""))
         call = str(typer.prompt("  number to be called (empty: none)", default=""))
         try:
             return contact_of(name, sms=sms, call=call)

@@ -78,11 +78,11 @@ def contact_of(name: str, **numbers: str) -> Contact:
     except ValidationError as error:
         if error.errors()[0]["loc"] == ("name",):
             raise ContactError(f"'{name}' is not a short name: letters, digits, - and _") from None
-        raise ContactError(f"{name}: a number is written +<country><number>, such as +4915112345678") from None
+        raise ContactError(f"{name}: a number is written +<country><number>, such as +491713920031") from None
 
 
 def read_contact(text: str) -> Contact:
-    """A contact as it is given on the command line: `anna:sms=+4915112345678,call=+4915112345678`.
+    """A contact as it is given on the command line: `anna:sms=+491713920031,call=+491713920031`.
 
     Raises:
         ContactError: it is malformed.

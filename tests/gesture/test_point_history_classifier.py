@@ -1,11 +1,16 @@
 """Movements mean the same at any frame rate, near and far; nothing is said of what has not been seen."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from gesture.point_history_classifier import POINTS, SPANS_S, MotionClassifier, PointHistory, combine, resample
 from gesture.trajectories import MOTIONS
+from models.card import ModelError, write_card
+from models.registry import find
 
 Points = NDArray[np.float32]
 ASPECT = 0.75
@@ -140,3 +145,12 @@ def test_resampling_follows_time_not_frames() -> None:
 def test_a_history_keeps_no_more_than_it_needs() -> None:
     record = history([(at_s, (0.0, 0.0)) for at_s in times(60, 30)])
     assert len(record.times) <= SPANS_S[-1] * 30 + 3
+
+
+def test_a_model_that_does_not_fit_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    shutil.copy(find("signs") / "model.tflite", folder)
+    write_card(folder, task="motions", model_format="tflite", labels=("stop", "move"), parameters={}, prose="")
+    with pytest.raises(ModelError, match="does not take what this version gives it"):
+        MotionClassifier.load("other", tmp_path)

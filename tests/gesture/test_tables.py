@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gesture import tables
 from gesture.tables import HandTable, PathTable, TableError, join, read_hands, read_paths, write_hands, write_paths
 
 
@@ -83,3 +84,12 @@ def test_files_that_are_no_table(tmp_path: Path, content: bytes) -> None:
         read_hands(path)
     with pytest.raises(TableError):
         read_hands(tmp_path / "missing.csv")
+
+
+def test_a_small_file_that_unpacks_to_more_than_any_table_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "MOST_BYTES", 1 << 20)
+    (tmp_path / "hands.csv.gz").write_bytes(gzip.compress(bytes(4 << 20)))
+    with pytest.raises(TableError, match=r"hands\.csv\.gz: holds more than 1 MB"):
+        read_hands(tmp_path / "hands.csv.gz")

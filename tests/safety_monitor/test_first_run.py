@@ -50,7 +50,7 @@ def test_a_person_with_a_microphone_and_a_loudspeaker(tmp_path: Path, sound_syst
         say(child, ("heard well", "n"), ("Loudness", "2"), ("Loudness", "0.5"), ("Sound the siren", "n"))
         say(child, ("somebody to tell", "anna"), ("SMS", "0151"), ("called", ""))
         child.expect_exact("a number is written +<country><number>")
-        say(child, ("somebody to tell", "anna"), ("SMS", "+49 151 12345678"), ("called", ""))
+        say(child, ("somebody to tell", "anna"), ("SMS", "+49 171 3920031"), ("called", ""))
         say(child, ("somebody else to tell", ""))
         child.expect_exact("written: station.toml")
         child.expect(pexpect.EOF)
@@ -59,7 +59,7 @@ def test_a_person_with_a_microphone_and_a_loudspeaker(tmp_path: Path, sound_syst
     settings = load_settings(tmp_path / "station.toml", environ={})
     assert (settings.station.name, settings.camera.source, settings.alarm.volume) == ("front shop", "off", 0.5)
     assert settings.microphone.source not in ("", "off")
-    assert [(each.name, each.sms, each.call) for each in settings.contacts] == [("anna", "+4915112345678", None)]
+    assert [(each.name, each.sms, each.call) for each in settings.contacts] == [("anna", "+491713920031", None)]
     text = (tmp_path / "station.toml").read_text()
     assert "# Combined probability that confirms an incident." in text
 
@@ -99,7 +99,7 @@ def test_whoever_leaves_changes_nothing(leave: str, tmp_path: Path) -> None:
 
 def test_a_script_asks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = ["--name", "hall", "--camera", "demo", "--mic", "demo", "--volume", "0.3"]
-    contacts = ["--contact", "anna:sms=+4915112345678,call=+49 151 12345678", "--contact", "ben:whatsapp=+15005550006"]
+    contacts = ["--contact", "anna:sms=+491713920031,call=+49 171 3920031", "--contact", "ben:whatsapp=+15005550006"]
     result = safety_monitor(tmp_path, "init", "--yes", *options, *contacts)
     assert (result.status, result.stderr) == (0, "")
     settings = load_settings(tmp_path / "station.toml", environ={})
@@ -120,7 +120,7 @@ def test_a_script_asks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     [
         ([], "run it in a terminal, or with --yes and options"),
         (["--yes", "--contact", "anna"], "anna: needs a number: sms, call, whatsapp"),
-        (["--yes", "--contact", "anna:fax=+4915112345678"], "anna: unknown 'fax'"),
+        (["--yes", "--contact", "anna:fax=+491713920031"], "anna: unknown 'fax'"),
         (["--yes", "--config", "missing.toml/station.toml"], "missing.toml/station.toml: cannot be written"),
     ],
 )
@@ -135,7 +135,7 @@ def test_wrong_input_is_one_line(
     assert message in line
 
 
-@pytest.mark.parametrize("text", ["a b:sms=+4915112345678", ":sms=+4915112345678", "anna:sms=0151", "anna:sms="])
+@pytest.mark.parametrize("text", ["a b:sms=+491713920031", ":sms=+491713920031", "anna:sms=0151", "anna:sms="])
 def test_a_contact_that_cannot_be_called_is_refused(text: str) -> None:
     with pytest.raises(ContactError):
         read_contact(text)
@@ -143,11 +143,11 @@ def test_a_contact_that_cannot_be_called_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("name", ['front "shop"', "back\\slash", "Läden & Söhne", "# no comment", "two\nlines"])
 def test_any_name_stands_in_the_file_as_it_was_said(name: str) -> None:
-    contacts = (contact_of("anna", sms="+4915112345678"), contact_of("ben", call="+15005550006"))
+    contacts = (contact_of("anna", sms="+491713920031"), contact_of("ben", call="+15005550006"))
     written = tomllib.loads(Answers(name=name, contacts=contacts).text())
     assert written["station"]["name"] == name
     assert written["contacts"] == [
-        {"name": "anna", "sms": "+4915112345678"},
+        {"name": "anna", "sms": "+491713920031"},
         {"name": "ben", "call": "+15005550006"},
     ]
 

@@ -1,0 +1,497 @@
+"""Hours of scene time in minutes, and more to do than any day brings: `python -m benchmarks.soak [--minutes 30]`.
+
+Four parts, each for a share of the time:
+
+- scenes: the demo scene over and over, with talk and ordinary hands between, through both senses, fusion, journal,
+  evidence, outbox, a siren that only counts and a webhook. What alarms although it should not is counted, and what
+  does not although it should. Hands are judged from the landmarks that the scene is drawn from; in one pass out of
+  fifty MediaPipe looks at every picture. With `--data` the sound between is that of recorded conversations and rooms
+  (the shipped model was trained on some of them).
+- screams: a scream every second, for up to an hour.
+- hands: four hands at 15 pictures a second, each making the Signal for Help, for up to an hour.
+- load: up to 10,000 incidents as fast as the journal takes them, each delivered.
+
+However short the time, each part does so much that something can go wrong.
+
+Memory, threads, open files and queues are measured all the while. They may not grow from the second quarter of a part
+to its last. Exit status 1 if one did, if an incident got lost, or if there was a false alarm.
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from audio.capture import SAMPLE_RATE, Block, read_clip
+from audio.corpus import read_corpus
+from audio.detector import ScreamDetector, SoundReading
+from benchmarks.delivery import Siren, Tap
+from gesture.capture import Frame
+from gesture.detector import HandJudge
+from gesture.hands import Hand
+from gesture.keypoint_classifier import SignClassifier
+from gesture.point_history_classifier import MotionClassifier
+from safety_monitor.actions.webhook import Webhook
+from safety_monitor.channels import make_recorder
+from safety_monitor.config import Settings, load_settings
+from safety_monitor.demo.scene import EXPECTED, FPS, HEIGHT, SECONDS, WIDTH, hand_at, picture_at, sound
+from safety_monitor.demo.scream import room_noise, scream
+from safety_monitor.emergency import EmergencyGestures
+from safety_monitor.identity import Identity
+from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
+from safety_monitor.journal import Journal
+from safety_monitor.live import LiveView
+from safety_monitor.running import make_dispatch
+from safety_monitor.senses import gesture_moment, load_gesture_detector, load_scream_classifier, sound_moment
+from safety_monitor.station import ReadySense, RunningSense, Station
+
+Samples = NDArray[np.float32]
+
+SHARES = {"scenes": 0.5, "screams": 0.15, "hands": 0.15, "load": 0.2}
+QUIET_FROM_S, QUIET_TO_S = 10.0, 38.0
+"""The stretch of the scene that is played again after it, so that its incidents do not run into each other."""
+PERIOD_S = SECONDS + QUIET_TO_S - QUIET_FROM_S
+LOOK_EVERY = 50
+"""In one pass out of so many MediaPipe looks at every picture."""
+HOUR_S = 3600.0
+LEAST_S, LEAST_INCIDENTS = 20.0, 20
+INCIDENTS = 10_000
+SAMPLES = 60
+"""Measurements in a part."""
+MEMORY_MB, THREADS, FILES, QUEUE = 24.0, 4, 6, 64
+"""By how much the last quarter may lie above the second; a queue's longest in all."""
+BLOCK = 1600
+
+
+@dataclass(slots=True)
+class Part:
+    """What one part came to.
+
+    Attributes:
+        scene_s: seconds of scene time, 0 where there is none.
+        wall_s: seconds that it took.
+        incidents: confirmed.
+        missed: incidents that should have been.
+        false_alarms: incidents that should not.
+        lost: incidents that are not in the journal, or whose deliveries did not all end.
+        memory_mb: at the end.
+        grown: what grew, a line each.
+    """
+
+    name: str
+    scene_s: float = 0.0
+    wall_s: float = 0.0
+    incidents: int = 0
+    missed: int = 0
+    false_alarms: int = 0
+    lost: int = 0
+    memory_mb: float = 0.0
+    grown: list[str] = field(default_factory=list)
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is wrong; what was missed is a matter of the models and only told."""
+        return not (self.false_alarms or self.lost or self.grown)
+
+
+class Watch:
+    """Measures this process from time to time, in a thread of its own.
+
+    Args:
+        queue: how much waits now.
+        every_s: seconds between two measurements.
+    """
+
+    def __init__(self, queue: Callable[[], int], every_s: float) -> None:
+        self._queue = queue
+        self._every_s = every_s
+        self._found: list[tuple[float, int, int, int]] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._measure, name="watch", daemon=True)
+        self._thread.start()
+
+    def _measure(self) -> None:
+        while not self._over.wait(self._every_s):
+            status = Path("/proc/self/statm").read_text().split()
+            memory = int(status[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+            threads = len(os.listdir("/proc/self/task"))
+            self._found.append((memory, threads, len(os.listdir("/proc/self/fd")), self._queue()))
+
+    def end(self, part: Part) -> None:
+        """Write what was found into a part."""
+        self._over.set()
+        self._thread.join()
+        if len(self._found) < 4:
+            return
+        quarter = len(self._found) // 4
+        early, late = self._found[quarter : 2 * quarter], self._found[-quarter:]
+        part.memory_mb = late[-1][0]
+        for index, (what, most) in enumerate((("memory (MB)", MEMORY_MB), ("threads", THREADS), ("files", FILES))):
+            before, after = (median(each[index] for each in some) for some in (early, late))
+            if after - before > most:
+                part.grown.append(f"{what}: {before:.0f} -> {after:.0f}")
+        longest = max(each[3] for each in self._found)
+        if longest > QUEUE and part.name != "load":  # there the outbox is filled faster than it can be emptied
+            part.grown.append(f"queue: {longest}")
+
+
+@dataclass(slots=True)
+class House:
+    """A station's home, its journal and its outbox with what it delivers to.
+
+    Attributes:
+        settings: with a home of its own.
+    """
+
+    settings: Settings
+    journal: Journal = field(init=False)
+    hook: Tap = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.journal = Journal(self.settings.home)
+        self.hook = Tap()
+
+    def channels(self) -> list[Any]:
+        """A siren that counts, and a webhook."""
+        station = Identity("00000000-0000-0000-0000-000000000001", "soak")
+        return [Siren(), Webhook(f"http://127.0.0.1:{self.hook.port}/", "secret-of-soak", station=station)]
+
+    def waiting(self) -> int:
+        """Deliveries that are still to be done."""
+        return sum(1 for each in self.journal.outbox(1000) if each.due_at)
+
+    def lost(self, confirmed: Sequence[str]) -> int:
+        """How many of these incidents are not in the journal, or have a delivery that did not get through."""
+        lost = 0
+        for incident_id in confirmed:
+            deliveries = self.journal.show(incident_id).deliveries
+            alarms = [each for each in deliveries if each.kind == "alarm"]
+            lost += len(alarms) != 2 or any(each.state not in ("sent", "delivered") for each in alarms)
+        return lost
+
+    def close(self) -> None:
+        """Give all back."""
+        self.hook.close()
+        self.journal.close()
+
+
+def run_station(
+    house: House, name: str, senses: dict[Sense, Callable[[LiveView], Iterator[Moment]]], minutes: float
+) -> tuple[Part, list[Incident]]:
+    """Run a station on moments until they end, watched all the while; the part, and what was confirmed."""
+    settings, confirmed = house.settings, list[Incident]()
+    view = LiveView(settings.fusion.rules, tuple(senses))
+    recorder = make_recorder(settings)
+    dispatch = make_dispatch(settings, house.journal, house.channels(), recorder)
+
+    def ready(sense: Sense, moments: Callable[[LiveView], Iterator[Moment]]) -> Callable[[], ReadySense]:
+        running = RunningSense(f"{name} {sense}", False, moments(view), lambda: None)
+        return lambda: ReadySense(sense, lambda start: running)
+
+    def tell(incident: Incident) -> None:
+        if incident.state is State.CONFIRMED:
+            confirmed.append(incident)
+
+    station = Station(
+        {sense: ready(sense, moments) for sense, moments in senses.items()},
+        rules=settings.fusion.rules,
+        journal=house.journal,
+        dispatch=dispatch,
+        on_transition=tell,
+        source="soak",
+        live=False,
+        view=view,
+        recorder=recorder,
+    )
+    part = Part(name)
+    watch = Watch(house.waiting, max(0.05, 60 * minutes / SAMPLES))
+    begun = time.monotonic()
+    summary = station.run()
+    part.wall_s = time.monotonic() - begun
+    watch.end(part)
+    part.scene_s = summary.watched_s
+    part.incidents = len(confirmed)
+    part.lost = house.lost([incident.id for incident in confirmed]) + len(summary.troubles)
+    return part, confirmed
+
+
+def demo_hands() -> list[list[Hand]]:
+    """The hand of each picture of the demo scene, as it is drawn."""
+    found = []
+    for number in range(round(SECONDS * FPS)):
+        points = hand_at(number / FPS)
+        shown = points is not None and bool(((points[:, :2] > 0) & (points[:, :2] < (WIDTH, HEIGHT))).all())
+        places = np.asarray(points / (WIDTH, HEIGHT, WIDTH), np.float32) if points is not None else np.zeros((21, 3))
+        found.append([Hand(places, "right", 0.9)] if shown else [])
+    return found
+
+
+def time_up(minutes: float) -> Callable[[], bool]:
+    """Whether so long has passed since this was asked first: loading is not counted."""
+    begun: float | None = None
+
+    def is_up() -> bool:
+        nonlocal begun
+        begun = begun or time.monotonic()
+        return time.monotonic() - begun > 60 * minutes
+
+    return is_up
+
+
+def heard(stretches: Iterator[Samples], settings: Settings, view: LiveView) -> Iterator[Moment]:
+    """The moments of endless sound."""
+    detector = ScreamDetector(load_scream_classifier(settings))
+    samples = 0
+    for stretch in stretches:
+        for begin in range(0, len(stretch), BLOCK):
+            block = Block(stretch[begin : begin + BLOCK], samples / SAMPLE_RATE)
+            samples += len(block.samples)
+            readings: list[SoundReading] = detector.feed(block)
+            for reading in readings:
+                view.heard(reading)
+                yield sound_moment(reading)
+
+
+def judged(found: Iterator[tuple[float, Sequence[Hand]]], settings: Settings) -> Iterator[Moment]:
+    """The moments of hands that were found."""
+    judge = HandJudge(SignClassifier.load(), MotionClassifier.load())
+    gestures = EmergencyGestures(settings.emergency.gestures)
+    for at_s, hands in found:
+        yield gesture_moment(at_s, judge(hands, at_s, HEIGHT / WIDTH), gestures)
+
+
+def scenes(house: House, minutes: float, data: Path | None) -> Part:
+    """See the module's text."""
+    settings, is_up = house.settings, time_up(minutes)
+    scene = sound()
+    quiet = slice(round(QUIET_FROM_S * SAMPLE_RATE), round(QUIET_TO_S * SAMPLE_RATE))
+    between = recorded_sound(data) if data else None
+    hands = demo_hands()
+    first, last = round(QUIET_FROM_S * FPS), round(QUIET_TO_S * FPS)
+    passes = threading.Semaphore(0)
+    over = threading.Event()
+    played = 0
+
+    def sounds() -> Iterator[Samples]:
+        nonlocal played
+        is_up()
+        while not over.is_set():
+            passes.release()
+            yield scene
+            yield scene[quiet] if between is None else next(between)
+            played += 1
+            if is_up():
+                over.set()
+        passes.release()
+
+    def pictures(view: LiveView) -> Iterator[Moment]:
+        """In step with the sound: a pass begins when the sound has begun one."""
+        gestures = EmergencyGestures(settings.emergency.gestures)
+        judge = HandJudge(SignClassifier.load(), MotionClassifier.load())
+        numbers = [*range(len(hands)), *range(first, last)]
+        turn = 0
+        while passes.acquire() and not over.is_set():
+            begin_s = turn * PERIOD_S
+            turn += 1
+            if turn % LOOK_EVERY:
+                for step, number in enumerate(numbers):
+                    at_s = begin_s + step / FPS
+                    yield gesture_moment(at_s, judge(hands[number], at_s, HEIGHT / WIDTH), gestures)
+                continue
+            detector = load_gesture_detector(settings)
+            for step, number in enumerate(numbers):
+                frame = Frame(picture_at(number), begin_s + step / FPS)
+                readings = detector.see(frame)
+                view.saw(frame, readings)
+                yield gesture_moment(frame.at_s, readings, gestures)
+            detector.close()
+
+    part, confirmed = run_station(
+        house,
+        "scenes",
+        {Sense.AUDIO: lambda view: heard(sounds(), settings, view), Sense.GESTURE: pictures},
+        minutes,
+    )
+    hits = [incident for incident in confirmed if expected(incident)]
+    part.false_alarms = len(confirmed) - len(hits)
+    part.missed = max(0, len(EXPECTED) * played - len(hits))
+    return part
+
+
+def expected(incident: Incident) -> bool:
+    """Whether the scene holds such an incident at such a time."""
+    at_s = incident.at_s % PERIOD_S
+    return any(each.label in incident.labels and each.at_s[0] <= at_s <= each.at_s[1] + 0.5 for each in EXPECTED)
+
+
+def recorded_sound(data: Path) -> Iterator[Samples]:
+    """Stretches of conversations and rooms, each as long as the quiet part of the scene."""
+    clips = [clip for clip in read_corpus(data / "audio") if clip.label != "scream" and not clip.weak]
+    chance, length = random.Random(0), round((QUIET_TO_S - QUIET_FROM_S) * SAMPLE_RATE)
+    while True:
+        stretch = np.zeros(0, np.float32)
+        while len(stretch) < length:
+            stretch = np.concatenate([stretch, read_clip(chance.choice(clips).path)])
+        yield stretch[:length]
+
+
+def screams(house: House, minutes: float) -> Part:
+    """See the module's text."""
+    is_up = time_up(minutes)
+    voices = [scream(0.6, SAMPLE_RATE, seed).astype(np.float32) for seed in range(20)]
+
+    def sounds() -> Iterator[Samples]:
+        for second in range(round(HOUR_S)):
+            if is_up() and second >= LEAST_S:
+                return
+            stretch = (0.002 * room_noise(1.0, SAMPLE_RATE)).astype(np.float32)
+            voice = voices[second % len(voices)]
+            stretch[: len(voice)] += voice * 0.7
+            yield stretch
+
+    part, confirmed = run_station(
+        house, "screams", {Sense.AUDIO: lambda view: heard(sounds(), house.settings, view)}, minutes
+    )
+    part.missed = int(not confirmed)
+    most = 1 + int(part.scene_s / house.settings.fusion.longest_s)
+    if len(confirmed) > most:
+        part.grown.append(f"{len(confirmed)} incidents of one stretch of screams; at most {most} are of use")
+    return part
+
+
+def four_hands(house: House, minutes: float, hands: list[list[Hand]]) -> Part:
+    """See the module's text; each hand is that of the scene's Signal for Help, in a quarter of the picture."""
+    is_up = time_up(minutes)
+    sign = [found[0].landmarks for found in hands[round(38.6 * FPS) : round(45.0 * FPS)] if found]
+
+    def found() -> Iterator[tuple[float, Sequence[Hand]]]:
+        for number in range(round(HOUR_S * FPS)):
+            if is_up() and number >= LEAST_S * FPS:
+                return
+            quarters = ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5))
+            shown = [sign[(number + 11 * place) % len(sign)] for place in range(len(quarters))]
+            yield (
+                number / FPS,
+                [
+                    Hand(np.asarray(points * 0.5 + [*corner, 0.0], np.float32), "right", 0.9)
+                    for points, corner in zip(shown, quarters, strict=True)
+                ],
+            )
+
+    part, confirmed = run_station(
+        house, "hands", {Sense.GESTURE: lambda view: judged(found(), house.settings)}, minutes
+    )
+    part.missed = int(not confirmed)
+    return part
+
+
+def load(house: House, minutes: float) -> Part:
+    """See the module's text."""
+    is_up = time_up(minutes)
+    dispatch = make_dispatch(house.settings, house.journal, house.channels())
+    part = Part("load")
+    watch = Watch(house.waiting, max(0.05, 60 * minutes / SAMPLES))
+    begun = time.monotonic()
+    made: list[str] = []
+    evidence = (Evidence(Sense.AUDIO, "scream", 0.93, 12.5),)
+    while len(made) < INCIDENTS and (len(made) < LEAST_INCIDENTS or not is_up()):
+        incident = Incident(str(uuid.uuid4()), State.CONFIRMED, 12.5, 0.93, evidence, "load")
+        dispatch.follow(incident)
+        made.append(incident.id)
+    while house.waiting():
+        time.sleep(0.05)
+    part.wall_s = time.monotonic() - begun
+    watch.end(part)
+    dispatch.close()
+    part.incidents = len(made)
+    part.lost = house.lost(made)
+    return part
+
+
+def soak(minutes: float, home: Path, data: Path | None = None, only: Sequence[str] = tuple(SHARES)) -> list[Part]:
+    """Run the parts, each in a home of its own.
+
+    Args:
+        minutes: in all.
+        home: a folder for the stations' homes.
+        data: folder of recordings with audio/manifest.csv.
+        only: names of parts.
+    """
+    parts = []
+    hands = demo_hands() if "hands" in only else []
+    whole = sum(SHARES[name] for name in only)
+    for name in only:
+        environ = {
+            "SAFETY_MONITOR_HOME": str(home / name),
+            "SAFETY_MONITOR_EVIDENCE__PICTURE": "off",
+            "SAFETY_MONITOR_LIMITS__COOL_DOWN_S": "0",
+            "SAFETY_MONITOR_LIMITS__MOST": "1000",
+            "SAFETY_MONITOR_LIMITS__WITHIN_S": "1",
+        }
+        house = House(load_settings(environ=environ))
+        share = minutes * SHARES[name] / whole
+        try:
+            if name == "scenes":
+                parts.append(scenes(house, share, data))
+            elif name == "screams":
+                parts.append(screams(house, share))
+            elif name == "hands":
+                parts.append(four_hands(house, share, hands))
+            else:
+                parts.append(load(house, share))
+        finally:
+            house.close()
+    return parts
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Soak, print, and say whether all is well."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=30.0, help="in all")
+    parser.add_argument("--data", type=Path, help="folder of recordings with audio/manifest.csv")
+    parser.add_argument("--only", nargs="+", choices=tuple(SHARES), default=tuple(SHARES), help="parts to run")
+    parser.add_argument("--json", action="store_true", help="print a JSON object a part")
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="soak-") as home:
+        parts = soak(given.minutes, Path(home), given.data, given.only)
+    if given.json:
+        for part in parts:
+            print(json.dumps(asdict(part)))
+        return 0 if all(part.well for part in parts) else 1
+    table = Table(title=f"Soak, {given.minutes:g} minutes, {platform.machine()}, {os.cpu_count()} cores")
+    for column in ("part", "scene time", "speed", "incidents", "missed", "false alarms", "lost", "memory", "grown"):
+        table.add_column(column, justify="left" if column in ("part", "grown") else "right")
+    for part in parts:
+        table.add_row(
+            part.name,
+            f"{part.scene_s / 3600:.2f} h" if part.scene_s else "",
+            f"{part.scene_s / part.wall_s:.0f} ×" if part.scene_s else f"{part.incidents / part.wall_s:.0f} /s",
+            str(part.incidents),
+            str(part.missed),
+            str(part.false_alarms),
+            str(part.lost),
+            f"{part.memory_mb:.0f} MB",
+            "; ".join(part.grown) or "nothing",
+        )
+    Console(width=120).print(table)
+    return 0 if all(part.well for part in parts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
