@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import av
 import numpy as np
@@ -21,6 +21,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from media.container import READ_LIMIT_S, MediaError, display_name, is_address, open_container, reason, start_s
+from media.in_time import in_time
 from media.inbox import Inbox
 
 SAMPLE_RATE = 16_000
@@ -36,6 +37,8 @@ KEPT_ITEMS = 200
 """Blocks that a live source keeps for a reader that is late: 10 s."""
 DEVICE_QUIET_S = 5.0
 """A device that gives nothing for so long has gone: a driver tells nobody when its plug is pulled."""
+OPEN_LIMIT_S = 8.0
+"""A sound system that has not answered by then hangs."""
 CLOSE_LIMIT_S = 2.0
 AHEAD_S = 0.25
 """Live sound that comes faster than time passes is left out beyond this."""
@@ -52,10 +55,15 @@ SOUND_FILES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".m4a", ".mp4", ".mkv"
 log = logging.getLogger(__name__)
 
 Samples = NDArray[np.float32]
+T = TypeVar("T")
 
 
 class SoundError(Exception):
     """A sound source that cannot be opened or read; the text is one line that says what is wrong and what to do."""
+
+
+class SoundHungError(SoundError):
+    """The sound system does not answer; if it never does, only a new start of the program helps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,13 @@ class SoundSource(Protocol):
     @property
     def dropped(self) -> int:
         """Blocks thrown away so far because nobody took them in time; always 0 for files."""
+
+    @property
+    def position(self) -> tuple[float, float] | None:
+        """Seconds of sound that a device has given, and the `time.monotonic()` at which the last was there.
+
+        None before the first, and for whatever has no clock of its own.
+        """
 
     def __iter__(self) -> Iterator[Block]: ...
 
@@ -275,6 +290,7 @@ def _recorded_blocks(container: InputContainer, name: str) -> Iterator[Block]:
 class _Recording:
     live = False
     dropped = 0
+    position = None
 
     def __init__(self, name: str, container: InputContainer, fast: bool, start: float | None) -> None:
         self.name = name
@@ -336,6 +352,7 @@ class _Live:
         self._quiet_s = quiet_s
         self._lag_s = lag_s
         self._stop = stop
+        self.position: tuple[float, float] | None = None
 
     @property
     def dropped(self) -> int:
@@ -356,6 +373,8 @@ class _Live:
         offset_s: float | None = None
         for chunk, at in self._arrivals():
             seconds = len(chunk.samples) / chunk.rate
+            if self._lag_s < STREAM_LAG_S:
+                self.position = chunk.at_s + seconds, at
             now_s = at - self._start - (chunk.at_s + seconds)
             if offset_s is None or now_s - offset_s > self._lag_s:
                 offset_s = now_s
@@ -459,10 +478,33 @@ def list_devices() -> list[SoundDevice]:
     While a device of this process is open, those that came since are not seen.
 
     Raises:
-        SoundError: PortAudio is missing.
+        SoundError: PortAudio is missing, or the sound system hangs.
     """
-    with _devices_lock:
-        return _found_devices(_port_audio())
+
+    def look() -> list[SoundDevice]:
+        with _devices_lock:
+            return _found_devices(_port_audio())
+
+    return _in_time(look, lambda found: None)
+
+
+def _in_time(work: Callable[[], T], too_late: Callable[[T], object]) -> T:
+    """What `work` gives.
+
+    Raises:
+        SoundHungError: it did not in time.
+    """
+    try:
+        return in_time("sound-devices", work, OPEN_LIMIT_S, too_late)
+    except TimeoutError:
+        _forget_at_exit()
+        raise SoundHungError(f"the sound system has not answered for {OPEN_LIMIT_S:.0f} s") from None
+
+
+def _forget_at_exit() -> None:
+    """PortAudio is not ended at exit: it would wait for what hangs for ever."""
+    if "sounddevice" in sys.modules:
+        atexit.unregister(sys.modules["sounddevice"]._exit_handler)
 
 
 def _port_audio() -> ModuleType:
@@ -507,6 +549,10 @@ def _choose_device(devices: list[SoundDevice], src: str) -> SoundDevice:
 
 
 def _open_device(src: str, start: float) -> SoundSource:
+    return _in_time(lambda: _device(src, start), SoundSource.close)
+
+
+def _device(src: str, start: float) -> SoundSource:
     global _devices_open
     with _devices_lock:
         try:
@@ -568,7 +614,9 @@ def _on_sound(inbox: Inbox[_Arrival], rate: int) -> Callable[[NDArray[np.float32
 def _stop_device(stream: Any, name: str) -> None:
     """Close a device, which may never return where its driver or sound server has gone: then it is left behind."""
     global _devices_open
-    with _devices_lock:
+    if not _devices_lock.acquire(timeout=CLOSE_LIMIT_S):
+        return  # the sound system hangs
+    try:
         closing = threading.Thread(target=stream.close, name="close-device", daemon=True)
         closing.start()
         closing.join(CLOSE_LIMIT_S)
@@ -576,4 +624,6 @@ def _stop_device(stream: Any, name: str) -> None:
             _devices_open -= 1
             return
         log.warning("%s: does not close; until the next start, devices that are plugged in later are not seen", name)
-        atexit.unregister(sys.modules["sounddevice"]._exit_handler)  # it would wait for the same device for ever
+        _forget_at_exit()
+    finally:
+        _devices_lock.release()

@@ -56,6 +56,9 @@ class SoundReading:
 class Stream(Protocol):
     """What a classifier keeps of one source."""
 
+    def take(self, step: Array) -> None:
+        """Another step of sound, of which nothing is to be said; see `hear`."""
+
     def hear(self, step: Array) -> Array | None:
         """The classes of the newest window, after another step of sound.
 
@@ -182,9 +185,13 @@ class FrameStream:
         self._classifier = classifier
         self._window = silence(WINDOW)
 
-    def hear(self, step: Array) -> Array | None:
+    def take(self, step: Array) -> None:
         """See `Stream`."""
         self._window = self._window[DECISION:].then(frames(step))
+
+    def hear(self, step: Array) -> Array | None:
+        """See `Stream`."""
+        self.take(step)
         return None if float(self._window.mel.max()) < QUIET_DB else self._classifier.probabilities(self._window)
 
 
@@ -263,10 +270,15 @@ class ScreamDetector:
 
     Args:
         model: what tells screams from other sounds.
+
+    Attributes:
+        every: of so many windows one is judged, on a machine that is too slow for more; the others count as the last
+            one did, so that evidence adds up as fast as ever.
     """
 
     def __init__(self, model: ScreamModel) -> None:
         self._model = model
+        self.every = 1
         self._restart(0.0)
 
     def _restart(self, at_s: float) -> None:
@@ -276,6 +288,7 @@ class ScreamDetector:
         self._rest = np.zeros(0, np.float32)
         self._stream = self._model.classifier.listen()
         self._sum = -self._model.persistence.limit
+        self._last = 0.0
 
     def feed(self, block: Block) -> list[SoundReading]:
         """Take a block; the readings that became possible with it, oldest first.
@@ -305,16 +318,21 @@ class ScreamDetector:
         self._rest = np.concatenate([self._rest, samples])
         ready = steps(self._rest)
         self._rest = self._rest[len(ready) * STEP :]
-        return [self._judge(step) for step in ready]
+        return [reading for step in ready if (reading := self._judge(step)) is not None]
 
-    def _judge(self, step: Array) -> SoundReading:
+    def _judge(self, step: Array) -> SoundReading | None:
         self._judged += 1
+        if self._judged % self.every:
+            self._stream.take(step)
+            self._sum = self._model.persistence.step(self._sum, self._last)
+            return None
         labels = self._model.labels
         chances = self._stream.hear(step)
         if chances is None:
             chances = np.asarray([label == "ambient" for label in labels], np.float32)
         by_label = {label: float(chance) for label, chance in zip(labels, chances, strict=True)}
-        self._sum = self._model.persistence.step(self._sum, by_label["scream"])
+        self._last = by_label["scream"]
+        self._sum = self._model.persistence.step(self._sum, self._last)
         end = min(self._judged * STEP + OVERLAP, self._samples)
         start = max(0, self._judged * STEP + OVERLAP - self._model.classifier.window)
         return SoundReading(

@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from media.container import MediaError, display_name, is_address, open_container, reason, start_s
+from media.in_time import in_time
 from media.inbox import Inbox
 
 PICTURES = frozenset(
@@ -30,6 +31,9 @@ VIDEOS = frozenset({".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".gif"})
 DEFAULT = "default"
 QUIET_S = 5.0
 """A camera or stream that gives nothing for so long has gone."""
+OPEN_LIMIT_S = 10.0
+"""A driver that has not opened its camera by then hangs."""
+CLOSE_LIMIT_S = 2.0
 CAMERAS = Path("/sys/class/video4linux")
 
 log = logging.getLogger(__name__)
@@ -40,6 +44,10 @@ Raw = TypeVar("Raw")
 
 class CameraError(Exception):
     """A picture source that cannot be opened or read; the text is one line that says what is wrong and what to do."""
+
+
+class CameraHungError(CameraError):
+    """A camera's driver does not answer; if it never does, only a new start of the program helps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +303,9 @@ class _Live(Generic[Raw]):
         self._inbox.close()
 
 
-def _start_live(name: str, start: float, pictures: Iterator[Raw], image: Callable[[Raw], Image]) -> FrameSource:
+def _start_live(
+    name: str, start: float, pictures: Iterator[Raw], image: Callable[[Raw], Image]
+) -> tuple[FrameSource, threading.Thread]:
     """Take all pictures in a thread, give the newest."""
     inbox: Inbox[tuple[Raw, float]] = Inbox(1)
 
@@ -309,8 +319,9 @@ def _start_live(name: str, start: float, pictures: Iterator[Raw], image: Callabl
         except Exception as error:  # whatever it is, the reader must hear of it
             inbox.end(error)
 
-    threading.Thread(target=take, name="camera", daemon=True).start()
-    return _Live(name, inbox, start, image)
+    thread = threading.Thread(target=take, name="camera", daemon=True)
+    thread.start()
+    return _Live(name, inbox, start, image), thread
 
 
 def _open_stream(name: str, container: InputContainer, start: float) -> FrameSource:
@@ -318,7 +329,7 @@ def _open_stream(name: str, container: InputContainer, start: float) -> FrameSou
         with container:
             yield from _decoded(container, name)
 
-    return _start_live(name, start, pictures(), _upright)
+    return _start_live(name, start, pictures(), _upright)[0]
 
 
 # -- cameras ---------------------------------------------------------------------------------------------------------
@@ -378,11 +389,7 @@ def _open_device(src: str, start: float) -> FrameSource:
     camera = _choose_camera(cameras, src)
     if CAMERAS.parent.is_dir() and not Path(f"/dev/video{camera.number}").exists():
         raise CameraError(f"{src}: no camera has that number; {_cameras_there(cameras)}")
-    capture = cv2.VideoCapture(camera.number)
-    if not capture.isOpened():
-        capture.release()
-        raise CameraError(f"{camera.name}: cannot be opened; another program may be using it")
-    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # where the driver can: no picture from a while ago
+    capture = _open_driver(camera)
 
     def pictures() -> Iterator[cv2.typing.MatLike]:
         try:
@@ -394,7 +401,40 @@ def _open_device(src: str, start: float) -> FrameSource:
         finally:
             capture.release()
 
-    return _start_live(camera.name, start, pictures(), _from_bgr)
+    source, _readers[camera.number] = _start_live(camera.name, start, pictures(), _from_bgr)
+    return source
+
+
+_readers: dict[int, threading.Thread] = {}
+"""By number of the camera, the thread that has it open."""
+
+
+def _open_driver(camera: Camera) -> cv2.VideoCapture:
+    """The open camera.
+
+    Raises:
+        CameraError: it cannot be opened.
+        CameraHungError: its driver does not answer, or still does not from before.
+    """
+    before = _readers.get(camera.number)
+    if before is not None:
+        before.join(CLOSE_LIMIT_S)
+        if before.is_alive():
+            raise CameraHungError(f"{camera.name}: its driver hangs")
+    try:
+        capture = in_time(
+            f"open-camera {camera.number}",
+            lambda: cv2.VideoCapture(camera.number),
+            OPEN_LIMIT_S,
+            cv2.VideoCapture.release,
+        )
+    except TimeoutError:
+        raise CameraHungError(f"{camera.name}: its driver has not answered for {OPEN_LIMIT_S:.0f} s") from None
+    if not capture.isOpened():
+        capture.release()
+        raise CameraError(f"{camera.name}: cannot be opened; another program may be using it, or it may not be allowed")
+    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # where the driver can: no picture from a while ago
+    return capture
 
 
 def _from_bgr(picture: cv2.typing.MatLike) -> Image:

@@ -1,7 +1,6 @@
 """Recordings and network streams, opened by FFmpeg (PyAV): the one place that knows their errors and time limits."""
 
 import errno
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -9,6 +8,8 @@ from urllib.parse import urlsplit
 
 import av
 from av.container import InputContainer
+
+from media.in_time import in_time
 
 OPEN_LIMIT_S = 5.0
 """An address that has not answered by then is reported as dead."""
@@ -82,34 +83,20 @@ def _open_address(src: str) -> InputContainer:
         complete = False
     if not complete:
         raise MediaError(f"{display_name(src)}: not a complete address")
-    # Looking up a host name cannot be interrupted and may take half a minute without a network, so a thread that can
-    # be left behind does it: nobody waits for longer than the limit.
-    found: list[InputContainer | Exception] = []
-    given_up = threading.Event()
-    done = threading.Event()
 
-    def work() -> None:
+    def work() -> InputContainer:
         options = {"analyzeduration": str(PROBE_LIMIT_S * av.time_base)}
         if src.lower().startswith("rtsp"):
             options["rtsp_transport"] = "tcp"  # what is lost on the way would be lost to us
-        try:
-            container = av.open(src, options=options, timeout=(OPEN_LIMIT_S, READ_LIMIT_S), metadata_errors="replace")
-        except Exception as error:
-            found.append(error)
-        else:
-            found.append(container)
-            if given_up.is_set():
-                container.close()
-        done.set()
+        return av.open(src, options=options, timeout=(OPEN_LIMIT_S, READ_LIMIT_S), metadata_errors="replace")
 
-    threading.Thread(target=work, name="open-stream", daemon=True).start()
-    if not done.wait(OPEN_LIMIT_S + 1.0):
-        given_up.set()
-        raise MediaError(f"{display_name(src)}: no answer within {OPEN_LIMIT_S:.0f} s")
-    answer = found[0]
-    if isinstance(answer, Exception):
-        _refuse_address(src, answer)
-    return answer
+    try:
+        # Looking up a host name cannot be interrupted and may take half a minute without a network.
+        return in_time(f"open {display_name(src)}", work, OPEN_LIMIT_S + 1.0, InputContainer.close)
+    except TimeoutError:
+        raise MediaError(f"{display_name(src)}: no answer within {OPEN_LIMIT_S:.0f} s") from None
+    except Exception as error:
+        _refuse_address(src, error)
 
 
 def _refuse_address(src: str, error: Exception) -> NoReturn:

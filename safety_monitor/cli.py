@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -139,7 +140,7 @@ def run(
 
     stop_on_signals(stop)
     try:
-        with told_to_systemd(station.view, station.hearts.stale):
+        with told_to_systemd(station.view, station.hearts.stale), dead_mans_switch(settings, station):
             summary = station.run()
     finally:
         if web is not None:
@@ -153,6 +154,16 @@ def run(
     )
     if summary.troubles:
         raise typer.Exit(TROUBLE)
+
+
+def dead_mans_switch(settings: Settings, station: Any) -> AbstractContextManager[None]:
+    """What tells somebody else while all is well, if that is set."""
+    given = settings.supervision
+    if given.ping_url is None:
+        return nullcontext()
+    from safety_monitor.dead_man import pinging
+
+    return pinging(given.ping_url.get_secret_value(), given.ping_every_s, lambda: station.well)
 
 
 def web_server(settings: Settings) -> Any:

@@ -566,6 +566,35 @@ class LogSettings(Section):
     """How many of those put aside are kept."""
 
 
+FaultName = Literal[
+    "silent", "stuck", "clipped", "wrong-rate", "frozen", "black", "overexposed", "covered", "blurred", "moved", "torn"
+]
+
+
+class Supervision(Section):
+    """What the station notices about itself."""
+
+    wait_for_devices: bool = False
+    """Whether a station begins without a camera or microphone that cannot be opened at its start, and keeps trying."""
+    shown_only: tuple[FaultName, ...] = ("black",)
+    """Faults of sound and picture that are shown, but of which nobody is told; a room is dark every night."""
+    ignored: tuple[FaultName, ...] = ()
+    """Faults of sound and picture that are no matter here at all."""
+    failed_after_s: Annotated[float, Field(ge=5.0, le=86_400.0)] = 30.0
+    """How long a part of the station must have failed before the contacts are told."""
+    ping_url: SecretStr | None = None
+    """Page to ask for while all is well, such as a check of healthchecks.io: whoever runs it learns that it ceased."""
+    ping_every_s: Annotated[float, Field(ge=10.0, le=86_400.0)] = 60.0
+    """How often."""
+
+    @field_validator("ping_url")
+    @classmethod
+    def _page(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            _web_address(url.get_secret_value())
+        return url
+
+
 class Settings(Section):
     """All settings of a station."""
 
@@ -597,6 +626,7 @@ class Settings(Section):
     firebase: FirebaseSettings | None = None
     place: PlaceSettings = PlaceSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    supervision: Supervision = Supervision()
 
     _places: dict[str, str] = PrivateAttr(default_factory=dict)
 

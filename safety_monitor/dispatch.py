@@ -21,12 +21,21 @@ from typing import Protocol, cast
 
 from filelock import FileLock, Timeout
 
-from safety_monitor.actions.message import Message, Place, trial_message, written
+from safety_monitor.actions.message import OVER, Message, Place, trial_message, written
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.escalation import Nature, Planned, Policy, choose, choose_for_trouble, plan
 from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, State
-from safety_monitor.journal import DeliveryState, Job, Journal, JournalError, Result, Turn, is_immediate
+from safety_monitor.journal import (
+    DeliveryState,
+    Job,
+    Journal,
+    JournalError,
+    JournalUnusableError,
+    Result,
+    Turn,
+    is_immediate,
+)
 from safety_monitor.limits import Limits, Told, counted, digest, hold
 from safety_monitor.settling import Waits, instead_of, settle
 
@@ -45,6 +54,8 @@ WORKER_LIMIT_S, DELIVERY_LIMIT_S = 60.0, 600.0
 """Longest times between two heartbeats of a worker: one that looks for work, and one that is at a delivery."""
 CLOSE_S = 20.0
 """How long what is due when the station ends may still take; the rest is taken up at the next start."""
+MOST_UNRECORDED = 1000
+"""Transitions that are kept for a journal that cannot be written; the oldest go first."""
 TROUBLE_EVERY_S = 3600.0
 """Troubles with one part of the station are told of this often at most."""
 CLOCK_SET_S = 2.0
@@ -132,6 +143,17 @@ def _telling(key: str, channel: str) -> str:
     return key.replace(f":{channel}:", ":", 1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Unrecorded:
+    """A transition that the journal could not take, and when it was; seconds since 1970."""
+
+    incident: Incident
+    source: str
+    silent: bool
+    place: Place | None
+    at: float
+
+
 class Dispatch:
     """Makes transitions durable, and delivers what they ask for.
 
@@ -185,6 +207,10 @@ class Dispatch:
         self._hidden: dict[str, bool] = {}
         """Whether they are hidden, for the incidents confirmed last: what adds to one later does not change it."""
         self._told: dict[str, float] = {}
+        self._not_over: set[str] = set()
+        """Parts of which people were told that they failed, and not yet that they work again."""
+        self._unrecorded: deque[_Unrecorded] = deque(maxlen=MOST_UNRECORDED)
+        self._recording = threading.Lock()
         self._chance = random.Random()  # noqa: S311  # jitter needs no secrecy
         self._closing = threading.Event()
         self._close_by = float("inf")
@@ -240,11 +266,33 @@ class Dispatch:
                 del self._hidden[next(iter(self._hidden))]
             planned = plan(policy, incident.id, self._natures)
         try:
-            self._journal.record(incident, planned, source, silent=silent, place=place)
-        except JournalError:  # a full disk must not stop an alarm
+            with self._recording:
+                self._record_missed()
+                self._journal.record(incident, planned, source, silent=silent, place=place)
+        except JournalError as error:  # a full disk must not stop an alarm
             self._hand(planned, incident, silent, journaled=False)
+            if isinstance(error, JournalUnusableError):
+                self._unrecorded.append(_Unrecorded(incident, source, silent, place, self._journal.clock()))
             raise
         self._hand(planned, incident, silent, journaled=True)
+
+    def _record_missed(self) -> None:
+        """Write what could not be written when it was; in its order, and before anything new.
+
+        Raises:
+            JournalUnusableError: it still cannot.
+        """
+        while self._unrecorded:
+            missed = self._unrecorded[0]
+            try:
+                self._journal.record(
+                    missed.incident, (), missed.source, silent=missed.silent, place=missed.place, at=missed.at
+                )
+            except JournalUnusableError:
+                raise
+            except JournalError as error:  # a person decided otherwise meanwhile
+                log.warning("%s", error)
+            self._unrecorded.popleft()
 
     def trouble(self, about: str, text: str) -> None:
         """Tell that a part of the station failed, as the policy for troubles says; once an hour about each part.
@@ -257,14 +305,30 @@ class Dispatch:
         if now - self._told.get(about, float("-inf")) < TROUBLE_EVERY_S:
             return
         self._told[about] = now
+        self._not_over.add(about)
+        self._tell_trouble(text)
 
+    def trouble_over(self, about: str, text: str) -> None:
+        """Tell that a part of the station works again, if people were told that it failed.
+
+        Args:
+            about: the part.
+            text: one line that says what was wrong with it.
+        """
+        if about in self._not_over:
+            self._not_over.discard(about)
+            self._tell_trouble(f"{OVER}{text}")
+
+    def _tell_trouble(self, text: str) -> None:
         def ask(trouble_id: str) -> tuple[Planned, ...]:
             return plan(choose_for_trouble(self._policies), trouble_id, self._natures, "trouble")
 
         try:
             self._journal.trouble(text, ask)
-        except JournalError as error:
+        except JournalError as error:  # that may be the trouble
             log.error("a trouble is not in the journal: %s", error)
+            trouble = Incident(str(uuid.uuid4()), State.CLOSED, 0.0, 0.0, (), text)
+            self._hand(ask(trouble.id), trouble, hidden=False, journaled=False)
         self.wake()
 
     def try_out(self, name: str) -> "Future[Outcome | None]":
@@ -316,6 +380,8 @@ class Dispatch:
         self._watcher.join()
         for outlet in self._outlets.values():
             outlet.channel.close()
+        with suppress(JournalError):
+            self._record_missed()
         self._lock.release()
 
     def _hand(self, planned: Iterable[Planned], incident: Incident, hidden: bool, *, journaled: bool) -> None:
@@ -604,6 +670,8 @@ class Dispatch:
                     self._journal.shift(now_difference - difference)
                 difference = now_difference
                 self._watch_for_hung(hung)
+                with self._recording:
+                    self._record_missed()
                 self._fall_back_in_time()
             except JournalError as error:
                 log.error("%s", error)

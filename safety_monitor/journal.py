@@ -54,6 +54,10 @@ class JournalError(Exception):
     """The journal cannot be used, or not that way; the text is one line."""
 
 
+class JournalUnusableError(JournalError):
+    """The file cannot be read or written, for now or for ever: disk full, read-only, gone or damaged."""
+
+
 class DeliveryState(StrEnum):
     """What became of one action for one incident."""
 
@@ -376,6 +380,15 @@ class Journal:
             reason = str(error).removeprefix(f"{self.path}: cannot be written: ")
             raise JournalError(f"{self.path}: the journal cannot be opened: {reason}") from None
 
+    def probe(self) -> None:
+        """Try whether it can be written, by writing what stands there already.
+
+        Raises:
+            JournalUnusableError: it cannot.
+        """
+        with self._writing() as session:
+            session.execute(text(f"PRAGMA user_version = {VERSION}"))
+
     def close(self) -> None:
         """Give the file back."""
         self._engine.dispose()
@@ -388,6 +401,7 @@ class Journal:
         *,
         silent: bool = False,
         place: Place | None = None,
+        at: float | None = None,
     ) -> None:
         """Write a transition decided by the station, together with the deliveries that it asks for.
 
@@ -395,11 +409,18 @@ class Journal:
 
         One transaction: when this returns, incident and deliveries are on the disk; when it raises, neither is.
 
+        Args:
+            incident: as it is now.
+            deliveries: that it asks for.
+            source: what was watched and listened to.
+            silent: whether nothing of it may be heard or seen where the station stands.
+            at: when it came to that, seconds since 1970; None: now.
+
         Raises:
             JournalError: the disk is full or read-only, or the state may not follow the one that the journal holds.
         """
         with self._writing() as session:
-            now = self.clock()
+            now = self.clock() if at is None else at
             row = session.get(IncidentRow, incident.id)
             if row is None:
                 row = IncidentRow(
@@ -993,7 +1014,7 @@ class Journal:
                 session.execute(text("BEGIN IMMEDIATE"))
                 yield session
         except SQLAlchemyError as error:
-            raise JournalError(f"{self.path}: cannot be written: {_reason(error)}") from None
+            raise JournalUnusableError(f"{self.path}: cannot be written: {_reason(error)}") from None
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:
@@ -1001,7 +1022,7 @@ class Journal:
             with Session(self._engine) as session:
                 yield session
         except SQLAlchemyError as error:
-            raise JournalError(f"{self.path}: cannot be read: {_reason(error)}") from None
+            raise JournalUnusableError(f"{self.path}: cannot be read: {_reason(error)}") from None
 
     @staticmethod
     def _full_id(session: Session, start: str) -> str:

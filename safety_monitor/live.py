@@ -17,6 +17,7 @@ from gesture.capture import Frame
 from gesture.detector import HandReading
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import OPEN, Incident, Moment, Sense, State
+from safety_monitor.supervisor import Phase, Trouble
 
 BUCKET_S = 0.5
 BUCKETS = 120
@@ -44,12 +45,16 @@ class SenseHealth:
         live: whether time goes on by itself there.
         trouble: what is wrong, one line; empty if nothing is.
         last: `time.monotonic()` of its last moment.
+        phase: what the supervisor makes of it.
+        note: what is to be known, though it is no trouble; empty if nothing is.
     """
 
     name: str = ""
     live: bool = False
     trouble: str = "not opened yet"
     last: float = 0.0
+    phase: Phase = Phase.HEALTHY
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +140,8 @@ class LiveView:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ready: threading.Event = field(default_factory=threading.Event)
     """Set when every sense was opened once, or one of them cannot be."""
+    board: Callable[[], Sequence[Trouble]] = tuple
+    """What the supervisor says is wrong."""
     _armed: bool = True
     _health: dict[Sense, SenseHealth] = field(default_factory=dict)
     _sound: SoundReading | None = None
@@ -240,12 +247,12 @@ class LiveView:
     def snapshot(self) -> Snapshot:
         """All that is known now."""
         now = self.clock()
-        deaf = self.deaf(now)
+        deaf, board = self.deaf(now), self.board()
         with self._lock:
             self._settle_near(now)
             return Snapshot(
                 armed=self._armed,
-                health=dict(self._health),
+                health={sense: _supervised(sense, health, board) for sense, health in self._health.items()},
                 sound=self._sound,
                 hands=self._picture.hands if self._picture else (),
                 minute=self._minute(now),
@@ -254,15 +261,22 @@ class LiveView:
                 deaf=deaf,
             )
 
-    def troubles(self) -> list[str]:
-        """What is wrong with the senses, a line each; none if all is well."""
-        now = self.clock()
+    def health(self) -> Mapping[Sense, SenseHealth]:
+        """How the senses are at first sight, without what the supervisor makes of them."""
         with self._lock:
-            return [
-                text
-                for sense, health in self._health.items()
-                if (text := trouble_of(sense, health, now - health.last)) != ""
-            ]
+            return dict(self._health)
+
+    def troubles(self) -> list[str]:
+        """What is wrong with the station, a line each; none if all is well."""
+        now, board = self.clock(), self.board()
+        senses = {sense: _supervised(sense, health, board) for sense, health in self.health().items()}
+        lines = [trouble_of(sense, health, now - health.last) for sense, health in senses.items()]
+        others = [trouble.line for trouble in board if trouble.about not in senses and not trouble.note]
+        return [line for line in (*lines, *others) if line]
+
+    def notes(self) -> list[str]:
+        """What is to be known, though it is no trouble, such as that it is dark."""
+        return [trouble.line for trouble in self.board() if trouble.note]
 
     def _minute(self, now: float) -> dict[str, tuple[float | None, ...]]:
         newest = int(now / BUCKET_S)
@@ -293,6 +307,16 @@ class LiveView:
             if not near.confirmed:
                 reason = why_no_alarm(near.peak, self.rules, armed=near.armed)
                 self._near_misses.append(NearMiss(near.at, label, near.peak, reason))
+
+
+def _supervised(sense: Sense, health: SenseHealth, board: Sequence[Trouble]) -> SenseHealth:
+    """With what the supervisor makes of it."""
+    trouble = next((each for each in board if each.about == sense), None)
+    if trouble is None:
+        return health
+    if trouble.note:
+        return replace(health, phase=trouble.phase, note=trouble.text)
+    return replace(health, phase=trouble.phase, trouble=health.trouble or trouble.text)
 
 
 def trouble_of(sense: Sense, health: SenseHealth, quiet_s: float) -> str:

@@ -36,11 +36,13 @@ class Remote:
         return self._station.armed
 
     def health(self) -> Mapping[str, str]:
-        """What is wrong with each sense, one line; empty if nothing is."""
+        """What is wrong with each sense, and with the rest of the station; one line, empty if nothing is."""
         view = self._station.view
         now = view.clock()
         health = view.snapshot().health
-        return {str(sense): trouble_of(sense, each, now - each.last) for sense, each in health.items()}
+        parts = {str(sense): trouble_of(sense, each, now - each.last) for sense, each in health.items()}
+        others = [trouble.line for trouble in view.board() if trouble.about not in parts and not trouble.note]
+        return {**parts, "station": "; ".join(others)}
 
     def carry_out(self, order: Order) -> str:
         """Do what is asked for, and say in one line what was done.

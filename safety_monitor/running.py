@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from datetime import time
-from pathlib import Path
+from functools import partial
 
 from audio.capture import SoundDevice, SoundError, list_devices
 from gesture.capture import list_cameras
@@ -23,9 +23,11 @@ from safety_monitor.incident import Incident, Sense
 from safety_monitor.journal import Journal, JournalError
 from safety_monitor.limits import Limits
 from safety_monitor.live import LiveView
-from safety_monitor.senses import DEMO, OFF, check_models, load_hearing, load_seeing
+from safety_monitor.senses import DEMO, OFF, check_models, is_recorded, load_hearing, load_seeing
 from safety_monitor.settling import Waits
 from safety_monitor.station import ReadySense, SenseError, Station
+from safety_monitor.supervisor import SIGNS, Rules, Supervisor
+from safety_monitor.workload import Workload
 
 log = logging.getLogger(__name__)
 
@@ -83,11 +85,6 @@ def microphones() -> list[SoundDevice]:
         return []
 
 
-def is_recorded(source: str) -> bool:
-    """Whether a source has its own time, which goes no further than its moments are taken."""
-    return source == DEMO or (source != "" and not source.isdigit() and Path(source).exists())
-
-
 def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Incident], None]) -> Station:
     """A station that is ready to run.
 
@@ -109,13 +106,28 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     view = LiveView(
         settings.fusion.rules, [sense for sense, source in there.items() if source != OFF], own_sound.deaf_at
     )
+    workload = Workload()
+    supervisor = make_supervisor(settings)
     if settings.microphone.source != OFF:
-        heard = recorder.hear if recorder else lambda block: None
-        senses[Sense.AUDIO] = lambda: load_hearing(settings, fast=fast, deaf=own_sound.deaf_at, view=view, keep=heard)
+        senses[Sense.AUDIO] = lambda: load_hearing(
+            settings,
+            fast=fast,
+            deaf=own_sound.deaf_at,
+            view=view,
+            keep=recorder.hear if recorder else lambda block: None,
+            notice=partial(supervisor.noticed, Sense.AUDIO),
+            workload=workload,
+        )
     if settings.camera.source != OFF:
-        seen = recorder.see if recorder else lambda frame: None
-        noted = recorder.note if recorder else lambda frame, readings: None
-        senses[Sense.GESTURE] = lambda: load_seeing(settings, fast=fast, view=view, keep=seen, note=noted)
+        senses[Sense.GESTURE] = lambda: load_seeing(
+            settings,
+            fast=fast,
+            view=view,
+            keep=recorder.see if recorder else lambda frame: None,
+            note=recorder.note if recorder else lambda frame, readings: None,
+            notice=partial(supervisor.noticed, Sense.GESTURE),
+            workload=workload,
+        )
     sources = [source.source for source in (settings.microphone, settings.camera) if source.source != OFF]
     station = Station(
         senses,
@@ -129,6 +141,9 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
         recorder=recorder,
         hearts=hearts,
         places=places,
+        supervisor=supervisor,
+        workload=workload,
+        patient=settings.supervision.wait_for_devices,
     )
     for channel in channels:
         if hasattr(channel, "attend"):
@@ -136,6 +151,17 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
 
             channel.attend(Remote(station, decisions_of(settings.acknowledge, journal)))
     return station
+
+
+def make_supervisor(settings: Settings) -> Supervisor:
+    """What decides what is wrong with which part, as the settings say."""
+    given = settings.supervision
+    known = {str(fault): fault for fault in SIGNS}
+    return Supervisor(
+        ignored=frozenset(known[name] for name in given.ignored),
+        shown_only=frozenset(known[name] for name in given.shown_only),
+        rules=Rules(failed_after_s=given.failed_after_s),
+    )
 
 
 def make_dispatch(

@@ -1,15 +1,18 @@
 """Joins each source with its detector: what the station hears and sees with."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from audio.capture import SAMPLE_RATE, Block, SoundError, open_sound
+from audio.capture import SAMPLE_RATE, Block, SoundError, SoundHungError, SoundSource, open_sound
 from audio.detector import ScreamDetector, ScreamModel, SoundReading, load_scream_model
-from gesture.capture import CameraError, Frame, FrameSource, open_camera
+from audio.liveness import SoundFault, examine, rate_fault
+from gesture.capture import CameraError, CameraHungError, Frame, FrameSource, open_camera
 from gesture.detector import GestureDetector, HandReading, PictureReader
+from gesture.liveness import Scene, SightFault, glance, look
 from gesture.pace import Pace
 from gesture.signal_for_help import Limits
 from models.card import ModelError
@@ -20,15 +23,25 @@ from safety_monitor.emergency import EmergencyGestures, scream_evidence, unknown
 from safety_monitor.incident import Moment, Sense
 from safety_monitor.live import LiveView
 from safety_monitor.station import ReadySense, RunningSense, SenseError
+from safety_monitor.workload import Workload
 
 Item = TypeVar("Item")
 DEMO = "demo"
 """The source that is the built-in scene."""
 OFF = "off"
 """The source that is none."""
+GLANCE_S = 1.0
+"""How often a picture is looked at for signs that the camera is blind."""
+RATE_OVER_S = 5.0
+"""Over how long a microphone's rate is measured."""
 
 Deaf = Callable[[float], bool]
 """Whether the station itself sounded at a moment of `time.monotonic()`, so that the microphone is to be ignored."""
+
+
+def is_recorded(source: str) -> bool:
+    """Whether a source has its own time, which goes no further than its moments are taken."""
+    return source == DEMO or (source != "" and not source.isdigit() and Path(source).exists())
 
 
 def load_scream_classifier(settings: Settings) -> ScreamModel:
@@ -109,9 +122,26 @@ def load_picture_reader(settings: Settings) -> PictureReader:
 
 
 def load_hearing(
-    settings: Settings, *, fast: bool, deaf: Deaf, view: LiveView, keep: Callable[[Block], None] = lambda block: None
+    settings: Settings,
+    *,
+    fast: bool,
+    deaf: Deaf,
+    view: LiveView,
+    keep: Callable[[Block], None] = lambda block: None,
+    notice: Callable[[SoundFault | None], None] = lambda fault: None,
+    workload: Workload | None = None,
 ) -> ReadySense:
-    """The ears of a station, loaded; `deaf` is asked only of live sources: a recording cannot hear the station."""
+    """The ears of a station, loaded.
+
+    Args:
+        settings: of the station.
+        fast: whether a recording is played as fast as possible.
+        deaf: asked only of live sources: a recording cannot hear the station.
+        view: told what is heard.
+        keep: told of every block.
+        notice: told again and again whether the signal of a live source is sound.
+        workload: says how much is judged; None: everything.
+    """
     detector = ScreamDetector(load_scream_classifier(settings))
     name = settings.microphone.source
 
@@ -121,12 +151,14 @@ def load_hearing(
                 open_demo_sound(fast=fast) if name == DEMO else open_sound(name or "default", fast=fast, start=start)
             )
         except SoundError as error:
-            raise SenseError(str(error)) from None
-        kept = _kept(source, keep)
-        blocks = (silenced(block, deaf, start) for block in kept) if source.live else kept
-        return RunningSense(source.name, source.live, _heard(hear(blocks, detector), view), source.close)
+            raise SenseError(str(error), hung=isinstance(error, SoundHungError)) from None
+        blocks = _kept(source, keep)
+        if source.live:
+            blocks = (silenced(block, deaf, start) for block in _noticed_sound(blocks, source, notice))
+        every = (lambda: workload.effort.every) if workload and source.live else lambda: 1
+        return RunningSense(source.name, source.live, _heard(hear(blocks, detector, every), view), source.close)
 
-    return ReadySense(Sense.AUDIO, open_source)
+    return ReadySense(Sense.AUDIO, open_source, live=not is_recorded(name))
 
 
 def load_seeing(
@@ -136,10 +168,13 @@ def load_seeing(
     view: LiveView,
     keep: Callable[[Frame], None] = lambda frame: None,
     note: Callable[[Frame, list[HandReading]], None] = lambda frame, readings: None,
+    notice: Callable[[SightFault | None], None] = lambda fault: None,
+    workload: Workload | None = None,
 ) -> ReadySense:
-    """The eyes of a station, loaded; `keep` is told of each frame, `note` of what was seen in it."""
+    """The eyes of a station, loaded; see `load_hearing`. `note` is told what was seen in each frame."""
     detector = load_gesture_detector(settings)
     name = settings.camera.source
+    usual = _Usual()
 
     def saw(frame: Frame, readings: list[HandReading]) -> None:
         view.saw(frame, readings)
@@ -152,16 +187,16 @@ def load_seeing(
             else:
                 source = open_camera(name or "default", fast=fast, fps=settings.camera.fps, start=start)
         except CameraError as error:
-            raise SenseError(str(error)) from None
+            raise SenseError(str(error), hung=isinstance(error, CameraHungError)) from None
         gestures = EmergencyGestures(settings.emergency.gestures)
-        return RunningSense(
-            source.name,
-            source.live,
-            _seen(see(_kept(source, keep), detector, pace_of(settings), saw), gestures),
-            source.close,
-        )
+        frames = _kept(source, keep)
+        if source.live:
+            frames = _noticed_sight(frames, usual, notice)
+            frames = _thinned(frames, workload) if workload else frames
+        readings = see(frames, detector, pace_of(settings), saw)
+        return RunningSense(source.name, source.live, _seen(readings, gestures), source.close)
 
-    return ReadySense(Sense.GESTURE, open_source, detector.close)
+    return ReadySense(Sense.GESTURE, open_source, detector.close, live=not is_recorded(name))
 
 
 def _kept(items: Iterable[Item], keep: Callable[[Item], None]) -> Iterator[Item]:
@@ -171,9 +206,58 @@ def _kept(items: Iterable[Item], keep: Callable[[Item], None]) -> Iterator[Item]
         yield item
 
 
-def hear(blocks: Iterable[Block], detector: ScreamDetector) -> Iterator[SoundReading]:
-    """All readings of a source, the tail included."""
+def _noticed_sound(
+    blocks: Iterable[Block], source: SoundSource, notice: Callable[[SoundFault | None], None]
+) -> Iterator[Block]:
+    """The same blocks; `notice` is told of each what is wrong with it."""
+    begun = source.position
+    wrong_rate: SoundFault | None = None
     for block in blocks:
+        position = source.position
+        if begun is None or position is None:
+            begun = position
+        elif position[1] - begun[1] >= RATE_OVER_S:
+            wrong_rate = rate_fault(position[0] - begun[0], position[1] - begun[1])
+            begun = position
+        notice(examine(block.samples) or wrong_rate)
+        yield block
+
+
+@dataclass(slots=True)
+class _Usual:
+    """What a camera usually shows; outlasts its being opened anew."""
+
+    scene: Scene = field(default_factory=Scene)
+
+
+def _noticed_sight(
+    frames: Iterable[Frame], usual: _Usual, notice: Callable[[SightFault | None], None]
+) -> Iterator[Frame]:
+    """The same frames; `notice` is told about once a second what is wrong with them."""
+    due_s = 0.0
+    for frame in frames:
+        if frame.at_s >= due_s:
+            due_s = frame.at_s + GLANCE_S
+            usual.scene, fault = look(usual.scene, glance(frame.image))
+            notice(fault)
+        yield frame
+
+
+def _thinned(frames: Iterable[Frame], workload: Workload) -> Iterator[Frame]:
+    """No more frames a second than are to be judged."""
+    last_s = float("-inf")
+    for frame in frames:
+        if workload.load.level == 0 or frame.at_s - last_s >= 1.0 / workload.effort.fps:
+            last_s = frame.at_s
+            yield frame
+
+
+def hear(
+    blocks: Iterable[Block], detector: ScreamDetector, every: Callable[[], int] = lambda: 1
+) -> Iterator[SoundReading]:
+    """All readings of a source, the tail included; of so many windows as `every` says one is judged."""
+    for block in blocks:
+        detector.every = every()
         yield from detector.feed(block)
     yield from detector.flush()
 

@@ -1,4 +1,4 @@
-"""The station: a thread a sense, one that decides, one a channel. It starts them, and stops them cleanly."""
+"""The station: a thread a sense, one that decides, one a channel, one that supervises. It starts and ends them."""
 
 import logging
 import threading
@@ -15,23 +15,41 @@ from safety_monitor.fusion import Fusion, FusionRules
 from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, Moment, Sense, State
 from safety_monitor.journal import Journal, JournalError
-from safety_monitor.live import LiveView
+from safety_monitor.live import LiveView, trouble_of
+from safety_monitor.selfwatch import SLEPT_S, asleep, disk, figures, growth
+from safety_monitor.supervisor import Ill, Phase, Supervisor
 from safety_monitor.timeline import TimeLine
+from safety_monitor.workload import EFFORTS, Workload
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
 """How often time passes for fusion, and decisions of people are looked up, when no moment arrives."""
-UNWELL_S = 30.0
-"""A live sense that is unwell for so long is a trouble that people are told of."""
+LOOK_S, PROBE_S, WARM_UP_S = 5.0, 60.0, 600.0
+"""How often the station looks at itself and tries whether its journal can be written, and when it has settled."""
+START_S = 30.0
+"""A sense that has not been opened for so long is in trouble."""
+HANGS_S = 15.0
+"""A live sense that says nothing for so long, and that did not break, has its source closed and opened again."""
+TOO_LATE_S = 3.0
+"""Decisions that come later than this, though as little as possible is judged, are a trouble."""
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Waits before a live source that broke is opened again; the last one repeats."""
-DECIDE_LIMIT_S, SENSE_LIMIT_S, LOAD_LIMIT_S = 60.0, 60.0, 300.0
-"""Longest times between two heartbeats: of the thread that decides, of one that senses, and of one that loads."""
+DECIDE_LIMIT_S, SENSE_LIMIT_S, LOAD_LIMIT_S, HUNG_LIMIT_S = 60.0, 60.0, 300.0, 300.0
+"""Longest times between two heartbeats: of threads that decide or supervise, of one that senses, of one that loads, and
+of one whose driver hangs: a new start may help, but ends what works still."""
 
 
 class SenseError(Exception):
-    """A sense cannot start or go on; the text is one line that says why."""
+    """A sense cannot start or go on; the text is one line that says why.
+
+    Attributes:
+        hung: whether a driver does not answer any more, so that nothing but a new start of the program may help.
+    """
+
+    def __init__(self, text: str, *, hung: bool = False) -> None:
+        super().__init__(text)
+        self.hung = hung
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +77,13 @@ class ReadySense:
         sense: which one.
         open: opens the source; takes the `time.monotonic()` that is zero on its clock; raises `SenseError`.
         close: gives the detector back.
+        live: whether the source, once it is there, goes on by itself.
     """
 
     sense: Sense
     open: Callable[[float], RunningSense]
     close: Callable[[], None] = lambda: None
+    live: bool = False
 
 
 @dataclass(slots=True)
@@ -92,6 +112,9 @@ class Station:
         recorder: keeps sound and pictures of confirmed incidents; None: nobody does.
         hearts: where every thread says that it still works; None: those of this station alone.
         places: knows where incidents happened; None: nobody does.
+        supervisor: decides what is wrong with which part; None: one with the usual rules.
+        workload: measures how late decisions come.
+        patient: whether a live source that cannot be opened at the start is waited for, and does not end the run.
     """
 
     def __init__(
@@ -108,12 +131,18 @@ class Station:
         recorder: Recorder | None = None,
         hearts: Heartbeats | None = None,
         places: Places | None = None,
+        supervisor: Supervisor | None = None,
+        workload: Workload | None = None,
+        patient: bool = False,
     ) -> None:
         self._load = load
         self.hearts = hearts or Heartbeats()
         self._places = places
         self.at_end: list[Callable[[], None]] = []
         """Called when the run is over, while incidents can still be followed."""
+        self.supervisor = supervisor or Supervisor()
+        self.workload = workload or Workload()
+        self._patient = patient
         self._recorder = recorder
         self._fusion = Fusion(rules, new_id=lambda: str(uuid.uuid4()))
         self.journal = journal
@@ -124,15 +153,21 @@ class Station:
         self.view = view or LiveView(rules, tuple(load))
         self._disarmed = threading.Event()
         self._line = TimeLine(load, live=live)
-        self._stop = threading.Event()
+        self._stop, self._over = threading.Event(), threading.Event()
         self._start = 0.0
         self._loaded = threading.Barrier(len(load), action=self._set_start)
         self._running: dict[Sense, RunningSense] = {}
         self._lock = threading.Lock()
         self._summary = Summary()
         self._looked_up = 0.0
-        self._watched = 0.0
-        self._unwell: dict[str, float] = {}
+        self._waited_for: set[Sense] = set()
+        """Senses that a patient station begins without."""
+        self._restarting: set[Sense] = set()
+        """Senses whose source is being opened anew because the supervisor asked for it."""
+        self.view.board = self.supervisor.troubles
+        self.supervisor.restart = self._restart
+        self.supervisor.tell = dispatch.trouble
+        self.supervisor.over = dispatch.trouble_over
 
     def stop(self) -> None:
         """End the run soon; may be called from a signal handler."""
@@ -142,6 +177,11 @@ class Station:
     def dispatch(self) -> Dispatch:
         """What delivers."""
         return self._dispatch
+
+    @property
+    def well(self) -> bool:
+        """Whether every thread works and nothing is wrong."""
+        return not self.hearts.stale() and not self.view.troubles()
 
     @property
     def armed(self) -> bool:
@@ -169,12 +209,15 @@ class Station:
             threading.Thread(target=self._sense, args=(sense, load), name=sense.value, daemon=True)
             for sense, load in self._load.items()
         ]
+        if self._live:
+            threads.append(threading.Thread(target=self._supervise, name="supervisor", daemon=True))
         for thread in threads:
             thread.start()
         try:
             self._decide()
         finally:
             self.hearts.end("decide")
+            self._over.set()
             self._loaded.abort()
             self._line.close()
             with self._lock:
@@ -226,11 +269,11 @@ class Station:
     def _keep_sensing(self, ready: ReadySense) -> None:
         """Sense until the source ends; a live one that breaks is opened again."""
         running: RunningSense | None = None
-        failures = 0
+        failures, hung = 0, False
         while not self._stop.is_set():
-            self.hearts.begin(ready.sense, SENSE_LIMIT_S)
             try:
                 running = ready.open(self._start)
+                self.hearts.begin(ready.sense, SENSE_LIMIT_S)
                 self._opened(ready.sense, running)
                 for moment in running.moments:
                     if self._stop.is_set():
@@ -240,27 +283,56 @@ class Station:
                     self._line.put(moment)
                 if not running.live:
                     return
-                raise SenseError(f"{running.name}: ended")
+                if ready.sense not in self._restarting:
+                    raise SenseError(f"{running.name}: ended")
             except SenseError as error:
                 if self._stop.is_set():
                     return
-                if running is None or not running.live:
+                if running is None and self._patient and ready.live:
+                    self._begin_without(ready.sense)
+                elif running is None or not running.live:
                     raise
                 self.view.broke(ready.sense, str(error))
                 wait_s = RETRY_S[min(failures, len(RETRY_S) - 1)]
                 failures += 1
                 log.warning("%s; trying again in %g s", error, wait_s)
+                if not error.hung:
+                    self.hearts.begin(ready.sense, SENSE_LIMIT_S)
+                elif not hung:
+                    self.hearts.begin(ready.sense, HUNG_LIMIT_S)
+                hung = error.hung
                 self._stop.wait(wait_s)
+            finally:
+                self._restarting.discard(ready.sense)
 
     def _opened(self, sense: Sense, running: RunningSense) -> None:
         with self._lock:
             first = sense not in self._running
             self._running[sense] = running
-            armed = first and len(self._running) == len(self._load)
+            armed = first and self._running.keys() | self._waited_for == self._load.keys()
         log.info("%s: %s", sense, running.name)
+        self.supervisor.opened(sense)
         self.view.opened(sense, running.name, running.live)
         if armed:
             log.info("armed")
+
+    def _begin_without(self, sense: Sense) -> None:
+        """A patient station begins with what it has."""
+        with self._lock:
+            first = sense not in self._waited_for
+            self._waited_for.add(sense)
+            armed = first and bool(self._running) and self._running.keys() | self._waited_for == self._load.keys()
+        if armed:
+            log.info("armed")
+
+    def _restart(self, sense: Sense) -> None:
+        """Have the source of a sense opened anew; it is said to have ended, and its thread opens it again."""
+        with self._lock:
+            running = self._running.get(sense)
+        if running is not None and not self._stop.is_set():
+            log.warning("%s: opening %s anew", sense, running.name)
+            self._restarting.add(sense)
+            running.close()
 
     def _trouble(self, text: str) -> None:
         log.error("%s", text)
@@ -275,11 +347,12 @@ class Station:
             moment = self._line.take(TICK_S)
             if moment is not None:
                 self.view.judged(moment)
+                if self._live:
+                    self.workload.decided(moment.sense, time.monotonic() - self._start - moment.at_s)
                 self._follow(self._fusion.judge(moment) if self.armed else self._fusion.advance(moment.at_s))
             elif self._live and self._start:
                 self._follow(self._fusion.advance(time.monotonic() - self._start))
             self._look_up_decisions()
-            self._watch_senses()
 
     def _follow(self, transitions: list[Incident]) -> None:
         """Make each transition durable, then act on it."""
@@ -338,17 +411,78 @@ class Station:
             self._looked_up = now
             self.look_up_decision(self._fusion)
 
-    def _watch_senses(self) -> None:
-        """A sense that stays unwell is told of: whoever relies on the station must know that it is deaf or blind."""
-        now = time.monotonic()
-        if not (self._live and self._start) or now - self._watched < TICK_S:
-            return
-        self._watched = now
-        unwell = {text.partition(":")[0]: text for text in self.view.troubles()}
-        self._unwell = {sense: self._unwell.get(sense, now) for sense in unwell}
-        for sense, since in self._unwell.items():
-            if now - since >= UNWELL_S:
-                self._dispatch.trouble(sense, unwell[sense])
+    def _supervise(self) -> None:
+        """The life of the thread that notices what is wrong with all the others, and with the machine."""
+        look_at = probe_at = 0.0
+        begun = time.monotonic()
+        slept_s = asleep()
+        first = None
+        shown: list[str] | None = None
+        while not self._over.wait(TICK_S):
+            self.hearts.begin("supervisor", DECIDE_LIMIT_S)
+            now = time.monotonic()
+            try:
+                self._check_senses(now - begun)
+                if now >= look_at:
+                    look_at = now + LOOK_S
+                    self._check_workload()
+                    stale = [each for each in self.hearts.stale() if each.name not in self._load]
+                    self.supervisor.check("workers", Ill("; ".join(map(str, stale))) if stale else None)
+                    self.supervisor.check("disk", disk(self.journal.path.parent))
+                    if first is None and now - begun >= WARM_UP_S:
+                        first = figures()
+                    for about, ill in growth(first, figures()).items() if first else ():
+                        self.supervisor.check(about, ill)
+                    if now >= probe_at or self.supervisor.phase("journal") is not Phase.HEALTHY:
+                        probe_at = now + PROBE_S
+                        self.supervisor.check("journal", self._probe())
+                    if (asleep_s := asleep() - slept_s) > SLEPT_S:
+                        text = f"machine: slept for {asleep_s:.0f} s; nothing was watched. Forbid it to sleep"
+                        log.error("%s", text)
+                        self._dispatch.trouble("machine", text)
+                    slept_s = asleep()
+                lines = self.view.troubles()
+                if lines != shown:
+                    for line in lines:
+                        if line not in (shown or ()):
+                            log.warning("trouble: %s", line)
+                    shown = lines
+            except Exception:  # whoever watches must not end
+                log.exception("supervision failed in an unforeseen way")
+        self.hearts.end("supervisor")
+
+    def _check_senses(self, run_s: float) -> None:
+        now = self.view.clock()
+        for sense, health in self.view.health().items():
+            if not health.name and run_s < START_S:
+                continue
+            trouble = trouble_of(sense, health, now - health.last)
+            text = trouble.removeprefix(f"{sense}: ")
+            # A source that broke is opened again by its own thread; one that still says nothing hangs.
+            hangs = not health.trouble and now - health.last > HANGS_S
+            ill = Ill(text, restart=hangs) if text else self.supervisor.signal_ill(sense, health.name)
+            if health.live or not health.name:
+                self.supervisor.check(sense, ill)
+
+    def _check_workload(self) -> None:
+        before = self.workload.load.level
+        level = self.workload.adapt().level
+        if level != before:
+            text = "decisions come %.1f s late: judging at most %g pictures a second and one of %d windows of sound"
+            lag_s = max(self.workload.lags().values(), default=0.0)
+            log.warning(text, lag_s, EFFORTS[level].fps, EFFORTS[level].every)
+        late = [f"{sense} {lag_s:.1f} s" for sense, lag_s in self.workload.lags().items() if lag_s > TOO_LATE_S]
+        too_slow = late and level == len(EFFORTS) - 1
+        text = f"decisions come late ({', '.join(late)}): this machine is too slow or too busy"
+        self.supervisor.check("speed", Ill(text) if too_slow else None)
+
+    def _probe(self) -> Ill | None:
+        """Whether the journal can be written."""
+        try:
+            self.journal.probe()
+        except JournalError as error:
+            return Ill(str(error))
+        return None
 
     def _tell(self, incident: Incident, *, here: bool) -> None:
         """Tell of a transition, as far as it may be seen."""

@@ -125,14 +125,18 @@ class ClipStream:
         self._judge = judge
         self._kept = np.zeros(0, np.float32)
 
+    def take(self, step: Array) -> None:
+        """Another step of sound, of which nothing is to be said; see `hear`."""
+        fresh = step[FRAME - HOP :] if len(self._kept) else step
+        self._kept = np.concatenate([self._kept, fresh])[-self._window :]
+
     def hear(self, step: Array) -> Array | None:
         """The classes after another step of sound; None where there is nothing but the last bit of 16.
 
         Args:
             step: the newest samples, the first `FRAME - HOP` of them known from the step before.
         """
-        fresh = step[FRAME - HOP :] if len(self._kept) else step
-        self._kept = np.concatenate([self._kept, fresh])[-self._window :]
+        self.take(step)
         return None if float(np.abs(self._kept).max()) <= _LAST_BIT else self._judge(self._kept)
 
 

@@ -10,6 +10,8 @@ from safety_monitor.incident import Incident, State
 
 PHRASES = {"scream": "a scream was heard", "signal_for_help": "the signal for help was seen"}
 """What is said of a label; of any other, its name."""
+OVER = "over: "
+"""How the text of a trouble begins that is over."""
 Kind = Literal["alarm", "update", "duress", "trouble", "test"]
 """Why a message is sent: help is needed, something changed, help is needed though it looks called off, a part of the
 station failed, or it is only tried."""
@@ -78,7 +80,8 @@ def written(kind: Kind, incident: Incident, station: str, opened_at: datetime, p
         case "test":
             lines = [f"TEST of {station}: nothing has happened. This is what a message looks like."]
         case "trouble":
-            lines = [f"{station}: trouble. {incident.reason}"]
+            over = incident.reason.startswith(OVER)
+            lines = [f"{station}: {'works again.' if over else 'trouble.'} {incident.reason.removeprefix(OVER)}"]
         case "duress":
             lines = [
                 f"EMERGENCY at {station}: called off by somebody who is being FORCED to. Help is needed.",

@@ -212,6 +212,7 @@ class _DemoSound:
     name = "demo"
     live = False
     dropped = 0
+    position = None
 
     def __init__(self, samples: NDArray[np.float32], pace: _Pace) -> None:
         self._samples = samples

@@ -18,6 +18,7 @@ from safety_monitor.config import Role, Settings
 from safety_monitor.decision import PinError
 from safety_monitor.incident import Sense, State
 from safety_monitor.journal import DeliveryState, Entry, JournalError, Mark, Search
+from safety_monitor.supervisor import Phase
 from safety_monitor.web.access import Visitor
 from safety_monitor.web.analysis_process import AnalysisError
 from safety_monitor.web.metrics import metrics_text
@@ -129,12 +130,27 @@ class Decision(BaseModel):
     """Where the station asks for one."""
 
 
+class PartOut(_Model):
+    """A part of the station with which something is wrong."""
+
+    about: str
+    phase: Phase
+    text: str
+    note: bool
+    """Whether it is only to be known, and no trouble."""
+    for_s: float
+
+
 class Health(BaseModel):
     """How the station is."""
 
     ok: bool
     armed: bool
     reasons: list[str]
+    parts: list[PartOut] = []
+    """What is wrong, what is being done about it, and since when."""
+    lag_s: dict[Sense, float] = {}
+    """How late decisions come, the worst of the last seconds."""
 
 
 class Armed(BaseModel):
@@ -253,7 +269,13 @@ def make_api(site: Site) -> APIRouter:
         reasons = site.troubles()
         if reasons:
             response.status_code = 503
-        return Health(ok=not reasons, armed=site.station.armed, reasons=reasons)
+        return Health(
+            ok=not reasons,
+            armed=site.station.armed,
+            reasons=reasons,
+            parts=[PartOut.model_validate(trouble) for trouble in site.view.board()],
+            lag_s={sense: round(lag_s, 3) for sense, lag_s in site.station.workload.lags().items()},
+        )
 
     @api.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     def metrics() -> Response:

@@ -3,7 +3,7 @@
 from fastapi import Request
 from nicegui import ui
 
-from safety_monitor.incident import State
+from safety_monitor.incident import Sense, State
 from safety_monitor.web import texts
 from safety_monitor.web.layout import site_of
 from safety_monitor.web.site import Site
@@ -48,4 +48,6 @@ def told(site: Site) -> tuple[str, str, str, str]:
         return ILL, "build", texts.KIOSK_TROUBLE, texts.KIOSK_TROUBLE_HINT
     if not snapshot.armed:
         return OFF, "remove_moderator", texts.KIOSK_OFF, texts.KIOSK_OFF_HINT
+    if Sense.AUDIO in snapshot.health and (seeing := snapshot.health.get(Sense.GESTURE)) and seeing.note:
+        return CALM, "hearing", texts.KIOSK_DARK, texts.KIOSK_DARK_HINT
     return CALM, "hearing", texts.KIOSK_QUIET, texts.KIOSK_QUIET_HINT

@@ -102,9 +102,11 @@ def live_page(request: Request) -> None:
             sound.show(snapshot)
         now = site.view.clock()
         well = [
-            (texts.SENSE[sense], each.name, trouble_of(sense, each, now - each.last))
+            (f"{texts.SENSE[sense]} ({each.name or '–'})", trouble_of(sense, each, now - each.last), each.note)
             for sense, each in snapshot.health.items()
         ]
+        others = [trouble for trouble in site.view.board() if trouble.about not in snapshot.health]
+        well += [(texts.part(trouble.about), trouble.text, "") for trouble in others]
         if changed("health", well):
             _show_health(health, well)
         if changed("misses", snapshot.near_misses):
@@ -223,12 +225,16 @@ def _lines(box: ui.column, lines: list[str]) -> None:
 
 
 def _show_health(box: ui.column, well: list[tuple[str, str, str]]) -> None:
+    """A line for each part: its name, what is wrong with it, and what is to be known though it is no trouble."""
     box.clear()
     with box:
-        for sense, name, trouble in well:
+        for name, trouble, note in well:
+            icon, color = (
+                ("error", "red-7") if trouble else ("info", "amber-9") if note else ("check_circle", "green-7")
+            )
             with ui.row().classes("items-center gap-2 no-wrap"):
-                ui.icon("error" if trouble else "check_circle", color="red-7" if trouble else "green-7", size="22px")
-                ui.label(f"{sense} ({name or '–'}): {trouble or texts.WELL}")
+                ui.icon(icon, color=color, size="22px")
+                ui.label(f"{name}: {trouble or note or texts.WELL}")
 
 
 def _show_misses(box: ui.column, snapshot: Snapshot) -> None:

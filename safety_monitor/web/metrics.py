@@ -8,6 +8,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 
 from safety_monitor.live import trouble_of
+from safety_monitor.selfwatch import figures
 from safety_monitor.web.site import Site
 
 
@@ -31,6 +32,7 @@ class _Figures(Collector):
                 age.add_metric([sense], now - health.last)
         yield well
         yield age
+        yield from self._self_watch(prefix)
         if view.sound is not None:
             level = view.sound.level_dbfs
             yield GaugeMetricFamily(f"{prefix}_sound_level_dbfs", "Level of the microphone", level)
@@ -43,6 +45,31 @@ class _Figures(Collector):
         for state, count in self._site.journal.count_by_state().items():
             incidents.add_metric([state], count)
         yield incidents
+
+    def _self_watch(self, prefix: str) -> Iterator[Metric]:
+        """How the station itself does."""
+        station = self._site.station
+        lag = GaugeMetricFamily(
+            f"{prefix}_lag_seconds", "Worst age of a decision in the last seconds", labels=["sense"]
+        )
+        for sense, lag_s in station.workload.lags().items():
+            lag.add_metric([sense], lag_s)
+        yield lag
+        yield GaugeMetricFamily(f"{prefix}_effort_level", "0: everything is judged", float(station.workload.load.level))
+        trouble = GaugeMetricFamily(f"{prefix}_trouble_seconds", "How long it is wrong", labels=["part", "phase"])
+        for each in self._site.view.board():
+            trouble.add_metric([each.about, each.phase], each.for_s)
+        yield trouble
+        beat = GaugeMetricFamily(f"{prefix}_heartbeat_seconds", "Since a worker was last heard of", labels=["worker"])
+        for name, age_s in station.hearts.ages().items():
+            beat.add_metric([name], age_s)
+        yield beat
+        taken = figures()
+        if taken.memory is not None:
+            yield GaugeMetricFamily(f"{prefix}_memory_bytes", "Resident memory", float(taken.memory))
+        if taken.files is not None:
+            yield GaugeMetricFamily(f"{prefix}_open_files", "Files and sockets that are open", float(taken.files))
+        yield GaugeMetricFamily(f"{prefix}_threads", "Threads of Python", float(taken.threads))
 
 
 def metrics_text(site: Site) -> tuple[bytes, str]:

@@ -54,6 +54,13 @@ THRESHOLD, WEAK = "threshold", "counts from here"
 NEAR_MISSES = "Why it did not alarm"
 NO_NEAR_MISSES = "Nothing has come near an alarm."
 HEALTH = "Health"
+PART = {
+    "journal": "Journal",
+    "disk": "Disk",
+    "memory": "Memory",
+    "speed": "Speed",
+    "workers": "Workers",
+}
 WELL, ILL = "works", "trouble"
 
 SMS, EMAIL, CALL = "SMS", "E-mail", "Call"
@@ -193,6 +200,8 @@ KIOSK_TAKEN = "Somebody has answered"
 KIOSK_TAKEN_HINT = "A person has taken this on."
 KIOSK_OFF = "This station is switched off"
 KIOSK_OFF_HINT = "It calls nobody now."
+KIOSK_DARK = "I am listening"
+KIOSK_DARK_HINT = "It is too dark here to see a sign. Scream if you need help."
 KIOSK_TROUBLE = "This station is not working properly"
 KIOSK_TROUBLE_HINT = "Do not rely on it. Please tell the people who look after it."
 
@@ -207,3 +216,8 @@ PARAMETERS, ANSWERS = "Parameters", "Answers"
 def label(name: str) -> str:
     """A label as people read it."""
     return LABEL.get(name, name.replace("_", " ").capitalize())
+
+
+def part(name: str) -> str:
+    """A part of the station as people read it."""
+    return PART.get(name, name.capitalize())

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from safety_monitor import station as station_module
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.dispatch import Dispatch
@@ -16,6 +15,7 @@ from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
 from safety_monitor.journal import Journal, JournalError
 from safety_monitor.station import ReadySense, RunningSense, SenseError, Station, Summary
+from safety_monitor.supervisor import Rules, Supervisor
 
 FOREVER = 60.0
 
@@ -122,14 +122,17 @@ class Post:
         pass
 
 
-def test_a_live_sense_that_stays_unwell_is_told_of(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(station_module, "UNWELL_S", 0.1)
-
+def test_a_live_sense_that_stays_unwell_is_told_of_and_that_it_works_again(journal: Journal) -> None:
     def breaks() -> Iterator[Moment]:
         yield moment(0.1)
         raise SenseError("unplugged")
 
-    ears = scripted(Sense.AUDIO, breaks, lambda: iter(()), live=True)
+    def comes_back() -> Iterator[Moment]:
+        while not station_over.wait(0.05):
+            yield moment(0.2)
+
+    station_over = threading.Event()
+    ears = scripted(Sense.AUDIO, breaks, comes_back, live=True)
     post = Post()
     station = Station(
         {Sense.AUDIO: lambda: ears},
@@ -139,15 +142,17 @@ def test_a_live_sense_that_stays_unwell_is_told_of(journal: Journal, monkeypatch
         on_transition=lambda incident: None,
         source="scripted",
         live=True,
+        supervisor=Supervisor(rules=Rules(failed_after_s=0.1, steady_s=0.3)),
     )
-    monkeypatch.setattr(station_module, "RETRY_S", (FOREVER,))
     running = threading.Thread(target=station.run)
     running.start()
-    message = post.messages.get(timeout=FOREVER)
+    told = post.messages.get(timeout=FOREVER), post.messages.get(timeout=FOREVER)
     station.stop()
+    station_over.set()
     running.join()
-    assert message.kind == "trouble"
-    assert "audio: unplugged" in message.text
+    assert [message.kind for message in told] == ["trouble", "trouble"]
+    assert "station: trouble. audio: unplugged" in told[0].text
+    assert "station: works again. audio: unplugged" in told[1].text
     assert journal.list() == []
 
 

@@ -1,0 +1,47 @@
+"""A microphone that gives sound and hears nothing is told from a quiet room and from a loud scream."""
+
+import numpy as np
+import pytest
+
+from audio.capture import BLOCK_SAMPLES, Samples
+from audio.liveness import SoundFault, examine, rate_fault
+
+RNG = np.random.default_rng(0)
+TIME = np.arange(BLOCK_SAMPLES) / 16_000
+
+
+def quiet_room() -> Samples:
+    """One bit of 16 now and then."""
+    return (RNG.integers(0, 2, BLOCK_SAMPLES) / 32_768).astype(np.float32)
+
+
+def loud_scream() -> Samples:
+    return np.clip(1.05 * np.sin(2 * np.pi * 900 * TIME), -1, 1).astype(np.float32)
+
+
+def overdriven() -> Samples:
+    return np.clip(20 * np.sin(2 * np.pi * 900 * TIME), -1, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("samples", "fault"),
+    [
+        (np.zeros(BLOCK_SAMPLES, np.float32), SoundFault.SILENT),
+        (np.full(BLOCK_SAMPLES, 1e-7, np.float32), SoundFault.SILENT),
+        (np.full(BLOCK_SAMPLES, -0.25, np.float32), SoundFault.STUCK),
+        (overdriven(), SoundFault.CLIPPED),
+        (quiet_room(), None),
+        (loud_scream(), None),
+        (np.zeros(0, np.float32), None),
+    ],
+)
+def test_what_is_wrong_with_a_block(samples: Samples, fault: SoundFault | None) -> None:
+    assert examine(samples) is fault
+
+
+@pytest.mark.parametrize(
+    ("sound_s", "fault"),
+    [(5.0, None), (4.8, None), (5.3, None), (2.5, SoundFault.WRONG_RATE), (5.4 / 0.91, SoundFault.WRONG_RATE)],
+)
+def test_sound_and_time_go_on_alike(sound_s: float, fault: SoundFault | None) -> None:
+    assert rate_fault(sound_s, 5.0) is fault
