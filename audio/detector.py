@@ -43,6 +43,7 @@ class SoundReading:
         scream: persisted scream probability in 0..1, after smoothing over windows. This is what fusion judges, and
             0.80 is the operating point the detector ships with.
         level_dbfs: level of the newest hop, RMS in dB below full scale.
+        gated: whether there was next to nothing to be heard, so that the model was not asked.
     """
 
     start_s: float
@@ -51,6 +52,7 @@ class SoundReading:
     probabilities: Mapping[str, float]
     scream: float
     level_dbfs: float
+    gated: bool = False
 
 
 class Stream(Protocol):
@@ -328,6 +330,7 @@ class ScreamDetector:
             return None
         labels = self._model.labels
         chances = self._stream.hear(step)
+        gated = chances is None
         if chances is None:
             chances = np.asarray([label == "ambient" for label in labels], np.float32)
         by_label = {label: float(chance) for label, chance in zip(labels, chances, strict=True)}
@@ -342,6 +345,7 @@ class ScreamDetector:
             probabilities=by_label,
             scream=self._model.persistence.probability(self._sum),
             level_dbfs=10 * float(np.log10(np.square(step[:STEP]).mean() + 1e-12)),
+            gated=gated,
         )
 
 

@@ -101,6 +101,21 @@ def nature_of(channel: Channel) -> Nature:
     return Nature.SOUND if getattr(channel, "heard", False) else Nature.MESSAGE
 
 
+@dataclass(frozen=True, slots=True)
+class ChannelHealth:
+    """How a channel is.
+
+    Attributes:
+        name: of the channel.
+        trouble: what its last attempt failed with, one line; empty if it did not fail, or there was none.
+        done_at: when it did something last, UTC; None if it has not since the start.
+    """
+
+    name: str
+    trouble: str
+    done_at: datetime | None
+
+
 @dataclass(slots=True)
 class _Outlet:
     """A channel with its worker."""
@@ -118,6 +133,10 @@ class _Outlet:
     """What somebody wants to be tried; emergencies go first."""
     trying: bool = False
     """Whether a trial is under way."""
+    trouble: str = ""
+    """What the last attempt that may be seen failed with; empty if it did not."""
+    done_at: float | None = None
+    """When something was done last, seconds since 1970."""
     busy_since: float | None = None
     """`time.monotonic()` at which it began what it is doing."""
 
@@ -241,6 +260,18 @@ class Dispatch:
         """Whether nothing of an incident may be heard or seen where the station stands."""
         known = self._hidden.get(incident.id)
         return choose(self._policies, incident).silent if known is None else known
+
+    def health(self) -> list[ChannelHealth]:
+        """How each channel is, as far as its use since the start tells."""
+        now = time.monotonic()
+        found = []
+        for name, outlet in self._outlets.items():
+            since = outlet.busy_since
+            hangs = since is not None and now - since > HUNG_S and outlet.nature is not Nature.SOUND
+            trouble = f"hangs for {now - since:.0f} s" if hangs and since is not None else outlet.trouble
+            done_at = None if outlet.done_at is None else datetime.fromtimestamp(outlet.done_at, UTC)
+            found.append(ChannelHealth(name, trouble, done_at))
+        return found
 
     @property
     def channels(self) -> Mapping[str, Nature]:
@@ -633,6 +664,9 @@ class Dispatch:
             chance=self._chance.random(),
         )
         name, level = outlet.channel.name, logging.DEBUG if job.hidden else logging.INFO
+        if not job.hidden and outcome is not None:
+            outlet.trouble = "" if outcome.ok else outcome.detail
+            outlet.done_at = self._journal.clock() if outcome.ok else outlet.done_at
         if result.state is DeliveryState.FAILED:
             log.log(logging.DEBUG if job.hidden else logging.ERROR, "%s failed: %s", name, result.detail)
             return replace(result, instead=instead_of(job, self._natures))

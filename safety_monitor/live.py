@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from audio.capture import Block, Samples
 from audio.detector import SoundReading
 from gesture.capture import Frame
 from gesture.detector import HandReading
@@ -19,6 +20,10 @@ from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import OPEN, Incident, Moment, Sense, State
 from safety_monitor.supervisor import Phase, Trouble
 
+SOUND_S = 12.0
+"""Sound that is kept to be looked at."""
+HITS = 12
+"""Readings that the hit counter looks back: two seconds."""
 BUCKET_S = 0.5
 BUCKETS = 120
 """The last minute, in the highest probability of each half second."""
@@ -97,6 +102,8 @@ class Snapshot:
         near_misses: newest first.
         incident: the open one that may be seen; of several the most urgent, then the one that changed last.
         deaf: whether the microphone is ignored, because the station itself sounds.
+        hits: in how many of the last readings a scream was the likeliest, and of how many.
+        pending_s: how long the incident still waits for more evidence, if it is pending.
     """
 
     armed: bool
@@ -107,6 +114,8 @@ class Snapshot:
     near_misses: tuple[NearMiss, ...]
     incident: Incident | None
     deaf: bool
+    hits: tuple[int, int]
+    pending_s: float | None
 
 
 @dataclass(slots=True)
@@ -145,13 +154,16 @@ class LiveView:
     _armed: bool = True
     _health: dict[Sense, SenseHealth] = field(default_factory=dict)
     _sound: SoundReading | None = None
+    _sounds: deque[Block] = field(default_factory=deque)
+    """The last seconds of sound, as it was judged."""
+    _hits: deque[bool] = field(default_factory=lambda: deque(maxlen=HITS))
     _picture: Picture | None = None
     _watchers: tuple[Watcher, ...] = ()
     _buckets: deque[tuple[int, dict[str, float]]] = field(default_factory=lambda: deque(maxlen=BUCKETS))
     _near: dict[str, _Near] = field(default_factory=dict)
     _near_misses: deque[NearMiss] = field(default_factory=lambda: deque(maxlen=NEAR_KEPT))
-    _open: dict[str, Incident] = field(default_factory=dict)
-    """The incidents that may be seen and are not over, the one that changed last at the end."""
+    _open: dict[str, tuple[Incident, float]] = field(default_factory=dict)
+    """The incidents that may be seen and are not over, and since when on the clock; the newest change at the end."""
     _confirmed: bool = False
     """Whether one that happened here is open and more than pending, seen or not."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -173,10 +185,18 @@ class LiveView:
             self._health[sense] = replace(self._health[sense], trouble=text)
         self.ready.set()
 
+    def listened(self, block: Block) -> None:
+        """A piece of sound that will be judged."""
+        with self._lock:
+            self._sounds.append(block)
+            while abs(self._sounds[0].at_s - block.at_s) > SOUND_S:
+                self._sounds.popleft()
+
     def heard(self, reading: SoundReading) -> None:
         """What hearing says."""
         with self._lock:
             self._sound = reading
+            self._hits.append(reading.label == "scream")
 
     def saw(self, frame: Frame, readings: Sequence[HandReading]) -> None:
         """A picture, and what seeing says of its hands."""
@@ -226,7 +246,7 @@ class LiveView:
         with self._lock:
             self._open.pop(incident.id, None)
             if incident.state in OPEN and not hidden:
-                self._open[incident.id] = incident
+                self._open[incident.id] = incident, self.clock()
             if not here:
                 return
             self._confirmed = incident.state in (State.CONFIRMED, State.ACKNOWLEDGED)
@@ -240,6 +260,12 @@ class LiveView:
             self._armed = armed
 
     @property
+    def sounds(self) -> list[Samples]:
+        """The last seconds of sound, in pieces."""
+        with self._lock:
+            return [block.samples for block in self._sounds]
+
+    @property
     def picture(self) -> Picture | None:
         """The newest picture."""
         return self._picture
@@ -250,6 +276,9 @@ class LiveView:
         deaf, board = self.deaf(now), self.board()
         with self._lock:
             self._settle_near(now)
+            openings = reversed(self._open.values())
+            incident, since = max(openings, key=lambda each: URGENCY[each[0].state], default=(None, now))
+            pending = incident is not None and incident.state is State.PENDING
             return Snapshot(
                 armed=self._armed,
                 health={sense: _supervised(sense, health, board) for sense, health in self._health.items()},
@@ -257,8 +286,10 @@ class LiveView:
                 hands=self._picture.hands if self._picture else (),
                 minute=self._minute(now),
                 near_misses=tuple(reversed(self._near_misses)),
-                incident=max(reversed(self._open.values()), key=lambda each: URGENCY[each.state], default=None),
+                incident=incident,
                 deaf=deaf,
+                hits=(sum(self._hits), len(self._hits)),
+                pending_s=max(since + self.rules.pending_s - now, 0.0) if pending else None,
             )
 
     def health(self) -> Mapping[Sense, SenseHealth]:

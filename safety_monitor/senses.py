@@ -156,7 +156,9 @@ def load_hearing(
         if source.live:
             blocks = (silenced(block, deaf, start) for block in _noticed_sound(blocks, source, notice))
         every = (lambda: workload.effort.every) if workload and source.live else lambda: 1
-        return RunningSense(source.name, source.live, _heard(hear(blocks, detector, every), view), source.close)
+        return RunningSense(
+            source.name, source.live, _heard(hear(_kept(blocks, view.listened), detector, every), view), source.close
+        )
 
     return ReadySense(Sense.AUDIO, open_source, live=not is_recorded(name))
 

@@ -57,6 +57,7 @@ a:focus-visible, button:focus-visible, [tabindex]:focus-visible { outline: 3px s
 .top a { color: inherit; text-decoration: none; padding: 6px 10px; border-radius: 8px }
 .top a[aria-current=page] { background: color-mix(in srgb, currentColor 16%, transparent) }
 .picture { width: 100%; aspect-ratio: 4 / 3; object-fit: contain; background: #000; border-radius: 8px; display: block }
+.spectrogram { width: 100%; height: 130px; object-fit: fill; background: #000004; border-radius: 8px; display: block }
 table.plain { border-collapse: collapse; width: 100% }
 table.plain th { text-align: left; color: var(--quiet); font-weight: 600; font-size: .8rem; padding: 6px 8px }
 table.plain td { border-top: 1px solid var(--edge); padding: 8px; vertical-align: top }

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
 
 from fastapi import Request, Response
 from nicegui import app, ui
@@ -28,17 +30,21 @@ QUIETEST_DBFS = -80.0
 COLORS = ("#e5484d", "#3e8ed0", "#f5a623", "#8e4ec6", "#30a46c")
 
 PICTURE = """
-<img class="picture" id="picture" alt="%s" src="/live/picture.jpg">
+<img class="picture" id="picture" data-pause="250" alt="%s" src="/live/picture.jpg">
+"""
+SPECTROGRAM = """
+<img class="spectrogram" id="spectrogram" data-pause="500" alt="%s" src="/live/spectrogram.png">
 """
 KEEP_LOOKING = """
-const img = document.getElementById('picture');
-if (img && !img.dataset.on) {
+for (const img of document.querySelectorAll('img[data-pause]')) {
+  if (img.dataset.on) continue;
   img.dataset.on = 1;
+  const address = new URL(img.src).pathname;
   const next = () => setTimeout(() => {
     if (!img.isConnected) return;
     if (document.hidden) return next();
-    img.src = '/live/picture.jpg?' + Date.now();
-  }, 250);
+    img.src = address + '?' + Date.now();
+  }, img.dataset.pause);
   img.onload = next;
   img.onerror = () => setTimeout(next, 1000);
   next();
@@ -54,6 +60,13 @@ def picture(request: Request) -> Response:
     return Response(jpeg, media_type="image/jpeg") if jpeg else Response(status_code=204)
 
 
+@app.get("/live/spectrogram.png", include_in_schema=False)
+def spectrogram(request: Request) -> Response:
+    """The last seconds of sound; made here, only because somebody asks."""
+    png = site_of(request).pictures.spectrogram()
+    return Response(png, media_type="image/png") if png else Response(status_code=204)
+
+
 @ui.page("/", response_timeout=10.0)
 def live_page(request: Request) -> None:
     """The page of one who looks."""
@@ -66,7 +79,6 @@ def live_page(request: Request) -> None:
                 with panel(texts.SEES):
                     ui.html(PICTURE % texts.SEES, sanitize=False)
                     hands = ui.column().classes("gap-1 mt-2 w-full")
-                ui.timer(0.1, lambda: ui.run_javascript(KEEP_LOOKING), once=True)
             with ui.column().classes("gap-4 w-full"):
                 if Sense.AUDIO in snapshot.health:
                     with panel(texts.HEARS):
@@ -77,6 +89,7 @@ def live_page(request: Request) -> None:
             chart = ui.echart(_chart(snapshot, site.settings.fusion.rules)).classes("w-full h-64")
         with panel(texts.NEAR_MISSES):
             misses = ui.column().classes("w-full gap-1")
+    ui.timer(0.1, lambda: ui.run_javascript(KEEP_LOOKING), once=True)
     shown: dict[str, object] = {}
 
     def changed(key: str, value: object) -> bool:
@@ -86,10 +99,11 @@ def live_page(request: Request) -> None:
         shown[key] = value
         return True
 
-    def refresh() -> None:
+    async def refresh() -> None:
         snapshot = site.view.snapshot()
         if changed("banner", (snapshot.armed, snapshot.incident)):
             banner.show(snapshot)
+        await banner.count_down(snapshot)
         if Sense.GESTURE in snapshot.health:
             seen = [
                 (hand.handedness, hand.sign, hand.movement, dict(hand.sequences), hand.sign_probabilities[hand.sign])
@@ -101,14 +115,22 @@ def live_page(request: Request) -> None:
         if Sense.AUDIO in snapshot.health:
             sound.show(snapshot)
         now = site.view.clock()
-        well = [
-            (f"{texts.SENSE[sense]} ({each.name or '–'})", trouble_of(sense, each, now - each.last), each.note)
+        parts = [
+            _Part(
+                f"{texts.SENSE[sense]} ({each.name or '–'})",
+                trouble_of(sense, each, now - each.last),
+                each.note,
+                texts.WELL,
+            )
             for sense, each in snapshot.health.items()
         ]
-        others = [trouble for trouble in site.view.board() if trouble.about not in snapshot.health]
-        well += [(texts.part(trouble.about), trouble.text, "") for trouble in others]
-        if changed("health", well):
-            _show_health(health, well)
+        channels = site.station.dispatch.health()
+        known = {*snapshot.health, *(each.name for each in channels)}
+        others = [trouble for trouble in site.view.board() if trouble.about not in known]
+        parts += [_Part(texts.part(trouble.about), trouble.text, "", "") for trouble in others]
+        parts += [_Part(each.name, each.trouble, "", _used(each.done_at)) for each in channels]
+        if changed("health", parts):
+            _show_health(health, parts)
         if changed("misses", snapshot.near_misses):
             _show_misses(misses, snapshot)
 
@@ -119,7 +141,6 @@ def live_page(request: Request) -> None:
             chart.options["series"] = series
             chart.update()
 
-    refresh()
     ui.timer(REFRESH_S, refresh)
     ui.timer(CHART_S, redraw)
 
@@ -130,7 +151,23 @@ class _Banner:
     def __init__(self, request: Request, site: Site) -> None:
         self._request = request
         self._site = site
-        self._box = ui.element("section").classes("panel").props("aria-live=assertive")
+        with ui.element("section").classes("panel"):
+            self._box = ui.element("div").props("aria-live=assertive")
+            self._next = ui.label("").classes("text-lg")  # outside of what is read aloud at each change
+            self._next.set_visibility(False)
+
+    async def count_down(self, snapshot: Snapshot) -> None:
+        """What comes next, and when."""
+        incident, text = snapshot.incident, ""
+        if snapshot.pending_s is not None:
+            text = texts.DROPPED_IN.format(seconds=snapshot.pending_s)
+        elif incident is not None and incident.state is State.CONFIRMED:
+            step = await asyncio.to_thread(self._site.next_step, incident.id)
+            if step is not None:
+                seconds = max(step.at - self._site.journal.clock(), 0.0)
+                text = texts.NEXT_STEP.format(whom=", ".join(step.channels), seconds=seconds)
+        self._next.text = text
+        self._next.set_visibility(bool(text))
 
     def show(self, snapshot: Snapshot) -> None:
         """What is the case now."""
@@ -180,6 +217,11 @@ class _Sound:
             self._level_text = ui.label("").classes("w-24 text-right")
         self._rows: dict[str, tuple[ui.linear_progress, ui.label]] = {}
         self._labels = ui.column().classes("w-full gap-1 mt-2")
+        with ui.row().classes("w-full justify-between mt-2"):
+            self._gate = ui.label("")
+            self._hits = ui.label("")
+        ui.html(SPECTROGRAM % texts.SPECTROGRAM, sanitize=False).classes("w-full mt-2")
+        ui.label(texts.SPECTROGRAM_HINT).classes("quiet text-sm")
         self._note = ui.label(texts.NO_SOUND).classes("quiet mt-2")
 
     def show(self, snapshot: Snapshot) -> None:
@@ -190,6 +232,8 @@ class _Sound:
         self._note.text = texts.DEAF if snapshot.deaf else ""
         self._level.value = round(min(max(1 - reading.level_dbfs / QUIETEST_DBFS, 0.0), 1.0), 2)
         self._level_text.text = f"{max(reading.level_dbfs, QUIETEST_DBFS):.0f} dBFS"
+        self._gate.text = texts.GATE_SHUT if reading.gated or snapshot.deaf else texts.GATE_OPEN
+        self._hits.text = texts.HITS.format(hits=snapshot.hits[0], of=snapshot.hits[1])
         self._row(texts.PERSISTED, reading.scream, "red-6")
         for label, probability in reading.probabilities.items():
             self._row(texts.label(label), probability, "blue-grey-5")
@@ -224,17 +268,33 @@ def _lines(box: ui.column, lines: list[str]) -> None:
             ui.label(line)
 
 
-def _show_health(box: ui.column, well: list[tuple[str, str, str]]) -> None:
-    """A line for each part: its name, what is wrong with it, and what is to be known though it is no trouble."""
+class _Part(NamedTuple):
+    """How a part of the station is: what is wrong, what is to be known though it is no trouble, and what is well."""
+
+    name: str
+    trouble: str
+    note: str
+    well: str
+
+
+def _used(done_at: datetime | None) -> str:
+    return texts.LAST_USED.format(when=done_at.strftime("%H:%M")) if done_at else ""
+
+
+def _show_health(box: ui.column, parts: list[_Part]) -> None:
     box.clear()
     with box:
-        for name, trouble, note in well:
-            icon, color = (
-                ("error", "red-7") if trouble else ("info", "amber-9") if note else ("check_circle", "green-7")
-            )
+        for part in parts:
+            icon, color = "radio_button_unchecked", "grey-6"  # not used yet: nobody knows whether it works
+            for words, sign in (
+                (part.well, ("check_circle", "green-7")),
+                (part.note, ("info", "amber-9")),
+                (part.trouble, ("error", "red-7")),
+            ):
+                icon, color = sign if words else (icon, color)
             with ui.row().classes("items-center gap-2 no-wrap"):
-                ui.icon(icon, color=color, size="22px")
-                ui.label(f"{name}: {trouble or note or texts.WELL}")
+                ui.icon(icon, color=color, size="22px").props("aria-hidden=true")
+                ui.label(f"{part.name}: {part.trouble or part.note or part.well or texts.NOT_USED}")
 
 
 def _show_misses(box: ui.column, snapshot: Snapshot) -> None:

@@ -1,17 +1,22 @@
 """The camera's picture with what was seen in it, made only when somebody asks for it, and once for all who do."""
 
 import threading
+import time
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.spectrogram import spectrogram
 from gesture.detector import HandReading
 from safety_monitor.live import LiveView, Picture
 from safety_monitor.web.texts import label
 
 WIDTH = 640
 QUALITY = 75
+REDRAW_S = 0.45
+COLUMNS = 400
+QUIETEST_DB, LOUDEST_DB = -95.0, -15.0
 BONES = (
     (0, 1), (1, 2), (2, 3), (3, 4), (0, 5), (5, 6), (6, 7), (7, 8), (5, 9), (9, 10), (10, 11), (11, 12),
     (9, 13), (13, 14), (14, 15), (15, 16), (13, 17), (0, 17), (17, 18), (18, 19), (19, 20),
@@ -27,6 +32,18 @@ class Pictures:
         self._lock = threading.Lock()
         self._number = 0
         self._jpeg = b""
+        self._drawn_at = float("-inf")
+        self._drawn = b""
+
+    def spectrogram(self) -> bytes:
+        """The last seconds of sound as a PNG file, made twice a second at most; empty while there is no sound."""
+        now = time.monotonic()
+        with self._lock:
+            if now - self._drawn_at >= REDRAW_S:
+                self._drawn_at = now
+                pieces = self._view.sounds
+                self._drawn = drawn(spectrogram(pieces, COLUMNS)) if pieces else b""
+            return self._drawn
 
     def newest(self) -> bytes:
         """The file; empty while there is no picture."""
@@ -48,6 +65,13 @@ def encoded(picture: Picture) -> bytes:
     for hand in picture.hands:
         _draw(image, hand)
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
+
+
+def drawn(levels: NDArray[np.float32]) -> bytes:
+    """A spectrogram of shape (columns, rows), at least one of each, as a PNG file, brighter where it is louder."""
+    shades = np.clip((levels.T[::-1] - QUIETEST_DB) / (LOUDEST_DB - QUIETEST_DB), 0.0, 1.0) * 255
+    colors = cv2.applyColorMap(shades.astype(np.uint8), cv2.COLORMAP_MAGMA)
+    return cv2.imencode(".png", colors)[1].tobytes()
 
 
 def _draw(image: NDArray[np.uint8], hand: HandReading) -> None:

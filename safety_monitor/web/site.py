@@ -1,19 +1,55 @@
 """What the pages and the API are made over."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.config import Settings
 from safety_monitor.decision import Decisions
-from safety_monitor.journal import Journal, JournalError
+from safety_monitor.journal import Delivery, DeliveryState, Journal, JournalError
 from safety_monitor.listeners import Listeners
 from safety_monitor.live import LiveView
 from safety_monitor.station import Station
 from safety_monitor.web.access import Access
 from safety_monitor.web.analysis_process import Analyses
 from safety_monitor.web.picture import Pictures
+
+STEP_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """Deliveries that wait for their time.
+
+    Attributes:
+        at: that time, seconds since 1970.
+        channels: that they are for.
+    """
+
+    at: float
+    channels: tuple[str, ...]
+
+
+def next_of(deliveries: Iterable[Delivery], now: float) -> NextStep | None:
+    """The next step of a policy, out of what an incident has asked for.
+
+    Args:
+        deliveries: of the incident.
+        now: seconds since 1970.
+    """
+    waiting = [
+        (datetime.fromisoformat(each.due_at).timestamp(), each.channel)
+        for each in deliveries
+        if each.state is DeliveryState.PENDING and each.attempts == 0 and each.due_at
+    ]
+    later = [(at, channel) for at, channel in waiting if at > now]
+    if not later:
+        return None
+    first = min(at for at, _ in later)
+    return NextStep(first, tuple(sorted({channel for at, channel in later if at - first < 1.0})))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +81,23 @@ class Site:
     listeners: Listeners
     evidence: EvidenceStore
     openapi: Callable[[], dict[str, Any]] = field(default=dict)
+    _steps: dict[str, tuple[float, NextStep | None]] = field(default_factory=dict)
+
+    def next_step(self, incident_id: str) -> NextStep | None:
+        """What is done about an incident next unless somebody answers; None if there is nothing, or it is not known.
+
+        The journal is asked once a second at most, however many look. Blocks for the disk.
+        """
+        now = time.monotonic()
+        asked, step = self._steps.get(incident_id, (float("-inf"), None))
+        if now - asked > STEP_S:
+            try:
+                step = next_of(self.journal.show(incident_id).deliveries, self.journal.clock())
+            except JournalError:
+                step = None
+            self._steps.clear()
+            self._steps[incident_id] = now, step
+        return step
 
     def troubles(self) -> list[str]:
         """What is wrong with the station, a line each; none if all is well. Blocks for the disk."""

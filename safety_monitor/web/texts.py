@@ -49,6 +49,13 @@ NO_HANDS = "No hand in view."
 LEVEL = "Level"
 DEAF = "Ignored now: the station itself sounds."
 PERSISTED = "Alarm score"
+GATE_OPEN = "Gate: open, sound is judged"
+GATE_SHUT = "Gate: shut, there is nothing to judge"
+HITS = "Hits: {hits} of {of}"
+SPECTROGRAM = "Spectrogram of the last seconds"
+SPECTROGRAM_HINT = "The last 12 seconds: low pitch at the bottom, 7.8 kHz at the top; brighter is louder."
+DROPPED_IN = "Dropped in {seconds:.0f} s unless more is noticed."
+NEXT_STEP = "Unless somebody acknowledges: {whom} in {seconds:.0f} s."
 LAST_MINUTE = "Last minute"
 THRESHOLD, WEAK = "threshold", "counts from here"
 NEAR_MISSES = "Why it did not alarm"
@@ -62,6 +69,7 @@ PART = {
     "workers": "Workers",
 }
 WELL, ILL = "works", "trouble"
+LAST_USED, NOT_USED = "used last at {when} UTC", "not used since the start"
 
 SMS, EMAIL, CALL = "SMS", "E-mail", "Call"
 CHANNEL_KIND = {"sms": SMS, "whatsapp": "WhatsApp", "call": CALL, "webhook": "Webhook"}
@@ -136,7 +144,7 @@ PLACE_SOURCE = {
     "ip": "guessed from the internet address",
 }
 NEXT, RETRY, RETRIED = "Next", "Try again", "It is tried again."
-KIND = {
+MESSAGE_KIND = {
     "alarm": "alarm",
     "update": "update",
     "duress": "alarm under duress",

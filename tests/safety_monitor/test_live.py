@@ -1,10 +1,12 @@
 """What the station shows of itself: bounded, and with the reason why something was no alarm."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
+from audio.capture import Block
+from audio.detector import SoundReading
 from gesture.capture import Frame
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
@@ -129,3 +131,25 @@ def test_an_incident_is_shown_while_it_is_open(view: LiveView) -> None:
 )
 def test_why_there_was_no_alarm(peak: float, armed: bool, said: str) -> None:
     assert said in why_no_alarm(peak, RULES, armed=armed)
+
+
+def test_sound_is_kept_for_a_few_seconds_and_hits_are_counted(view: LiveView) -> None:
+    for number in range(60):
+        view.listened(Block(np.full(16_000, number, np.float32), float(number)))
+        label = "scream" if number >= 57 else "ambient"
+        view.heard(SoundReading(number - 1.0, float(number), label, {"scream": 0.5, "ambient": 0.5}, 0.5, -20.0))
+    assert [float(piece[0]) for piece in view.sounds] == [float(number) for number in range(47, 60)]
+    assert view.snapshot().hits == (3, 12)
+
+
+def test_of_several_incidents_the_most_urgent_is_shown(view: LiveView, clock: Clock) -> None:
+    view.moved(incident(State.CONFIRMED))
+    elsewhere = replace(incident(State.PENDING), id="b")
+    view.moved(elsewhere, here=False)
+    assert view.snapshot().incident == incident(State.CONFIRMED)
+    view.moved(incident(State.CLOSED))
+    clock.now += 1.5
+    assert view.snapshot().incident == elsewhere
+    assert view.snapshot().pending_s == pytest.approx(2.5)
+    view.moved(replace(elsewhere, state=State.CANCELLED), here=False)
+    assert view.snapshot().incident is None
