@@ -5,7 +5,7 @@ BIN := .venv/bin
 DATA ?= ../shared/data
 
 STATION_PACKAGES := python3-venv libportaudio2 espeak-ng alsa-utils libgl1 libegl1 libgles2 libglib2.0-0
-TEST_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins mariadb-server-core mosquitto chromium xvfb xdotool systemd
+TEST_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins mariadb-server-core mariadb-client-core mosquitto chromium xvfb xdotool systemd
 
 .PHONY: run setup test check lock models docs clean
 

@@ -185,6 +185,7 @@ class Dispatch:
         limits: how much a channel's messages are held back; None: not at all.
         person: who is reached by a channel; what they are told on one counts on all that reach them.
         station: its name.
+        public_url: where others reach its pages; empty: they do not.
         place: where an incident happened, if that is known; may take a while.
         evidence: the files that belong to an incident.
         patience_s: how long to wait for another process that delivers from this journal to end.
@@ -205,6 +206,7 @@ class Dispatch:
         limits: Callable[[str], Limits | None] = lambda channel: None,
         person: Callable[[str], str] = lambda channel: channel,
         station: str = "station",
+        public_url: str = "",
         place: Callable[[Incident], Place | None] = lambda incident: None,
         evidence: Callable[[str], tuple[Path, ...]] = lambda incident_id: (),
         patience_s: float = 0.0,
@@ -220,6 +222,7 @@ class Dispatch:
         """What each person was told last."""
         self._lock_messages = threading.Lock()
         self._station = station
+        self._public_url = public_url
         self._place = place
         self._evidence = evidence
         self._natures = {channel.name: nature_of(channel) for channel in channels}
@@ -647,7 +650,7 @@ class Dispatch:
             incident=job.incident,
             station=self._station,
             opened_at=opened_at,
-            text=written(job.kind, job.incident, self._station, opened_at, place),
+            text=written(job.kind, job.incident, self._station, opened_at, place, self._public_url),
             place=place,
             attachments=files,
             reference=job.reference,

@@ -887,7 +887,7 @@ class Journal:
         together: dict[tuple[str, float], list[str]] = {}
         with self._reading() as session:
             for channel, sent_at, key in session.execute(found):
-                together.setdefault((channel, sent_at), []).append(key)
+                together.setdefault((channel, sent_at or 0.0), []).append(key)
         return [(channel, sent_at, keys) for (channel, sent_at), keys in together.items()]
 
     def drop(self, key: str) -> None:

@@ -198,6 +198,7 @@ def make_dispatch(
             limits=lambda channel: limits_of(settings.limits, channel),
             person=lambda channel: person_of(channel, contacts),
             station=settings.station.name,
+            public_url=settings.web.public_url,
             place=place,
             evidence=recorder.files if recorder else lambda incident_id: (),
             patience_s=PATIENCE_S,
@@ -261,8 +262,15 @@ def make_outbox(settings: Settings, journal: Journal) -> Dispatch | None:
     channels = outward_channels(settings, journal)
     waits = Waits(**settings.outbox.model_dump())
     try:
-        evidence = evidence_store(settings).files
-        return Dispatch(journal, channels, waits=waits, station=settings.station.name, place=place, evidence=evidence)
+        return Dispatch(
+            journal,
+            channels,
+            waits=waits,
+            station=settings.station.name,
+            public_url=settings.web.public_url,
+            place=place,
+            evidence=evidence_store(settings).files,
+        )
     except OutboxBusyError:
         for channel in channels:
             channel.close()

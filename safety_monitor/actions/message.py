@@ -73,8 +73,19 @@ def what_was_noticed(incident: Incident) -> str:
     return ", ".join(PHRASES.get(label, f"{label.replace('_', ' ')} was seen") for label in incident.labels)
 
 
-def written(kind: Kind, incident: Incident, station: str, opened_at: datetime, place: Place | None) -> str:
-    """The text of a message for people."""
+def written(
+    kind: Kind, incident: Incident, station: str, opened_at: datetime, place: Place | None, public_url: str = ""
+) -> str:
+    """The text of a message for people: what, who, when, where, and how to take it on.
+
+    Args:
+        kind: why it is sent.
+        incident: as it stands now.
+        station: its name.
+        opened_at: when the incident began; told in the machine's time zone.
+        place: where it happened, if known.
+        public_url: where others reach the station's pages; empty: they do not.
+    """
     noticed = f"{what_was_noticed(incident)} ({incident.confidence:.0%} sure)"
     match kind:
         case "test":
@@ -101,13 +112,17 @@ def written(kind: Kind, incident: Incident, station: str, opened_at: datetime, p
                 lines.append("It has been called off since.")
             elif incident.state is State.ACKNOWLEDGED:
                 lines.append("Somebody has taken it on since.")
-    lines.append(f"{opened_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
+    lines.append(f"{opened_at.astimezone():%Y-%m-%d %H:%M:%S %Z}")
     if place is not None and kind != "trouble":
         accuracy = f" (within {place.accuracy_m:.0f} m)" if place.accuracy_m is not None else ""
         lines.append(f"{place.address or f'{place.latitude:.6f}, {place.longitude:.6f}'}{accuracy}")
         lines.append(place.map_link)
-    if kind != "test":
-        lines.append(f"Incident {incident.id[:8]}")
+    number = incident.id[:8]
+    if kind == "alarm" and incident.state is State.CONFIRMED:
+        how = f": {public_url}/incidents/{number}" if public_url else f" at the station: incident {number}"
+        lines.append(f"Take it on{how}")
+    elif kind != "test":
+        lines.append(f"Incident {number}")
     return "\n".join(lines)
 
 

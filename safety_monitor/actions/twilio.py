@@ -25,6 +25,7 @@ from twilio.rest import Client
 from safety_monitor.actions.failure import one_line
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
+from safety_monitor.actions.sms import plain
 from safety_monitor.actions.voice import TEST, answer_url, instructions
 
 Medium = Literal["sms", "whatsapp", "call"]
@@ -212,7 +213,8 @@ class Twilio:
         if self._medium == "whatsapp" and self._account.content_sid:
             filled = variables(self._account.content_variables, message)
             return {"content_sid": self._account.content_sid, "content_variables": json.dumps(filled)}
-        return {"body": with_mark(message)}
+        text = with_mark(message)
+        return {"body": plain(text) if self._medium == "sms" else text}
 
     def _state_of(self, reference: str) -> Outcome:
         """What Twilio says now of a message or call."""
@@ -288,7 +290,7 @@ def with_mark(message: Message) -> str:
     """The text with its reference, no longer than allowed."""
     end = f"\n{mark(message)}"
     room = LONGEST_TEXT - len(end)
-    return (message.text if len(message.text) <= room else message.text[: room - 1] + "…") + end
+    return (message.text if len(message.text) <= room else message.text[: room - 3] + "...") + end
 
 
 def variables(template: Mapping[str, str], message: Message) -> dict[str, str]:
@@ -300,7 +302,7 @@ def variables(template: Mapping[str, str], message: Message) -> dict[str, str]:
     known = {
         "what": ", ".join(message.incident.labels).replace("_", " "),
         "station": message.station,
-        "time": message.opened_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "time": message.opened_at.astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         "place": (place.address or f"{place.latitude:.5f}, {place.longitude:.5f}") if place else "unknown",
         "link": place.map_link if place else "no map",
         "text": message.text,

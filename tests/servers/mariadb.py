@@ -17,7 +17,11 @@ USER = "station"
 def missing_programs() -> list[str]:
     """What has to be installed before a server can be started."""
     path = os.environ.get("PATH", "") + ":/usr/sbin"
-    return [name for name in ("mariadbd", "mariadb-install-db") if shutil.which(name, path=path) is None]
+    return [
+        name
+        for name in ("mariadbd", "mariadb-install-db", "my_print_defaults")
+        if shutil.which(name, path=path) is None
+    ]
 
 
 def free_port() -> int:

@@ -64,6 +64,11 @@ class Running:
     _more: threading.Condition = field(default_factory=threading.Condition)
     _open: int = 2
 
+    @property
+    def confirmed(self) -> set[str]:
+        """Ids of the incidents that it has said to be confirmed."""
+        return {step["incident"] for step in list(self.transitions) if step["state"] == "confirmed"}
+
     def wait_for(self, said: Callable[["Running"], bool]) -> None:
         """Wait until `said` is true of what the station has printed.
 

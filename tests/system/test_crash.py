@@ -212,7 +212,7 @@ def test_killed_hundreds_of_incidents_long_every_channel_gets_each_once(tmp_path
 
 def test_killed_stations_leave_one_row_an_incident_in_mysql(tmp_path: Path) -> None:
     if missing := missing_programs():
-        pytest.skip(f"not installed: {', '.join(missing)} (Debian: mariadb-server)")
+        pytest.skip(f"not installed: {', '.join(missing)} (Debian: mariadb-server-core mariadb-client-core)")
     folder = Path(tempfile.mkdtemp(prefix="maria-"))  # short: a socket's path has at most 107 characters
     server = MariaDB(folder)
     try:

@@ -69,7 +69,7 @@ def account(twilio: FakeTwilio) -> dict[str, str]:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     if missing := mariadb.missing_programs() + mosquitto.missing_programs():
-        pytest.skip(f"not installed: {', '.join(missing)} (Debian: mariadb-server-core mosquitto)")
+        pytest.skip(f"not installed: {', '.join(missing)} (Debian: mariadb-server-core mariadb-client-core mosquitto)")
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="maria-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)

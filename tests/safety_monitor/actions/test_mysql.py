@@ -34,7 +34,7 @@ EVIDENCE = (
 @pytest.fixture(scope="module")
 def installed() -> Iterator[MariaDB]:
     if missing := missing_programs():
-        pytest.skip(f"not installed: {', '.join(missing)} (Debian: mariadb-server)")
+        pytest.skip(f"not installed: {', '.join(missing)} (Debian: mariadb-server-core mariadb-client-core)")
     folder = Path(tempfile.mkdtemp(prefix="maria-"))  # short: a socket's path has at most 107 characters
     server = MariaDB(folder)
     try:

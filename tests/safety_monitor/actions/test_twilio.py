@@ -189,7 +189,7 @@ def test_whatsapp_sends_the_approved_template(twilio: FakeTwilio) -> None:
         "2": "kiosk",
         "3": "Alexanderplatz, Berlin",
         "4": PLACE.map_link,
-        "5": "2026-05-04 03:02 UTC",
+        "5": MESSAGE.opened_at.astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     }
 
 
@@ -250,6 +250,11 @@ def test_who_does_not_answer_is_called_again_but_not_for_ever(twilio: FakeTwilio
         if not followed.again:
             break
     assert len(twilio.calls) == 3
+
+
+def test_typography_does_not_double_the_price(twilio: FakeTwilio) -> None:
+    assert channel(twilio).deliver(replace(MESSAGE, text="Süd – “Gate 3”…")).ok
+    assert twilio.messages[0]["body"].startswith('Süd - "Gate 3"...\n')
 
 
 def test_a_long_text_is_cut_and_keeps_its_reference(twilio: FakeTwilio) -> None:

@@ -1,0 +1,86 @@
+"""What a person reads: what, who, when, where and how to take it on, in as few SMS as can be."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from safety_monitor.actions.message import Kind, Place, written
+from safety_monitor.actions.sms import plain, segments
+from safety_monitor.incident import Evidence, Incident, Sense, State
+
+INCIDENT = Incident(
+    "0b4ad0e6-6f0e-4c5e-8a43-000000000001",
+    State.CONFIRMED,
+    13.5,
+    0.97,
+    (Evidence(Sense.AUDIO, "scream", 0.97, 13.5), Evidence(Sense.GESTURE, "signal_for_help", 0.9, 13.5)),
+    "camera: dark",
+)
+AT = datetime(2026, 7, 4, 3, 2, 1, tzinfo=UTC)
+PLACE = Place(52.520008, 13.404954, None, "Station hall, 2nd floor, behind the ticket machines", "settings")
+URL = "https://kiosk.example.org"
+
+
+@pytest.fixture(autouse=True)
+def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_an_alarm_says_all_that_helps_in_two_sms() -> None:
+    text = written("alarm", INCIDENT, "kiosk", AT, PLACE, URL)
+    assert text == (
+        "EMERGENCY at kiosk: a scream was heard, the signal for help was seen (97% sure).\n"
+        "2026-07-04 05:02:01 CEST\n"
+        "Station hall, 2nd floor, behind the ticket machines\n"
+        "https://www.openstreetmap.org/?mlat=52.520008&mlon=13.404954\n"
+        "Take it on: https://kiosk.example.org/incidents/0b4ad0e6"
+    )
+    assert segments(f"{text}\nRef 0123456789") == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "url", "last"),
+    [
+        ("alarm", State.CONFIRMED, "", "Take it on at the station: incident 0b4ad0e6"),
+        ("alarm", State.ACKNOWLEDGED, URL, "Incident 0b4ad0e6"),
+        ("update", State.CANCELLED, URL, "Incident 0b4ad0e6"),
+        ("duress", State.CANCELLED, URL, "Incident 0b4ad0e6"),
+        ("trouble", State.CLOSED, URL, "Incident 0b4ad0e6"),
+        ("test", State.CLOSED, URL, "2026-07-04 05:02:01 CEST"),
+    ],
+)
+def test_only_what_can_be_taken_on_says_how(kind: Kind, state: State, url: str, last: str) -> None:
+    assert written(kind, replace(INCIDENT, state=state), "kiosk", AT, None, url).splitlines()[-1] == last
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("", 1),
+        ("x" * 160, 1),
+        ("x" * 161, 2),
+        ("x" * 306, 2),
+        ("x" * 307, 3),
+        ("€" * 80, 1),
+        ("€" * 81, 2),
+        ("ß" * 160, 1),
+        ("č" + "x" * 69, 1),
+        ("č" + "x" * 70, 2),
+        ("č" + "x" * 134, 3),
+        ("😀" * 35, 1),
+        ("😀" * 36, 2),
+    ],
+)
+def test_how_many_sms_a_text_takes(text: str, count: int) -> None:
+    assert segments(text) == count
+
+
+def test_typography_is_written_plainly_and_names_stay() -> None:
+    assert plain("Süd – „Café Łódź“…") == 'Süd - "Café Łódź"...'
