@@ -28,6 +28,7 @@ from safety_monitor.escalation import Nature, Planned, Policy, choose, choose_fo
 from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, State
 from safety_monitor.journal import (
+    LOCK_NAME,
     DeliveryState,
     Job,
     Journal,
@@ -42,7 +43,6 @@ from safety_monitor.settling import Waits, instead_of, settle
 
 log = logging.getLogger(__name__)
 
-LOCK_NAME = "outbox.lock"
 LOOK_S = 1.0
 """How often a worker looks for what another process asked for."""
 HIDDEN_KEPT = 100

@@ -9,6 +9,7 @@ that a journal of a million incidents is as fast as an empty one.
 """
 
 import json
+import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any, cast
 
+from filelock import FileLock, Timeout
 from sqlalchemy import (
     ColumnElement,
     ForeignKey,
@@ -39,10 +41,15 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from safety_monitor.actions.message import Kind, Place
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import MAY_FOLLOW, Evidence, Incident, Sense, State
+from safety_monitor.rescue import move_aside, salvage
 
 FILE_NAME = "journal.sqlite"
+LOCK_NAME = "outbox.lock"
+"""Held by the process that delivers."""
 VERSION = 4
 """Of the tables; kept in the file as `PRAGMA user_version`."""
+DAMAGE = ("malformed", "not a database", "no such table")
+"""What SQLite says of a file that is no journal any more."""
 LONGEST_REMARK, LONGEST_NAME = 2000, 100
 """Characters of a note, and of the name of whoever writes it."""
 EXPORTED = 5000
@@ -56,6 +63,10 @@ class JournalError(Exception):
 
 class JournalUnusableError(JournalError):
     """The file cannot be read or written, for now or for ever: disk full, read-only, gone or damaged."""
+
+
+class JournalDamagedError(JournalUnusableError):
+    """What is in the file is no journal any more, or the file is gone; `Journal.rescue` begins a fresh one."""
 
 
 class DeliveryState(StrEnum):
@@ -360,17 +371,35 @@ class Journal:
         home: the folder; made if it is not there.
         clock: seconds since 1970.
         wait_s: how long another process that writes is waited for.
+        rescue: whether a damaged file is moved aside and a fresh one begun.
 
     Raises:
         JournalError: the folder or file cannot be written, or the file is not a journal.
     """
 
-    def __init__(self, home: Path, clock: Callable[[], float] = time.time, wait_s: float = 10.0) -> None:
+    def __init__(
+        self, home: Path, clock: Callable[[], float] = time.time, wait_s: float = 10.0, *, rescue: bool = False
+    ) -> None:
         self.path = home / FILE_NAME
         self.clock = clock
+        self._wait_s = wait_s
+        self.rescued = ""
+        """What had to be done about a damaged file, one line; empty if nothing had."""
         try:
-            home.mkdir(parents=True, exist_ok=True)
-            self._engine = create_engine(f"sqlite:///{self.path}", connect_args={"timeout": wait_s})
+            self._open()
+        except JournalDamagedError:
+            if not rescue:
+                raise
+            try:
+                with FileLock(self.path.with_name(LOCK_NAME), timeout=wait_s):
+                    self.rescued = self.rescue()
+            except Timeout:
+                raise JournalError(f"{self.path}: is damaged, and another safety-monitor is at work with it") from None
+
+    def _open(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._engine = create_engine(f"sqlite:///{self.path}", connect_args={"timeout": self._wait_s})
             event.listen(self._engine, "connect", _durable)
             with self._writing() as session:
                 _migrate(session)
@@ -378,7 +407,38 @@ class Journal:
             raise JournalError(f"{self.path}: the journal cannot be opened: {_reason(error)}") from None
         except JournalError as error:
             reason = str(error).removeprefix(f"{self.path}: cannot be written: ")
-            raise JournalError(f"{self.path}: the journal cannot be opened: {reason}") from None
+            raise type(error)(f"{self.path}: the journal cannot be opened: {reason}") from None
+
+    def rescue(self) -> str:
+        """Move a damaged file aside, begin a fresh one, and put into it what can be read of the old one.
+
+        Returns:
+            One line that says what came of it.
+
+        Raises:
+            JournalError: no fresh one can be begun.
+        """
+        self._engine.dispose()
+        try:
+            aside = move_aside(self.path, self.clock())
+            self._open()
+            copied = salvage(aside, self.path)
+        except (OSError, sqlite3.Error) as error:
+            raise JournalUnusableError(f"{self.path}: no fresh journal can be begun: {_reason(error)}") from None
+        return (
+            f"was damaged: {aside} is what is left of it; {copied['incidents']} incidents could be read and were kept"
+        )
+
+    def check(self) -> None:
+        """Read the whole file, to see whether it is damaged; takes seconds where it is large, and delays nobody.
+
+        Raises:
+            JournalDamagedError: it is.
+        """
+        with self._reading() as session:
+            found = str(session.scalar(text("PRAGMA quick_check(1)")))
+        if found != "ok":
+            raise JournalDamagedError(f"{self.path}: cannot be read: {found.splitlines()[0]}")
 
     def probe(self) -> None:
         """Try whether it can be written, by writing what stands there already.
@@ -386,6 +446,8 @@ class Journal:
         Raises:
             JournalUnusableError: it cannot.
         """
+        if not self.path.exists():
+            raise JournalDamagedError(f"{self.path}: is gone")
         with self._writing() as session:
             session.execute(text(f"PRAGMA user_version = {VERSION}"))
 
@@ -1014,7 +1076,7 @@ class Journal:
                 session.execute(text("BEGIN IMMEDIATE"))
                 yield session
         except SQLAlchemyError as error:
-            raise JournalUnusableError(f"{self.path}: cannot be written: {_reason(error)}") from None
+            raise _unusable(error)(f"{self.path}: cannot be written: {_reason(error)}") from None
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:
@@ -1022,7 +1084,7 @@ class Journal:
             with Session(self._engine) as session:
                 yield session
         except SQLAlchemyError as error:
-            raise JournalUnusableError(f"{self.path}: cannot be read: {_reason(error)}") from None
+            raise _unusable(error)(f"{self.path}: cannot be read: {_reason(error)}") from None
 
     @staticmethod
     def _full_id(session: Session, start: str) -> str:
@@ -1034,6 +1096,10 @@ class Journal:
         if len(ids) > 1:
             raise JournalError(f"several incidents begin with '{start}'")
         return ids[0]
+
+
+def _unusable(error: Exception) -> type[JournalUnusableError]:
+    return JournalDamagedError if any(word in str(error) for word in DAMAGE) else JournalUnusableError
 
 
 def _durable(connection: Any, _record: Any) -> None:

@@ -92,7 +92,7 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
         SettingsError: the journal cannot be used, or a policy names what is not there.
     """
     try:
-        journal = Journal(settings.home)
+        journal = Journal(settings.home, rescue=True)
     except JournalError as error:
         raise SettingsError(str(error)) from None
     own_sound = OwnSound(settings.microphone.deaf_tail_s)
@@ -101,6 +101,9 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     places = make_places(settings, journal)
     channels = make_channels(settings, own_sound, journal)
     dispatch = make_dispatch(settings, journal, channels, places.place, recorder, hearts)
+    if journal.rescued:
+        log.error("journal: %s", journal.rescued)
+        dispatch.trouble("journal", f"journal: {journal.rescued}")
     senses: dict[Sense, Callable[[], ReadySense]] = {}
     there = {Sense.AUDIO: settings.microphone.source, Sense.GESTURE: settings.camera.source}
     view = LiveView(

@@ -14,7 +14,7 @@ from safety_monitor.dispatch import Dispatch
 from safety_monitor.fusion import Fusion, FusionRules
 from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, Moment, Sense, State
-from safety_monitor.journal import Journal, JournalError
+from safety_monitor.journal import Journal, JournalDamagedError, JournalError
 from safety_monitor.live import LiveView, trouble_of
 from safety_monitor.selfwatch import SLEPT_S, asleep, disk, figures, growth
 from safety_monitor.supervisor import Ill, Phase, Supervisor
@@ -25,8 +25,9 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.25
 """How often time passes for fusion, and decisions of people are looked up, when no moment arrives."""
-LOOK_S, PROBE_S, WARM_UP_S = 5.0, 60.0, 600.0
-"""How often the station looks at itself and tries whether its journal can be written, and when it has settled."""
+LOOK_S, PROBE_S, CHECK_S, WARM_UP_S = 5.0, 60.0, 86_400.0, 600.0
+"""How often the station looks at itself, tries whether its journal can be written and reads all of it, and when it has
+settled."""
 START_S = 30.0
 """A sense that has not been opened for so long is in trouble."""
 HANGS_S = 15.0
@@ -413,7 +414,7 @@ class Station:
 
     def _supervise(self) -> None:
         """The life of the thread that notices what is wrong with all the others, and with the machine."""
-        look_at = probe_at = 0.0
+        look_at = probe_at = check_at = 0.0
         begun = time.monotonic()
         slept_s = asleep()
         first = None
@@ -435,7 +436,9 @@ class Station:
                         self.supervisor.check(about, ill)
                     if now >= probe_at or self.supervisor.phase("journal") is not Phase.HEALTHY:
                         probe_at = now + PROBE_S
-                        self.supervisor.check("journal", self._probe())
+                        whole = now >= check_at
+                        check_at = now + CHECK_S if whole else check_at
+                        self.supervisor.check("journal", self._probe(whole))
                     if (asleep_s := asleep() - slept_s) > SLEPT_S:
                         text = f"machine: slept for {asleep_s:.0f} s; nothing was watched. Forbid it to sleep"
                         log.error("%s", text)
@@ -476,10 +479,24 @@ class Station:
         text = f"decisions come late ({', '.join(late)}): this machine is too slow or too busy"
         self.supervisor.check("speed", Ill(text) if too_slow else None)
 
-    def _probe(self) -> Ill | None:
-        """Whether the journal can be written."""
+    def _probe(self, whole: bool) -> Ill | None:
+        """Whether the journal can be used; a damaged one is rescued.
+
+        Args:
+            whole: whether all of the file is read.
+        """
         try:
             self.journal.probe()
+            if whole:
+                self.journal.check()
+        except JournalDamagedError as error:
+            log.error("%s", error)
+            try:
+                text = f"journal: {self.journal.rescue()}"
+            except JournalError as failure:
+                return Ill(str(failure))
+            log.error("%s", text)
+            self._dispatch.trouble("journal", text)
         except JournalError as error:
             return Ill(str(error))
         return None

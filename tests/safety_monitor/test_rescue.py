@@ -1,0 +1,130 @@
+"""Journals of earlier programs are brought up to date, and of damaged ones what can be read is kept."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from safety_monitor.escalation import Nature, Planned, delivery_key
+from safety_monitor.incident import Evidence, Incident, Sense, State
+from safety_monitor.journal import LOCK_NAME, VERSION, Journal, JournalDamagedError, JournalError
+from tests.safety_monitor.old_journals import CONTENT, VERSION_1, VERSION_2, VERSION_3
+
+SCREAM = Incident(
+    "0b4ad0e6-6f0e-4c5e-8a43-000000000001",
+    State.CONFIRMED,
+    8.25,
+    0.91,
+    (Evidence(Sense.AUDIO, "scream", 0.91, 8.25),),
+    "scream 0.91, threshold 0.80",
+)
+MANY = 120
+
+
+def shape(path: Path) -> set[tuple[str, ...]]:
+    """Tables with their columns, and indexes."""
+    with closing(sqlite3.connect(path)) as journal:
+        names = journal.execute("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite%'").fetchall()
+        return {(name, *sorted(row[1] for row in journal.execute(f"PRAGMA table_info({name})"))) for (name,) in names}
+
+
+@pytest.mark.parametrize("script", [VERSION_1, VERSION_2, VERSION_3], ids=["1", "2", "3"])
+def test_a_journal_of_an_earlier_program_is_brought_up_to_date(tmp_path: Path, script: str) -> None:
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as old:
+        old.executescript(script + CONTENT)
+    journal = Journal(tmp_path)
+    entry = journal.show(SCREAM.id)
+    assert (entry.incident, entry.source) == (SCREAM, "a.wav")
+    assert journal.recover(["email"]) == 1
+    (job,) = journal.due("email")
+    assert (job.attempts, job.incident) == (2, SCREAM)
+    journal.decide(SCREAM.id, State.ACKNOWLEDGED, "by a person")
+    journal.close()
+    Journal(tmp_path / "fresh").close()
+    assert shape(journal.path) == shape(tmp_path / "fresh" / "journal.sqlite")
+    with closing(sqlite3.connect(journal.path)) as now:
+        assert now.execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+def incident(number: int) -> Incident:
+    return replace(SCREAM, id=f"{number:032x}")
+
+
+def filled(home: Path) -> Path:
+    journal = Journal(home)
+    for number in range(MANY):
+        each = incident(number)
+        email = Planned(delivery_key(each.id, "email", "alarm"), "email", Nature.MESSAGE, "alarm")
+        journal.record(each, [email])
+    journal.close()
+    return journal.path
+
+
+def in_the_middle(path: Path) -> None:
+    """Some pages of the table of incidents are overwritten."""
+    with closing(sqlite3.connect(path)) as journal:
+        size = journal.execute("PRAGMA page_size").fetchone()[0]
+        pages = journal.execute("SELECT pageno FROM dbstat WHERE name = 'incidents' AND pagetype = 'leaf'").fetchall()
+    with path.open("r+b") as file:
+        for (page,) in pages[len(pages) // 2 :][:2]:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * size)
+
+
+def at_its_head(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"not a database" * 20)
+
+
+def cut_off(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+
+
+@pytest.mark.parametrize(
+    ("damage", "least"), [(in_the_middle, MANY // 2), (at_its_head, 0), (cut_off, 1)], ids=["middle", "head", "cut"]
+)
+def test_of_a_damaged_journal_what_can_be_read_is_kept_and_a_fresh_one_is_used(
+    tmp_path: Path, damage: Callable[[Path], None], least: int
+) -> None:
+    damage(filled(tmp_path))
+    try:
+        journal = Journal(tmp_path)
+        journal.probe()
+        journal.check()
+    except JournalDamagedError:
+        journal = Journal(tmp_path, rescue=True) if damage is not in_the_middle else journal
+        said = journal.rescued or journal.rescue()
+    else:
+        pytest.fail("the damage was not noticed")
+    assert said.startswith("was damaged: ")
+    (aside,) = tmp_path.glob("journal-damaged-*.sqlite")
+    assert str(aside) in said
+    journal.check()
+    kept = journal.list(MANY)
+    assert least <= len(kept) < MANY
+    assert all(entry.incident.evidence == SCREAM.evidence for entry in kept)
+    new = replace(SCREAM, id="f" * 32)
+    journal.record(new)
+    assert journal.show(new.id).incident == new
+
+
+def test_a_journal_that_is_gone_is_begun_anew(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for path in tmp_path.glob("journal.sqlite*"):
+        path.unlink()
+    with pytest.raises(JournalDamagedError, match="is gone"):
+        journal.probe()
+    journal.rescue()
+    journal.record(SCREAM)
+    assert Journal(tmp_path).show(SCREAM.id).incident == SCREAM
+
+
+def test_the_journal_of_another_station_is_not_moved_from_under_it(tmp_path: Path) -> None:
+    at_its_head(filled(tmp_path))
+    with FileLock(tmp_path / LOCK_NAME), pytest.raises(JournalError, match="another safety-monitor is at work"):
+        Journal(tmp_path, wait_s=0.1, rescue=True)
