@@ -7,7 +7,7 @@ DATA ?= ../shared/data
 STATION_PACKAGES := python3-venv libportaudio2 espeak-ng alsa-utils libgl1 libegl1 libgles2 libglib2.0-0
 TEST_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins mariadb-server-core mariadb-client-core mosquitto chromium xvfb xdotool systemd
 
-.PHONY: run setup test check lock models docs clean
+.PHONY: run setup test check lock models docs clean audit soak bench fuzz
 
 run: setup ## set up what is missing and start the station; without camera and microphone it plays the demo scene
 	@$(BIN)/safety-monitor run --demo-without-devices $(ARGS)
@@ -52,6 +52,19 @@ models: .venv/test ## train what ships anew from $(DATA); about two hours on two
 
 docs: .venv/station ## the pages that the program writes itself
 	$(BIN)/safety-monitor settings | scripts/fill-block docs/settings.md
+
+audit: .venv/test ## known weaknesses and licences of what is installed; without a network it says so and goes on
+	scripts/audit $(BIN)/pip-audit
+	$(BIN)/safety-monitor licences
+
+soak: .venv/test ## hours of scene time: does anything grow, get lost, or alarm for nothing? MINUTES=30
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30)
+
+fuzz: .venv/test ## thousands of damaged inputs for every parser; COUNT=3000 of each
+	$(BIN)/python -m benchmarks.fuzz --count $(or $(COUNT),3000)
+
+bench: .venv/test ## every benchmark, written to docs/performance.md
+	$(BIN)/python -m benchmarks.performance --data $(DATA)
 
 clean: ## forget the virtual environment; recordings, journal and models of the station stay
 	rm -rf .venv

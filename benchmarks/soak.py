@@ -237,7 +237,11 @@ def demo_hands() -> list[list[Hand]]:
     for number in range(round(SECONDS * FPS)):
         points = hand_at(number / FPS)
         shown = points is not None and bool(((points[:, :2] > 0) & (points[:, :2] < (WIDTH, HEIGHT))).all())
-        places = np.asarray(points / (WIDTH, HEIGHT, WIDTH), np.float32) if points is not None else np.zeros((21, 3))
+        places = (
+            np.asarray(points / (WIDTH, HEIGHT, WIDTH), np.float32)
+            if points is not None
+            else np.zeros((21, 3), np.float32)
+        )
         found.append([Hand(places, "right", 0.9)] if shown else [])
     return found
 

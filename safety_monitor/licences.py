@@ -60,14 +60,14 @@ def _needed(package: str, seen: set[str], extras: frozenset[str] = frozenset()) 
 def licence_of(package: importlib.metadata.Distribution) -> str:
     """The licence as the metadata names it, in the order in which packaging's standards prefer it."""
     stated = package.metadata
-    if expression := stated.get("License-Expression"):
-        return str(expression)
+    if "License-Expression" in stated:
+        return stated["License-Expression"]
     classes = [
         each.rpartition(" :: ")[2].removesuffix(" License")
         for each in stated.get_all("Classifier", [])
         if each.startswith("License :: ") and not each.endswith(":: OSI Approved")
     ]
-    named = str(stated.get("License") or "").strip()
+    named = stated["License"].strip() if "License" in stated else ""
     if named not in ("", "UNKNOWN") and len(named) <= LONGEST and "\n" not in named:
         return named
     if classes:

@@ -1,0 +1,216 @@
+"""Every benchmark in one run, written to one page: `make bench`, `python -m benchmarks.performance [--data DIR]`.
+
+Each figure stands beside its reference, measured in the same run on the same machine: a bare MediaPipe loop, YAMNet and
+librosa's features at the station's rate of decisions, a bare SQLite insert. With `--data` (development data) also the
+recorded scenes and screams and YAMNet are measured. Takes about ten minutes on two cores that have nothing else to do.
+
+Exit status 1 if a benchmark failed; the page then says which.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "performance.md"
+INSERTS = 300
+LIMIT_S = 240.0
+"""Longest time for one benchmark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One benchmark.
+
+    Attributes:
+        title: as a heading.
+        module: that is run.
+        options: in any case.
+        with_data: further ones where there is development data; {data} stands for its folder.
+    """
+
+    title: str
+    module: str
+    options: tuple[str, ...] = ()
+    with_data: tuple[str, ...] = ()
+
+    def command(self, data: Path | None) -> list[str]:
+        """What to run."""
+        further = [option.format(data=data) for option in self.with_data] if data else []
+        return [sys.executable, "-m", f"benchmarks.{self.module}", *self.options, *further]
+
+
+PARTS = {
+    "station": Part(
+        "Both senses live",
+        "station",
+        ("--seconds", "30", "--json"),
+        ("--yamnet", "{data}/reference/yamnet/yamnet.tflite"),
+    ),
+    "latency": Part("From the event to the alarm call", "latency", (), ("--data", "{data}")),
+    "hearing": Part("Hearing", "hearing"),
+    "seeing": Part("Seeing", "seeing", (), ("--data", "{data}")),
+    "delivery": Part("Delivery", "delivery", ("--incidents", "100000")),
+    "web": Part("Pages", "web", ("--pages", "50", "--seconds", "8", "--incidents", "100000")),
+    "soak": Part("Soak", "soak", ("--minutes", "1")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a benchmark printed, and how long it took; `trouble` says in a line why there is nothing."""
+
+    output: str
+    took_s: float
+    trouble: str = ""
+
+
+def run(part: Part, data: Path | None) -> Result:
+    """Run one benchmark to its end."""
+    begun = time.monotonic()
+    try:
+        done = subprocess.run(
+            part.command(data),
+            cwd=ROOT,
+            env=os.environ | {"COLUMNS": "118"},
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Result("", time.monotonic() - begun, f"took longer than {LIMIT_S:.0f} s")
+    last = [line for line in done.stderr.splitlines() if line.strip()][-1:] or ["see its own output"]
+    trouble = f"ended with status {done.returncode}: {last[0]}" if done.returncode else ""
+    return Result(done.stdout.rstrip(), time.monotonic() - begun, trouble)
+
+
+def sqlite_inserts_per_s() -> float:
+    """Rows a second into a bare SQLite file, each in a transaction that is on the disk, as the journal's are."""
+    with tempfile.TemporaryDirectory() as folder, closing(sqlite3.connect(Path(folder) / "bare.sqlite")) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+        database.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, text TEXT)")
+        database.commit()
+        begun = time.perf_counter()
+        for number in range(INSERTS):
+            database.execute("INSERT INTO rows VALUES (?, ?)", (number, "x" * 300))
+            database.commit()
+        return INSERTS / (time.perf_counter() - begun)
+
+
+def processor() -> str:
+    """The processor's name as the system tells it."""
+    try:
+        found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def cells(output: str, first: str) -> list[str]:
+    """The cells of a printed table's row that begins so; empty if there is none."""
+    rows = ([cell.strip() for cell in re.split(r"[│┃|]", line)[1:-1]] for line in output.splitlines())
+    return next((row for row in rows if row and row[0].startswith(first)), [])
+
+
+def summary(found: dict[str, Result], inserts_per_s: float) -> list[str]:
+    """The figures that matter most, each beside what it is measured against."""
+    lines = ["| | found | aim | reference in the same run |", "|---|---:|---:|---|"]
+    if "station" in found and not found["station"].trouble:
+        live = json.loads(found["station"].output)
+        hearing = live["hearing"]
+        others = [f"{name} {share:.3f}" for name, share in hearing.items() if name != "our detector"]
+        lines += [
+            f"| from the command to armed | {live['start_s']:.1f} s | | |",
+            f"| resident memory when armed | {live['memory_mb']:.0f} MB | | |",
+            f"| both senses live, {live['pictures_per_s']:.0f} pictures/s, {live['decisions_per_s']:.1f} decisions/s "
+            f"| {live['whole']:.2f} cores | ≤ 1 | bare MediaPipe loop at 30 pictures/s: {live['bare_mediapipe']:.2f} |",
+            f"| of that inside MediaPipe and the networks | {live['native']:.0%} | ≥ 80 % | |",
+            f"| hearing at its rate of decisions | {hearing['our detector']:.3f} cores | | {', '.join(others)} |",
+            f"| age of a picture when it is judged | {1000 * live['picture_age_s']:.0f} ms | | |",
+            f"| age of a sound when it is judged | {1000 * live['sound_age_s']:.0f} ms | | |",
+        ]
+    if "latency" in found:
+        for event, aim in (("scream, synthesised", "≤ 0.7 s"), ("Signal for Help, drawn", "≤ 0.4 s")):
+            if row := cells(found["latency"].output, event):
+                lines.append(
+                    f"| {event}: first sample or closing of the hand to alarm call, median | {row[3]} | {aim} | |"
+                )
+    if "delivery" in found:
+        for what in ("confirmed to first byte, siren (call), median", "incidents through the journal"):
+            if row := cells(found["delivery"].output, what):
+                reference = f"bare SQLite insert: {inserts_per_s:.0f} /s" if "journal" in what else ""
+                lines.append(f"| {what} | {row[1]} | | {reference} |")
+    return lines
+
+
+def live_table(output: str) -> str:
+    """What `benchmarks.station --json` printed, as a table of threads."""
+    live: dict[str, Any] = json.loads(output)
+    rows = [f"| {name} | {share:.3f} |" for name, share in live["threads"].items()]
+    return "\n".join(["| thread | share of a core |", "|---|---:|", *rows])
+
+
+def page(found: dict[str, Result], inserts_per_s: float, data: Path | None) -> str:
+    """The whole page."""
+    lines = [
+        "# Performance",
+        "",
+        "Written by `make bench`; do not edit. Every figure is of the machine named here, and of this run.",
+        "",
+        f"- {processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, Python "
+        f"{platform.python_version()}",
+        f"- {datetime.now(UTC):%Y-%m-%d}; load when it was over: {os.getloadavg()[0]:.1f}",
+        "- recordings: " + ("the development data as well" if data else "only what the benchmarks make themselves"),
+        "",
+        *summary(found, inserts_per_s),
+        "",
+        "The aims are the project's own. Delivery and pages are measured beside a journal of 100,000 incidents.",
+    ]
+    for name, result in found.items():
+        part = PARTS[name]
+        shown = " ".join(["python -m", *part.command(None)[2:]])
+        lines += ["", f"## {part.title}", "", f"`{shown}`, {result.took_s:.0f} s", ""]
+        if result.trouble:
+            lines += [f"**Failed**: {result.trouble}", ""]
+        if name == "station" and not result.trouble:
+            lines.append(live_table(result.output))
+        elif result.output:
+            lines += ["```", result.output, "```"]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, write the page, and say what failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder of development data; left out if it is not there")
+    parser.add_argument("--output", type=Path, default=PAGE, help="the page to write")
+    parser.add_argument("--only", nargs="+", choices=tuple(PARTS), default=tuple(PARTS), help="benchmarks to run")
+    given = parser.parse_args(arguments)
+    data = given.data if given.data is not None and given.data.is_dir() else None
+    found = {}
+    for name in given.only:
+        print(f"{PARTS[name].title} …", flush=True)
+        found[name] = run(PARTS[name], data)
+        print(f"  {found[name].took_s:.0f} s {found[name].trouble}", flush=True)
+    given.output.write_text(page(found, sqlite_inserts_per_s(), data), encoding="utf-8")
+    print(given.output)
+    return 1 if any(result.trouble for result in found.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
