@@ -418,7 +418,6 @@ class Station:
         begun = time.monotonic()
         slept_s = asleep()
         first = None
-        shown: list[str] | None = None
         while not self._over.wait(TICK_S):
             self.hearts.begin("supervisor", DECIDE_LIMIT_S)
             now = time.monotonic()
@@ -444,12 +443,6 @@ class Station:
                         log.error("%s", text)
                         self._dispatch.trouble("machine", text)
                     slept_s = asleep()
-                lines = self.view.troubles()
-                if lines != shown:
-                    for line in lines:
-                        if line not in (shown or ()):
-                            log.warning("trouble: %s", line)
-                    shown = lines
             except Exception:  # whoever watches must not end
                 log.exception("supervision failed in an unforeseen way")
         self.hearts.end("supervisor")

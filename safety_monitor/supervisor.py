@@ -7,6 +7,7 @@ failed is told of; that it is over is told, too. None of this is ever an alarm.
 `step` decides, and is pure. `Supervisor` keeps the parts, and may be told of them from any thread.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,8 @@ from enum import StrEnum
 from audio.liveness import SoundFault
 from gesture.liveness import SightFault
 from safety_monitor.incident import Sense
+
+log = logging.getLogger(__name__)
 
 Fault = SoundFault | SightFault
 
@@ -266,6 +269,10 @@ class Supervisor:
             before = self._conditions.get(about, Condition())
             after, acts = step(before, ill, self.clock(), self.rules)
             self._conditions[about] = after
+        if before.phase is Phase.HEALTHY and ill is not None:
+            log.warning("trouble: %s: %s", about, ill.text)
+        elif after.phase is Phase.HEALTHY and before.ill is not None:
+            log.info("works again: %s, after %.0f s", about, self.clock() - before.since)
         for act in acts:
             match act:
                 case Act.RESTART:

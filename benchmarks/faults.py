@@ -1,0 +1,511 @@
+"""Faults put into a running station: `python -m benchmarks.faults [NAME...] [--list]`.
+
+A station with a microphone (PulseAudio), a network camera (MJPEG on loopback), MariaDB, Mosquitto, siren and voice is
+broken in one way after the other, and mended again. Of each fault the table says after how long it was found, after how
+long all was well again once it was mended, and how many emergencies were lost meanwhile: while the station is deaf
+somebody makes the Signal for Help, in every other case somebody screams.
+
+Everything runs at its default limits. What cannot be had on this machine (a small file system, libfaketime) is left out
+and said so. About half an hour for all.
+"""
+
+import argparse
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from safety_monitor.demo.scene import FPS, picture_at, sound
+from safety_monitor.journal import Journal
+from tests.servers.mariadb import MariaDB
+from tests.servers.mosquitto import PASSWORD, USER, Mosquitto
+from tests.sound_server import RATE, ROOM, SoundServer, sound_server
+from tests.stream_server import Send, jpeg, part, stream_server
+from tests.system.command import Running, running
+
+Image = NDArray[np.uint8]
+SCREAM = slice(int(4.0 * RATE), int(8.0 * RATE))
+HELP = (38.5, 45.0)
+"""Seconds of the demo scene between which the hand makes the Signal for Help."""
+LIMIT_S = 150.0
+"""What is not found or over by then counts as never."""
+EMERGENCY_S = 60.0
+LEARNT_S = 35.0
+"""By then the usual view of the camera is known."""
+CAMERA_FPS = 8.0
+PLAY = ("pacat", "--playback", "--raw")
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+SETTINGS = {
+    "ALARM__DURATION_S": "2",
+    "FUSION__COOL_DOWN_S": "4",
+    "OUTBOX__LONGEST_WAIT_S": "5",
+    "MQTT__USERNAME": USER,
+    "MQTT__PASSWORD": PASSWORD,
+    "MQTT__HOST": "127.0.0.1",
+}
+
+
+# -- the world -------------------------------------------------------------------------------------------------------
+
+
+def room(seed: int) -> Image:
+    """A picture with edges of all sizes, as rooms have."""
+    rng = np.random.default_rng(seed)
+    image = np.full((240, 320, 3), 120, np.uint8)
+    for _ in range(60):
+        x, y = int(rng.integers(0, 320)), int(rng.integers(0, 240))
+        shade = [int(value) for value in rng.integers(20, 235, 3)]
+        cv2.rectangle(image, (x, y), (x + int(rng.integers(8, 90)), y + int(rng.integers(8, 90))), shade, -1)
+    return image
+
+
+def blurred(image: Image, sigma: float) -> Image:
+    """Out of focus."""
+    return cv2.GaussianBlur(image, (0, 0), sigma).astype(np.uint8)
+
+
+def as_filmed(image: Image) -> list[bytes]:
+    """The same view several times, each with the noise of a camera, as JPEG."""
+    rng = np.random.default_rng(0)
+    return [jpeg((image + rng.normal(0, 4, image.shape)).clip(0, 255).astype(np.uint8)) for _ in range(8)]
+
+
+class Camera:
+    """A network camera that shows what it is told to."""
+
+    def __init__(self) -> None:
+        self.shows = "room"
+        here = room(1)
+        self._views = {
+            "room": as_filmed(here),
+            "frozen": as_filmed(here)[:1],
+            "black": as_filmed((here * 0.02).astype(np.uint8)),
+            "covered": as_filmed(np.full_like(here, 90)),
+            "overexposed": as_filmed(np.full_like(here, 253)),
+            "blurred": as_filmed(blurred(here, 5)),
+            "moved": as_filmed(room(2)),
+            "torn": [jpeg(room(seed)) for seed in range(10, 60)],
+            "garbage": [np.random.default_rng(0).bytes(4_000)],
+        }
+        first, last = (int(at_s * FPS) for at_s in HELP)
+        step = FPS / CAMERA_FPS
+        self._sign = [jpeg(picture_at(int(number))) for number in np.arange(first, last, step)]
+        self.signing = threading.Event()
+
+    def answer(self, send: Send) -> None:
+        """What a connection gets, until the camera is told to be dead."""
+        for number in count():
+            if self.shows == "dead":
+                return
+            if self.signing.is_set():
+                for picture in self._sign:
+                    send(part(picture))
+                    time.sleep(1 / CAMERA_FPS)
+                self.signing.clear()
+            if self.shows != "hangs":
+                view = self._views[self.shows]
+                send(part(view[number % len(view)]))
+            time.sleep(1 / CAMERA_FPS)
+
+
+class Noise:
+    """What is always to be heard in a room; played into the sound system until it is stopped."""
+
+    def __init__(self, server: SoundServer) -> None:
+        self.kind = "noise"
+        self._process = subprocess.Popen(
+            [*PLAY, f"--device={ROOM}", "--format=float32le", "--channels=1", f"--rate={RATE}", "--latency-msec=100"],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=server.environment,
+        )
+        threading.Thread(target=self._play, daemon=True).start()
+
+    def _play(self) -> None:
+        rng = np.random.default_rng(0)
+        noise = (rng.normal(0, 0.002, RATE // 10)).astype("<f4")
+        kinds = {
+            "noise": noise,
+            "silent": np.zeros_like(noise),
+            "stuck": np.full_like(noise, 0.25),
+            "clipped": np.sign(np.sin(np.arange(len(noise)) * 0.3)).astype("<f4"),
+        }
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            while True:
+                self._process.stdin.write(kinds[self.kind].tobytes())
+
+    def stop(self) -> None:
+        """Fall silent for good."""
+        self._process.kill()
+
+
+@dataclass
+class World:
+    """Everything around the station, and the station."""
+
+    station: Running
+    folder: Path
+    home: Path
+    sound: SoundServer
+    noise: Noise
+    camera: Camera
+    database: MariaDB
+    broker: Mosquitto
+    clock: Path | None
+    stack: ExitStack
+    emergencies: int = 0
+    seen: list[str] = field(default_factory=list)
+
+    def said(self, pattern: str, since: int, limit_s: float = LIMIT_S) -> float | None:
+        """Seconds until the station has said it in its log, from line `since` on; None if it does not."""
+        begun = time.monotonic()
+        while time.monotonic() - begun < limit_s:
+            if any(re.search(pattern, line) for line in self.station.log[since:]):
+                return time.monotonic() - begun
+            if self.station.process.poll() is not None:
+                return None
+            time.sleep(0.1)
+        return None
+
+    def children(self, module: str) -> list[int]:
+        """Processes of the station that run a module."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError, IndexError, ValueError):
+                parent = int((path / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                if parent == self.station.process.pid and module in (path / "cmdline").read_text():
+                    found.append(int(path.name))
+        return found
+
+    def emergency(self, *, seen: bool) -> bool:
+        """Somebody screams, or makes the sign; whether the station called for help."""
+        self.emergencies += 1
+        before = len(self.station.transitions)
+        if seen:
+            self.camera.signing.set()
+        else:
+            self.sound.play(sound()[SCREAM])
+        deadline = time.monotonic() + EMERGENCY_S
+        confirmed = ""
+        while time.monotonic() < deadline:
+            steps = list(self.station.transitions[before:])
+            confirmed = next((step["incident"] for step in steps if step["state"] == "confirmed"), "")
+            if confirmed and any(step["incident"] == confirmed and step["state"] == "closed" for step in steps):
+                break
+            time.sleep(0.1)
+        if confirmed:
+            self.seen.append(confirmed)
+        return bool(confirmed)
+
+
+# -- faults ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A way to break the station.
+
+    Attributes:
+        name: in the table.
+        make: breaks it.
+        mend: mends it.
+        found: what the log says once it is found.
+        over: what it says once all is well.
+        deaf: whether the emergency meanwhile has to be seen.
+        needs: whether it can be tried here; None: yes.
+    """
+
+    name: str
+    make: Callable[[World], object]
+    mend: Callable[[World], object]
+    found: str
+    over: str
+    deaf: bool = False
+    needs: Callable[[], str] = lambda: ""
+
+
+def hear(kind: str) -> Callable[[World], object]:
+    """The microphone gives this."""
+    return lambda world: setattr(world.noise, "kind", kind)
+
+
+def see(shows: str) -> Callable[[World], object]:
+    """The camera shows this."""
+    return lambda world: setattr(world.camera, "shows", shows)
+
+
+def unplug_sound(world: World) -> None:
+    """The sound system dies."""
+    world.sound.process.kill()
+    world.sound.process.wait()
+
+
+def plug_sound(world: World) -> None:
+    """It is there again, with a new room."""
+    world.sound = world.stack.enter_context(sound_server(world.sound.folder))
+    world.noise = Noise(world.sound)
+
+
+def kill_database(world: World) -> None:
+    """The database dies, and something is to be written to it."""
+    world.database.stop()
+    world.emergency(seen=False)
+
+
+def kill_broker(world: World) -> None:
+    """The broker dies, and something is to be told to it."""
+    world.broker.stop()
+    world.emergency(seen=False)
+
+
+def fill_disk(world: World) -> None:
+    """Not a byte more fits on the station's file system."""
+    with suppress(OSError), (world.home / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(b"\0" * 4096)
+
+
+def make_room(world: World) -> None:
+    """There is room again."""
+    (world.home / "filler").unlink()
+
+
+def remount(how: str) -> Callable[[World], object]:
+    """The station's file system becomes read-only, or writable again."""
+    return lambda world: subprocess.run(["mount", "-o", f"remount,{how}", str(world.home)], check=True)
+
+
+def damage_journal(world: World) -> None:
+    """The journal's first pages are overwritten while it is in use."""
+    with (world.home / "journal.sqlite").open("r+b") as file:
+        file.write(b"\xff" * 8192)
+    with suppress(OSError), (world.home / "journal.sqlite-wal").open("r+b") as file:
+        file.truncate(0)
+
+
+def set_clock(seconds: int) -> Callable[[World], object]:
+    """The wall clock of the station jumps to so many seconds from the right time."""
+
+    def set_it(world: World) -> None:
+        assert world.clock is not None
+        world.clock.write_text(f"{seconds:+d}s\n")
+
+    return set_it
+
+
+def strike(module: str, number: signal.Signals) -> Callable[[World], object]:
+    """A worker process gets a signal."""
+
+    def do(world: World) -> None:
+        for pid in world.children(module):
+            os.kill(pid, number)
+
+    return do
+
+
+def nothing(world: World) -> None:
+    """It mends itself."""
+
+
+def small_disk() -> str:
+    """Whether the station's home is a file system of its own."""
+    return "" if os.geteuid() == 0 else "needs root, for a small file system"
+
+
+def fake_time() -> str:
+    """Whether the clock can be shifted."""
+    return "" if Path(FAKETIME).exists() else "needs libfaketime (Debian: libfaketime)"
+
+
+HEARD, SEEN = "works again: audio", "works again: gesture"
+FAULTS = [
+    Fault("microphone: digital silence", hear("silent"), hear("noise"), "trouble: audio:.*silence", HEARD, deaf=True),
+    Fault("microphone: one value", hear("stuck"), hear("noise"), "trouble: audio:.*one value", HEARD, deaf=True),
+    Fault("microphone: clipped", hear("clipped"), hear("noise"), "trouble: audio:.*too loud", HEARD, deaf=True),
+    Fault("sound system killed", unplug_sound, plug_sound, "trouble: audio:", HEARD, deaf=True),
+    Fault(
+        "sound system frozen",
+        lambda world: world.sound.process.send_signal(signal.SIGSTOP),
+        lambda world: world.sound.process.send_signal(signal.SIGCONT),
+        "trouble: audio:",
+        HEARD,
+        deaf=True,
+    ),
+    Fault("camera: same picture", see("frozen"), see("room"), "trouble: gesture:.*same picture", SEEN),
+    Fault("camera: black", see("black"), see("room"), "trouble: gesture:.*dark", SEEN),
+    Fault("camera: covered", see("covered"), see("room"), "trouble: gesture:.*covered", SEEN),
+    Fault("camera: over-exposed", see("overexposed"), see("room"), "trouble: gesture:.*blinded", SEEN),
+    Fault("camera: out of focus", see("blurred"), see("room"), "trouble: gesture:.*focus", SEEN),
+    Fault("camera: turned away", see("moved"), see("room"), "trouble: gesture:.*usually", SEEN),
+    Fault("camera: torn pictures", see("torn"), see("room"), "trouble: gesture:", SEEN),
+    Fault("camera: garbage", see("garbage"), see("room"), "trouble: gesture:", SEEN),
+    Fault("camera: hangs", see("hangs"), see("room"), "trouble: gesture:", SEEN),
+    Fault("camera: stream dead", see("dead"), see("room"), "trouble: gesture:", SEEN),
+    Fault(
+        "MariaDB killed",
+        kill_database,
+        lambda world: world.database.start(),
+        "mysql failed",
+        "mysql: ",
+    ),
+    Fault(
+        "Mosquitto killed",
+        kill_broker,
+        lambda world: world.broker.start(),
+        "mqtt failed",
+        "mqtt: .* shows",
+    ),
+    Fault("siren killed", strike("alarm_process", signal.SIGKILL), nothing, "", "siren sounded"),
+    Fault("siren stopped", strike("alarm_process", signal.SIGSTOP), nothing, "", "alarm failed: siren"),
+    Fault("voice stopped", strike("speech_process", signal.SIGSTOP), nothing, "", "speech failed: voice"),
+    Fault(
+        "disk full", fill_disk, make_room, "trouble: (disk|journal)", "works again: (disk|journal)", needs=small_disk
+    ),
+    Fault(
+        "disk read-only",
+        remount("ro"),
+        remount("rw"),
+        "trouble: journal|cannot be written",
+        "works again: journal",
+        needs=small_disk,
+    ),
+    Fault("journal damaged", damage_journal, nothing, "journal: was damaged", "journal: was damaged"),
+    Fault("clock an hour on", set_clock(3600), set_clock(0), "clock was set", "clock was set by -", needs=fake_time),
+]
+
+
+# -- the run ---------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def a_world(*, clock_can_be_set: bool) -> Iterator[World]:
+    """A station that hears and sees, with all that it needs; everything ends with the block."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-")))
+        for name in ("sound", "mariadb", "mosquitto", "home"):
+            (folder / name).mkdir()
+        home = folder / "home"
+        if not small_disk():
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m", "faults", str(home)], check=True)
+            stack.callback(subprocess.run, ["umount", "-l", str(home)], check=False)
+        server = stack.enter_context(sound_server(folder / "sound"))
+        noise = Noise(server)
+        camera = Camera()
+        address = stack.enter_context(stream_server(camera.answer))
+        database, broker = MariaDB(folder / "mariadb"), Mosquitto(folder / "mosquitto")
+        database.install()
+        for each in (database, broker):
+            each.start()
+            stack.callback(each.stop)
+        environ = dict(server.environment)
+        clock = None
+        if clock_can_be_set:
+            clock = folder / "clock"
+            clock.write_text("+0s\n")
+            environ |= {
+                "LD_PRELOAD": FAKETIME,
+                "FAKETIME_TIMESTAMP_FILE": str(clock),
+                "FAKETIME_NO_CACHE": "1",
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            }
+        variables = {f"SAFETY_MONITOR_{name}": value for name, value in SETTINGS.items()}
+        variables |= {
+            "SAFETY_MONITOR_MYSQL__URL": database.url,
+            "SAFETY_MONITOR_MQTT__PORT": str(broker.port),
+        }
+        station = stack.enter_context(running(home, "--camera", address, environ=environ, **variables))
+        world = World(station, folder, home, server, noise, camera, database, broker, clock, stack)
+        stack.callback(lambda: world.noise.stop())
+        station.wait_until_armed()
+        yield world
+
+
+def put(world: World, fault: Fault) -> tuple[str, str, int, int]:
+    """Break the station, have somebody in need, mend it: found after, over after, emergencies, lost."""
+    before, since = world.emergencies, len(world.station.log)
+    heard = len(world.seen)
+    fault.make(world)
+    found = world.said(fault.found, since) if fault.found else None
+    if world.emergencies == before:
+        world.emergency(seen=fault.deaf)
+    mended = len(world.station.log) if fault.mend is not nothing else since
+    fault.mend(world)
+    over = world.said(fault.over, mended)
+    emergencies = world.emergencies - before
+    lost = emergencies - (len(world.seen) - heard)
+    return _seconds(found) if fault.found else "–", _seconds(over), emergencies, lost
+
+
+def run(faults: list[Fault], table: Table, console: Console, clock_can_be_set: bool) -> str:
+    """Put faults into one station, a row of the table each; what became of all emergencies."""
+    with a_world(clock_can_be_set=clock_can_be_set) as world:
+        world.said("^$", 0, LEARNT_S)
+        for fault in faults:
+            row = tuple(map(str, put(world, fault)))
+            table.add_row(fault.name, *row)
+            console.print(fault.name, *row)
+        ended = world.station.process.poll() is not None
+        world.station.stop()
+        kept = {entry.incident.id for entry in Journal(world.home).list(1000)}
+    not_kept = [each for each in world.seen if each not in kept]
+    return (
+        f"{world.emergencies} emergencies, {len(world.seen)} called for help, {len(not_kept)} of these not in the "
+        f"journal; the station {'ENDED' if ended else 'ran to the end'}"
+    )
+
+
+def _seconds(value: float | None) -> str:
+    return "never" if value is None else f"{value:.1f} s"
+
+
+def main() -> None:
+    """Run what is asked for, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="part of the names of the faults; all if none is given")
+    parser.add_argument("--list", action="store_true", help="name the faults, and do nothing")
+    arguments = parser.parse_args()
+    chosen = [fault for fault in FAULTS if not arguments.names or any(name in fault.name for name in arguments.names)]
+    if arguments.list:
+        print("\n".join(fault.name for fault in FAULTS))
+        return
+    missing = [name for name in ("pulseaudio", "pacat", "mariadbd", "mosquitto") if _which(name) is None]
+    if missing or not chosen:
+        sys.exit(f"not installed: {', '.join(missing)}" if missing else "no fault has such a name; see --list")
+    table = Table("fault", "found after", "well again after", "emergencies", "lost", title="A broken station")
+    console = Console()
+    for fault in chosen:
+        if why_not := fault.needs():
+            console.print(f"{fault.name}: left out, {why_not}")
+    chosen = [fault for fault in chosen if not fault.needs()]
+    # Under libfaketime other things than the clock go wrong, too: that fault has a station of its own.
+    groups = [[fault for fault in chosen if (fault.needs is fake_time) is alone] for alone in (False, True)]
+    captions = [run(group, table, console, groups[1] is group) for group in groups if group]
+    table.caption = "\n".join(captions)
+    console.print(table)
+    console.print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.platform()}")
+
+
+def _which(name: str) -> str | None:
+    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin")
+
+
+if __name__ == "__main__":
+    main()
