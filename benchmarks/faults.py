@@ -68,11 +68,11 @@ SETTINGS = {
 def room(seed: int) -> Image:
     """A picture with edges of all sizes, as rooms have."""
     rng = np.random.default_rng(seed)
-    image = np.full((240, 320, 3), 120, np.uint8)
+    image = np.full((480, 640, 3), 120, np.uint8)
     for _ in range(60):
-        x, y = int(rng.integers(0, 320)), int(rng.integers(0, 240))
+        x, y = int(rng.integers(0, 640)), int(rng.integers(0, 480))
         shade = [int(value) for value in rng.integers(20, 235, 3)]
-        cv2.rectangle(image, (x, y), (x + int(rng.integers(8, 90)), y + int(rng.integers(8, 90))), shade, -1)
+        cv2.rectangle(image, (x, y), (x + int(rng.integers(16, 180)), y + int(rng.integers(16, 180))), shade, -1)
     return image
 
 
@@ -99,7 +99,7 @@ class Camera:
             "black": as_filmed((here * 0.02).astype(np.uint8)),
             "covered": as_filmed(np.full_like(here, 90)),
             "overexposed": as_filmed(np.full_like(here, 253)),
-            "blurred": as_filmed(blurred(here, 5)),
+            "blurred": as_filmed(blurred(here, 10)),
             "moved": as_filmed(room(2)),
             "torn": [jpeg(room(seed)) for seed in range(10, 60)],
             "garbage": [np.random.default_rng(0).bytes(4_000)],
@@ -114,11 +114,10 @@ class Camera:
         for number in count():
             if self.shows == "dead":
                 return
-            if self.signing.is_set():
+            if self.signing.is_set():  # again and again, as one who needs help does
                 for picture in self._sign:
                     send(part(picture))
                     time.sleep(1 / CAMERA_FPS)
-                self.signing.clear()
             if self.shows != "hangs":
                 view = self._views[self.shows]
                 send(part(view[number % len(view)]))
@@ -208,9 +207,12 @@ class World:
         while time.monotonic() < deadline:
             steps = list(self.station.transitions[before:])
             confirmed = next((step["incident"] for step in steps if step["state"] == "confirmed"), "")
+            if confirmed:
+                self.camera.signing.clear()
             if confirmed and any(step["incident"] == confirmed and step["state"] == "closed" for step in steps):
                 break
             time.sleep(0.1)
+        self.camera.signing.clear()
         if confirmed:
             self.seen.append(confirmed)
         return bool(confirmed)
