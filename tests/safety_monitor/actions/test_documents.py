@@ -8,33 +8,21 @@ from typing import Any
 
 import pytest
 
-from safety_monitor.actions.message import Message, Place
+from safety_monitor.actions.message import Place
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.identity import Identity
-from safety_monitor.incident import Evidence, Incident, Sense, State
+from safety_monitor.incident import Evidence, Sense, State
 from safety_monitor.journal import Journal
+from tests.alarms import SCREAM, alarm
 from tests.servers.firebase import FakeFirebase, fake_firebase
 
 STATION = Identity("22222222-0000-0000-0000-000000000002", "kiosk")
-INCIDENT = Incident(
-    "11111111-0000-0000-0000-000000000001",
-    State.CONFIRMED,
-    13.5,
-    0.97,
-    (Evidence(Sense.AUDIO, "scream", 0.95, 12.0), Evidence(Sense.GESTURE, "signal_for_help", 0.9, 13.5)),
-    "scream 0.95",
+INCIDENT = replace(
+    SCREAM,
+    evidence=(Evidence(Sense.AUDIO, "scream", 0.95, 12.0), Evidence(Sense.GESTURE, "signal_for_help", 0.9, 13.5)),
+    reason="scream 0.95",
 )
-MESSAGE = Message(
-    key=f"{INCIDENT.id}:mongodb:alarm",
-    kind="alarm",
-    incident=INCIDENT,
-    station="kiosk",
-    opened_at=datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC),
-    text="help",
-    place=Place(52.5, 13.4, 25.0, "Berlin", "settings"),
-    attachments=(),
-    reference="",
-)
+MESSAGE = replace(alarm("mongodb", INCIDENT), place=Place(52.5, 13.4, 25.0, "Berlin", "settings"))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import logging
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import Message as Mail
 from pathlib import Path
@@ -15,30 +14,15 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from safety_monitor.actions.message import Message
 from safety_monitor.actions.messages import Messages
-from safety_monitor.incident import Evidence, Incident, Sense, State
+from tests.alarms import alarm
 
 PASSWORD = "planted p@ss/word"
 QUOTED = "planted%20p%40ss%2Fword"
-INCIDENT = Incident(
-    "11111111-0000-0000-0000-000000000001",
-    State.CONFIRMED,
-    13.5,
-    0.97,
-    (Evidence(Sense.AUDIO, "scream", 0.97, 13.5),),
-    "scream 0.97",
-)
-MESSAGE = Message(
-    key=f"{INCIDENT.id}:messages:mail:alarm",
-    kind="alarm",
-    incident=INCIDENT,
+MESSAGE = replace(
+    alarm("messages:mail"),
     station="kiosk · Süd",
-    opened_at=datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC),
     text="A scream was heard <at> the kiosk. Größte Eile!\nhttps://www.openstreetmap.org/?mlat=52.5&mlon=13.4",
-    place=None,
-    attachments=(),
-    reference="",
 )
 
 

@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,35 +14,18 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from safety_monitor.actions.message import Message
 from safety_monitor.actions.mqtt import MQTT, Broker, Order, RefusedError
 from safety_monitor.identity import Identity
-from safety_monitor.incident import Evidence, Incident, Sense, State
+from safety_monitor.incident import State
+from tests.alarms import SCREAM as INCIDENT
+from tests.alarms import alarm
 from tests.servers.mosquitto import PASSWORD, USER, Mosquitto, missing_programs
 
 ROOT = Path(__file__).resolve().parents[3]
 ANSWER_S = 60.0
 STATION = Identity("22222222-0000-0000-0000-000000000002", "kiosk")
 TOPIC = f"safety-monitor/{STATION.id}"
-INCIDENT = Incident(
-    "11111111-0000-0000-0000-000000000001",
-    State.CONFIRMED,
-    13.5,
-    0.97,
-    (Evidence(Sense.AUDIO, "scream", 0.97, 13.5),),
-    "scream 0.97",
-)
-MESSAGE = Message(
-    key=f"{INCIDENT.id}:mqtt:alarm",
-    kind="alarm",
-    incident=INCIDENT,
-    station="kiosk",
-    opened_at=datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC),
-    text="help",
-    place=None,
-    attachments=(),
-    reference="",
-)
+MESSAGE = alarm("mqtt")
 
 
 @pytest.fixture

@@ -3,38 +3,27 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from safety_monitor.actions.message import Kind, Message, Place
+from safety_monitor.actions.message import Kind, Place
 from safety_monitor.actions.twilio import LONGEST_TEXT, Account, Medium, Twilio, mark, variables
-from safety_monitor.incident import Evidence, Incident, Sense, State
+from safety_monitor.incident import Evidence, Sense
+from tests.alarms import OPENED_AT as NOW
+from tests.alarms import SCREAM, alarm
 from tests.servers.twilio import SID, TOKEN, FakeTwilio, fake_twilio
 
 TO = "+15005550006"
-NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
-INCIDENT = Incident(
-    "11111111-0000-0000-0000-000000000001",
-    State.CONFIRMED,
-    13.5,
-    0.97,
-    (Evidence(Sense.GESTURE, "signal_for_help", 0.97, 13.5),),
-    "signal_for_help 0.97",
-)
+INCIDENT = replace(SCREAM, evidence=(Evidence(Sense.GESTURE, "signal_for_help", 0.97, 13.5),))
 PLACE = Place(52.520008, 13.404954, 25.0, "Alexanderplatz,\nBerlin", "settings")
-MESSAGE = Message(
-    key=f"{INCIDENT.id}:sms:anna:alarm",
-    kind="alarm",
-    incident=INCIDENT,
-    station="kiosk",
+MESSAGE = replace(
+    alarm("sms:anna", INCIDENT),
     opened_at=NOW + timedelta(seconds=5),
     text=f"Emergency at kiosk: the signal for help was seen.\n{PLACE.map_link}",
     place=PLACE,
-    attachments=(),
-    reference="",
 )
 
 

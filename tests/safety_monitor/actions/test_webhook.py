@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,31 +14,19 @@ from typing import Any
 
 import pytest
 
-from safety_monitor.actions.message import Message, Place
+from safety_monitor.actions.message import Place
 from safety_monitor.actions.webhook import Webhook, verified
 from safety_monitor.identity import Identity
-from safety_monitor.incident import Evidence, Incident, Sense, State
+from tests.alarms import OPENED_AT as NOW
+from tests.alarms import SCREAM as INCIDENT
+from tests.alarms import alarm
 
 SECRET = "planted-secret"
-NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
-INCIDENT = Incident(
-    "11111111-0000-0000-0000-000000000001",
-    State.CONFIRMED,
-    13.5,
-    0.97,
-    (Evidence(Sense.AUDIO, "scream", 0.97, 13.5),),
-    "scream 0.97",
-)
-MESSAGE = Message(
-    key=f"{INCIDENT.id}:webhook:alarm",
-    kind="alarm",
-    incident=INCIDENT,
-    station="kiosk",
-    opened_at=NOW,
+MESSAGE = replace(
+    alarm("webhook"),
     text="Größte Eile",
     place=Place(52.5, 13.4, None, "Berlin", "settings"),
     attachments=(Path("evidence/sound.flac"),),
-    reference="",
 )
 
 
