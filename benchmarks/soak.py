@@ -191,6 +191,10 @@ class House:
         self.journal.close()
 
 
+def nowhere(incident: Incident) -> None:
+    """Where an incident happened: not known."""
+
+
 def run_station(
     house: House, name: str, senses: dict[Sense, Callable[[LiveView], Iterator[Moment]]], minutes: float
 ) -> tuple[Part, list[Incident]]:
@@ -198,7 +202,7 @@ def run_station(
     settings, confirmed = house.settings, list[Incident]()
     view = LiveView(settings.fusion.rules, tuple(senses))
     recorder = make_recorder(settings)
-    dispatch = make_dispatch(settings, house.journal, house.channels(), recorder)
+    dispatch = make_dispatch(settings, house.journal, house.channels(), nowhere, recorder)
 
     def ready(sense: Sense, moments: Callable[[LiveView], Iterator[Moment]]) -> Callable[[], ReadySense]:
         running = RunningSense(f"{name} {sense}", False, moments(view), lambda: None)
@@ -408,7 +412,7 @@ def four_hands(house: House, minutes: float, hands: list[list[Hand]]) -> Part:
 def load(house: House, minutes: float) -> Part:
     """See the module's text."""
     is_up = time_up(minutes)
-    dispatch = make_dispatch(house.settings, house.journal, house.channels())
+    dispatch = make_dispatch(house.settings, house.journal, house.channels(), nowhere)
     part = Part("load")
     watch = Watch(house.waiting, max(0.05, 60 * minutes / SAMPLES))
     begun = time.monotonic()

@@ -287,12 +287,13 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args()
     found: dict[str, Any] = {}
-    for step, measure in {
+    steps: dict[str, Callable[[], dict[str, Any]]] = {
         "start": start_up,
         "both senses live": lambda: live(given.seconds),
         "bare MediaPipe": lambda: {"bare_mediapipe": bare_mediapipe(given.seconds / 2)},
         "references of hearing": lambda: {"hearing": hearing_references(given.yamnet)},
-    }.items():
+    }
+    for step, measure in steps.items():
         print(f"{step} …", file=sys.stderr, flush=True)
         found |= measure()
     if given.json:
