@@ -13,7 +13,7 @@ from audio.features import FRAME, HOP, SAMPLE_RATE
 from audio.zoo.consensus import agree
 from audio.zoo.member import Features, Kind, Member
 from audio.zoo.table import ZOO
-from audio.zoo.yamnet import classes
+from audio.zoo.yamnet import with_file
 from models.card import Card, ModelError, sha256
 from models.estimator import load_estimator
 from models.registry import open_card
@@ -173,9 +173,9 @@ def network_score(network: TFLiteModel) -> Score:
     return lambda extracted: np.asarray(network(np.asarray(extracted, np.float32))[0], np.float32)
 
 
-def yamnet_score(network: TFLiteModel) -> Score:
-    """Our classes from YAMNet's scores; its file takes one window at a time."""
-    return lambda extracted: np.stack([classes(network(samples)[0][0]) for samples in extracted])
+def as_it_is(extracted: NDArray[Any]) -> Array:
+    """The probabilities of a member that looks through a network already."""
+    return np.asarray(extracted, np.float32)
 
 
 def clip_model(member: Member, score: Score, scale: float = 1.0) -> ClipModel:
@@ -206,6 +206,8 @@ def open_clip_model(folder: Path, card: Card, home: Path | None = None) -> ClipM
     if len(files) != 1:
         raise ModelError(f"{folder}: needs one {suffix} file")
     try:
+        if member.kind is Kind.GIVEN:
+            member = with_file(files[0])
         model = clip_model(member, _score(member.kind, files[0]), float(card.parameters["scale"]))
         shape = model.predict_proba([np.zeros(member.features.window, np.float32)]).shape
     except (KeyError, TypeError, ValueError, RuntimeError, IndexError, AttributeError):
@@ -216,10 +218,9 @@ def open_clip_model(folder: Path, card: Card, home: Path | None = None) -> ClipM
 
 
 def _score(kind: Kind, file: Path) -> Score:
-    if kind is Kind.ESTIMATOR:
-        return estimator_score(load_estimator(file))
-    network = TFLiteModel(file)
-    return network_score(network) if kind is Kind.NETWORK else yamnet_score(network)
+    if kind is Kind.GIVEN:
+        return as_it_is
+    return estimator_score(load_estimator(file)) if kind is Kind.ESTIMATOR else network_score(TFLiteModel(file))
 
 
 def _parts(folder: Path, card: Card) -> dict[str, str]:

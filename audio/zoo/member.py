@@ -41,6 +41,10 @@ class Features:
     extract: Callable[[Array], NDArray[Any]]
 
 
+def _not_built(_: object) -> Any:
+    raise TypeError("nothing is built for this kind of member")
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """A published approach.
@@ -59,7 +63,7 @@ class Member:
     title: str
     kind: Kind
     features: Features
-    build: Callable[..., Any] | None = None
+    build: Callable[..., Any] = _not_built
     smote: bool = False
     votes: bool = False
 

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from audio.detector import load_scream_model
+from safety_monitor.cli import app
+from tests.made_up_corpus import write_corpus
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SAFETY_MONITOR_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_a_model_is_trained_compared_and_found_by_its_name(home: Path, tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "sounds", sources=2, each=8, seconds=0.8)
+    run = CliRunner()
+    options = ["--data", str(corpus), "--jobs", "1"]
+    trained = run.invoke(app, ["train", "scream", "--model", "svm", *options])
+    assert trained.exit_code == 0, trained.output
+    assert "# SVM (RBF) on 34 features" in trained.output
+    assert load_scream_model("svm.new", home / "models").labels[0] == "scream"
+    compared = run.invoke(app, ["compare", "svm.new", *options, "--roc", "roc.png"])
+    assert compared.exit_code == 0, compared.output
+    assert "| svm.new | 1.0" in compared.output or "| svm.new | 0.9" in compared.output
+    assert Path("roc.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train", "scream", "--data", "nowhere"], "nowhere: no such folder or manifest"),
+        (["train", "scream", "--data", "nowhere", "--model", "oracle"], "no model 'oracle' can be trained"),
+        (["compare", "oracle", "--data", "."], "neither manifest.csv nor sounds"),
+        (["compare", "--data", "sounds"], "name the models to compare"),
+        (["compare", "oracle", "--data", "sounds"], "no model 'oracle'"),
+        (["compare", "--data", "sounds", "--page", "models.md"], "give --folds"),
+        (["compare", "--data", "sounds", "--folds", "2", "--scores", "mine"], "write NAME=FILE"),
+    ],
+)
+def test_wrong_input_gets_one_line(home: Path, tmp_path: Path, words: list[str], said: str) -> None:
+    write_corpus(tmp_path / "sounds", sources=2, each=1, seconds=0.2)
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert said in result.output
+    assert "Traceback" not in result.output
