@@ -1,6 +1,6 @@
 """The offline twin of the station: a recording or picture in, what the station would make of it out."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count, groupby
 from pathlib import Path
 from types import TracebackType
@@ -35,8 +35,9 @@ class Analyst:
     A context manager: leaving it gives the models back.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, progress: Callable[[float], None] = lambda share: None) -> None:
         self._settings = settings
+        self._progress = progress
         self._ears: ScreamModel | None = None
         self._reader: PictureReader | None = None
 
@@ -70,10 +71,13 @@ class Analyst:
                 if not holds.sound and not holds.picture:
                     raise MediaError(f"{file}: holds neither sound nor pictures")
                 duration_s = holds.duration_s or 0.0
+                share = 0.5 if holds.sound and holds.picture else 1.0
                 if holds.sound:
-                    troubles += self._collect(self._listen(file), heard)
+                    listening = self._counted(self._listen(file), lambda reading: reading.at_s, duration_s, 0.0, share)
+                    troubles += self._collect(listening, heard)
                 if holds.picture:
-                    troubles += self._collect(self._watch(file), seen)
+                    watching = self._counted(self._watch(file), lambda seen: seen[0], duration_s, 1.0 - share, share)
+                    troubles += self._collect(watching, seen)
         except (MediaError, SoundError, CameraError) as error:
             troubles.append(str(error))
         if troubles and not heard and not seen:
@@ -90,6 +94,15 @@ class Analyst:
             "incidents": [incident_json(incident) for incident in self._incidents(heard, seen)],
             **({"error": troubles[0]} if troubles else {}),
         }
+
+    def _counted(
+        self, found: Iterator[Reading], at_s: Callable[[Reading], float], duration_s: float, done: float, share: float
+    ) -> Iterator[Reading]:
+        """The same; `progress` is told how much of the whole work is done by then, where that is known."""
+        for reading in found:
+            yield reading
+            if duration_s > 0:
+                self._progress(done + share * min(at_s(reading) / duration_s, 1.0))
 
     @staticmethod
     def _collect(found: Iterator[Reading], into: list[Reading]) -> list[str]:

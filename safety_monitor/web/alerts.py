@@ -76,4 +76,4 @@ async def _alert(request: Request, incident_id: str, text: str, channels: Mappin
     except JournalError as error:
         ui.notify(str(error), type="negative")
         return
-    ui.notify(texts.ALERTED.format(what=text, whom=", ".join(channels)), type="positive")
+    ui.notify(texts.ALERTED.format(what=text, whom=", ".join(map(texts.channel, channels))), type="positive")

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import tempfile
-from collections.abc import Sequence
+from base64 import b64encode
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ def analyse_page(request: Request) -> None:
             with ui.row().classes("items-center gap-3 mt-3") as waiting:
                 ui.spinner(size="28px")
                 ui.label(texts.JUDGING)
+                bar = ui.linear_progress(0.0, show_value=False, size="14px").classes("w-64")
+                bar.props(f'rounded instant-feedback aria-label="{texts.JUDGING}"')
             waiting.set_visibility(False)
         box = ui.column().classes("w-full gap-4")
         microphone_panel(request)
@@ -53,31 +56,40 @@ def analyse_page(request: Request) -> None:
         upload.reset()
         if not may(request, "operator"):
             return
+        share = 0.0
+
+        def tell(done: float) -> None:
+            nonlocal share
+            share = done
+
+        bar.value = 0.0
         waiting.set_visibility(True)
+        shown = ui.timer(0.5, lambda: bar.set_value(round(share, 2)))
         try:
             with tempfile.NamedTemporaryFile(prefix="safety-monitor-") as copy:
                 await arrived.file.save(Path(copy.name))
-                result = await asyncio.to_thread(judge_path, site, Path(copy.name), arrived.file.name)
+                result, drawing = await asyncio.to_thread(judge_path, site, Path(copy.name), arrived.file.name, tell)
         except HTTPException as error:
             ui.notify(str(error.detail), type="negative", multi_line=True, timeout=10_000)
             return
         finally:
+            shown.cancel()
             waiting.set_visibility(False)
         box.clear()
         with box:
-            show(result)
+            show(result, drawing)
 
     upload.on_upload(judge)
 
 
-def judge_path(site: Site, path: Path, name: str) -> dict[str, Any]:
+def judge_path(site: Site, path: Path, name: str, progress: Callable[[float], None]) -> tuple[dict[str, Any], bytes]:
     """Judge a stored upload; blocks."""
     with path.open("rb") as file:
-        return judge_recording(site, file, name)
+        return judge_recording(site, file, name, progress)
 
 
-def show(result: dict[str, Any]) -> None:
-    """A result of `Analyst.analyze`, for people."""
+def show(result: dict[str, Any], drawing: bytes) -> None:
+    """A result of `Analyst.analyze` for people, and the spectrogram, a PNG file; empty if there is none."""
     with panel(f"{texts.VERDICT}: {result['file']}"), ui.row().classes("items-center w-full gap-4"):
         label, probability = result["label"], result["scream_probability"]
         icon, color = ("campaign", "red-7") if label == "scream" else ("hearing", "blue-grey-6")
@@ -98,6 +110,11 @@ def show(result: dict[str, Any]) -> None:
     if result["segments"]:
         with panel(texts.TIME_LINE):
             ui.echart(chart(result["segments"])).classes("w-full h-64")
+            if drawing:
+                source = f"data:image/png;base64,{b64encode(drawing).decode()}"
+                image = f'<img class="spectrogram" alt="{texts.SPECTROGRAM_OF_IT}" src="{source}">'
+                ui.html(image, sanitize=False).classes("w-full pl-[44px] pr-[24px]")
+                ui.label(texts.SPECTROGRAM_OF_IT).classes("quiet text-sm pl-[44px]")
     if result["incidents"]:
         with panel(texts.INCIDENTS_IN_IT):
             for step in result["incidents"]:

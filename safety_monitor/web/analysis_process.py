@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,10 @@ MEMORY_BYTES = 2 << 30
 """Most private memory."""
 WRITTEN_BYTES = 1 << 20
 """Most that it may write into a file."""
+PROGRESS = "progress "
+"""Begins a line of its output that tells how far it is."""
+DRAWING = "spectrogram.png"
+COLUMNS = 1200
 SECTIONS = {"home", "camera", "hearing", "seeing", "emergency", "fusion"}
 """Settings that judging needs; no others are handed over."""
 
@@ -45,8 +50,15 @@ class Analyses:
         self._process: subprocess.Popen[str] | None = None
         self._closed = False
 
-    def judge(self, file: Path) -> dict[str, Any]:
+    def judge(self, file: Path, progress: Callable[[float], None] = lambda share: None) -> tuple[dict[str, Any], bytes]:
         """What `safety-monitor analyze --json` says of a file; blocks until it is its turn, and until it is done.
+
+        Args:
+            file: to be judged.
+            progress: told how much of the work is done, 0..1, as far as that is known.
+
+        Returns:
+            The result, and the spectrogram of its sound as a PNG file; empty if it has none.
 
         Raises:
             AnalysisError: it takes too long or too much memory, or the decoder crashed.
@@ -63,20 +75,40 @@ class Analyses:
                     stderr=subprocess.DEVNULL,
                     text=True,
                 )
-            try:
-                output, _ = process.communicate(self._settings, timeout=self._limit_s)
-            except subprocess.TimeoutExpired:
+            late = threading.Event()
+
+            def end() -> None:
+                late.set()
                 process.kill()
-                process.communicate()
-                raise AnalysisError(f"judging it takes longer than {self._limit_s:g} s") from None
+
+            limit = threading.Timer(self._limit_s, end)
+            limit.start()
+            output = ""
+            try:
+                with suppress(BrokenPipeError):  # it has ended already; what it said tells why
+                    process.stdin.write(self._settings)  # type: ignore[union-attr]
+                    process.stdin.close()  # type: ignore[union-attr]
+                for line in process.stdout:  # type: ignore[union-attr]
+                    if line.startswith(PROGRESS):
+                        progress(float(line.removeprefix(PROGRESS)))
+                    else:
+                        output = line
+                process.wait()
             finally:
+                limit.cancel()
+                process.kill()
+                process.wait()
                 with self._lock:
                     self._process = None
+            if late.is_set():
+                raise AnalysisError(f"judging it takes longer than {self._limit_s:g} s")
+            drawing = Path(folder, DRAWING)
+            picture = drawing.read_bytes() if drawing.exists() else b""
         try:
-            result: dict[str, Any] = json.loads(output.splitlines()[-1])
-        except (IndexError, ValueError):
+            result: dict[str, Any] = json.loads(output)
+        except ValueError:
             raise AnalysisError("it cannot be decoded, or needs more memory than it may have") from None
-        return result
+        return result, picture
 
     def close(self) -> None:
         """End what is being done."""
@@ -100,16 +132,40 @@ def limit(memory: int, seconds: int) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
+def draw(file: Path) -> None:
+    """Leave the spectrogram of a recording in the current folder; none of one that cannot be read to its end."""
+    from audio.capture import SoundError, open_sound
+    from audio.spectrogram import spectrogram
+    from safety_monitor.web.picture import drawn
+
+    try:
+        levels = spectrogram((block.samples for block in open_sound(str(file), fast=True)), COLUMNS)
+        if len(levels):
+            Path(DRAWING).write_bytes(drawn(levels))
+    except (SoundError, MemoryError, OSError):  # the judgement counts without it
+        return
+
+
 def main() -> None:
     """One file: judge it."""
     from safety_monitor.analysis import Analyst
     from safety_monitor.station import SenseError
 
+    told = 0.0
+
+    def progress(share: float) -> None:
+        nonlocal told
+        if share >= told + 0.01:
+            told = share
+            print(f"{PROGRESS}{share:.2f}", flush=True)
+
     settings = Settings.model_validate_json(sys.stdin.read())
     limit(MEMORY_BYTES, 3600)
-    with Analyst(settings) as analyst:
+    with Analyst(settings, progress) as analyst:
         try:
             result = analyst.analyze(Path(sys.argv[1]))
+            if result.get("segments"):
+                draw(Path(sys.argv[1]))
         except SenseError as error:
             result = {"error": str(error)}
         except MemoryError:

@@ -426,13 +426,16 @@ async def judge_upload(site: Site, request: Request) -> dict[str, Any]:
             upload = form.get("file")
             if not isinstance(upload, UploadFile):
                 raise HTTPException(422, "needs a form field 'file' with a recording")
-            return await asyncio.to_thread(judge_recording, site, upload.file, upload.filename)
+            result, _ = await asyncio.to_thread(judge_recording, site, upload.file, upload.filename)
+            return result
     except TimeoutError:
         raise HTTPException(408, f"it took longer than {UPLOAD_S:g} s to arrive", {"Connection": "close"}) from None
 
 
-def judge_recording(site: Site, file: BinaryIO, filename: str | None) -> dict[str, Any]:
-    """Judge an upload that has arrived; blocks.
+def judge_recording(
+    site: Site, file: BinaryIO, filename: str | None, progress: Callable[[float], None] = lambda share: None
+) -> tuple[dict[str, Any], bytes]:
+    """Judge an upload that has arrived; blocks. The result, and its spectrogram: see `Analyses.judge`.
 
     Raises:
         HTTPException: it is no recording, or it cannot be judged.
@@ -448,11 +451,11 @@ def judge_recording(site: Site, file: BinaryIO, filename: str | None) -> dict[st
             copy.write(piece)
         copy.flush()
         try:
-            result = site.analyses.judge(Path(copy.name))
+            result, drawing = site.analyses.judge(Path(copy.name), progress)
         except AnalysisError as error:
             raise HTTPException(422, f"{name}: {error}") from None
     if "error" in result:
         result["error"] = str(result["error"]).replace(copy.name, name)
     if "label" not in result:
         raise HTTPException(422, result["error"])
-    return result | {"file": name}
+    return result | {"file": name}, drawing

@@ -188,7 +188,9 @@ def _deliveries(request: Request, entry: Entry) -> None:
         with ui.row().classes("w-full items-center gap-3 no-wrap"):
             ui.icon(icon, size="24px", color=color).props("aria-hidden=true")
             with ui.column().classes("gap-0 grow"):
-                ui.label(f"{each.channel} ({texts.MESSAGE_KIND[each.kind]}): {texts.DELIVERY[each.state]}")
+                ui.label(
+                    f"{texts.channel(each.channel)} ({texts.MESSAGE_KIND[each.kind]}): {texts.DELIVERY[each.state]}"
+                )
                 ui.label(_more(each)).classes("quiet text-sm break-words")
             if _can_retry(request, each):
                 ui.button(texts.RETRY, icon="refresh", on_click=partial(_retry, request, each.key)).props(

@@ -63,8 +63,7 @@ def picture(request: Request) -> Response:
 @app.get("/live/spectrogram.png", include_in_schema=False)
 def spectrogram(request: Request) -> Response:
     """The last seconds of sound; made here, only because somebody asks."""
-    png = site_of(request).pictures.spectrogram()
-    return Response(png, media_type="image/png") if png else Response(status_code=204)
+    return Response(site_of(request).pictures.spectrogram(), media_type="image/png")
 
 
 @ui.page("/", response_timeout=10.0)
@@ -128,7 +127,7 @@ def live_page(request: Request) -> None:
         known = {*snapshot.health, *(each.name for each in channels)}
         others = [trouble for trouble in site.view.board() if trouble.about not in known]
         parts += [_Part(texts.part(trouble.about), trouble.text, "", "") for trouble in others]
-        parts += [_Part(each.name, each.trouble, "", _used(each.done_at)) for each in channels]
+        parts += [_Part(texts.channel(each.name), each.trouble, "", _used(each.done_at)) for each in channels]
         if changed("health", parts):
             _show_health(health, parts)
         if changed("misses", snapshot.near_misses):
@@ -165,7 +164,7 @@ class _Banner:
             step = await asyncio.to_thread(self._site.next_step, incident.id)
             if step is not None:
                 seconds = max(step.at - self._site.journal.clock(), 0.0)
-                text = texts.NEXT_STEP.format(whom=", ".join(step.channels), seconds=seconds)
+                text = texts.NEXT_STEP.format(whom=", ".join(map(texts.channel, step.channels)), seconds=seconds)
         self._next.text = text
         self._next.set_visibility(bool(text))
 

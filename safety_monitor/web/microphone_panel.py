@@ -117,4 +117,5 @@ class _Heard:
 
 def delivery_line(delivery: Delivery) -> str:
     """What became of a delivery, in a line."""
-    return f"{delivery.channel}: {texts.DELIVERY[delivery.state]}{f' – {delivery.detail}' if delivery.detail else ''}"
+    detail = f" – {delivery.detail}" if delivery.detail else ""
+    return f"{texts.channel(delivery.channel)}: {texts.DELIVERY[delivery.state]}{detail}"

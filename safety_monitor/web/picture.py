@@ -36,13 +36,13 @@ class Pictures:
         self._drawn = b""
 
     def spectrogram(self) -> bytes:
-        """The last seconds of sound as a PNG file, made twice a second at most; empty while there is no sound."""
+        """The last seconds of sound as a PNG file, made twice a second at most; black while there is no sound."""
         now = time.monotonic()
         with self._lock:
             if now - self._drawn_at >= REDRAW_S:
                 self._drawn_at = now
-                pieces = self._view.sounds
-                self._drawn = drawn(spectrogram(pieces, COLUMNS)) if pieces else b""
+                levels = spectrogram(self._view.sounds, COLUMNS)
+                self._drawn = drawn(levels if len(levels) else np.full((1, 1), QUIETEST_DB, np.float32))
             return self._drawn
 
     def newest(self) -> bytes:

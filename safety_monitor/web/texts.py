@@ -73,6 +73,18 @@ LAST_USED, NOT_USED = "used last at {when} UTC", "not used since the start"
 
 SMS, EMAIL, CALL = "SMS", "E-mail", "Call"
 CHANNEL_KIND = {"sms": SMS, "whatsapp": "WhatsApp", "call": CALL, "webhook": "Webhook"}
+CHANNEL_NAME = {
+    "sms": "SMS to {whom}",
+    "whatsapp": "WhatsApp to {whom}",
+    "call": "Call to {whom}",
+    "alarm": "Siren",
+    "speech": "Voice",
+    "mysql": "MySQL",
+    "mongodb": "MongoDB",
+    "firebase": "Firebase",
+    "mqtt": "MQTT",
+    "webhook": "Webhook",
+}
 DELIVERY = {
     DeliveryState.PENDING: "waits",
     DeliveryState.SENDING: "is being sent",
@@ -165,6 +177,7 @@ ANALYSE_HINT = (
 CHOOSE = "Choose a file, or drop it here"
 JUDGING = "Judging …"
 VERDICT = "Verdict"
+SPECTROGRAM_OF_IT = "Spectrogram: low pitch at the bottom, 7.8 kHz at the top; brighter is louder."
 NO_SOUND_IN_IT = "No sound in it"
 DOWNLOAD = "Download as JSON"
 TOO_LARGE = "The file is larger than {megabytes:g} MB, or could not be sent."
@@ -229,3 +242,11 @@ def label(name: str) -> str:
 def part(name: str) -> str:
     """A part of the station as people read it."""
     return PART.get(name, name.capitalize())
+
+
+def channel(name: str) -> str:
+    """A channel as people read it."""
+    kind, _, member = name.partition(":")
+    if kind == "messages":
+        return member
+    return CHANNEL_NAME.get(kind, name).format(whom=member)

@@ -6,21 +6,27 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from pydantic import SecretStr
 
 from audio.detector import SoundReading
 from gesture.capture import Frame
-from safety_monitor.config import Acknowledge, Settings, Web, WebToken, WebUser
+from safety_monitor.actions.message import Message, Place
+from safety_monitor.actions.outcome import Outcome
+from safety_monitor.channels import make_places
+from safety_monitor.config import Acknowledge, EvidenceSettings, Settings, Web, WebToken, WebUser
 from safety_monitor.decision import hash_of
 from safety_monitor.demo.scene import FPS, picture_at, sound
+from safety_monitor.demo.scream import room_noise, scream
 from safety_monitor.dispatch import Dispatch
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Incident, Moment, Sense, State
-from safety_monitor.journal import Journal
+from safety_monitor.journal import Journal, Mark
 from safety_monitor.station import ReadySense, Station
 from safety_monitor.web import texts
 from safety_monitor.web.access import hash_password, new_token
@@ -29,7 +35,7 @@ from tests.browser import browser
 from tests.web_site import PIN, incident_of
 
 PASSWORD = "correct horse"
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 USERS = (
     WebUser(name="vera", role="viewer", password_hash=hash_password(PASSWORD)),
     WebUser(name="otto", role="operator", password_hash=hash_password(PASSWORD)),
@@ -41,12 +47,38 @@ def never() -> ReadySense:
     raise NotImplementedError
 
 
+class Paper:
+    """A channel for messages that writes down what it is asked; it may refuse the first."""
+
+    def __init__(self, name: str, *, refuses: bool = False) -> None:
+        self.name = name
+        self.asked: list[Message] = []
+        self._refuses = refuses
+
+    def deliver(self, message: Message) -> Outcome:
+        self.asked.append(message)
+        refused = self._refuses and len(self.asked) == 1
+        return Outcome(ok=not refused, detail="mailbox full" if refused else "read", delivered=not refused)
+
+    def check(self) -> Outcome:
+        return Outcome(ok=True, detail="there")
+
+    def interrupt(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class Served:
     """A site that is served, with its station's view and journal to tell it what to show."""
 
     def __init__(self, home: Path, web: Web, acknowledge: Acknowledge) -> None:
         self.journal = Journal(home)
-        self.dispatch = Dispatch(self.journal, [])
+        self.sms, self.mail = Paper("sms:anna"), Paper("messages:mail", refuses=True)
+        evidence = EvidenceSettings(after_s=1.0)
+        mail = SecretStr("mailto://user:password@localhost?to=anna@example.org")
+        settings = Settings(home=home, web=web, acknowledge=acknowledge, evidence=evidence, messages={"mail": mail})
+        places = make_places(settings, self.journal)
+        self.dispatch = Dispatch(self.journal, [self.sms, self.mail], place=places.place)
         self.station = Station(
             {Sense.AUDIO: never, Sense.GESTURE: never},
             rules=FusionRules(),
@@ -55,8 +87,8 @@ class Served:
             on_transition=lambda incident: None,
             source="test",
             live=True,
+            places=places,
         )
-        settings = Settings(home=home, web=web, acknowledge=acknowledge)
         self.server = WebServer(settings)
         self.server.start(self.station)
         self.view = self.station.view
@@ -72,15 +104,34 @@ class Served:
         self.view.moved(incident)
 
     def close(self) -> None:
+        for ending in self.station.at_end:
+            ending()
         self.server.close()
         self.dispatch.close()
         self.journal.close()
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as opened:
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser whose microphone hears a scream, again and again."""
+    path = tmp_path_factory.mktemp("sound") / "scream.wav"
+    heard = 0.01 * room_noise(6.0, 48_000)
+    heard[48_000 : 3 * 48_000] += 0.8 * scream(2.0, 48_000)
+    write_wav(path, heard, 48_000)
+    with browser(
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-audio-capture={path}",
+    ) as opened:
         yield opened
+
+
+def write_wav(path: Path, samples: NDArray[np.floating[Any]], rate: int) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
 
 
 @pytest.fixture(scope="module")
@@ -264,6 +315,58 @@ def test_incidents_are_found_by_filter_and_page(served: Served, page: Page) -> N
     expect(page.get_by_text("Cancelled: Signal for Help")).to_be_visible()
 
 
+def test_a_scream_at_the_browser_s_microphone_is_told_placed_played_tried_again_and_marked(
+    served: Served, page: Page, context: BrowserContext, chromium: Browser
+) -> None:
+    context.grant_permissions(["microphone", "geolocation"], origin=served.url)
+    context.set_geolocation({"latitude": 52.5, "longitude": 13.4, "accuracy": 12})
+    page.goto(f"{served.url}/analyse")
+    expect(page.get_by_role("button", name="SMS")).to_be_disabled()
+    page.get_by_role("button", name="Listen", exact=True).click()
+    expect(page.get_by_text("Position: known to 12 m")).to_be_visible()
+    expect(page.get_by_text("Emergency: Scream")).to_be_visible()
+    expect(page.get_by_text("SMS to anna: arrived")).to_have_count(1)
+    page.get_by_role("button", name="SMS").click()
+    expect(page.get_by_text("SMS to anna: arrived")).to_have_count(2)
+    alarms = [message for message in served.sms.asked if message.kind == "alarm"]
+    assert [message.place for message in alarms] == [Place(52.5, 13.4, 12.0, "", "browser")] * 2
+    entry = served.journal.list(1)[0]
+    assert entry.source == "page (otto)"
+
+    tiles: list[str] = []
+
+    def no_internet(route: Route) -> None:
+        tiles.append(route.request.url)
+        route.abort()
+
+    context.route("https://tile.openstreetmap.org/**", no_internet)
+    incident = context.new_page()  # the other one listens on, so that what follows the scream is recorded, too
+    incident.goto(f"{served.url}/incidents/{entry.incident.id}")
+    incident.wait_for_function("document.querySelector('audio')?.duration > 1")
+    expect(incident.get_by_text("52.50000, 13.40000 · within 12 m")).to_be_visible()
+    expect(incident.locator(".leaflet-marker-icon")).to_be_visible()
+    assert tiles
+    expect(incident.get_by_text("mailbox full")).to_be_visible()
+    incident.get_by_role("button", name="Try again").click()
+    expect(incident.get_by_text("mail (alarm): arrived")).to_be_visible()
+    incident.get_by_role("button", name="False alarm").click()
+    expect(incident.get_by_role("button", name="False alarm", pressed=True)).to_be_visible()
+    incident.get_by_label("Note").fill("a <b>kettle</b>")
+    incident.get_by_role("button", name="Add the note").click()
+    expect(incident.get_by_text("a <b>kettle</b>")).to_be_visible()
+    said = served.journal.show(entry.incident.id)
+    assert (said.mark, [remark.by for remark in said.remarks]) == (Mark.FALSE, ["otto", "otto"])
+    page.get_by_role("button", name="Stop listening").click()
+
+    other = chromium.new_context()
+    viewer = other.new_page()
+    sign_in(viewer, f"{served.url}/incidents/{entry.incident.id}", "vera")
+    expect(viewer.get_by_text("a <b>kettle</b>")).to_be_visible()
+    for name in ("Acknowledge", "Call off", "SMS", "False alarm", "Try again", "Add the note"):
+        assert viewer.get_by_role("button", name=name).count() == 0
+    other.close()
+
+
 @pytest.mark.parametrize("path", ["/incidents?state=x&after=y&since=z", "/incidents/nothing", "/incidents/%00"])
 def test_made_up_addresses_find_nothing(served: Served, page: Page, path: str) -> None:
     page.goto(served.url + path)
@@ -271,17 +374,13 @@ def test_made_up_addresses_find_nothing(served: Served, page: Page, path: str) -
 
 
 def test_a_recording_is_judged_on_the_page(served: Served, page: Page, tmp_path: Path) -> None:
-    samples = (np.clip(sound()[4 * 16_000 : 8 * 16_000], -1, 1) * 32_767).astype("<i2")
     path = tmp_path / "<b>scream.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes(samples.tobytes())
+    write_wav(path, sound()[4 * 16_000 : 8 * 16_000], 16_000)
     page.goto(f"{served.url}/analyse")
     page.set_input_files("input[type=file]", path)
     expect(page.get_by_text("Scream", exact=True)).to_be_visible()
     expect(page.get_by_text("Verdict: <b>scream.wav")).to_be_visible()
+    page.wait_for_function("document.querySelector('img.spectrogram').naturalWidth > 50")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download as JSON").click()
     assert '"label": "scream"' in Path(download.value.path()).read_text()
