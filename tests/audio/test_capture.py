@@ -1,5 +1,6 @@
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -468,6 +469,54 @@ def test_a_sound_system_that_goes_ends_the_iteration_and_can_be_used_again(sound
             listener.stdin.flush()
             assert listener.stdout.readline() == f"{capture.BLOCK_SAMPLES}\n"
             assert listener.wait(60) == 0
+
+
+def test_a_sound_system_that_freezes_hangs_nobody_and_is_heard_again_once_it_thaws(
+    sound_system: SoundServer,
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", FREEZER],
+        env=sound_system.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as listener:
+        assert listener.stdin is not None
+        assert listener.stdout is not None
+        assert listener.stdout.readline() == "ready\n"
+        sound_system.process.send_signal(signal.SIGSTOP)
+        listener.stdin.write("\n")
+        listener.stdin.flush()
+        for _ in range(2):  # the second time at once: what hangs is not begun again
+            assert "has not answered" in listener.stdout.readline()
+        sound_system.process.send_signal(signal.SIGCONT)
+        assert listener.stdout.readline() == f"{capture.BLOCK_SAMPLES}\n"
+        assert listener.wait(60) == 0
+
+
+FREEZER = """
+import sys
+import time
+from audio import capture
+capture.OPEN_LIMIT_S = 1.0
+from audio.capture import SoundError, SoundHungError, open_sound
+import sounddevice
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(2):
+    try:
+        open_sound("default")
+    except SoundHungError as error:
+        print(error, flush=True)
+while True:
+    try:
+        source = open_sound("default")
+        break
+    except SoundError:
+        time.sleep(0.2)
+print(len(next(iter(source)).samples), flush=True)
+source.close()
+"""
 
 
 def test_an_unknown_device_is_refused_and_those_that_are_there_are_named(room: SoundServer) -> None:

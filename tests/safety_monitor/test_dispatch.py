@@ -259,9 +259,16 @@ def test_a_journal_that_cannot_be_written_stops_neither_alarm_nor_message(impati
         with pytest.raises(JournalError, match="cannot be written: database is locked"):
             dispatch.follow(SCREAM)
         until(lambda: len(alarm.messages) == 1 and len(sms.messages) == 3)
+        with pytest.raises(JournalError):
+            dispatch.follow(replace(SCREAM, state=State.CLOSED))
+        dispatch.trouble("journal", "journal: full")
+        until(lambda: len(sms.messages) == 4)
         blocker.execute("ROLLBACK")
+        until(lambda: [entry.incident.state for entry in impatient.list()] == [State.CLOSED])
     blocker.close()
-    assert len(sms.messages) == 3
+    assert [message.kind for message in sms.messages] == ["alarm"] * 3 + ["trouble"]
+    steps = impatient.show(SCREAM.id).transitions
+    assert [step.state for step in steps] == [State.CONFIRMED, State.CLOSED]
 
 
 def test_a_journal_that_cannot_be_written_later_loses_and_doubles_nothing(impatient: Journal) -> None:

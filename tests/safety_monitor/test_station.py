@@ -3,11 +3,14 @@
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from gesture.liveness import SightFault
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.dispatch import Dispatch
@@ -15,7 +18,7 @@ from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
 from safety_monitor.journal import Journal, JournalError
 from safety_monitor.station import ReadySense, RunningSense, SenseError, Station, Summary
-from safety_monitor.supervisor import Rules, Supervisor
+from safety_monitor.supervisor import SIGNS, Fault, Rules, Sign, Supervisor
 
 FOREVER = 60.0
 
@@ -154,6 +157,97 @@ def test_a_live_sense_that_stays_unwell_is_told_of_and_that_it_works_again(journ
     assert "station: trouble. audio: unplugged" in told[0].text
     assert "station: works again. audio: unplugged" in told[1].text
     assert journal.list() == []
+
+
+def test_a_source_whose_signal_is_dead_is_opened_anew_and_the_other_sense_goes_on(journal: Journal) -> None:
+    opened: queue.Queue[threading.Event] = queue.Queue()
+    screamed = threading.Event()
+
+    def open_camera(start: float) -> RunningSense:
+        closed = threading.Event()
+        opened.put(closed)
+
+        def frozen() -> Iterator[Moment]:
+            while not closed.wait(0.02):
+                supervisor.noticed(Sense.GESTURE, SightFault.FROZEN)
+                yield moment(0.1, 0.0, Sense.GESTURE)
+
+        return RunningSense("camera", True, frozen(), closed.set)
+
+    def screams() -> Iterator[Moment]:
+        yield moment(0.1, 0.95)
+        screamed.set()
+        while not over.wait(0.05):
+            yield moment(0.2)
+
+    over = threading.Event()
+    supervisor = Supervisor(rules=Rules(restarts_s=(0.0, 0.1)))
+    told: list[Incident] = []
+    station = Station(
+        {
+            Sense.AUDIO: lambda: scripted(Sense.AUDIO, screams, live=True),
+            Sense.GESTURE: lambda: ReadySense(Sense.GESTURE, open_camera),
+        },
+        rules=FusionRules(),
+        journal=journal,
+        dispatch=Dispatch(journal, []),
+        on_transition=told.append,
+        source="scripted",
+        live=True,
+        supervisor=supervisor,
+    )
+    dead = replace(SIGNS[SightFault.FROZEN], limit_s=0.2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(cast(dict[Fault, Sign], SIGNS), SightFault.FROZEN, dead)
+        running = threading.Thread(target=station.run)
+        running.start()
+        first, second = opened.get(timeout=FOREVER), opened.get(timeout=FOREVER)
+        assert first.is_set()
+        assert screamed.wait(FOREVER)
+        assert any("same picture" in line for line in station.view.troubles())
+        station.stop()
+        over.set()
+        running.join()
+    assert second.is_set()
+    assert State.CONFIRMED in [incident.state for incident in told]
+
+
+def test_a_patient_station_begins_without_a_device_that_is_not_there_yet(journal: Journal) -> None:
+    there = threading.Event()
+
+    def open_microphone(start: float) -> RunningSense:
+        if not there.is_set():
+            there.set()
+            raise SenseError("no such device")
+        return scripted(Sense.AUDIO, lambda: iter([moment(0.1, 0.95)]), live=True).open(start)
+
+    def watches() -> Iterator[Moment]:
+        while not done.wait(0.02):
+            yield moment(0.1, 0.0, Sense.GESTURE)
+
+    done = threading.Event()
+
+    def tell(incident: Incident) -> None:
+        if incident.state is State.CONFIRMED:
+            done.set()
+            station.stop()
+
+    station = Station(
+        {
+            Sense.AUDIO: lambda: ReadySense(Sense.AUDIO, open_microphone, live=True),
+            Sense.GESTURE: lambda: scripted(Sense.GESTURE, watches, live=True),
+        },
+        rules=FusionRules(),
+        journal=journal,
+        dispatch=Dispatch(journal, []),
+        on_transition=tell,
+        source="scripted",
+        live=True,
+        patient=True,
+    )
+    summary = station.run()
+    assert summary.started
+    assert len(summary.confirmed) == 1
 
 
 def test_a_recording_that_breaks_is_a_trouble_and_what_came_before_counts(journal: Journal) -> None:

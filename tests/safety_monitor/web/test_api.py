@@ -19,6 +19,7 @@ from safety_monitor.demo.scene import FPS, picture_at
 from safety_monitor.dispatch import Dispatch
 from safety_monitor.incident import Sense, State
 from safety_monitor.journal import Journal
+from safety_monitor.supervisor import Ill
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.site import Site
 from tests.web_site import PIN, MakeSite, client_of, incident_of
@@ -61,7 +62,14 @@ def test_health_says_what_is_wrong(client: TestClient, site: Site) -> None:
     site.view.opened(Sense.AUDIO, "microphone", False)
     site.view.opened(Sense.GESTURE, "camera", False)
     answer = client.get("/api/v1/health")
-    assert (answer.status_code, answer.json()) == (200, {"ok": True, "armed": True, "reasons": []})
+    well = {"ok": True, "armed": True, "reasons": [], "parts": [], "lag_s": {}}
+    assert (answer.status_code, answer.json()) == (200, well)
+    site.station.supervisor.check("journal", Ill("disk full", at_once=True))
+    site.station.supervisor.check(Sense.GESTURE, Ill("camera is in the dark", note=True))
+    answer = client.get("/api/v1/health")
+    assert (answer.status_code, answer.json()["reasons"]) == (503, ["journal: disk full"])
+    parts = {part["about"]: (part["phase"], part["note"]) for part in answer.json()["parts"]}
+    assert parts == {"journal": ("failed", False), "gesture": ("stalled", True)}
 
 
 def test_incidents_come_page_by_page_and_filtered(client: TestClient, journal: Journal) -> None:

@@ -1,0 +1,43 @@
+"""The page of the dead man's switch is asked for while all is well, and only then."""
+
+import queue
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+from safety_monitor.dead_man import pinging
+
+
+def test_the_page_is_asked_for_while_all_is_well() -> None:
+    asked: queue.Queue[str] = queue.Queue()
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.put(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Nobody reads it."""
+
+    server = HTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    looked = queue.Queue[bool]()
+    well = True
+
+    def is_well() -> bool:
+        looked.put(well)
+        return well
+
+    with pinging(f"http://127.0.0.1:{server.server_port}/check", 0.02, is_well):
+        assert asked.get(timeout=60.0) == "/check"
+        well = False
+        while looked.get(timeout=60.0):
+            pass
+        while not asked.empty():
+            asked.get()
+        assert not looked.get(timeout=60.0)
+        assert not looked.get(timeout=60.0)
+        assert asked.empty()
+    server.shutdown()
+    server.server_close()
