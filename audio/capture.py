@@ -470,6 +470,8 @@ class SoundDevice:
 
 _devices_lock = threading.Lock()
 _devices_open = 0
+_close_hangs = False
+"""Whether a device was left behind that does not close."""
 
 
 def list_devices() -> list[SoundDevice]:
@@ -495,10 +497,14 @@ def _in_time(work: Callable[[], T], too_late: Callable[[T], object]) -> T:
         SoundHungError: it did not in time.
     """
     try:
-        return in_time("sound-devices", work, OPEN_LIMIT_S, too_late)
+        result = in_time("sound-devices", work, OPEN_LIMIT_S, too_late)
     except TimeoutError:
         _forget_at_exit()
         raise SoundHungError(f"the sound system has not answered for {OPEN_LIMIT_S:.0f} s") from None
+    if not _close_hangs and "sounddevice" in sys.modules:
+        _forget_at_exit()  # or it would be ended twice
+        atexit.register(sys.modules["sounddevice"]._exit_handler)
+    return result
 
 
 def _forget_at_exit() -> None:
@@ -549,7 +555,7 @@ def _choose_device(devices: list[SoundDevice], src: str) -> SoundDevice:
 
 
 def _open_device(src: str, start: float) -> SoundSource:
-    return _in_time(lambda: _device(src, start), SoundSource.close)
+    return _in_time(lambda: _device(src, start), lambda late: late.close())
 
 
 def _device(src: str, start: float) -> SoundSource:
@@ -613,7 +619,7 @@ def _on_sound(inbox: Inbox[_Arrival], rate: int) -> Callable[[NDArray[np.float32
 
 def _stop_device(stream: Any, name: str) -> None:
     """Close a device, which may never return where its driver or sound server has gone: then it is left behind."""
-    global _devices_open
+    global _close_hangs, _devices_open
     if not _devices_lock.acquire(timeout=CLOSE_LIMIT_S):
         return  # the sound system hangs
     try:
@@ -624,6 +630,7 @@ def _stop_device(stream: Any, name: str) -> None:
             _devices_open -= 1
             return
         log.warning("%s: does not close; until the next start, devices that are plugged in later are not seen", name)
+        _close_hangs = True
         _forget_at_exit()
     finally:
         _devices_lock.release()
