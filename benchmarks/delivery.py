@@ -1,8 +1,9 @@
 """From confirmed to help called: `python -m benchmarks.delivery [--incidents 1000000]`.
 
 - How long it takes from the confirmation of an incident to the first byte on each channel: to the call of the siren, to
-  the first bytes on the wire of a webhook, a Twilio message and a MySQL server (a private MariaDB, where one is
-  installed), all on this machine. The commit to the journal is in every figure.
+  the first bytes on the wire of a webhook, a Twilio message, an e-mail, MongoDB, Firebase (servers that stand in for
+  these), MQTT and MySQL (a private Mosquitto and MariaDB, where they are installed), all on this machine. The commit to
+  the journal is in every figure.
 - How many incidents a second go through the journal, and through journal and outbox into MySQL.
 
 Both with an empty journal and with one that holds a million incidents.
@@ -18,17 +19,23 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
+from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import create_engine, text
 
+from safety_monitor.actions.firebase import Firebase
 from safety_monitor.actions.message import Message
+from safety_monitor.actions.messages import Messages
+from safety_monitor.actions.mongodb import MongoDB
+from safety_monitor.actions.mqtt import MQTT, Broker
 from safety_monitor.actions.mysql import MySQL
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.actions.twilio import Account, Twilio
@@ -37,8 +44,13 @@ from safety_monitor.dispatch import Channel, Dispatch
 from safety_monitor.escalation import DEFAULT, Nature, plan
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.journal import Journal
+from safety_monitor.journal import Entry, Journal
+from tests.servers import mosquitto
+from tests.servers.firebase import fake_firebase
+from tests.servers.mail import mail_server
 from tests.servers.mariadb import MariaDB, missing_programs
+from tests.servers.mongo import fake_mongo
+from tests.servers.mosquitto import Mosquitto
 
 STATION = Identity("00000000-0000-0000-0000-000000000001", "kiosk")
 CALLS = 100
@@ -103,6 +115,7 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
     try:
         while data := source.recv(65536):
             target.sendall(data)
+        target.shutdown(socket.SHUT_RDWR)
     except OSError:
         return
 
@@ -165,39 +178,73 @@ def measure(home: Path, server: MariaDB | None) -> Figures:
 
 
 def _first_bytes(home: Path, server: MariaDB | None, figures: Figures) -> None:
-    siren, hook, twilio = Siren(), Tap(), Tap()
     journal = Journal(home)
+    with ExitStack() as stack:
+        channels, taps = _tapped_channels(stack, journal, server)
+        dispatch = Dispatch(journal, channels)
+        dispatch.follow(an_incident(State.CONFIRMED))  # connections and tables are made
+        _wait(lambda: not any(each.state in ("pending", "sending") for each in journal.outbox()))
+        for _ in range(CALLS):
+            time.sleep(PAUSE_S)
+            for tap in taps.values():
+                tap.first = None
+            confirmed = an_incident(State.CONFIRMED)
+            begun = time.perf_counter()
+            dispatch.follow(confirmed)
+            _wait(lambda: all(tap.first is not None for tap in taps.values()))
+            for name, tap in taps.items():
+                assert tap.first is not None
+                figures.first_byte_ms.setdefault(name, []).append(1000 * (tap.first - begun))
+            _wait(lambda: not any(each.state in ("pending", "sending") for each in journal.outbox()))
+        dispatch.close()
+    journal.close()
+
+
+def _tapped_channels(
+    stack: ExitStack, journal: Journal, server: MariaDB | None
+) -> tuple[list[Channel], dict[str, Siren | Tap]]:
+    """Every channel that can be had here, and what notes its first byte."""
+
+    def tap(target: int | None = None) -> Tap:
+        made = Tap(target)
+        stack.callback(made.close)
+        return made
+
+    def entry_of(incident_id: str) -> Entry:
+        return journal.show(incident_id, covert=True)
+
+    siren, hook, twilio = Siren(), tap(), tap()
+    mail, mongo = tap(stack.enter_context(mail_server()).port), tap(stack.enter_context(fake_mongo()).port)
+    firebase = tap(urlsplit(stack.enter_context(fake_firebase()).url).port)
     account = Account("AC0", "token", number="+15005550006", api_url=f"http://127.0.0.1:{twilio.port}")
+    recorded: dict[str, Any] = {"station": STATION, "entry_of": entry_of, "threshold": 0.8}
     channels: list[Channel] = [
         siren,
         Webhook(f"http://127.0.0.1:{hook.port}/", "secret", station=STATION),
         Twilio("sms", "anna", "+15005550009", account),
+        Messages("mail", f"mailto://127.0.0.1:{mail.port}/?from=station@example.org&to=anna@example.org"),
+        MongoDB(f"mongodb://127.0.0.1:{mongo.port}", database="safety", collection="incidents", **recorded),
+        Firebase(f"http://127.0.0.1:{firebase.port}?ns=safety", credentials_file=None, path="incidents", **recorded),
     ]
-    taps: dict[str, Siren | Tap] = {"siren (call)": siren, "webhook": hook, "Twilio": twilio}
+    taps: dict[str, Siren | Tap] = {
+        "siren (call)": siren,
+        "webhook": hook,
+        "Twilio": twilio,
+        "e-mail": mail,
+        "MongoDB": mongo,
+        "Firebase": firebase,
+    }
+    if not mosquitto.missing_programs():
+        broker = Mosquitto(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mosquitto-"))))
+        stack.callback(broker.stop)
+        broker.start()
+        mqtt = taps["MQTT"] = tap(broker.port)
+        channels.append(MQTT(Broker("127.0.0.1", mqtt.port, mosquitto.USER, mosquitto.PASSWORD), station=STATION))
     if server is not None:
-        database = Tap(server.port)
+        database = taps["MySQL"] = tap(server.port)
         url = server.url.replace(f":{server.port}/", f":{database.port}/")
-        channels.append(MySQL(url, station=STATION, entry_of=lambda key: journal.show(key, covert=True)))
-        taps["MySQL"] = database
-    dispatch = Dispatch(journal, channels)
-    dispatch.follow(an_incident(State.CONFIRMED))  # connections and tables are made
-    _wait(lambda: not any(each.state in ("pending", "sending") for each in journal.outbox()))
-    for _ in range(CALLS):
-        time.sleep(PAUSE_S)
-        for tap in taps.values():
-            tap.first = None
-        confirmed = an_incident(State.CONFIRMED)
-        begun = time.perf_counter()
-        dispatch.follow(confirmed)
-        _wait(lambda: all(tap.first is not None for tap in taps.values()))
-        for name, tap in taps.items():
-            assert tap.first is not None
-            figures.first_byte_ms.setdefault(name, []).append(1000 * (tap.first - begun))
-        _wait(lambda: not any(each.state in ("pending", "sending") for each in journal.outbox()))
-    dispatch.close()
-    for tap in taps.values():
-        tap.close()
-    journal.close()
+        channels.append(MySQL(url, station=STATION, entry_of=entry_of))
+    return channels, taps
 
 
 def _drain(journal: Journal, server: MariaDB) -> float:

@@ -4,7 +4,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, text
 from safety_monitor.demo import EXPECTED
 from safety_monitor.journal import Journal
 from tests.servers import mariadb, mosquitto
+from tests.servers.hook import hook
 from tests.servers.mail import Mails, mail_server
 from tests.servers.mariadb import MariaDB, free_port
 from tests.servers.mosquitto import Mosquitto
@@ -81,13 +82,16 @@ def world(tmp_path: Path) -> Iterator[World]:
         stack.callback(broker.stop)
         broker.start()
         mails = stack.enter_context(mail_server())
-        twilio = stack.enter_context(fake_twilio())
+        twilio, receiver = stack.enter_context(fake_twilio()), stack.enter_context(hook())
         (tmp_path / "home").mkdir()
         (tmp_path / "home" / "station.toml").write_text(SETTINGS, encoding="utf-8")
         variables = {
             "MYSQL__URL": database.url,
             **account(twilio),
             "MESSAGES__MAIL": mails.url,
+            "MESSAGES__OFFICE": f"{receiver.url.replace('http://', 'json://anna:planted-word@')}planted-path",
+            "WEBHOOK__URL": f"{receiver.url}planted-path",
+            "WEBHOOK__SECRET": "planted-secret",
             "MQTT__HOST": "127.0.0.1",
             "MQTT__PORT": str(broker.port),
             "MQTT__USERNAME": mosquitto.USER,
@@ -119,7 +123,7 @@ def test_everybody_is_told_once_and_the_database_when_it_is_back(world: World, t
     assert all("2nd floor" in sent["body"] for sent in world.twilio.messages)
     assert "picture.jpg" in world.mails.files
     kept = {path.name for incident in confirmed for path in (home / "evidence" / incident).iterdir()}
-    assert kept == {"picture.jpg", "sound.flac", "clip.mp4"}
+    assert kept == {"picture.jpg", "sound.flac", "clip.mp4", "hands.csv"}
     world.database.start()
     retry = safety_monitor(home, "outbox", "retry", "--json", **world.variables)
     assert retry.status == 0, retry.stdout + retry.stderr
@@ -147,7 +151,7 @@ def test_everybody_is_told_once_and_the_database_when_it_is_back(world: World, t
 def test_a_test_goes_through_every_channel(world: World, tmp_path: Path) -> None:
     home = tmp_path / "home"
     examined = safety_monitor(home, "doctor", "--json", **world.variables)
-    channels = {"mysql", "mqtt", "sms:anna", "call:anna", "messages:mail"}
+    channels = {"mysql", "mqtt", "webhook", "sms:anna", "call:anna", "messages:mail", "messages:office"}
     well = {finding["part"]: finding["ok"] for finding in examined.objects}
     assert {name: well[name] for name in channels} == dict.fromkeys(channels, True)
     assert (world.twilio.messages, world.twilio.calls, world.mails.subjects) == ([], [], [])
@@ -157,8 +161,19 @@ def test_a_test_goes_through_every_channel(world: World, tmp_path: Path) -> None
     mail = safety_monitor(home, "test-alert", "--channel", "messages", **world.variables)
     assert mail.status == 0
     assert [subject for subject in world.mails.subjects if subject.startswith("Test")]
-    found = told(home, examined, tested, mail)
+    refused = [
+        safety_monitor(home, "test-alert", "--channel", "fax", **world.variables),
+        safety_monitor(home, "--help"),
+    ]
+    found = told(home, examined, tested, mail, *refused)
     assert [secret for secret in SECRETS if secret in found] == []
+
+
+def command_lines() -> Iterator[bytes]:
+    """What every process on this machine was started with."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            yield path.read_bytes()
 
 
 def test_whoever_is_called_takes_it_on_with_a_key(tmp_path: Path) -> None:
@@ -171,6 +186,7 @@ def test_whoever_is_called_takes_it_on_with_a_key(tmp_path: Path) -> None:
         named = {f"SAFETY_MONITOR_{name}": value for name, value in variables.items()}
         with running(home, "--mic", "demo", "--camera", "off", environ=environment(home), **named) as station:
             taken_on = station.wait_for_state("acknowledged")
+            assert not [line for line in command_lines() if TOKEN.encode() in line]
             assert "You have taken it on" in twilio.answers.get(timeout=LIMIT_S)
             assert station.stop() in (0, 1)
     assert taken_on["labels"] == ["scream"]
