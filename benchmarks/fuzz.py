@@ -24,8 +24,6 @@ from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 LIMIT_S = 60.0
 """Longest time for one input; generous, because a loaded machine is no fault."""
@@ -427,24 +425,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"unknown target {min(unknown)}; known: {', '.join(TARGETS)}")
     if given.worker:
         worker(given.targets[0], given.first, given.count)
-    table = Table(title="Damaged inputs")
-    for column in ("target", "inputs", "read", "refused", "faults", "memory grew", "took"):
-        table.add_column(column, justify="left" if column == "target" else "right")
+    line = "{:<10} {:>7} {:>7} {:>8} {:>7} {:>12} {:>7}"
+    print(line.format("target", "inputs", "read", "refused", "faults", "memory grew", "took"))
     faults = []
     for name in given.targets or TARGETS:
         begun = time.monotonic()
         found = fuzz(name, given.first, given.count)
         faults += [f"{name} {fault}" for fault in found.faults]
-        table.add_row(
-            name,
-            str(given.count),
-            str(found.read),
-            str(found.refused),
-            str(len(found.faults)),
-            f"{found.grown_mb:.1f} MB",
-            f"{time.monotonic() - begun:.0f} s",
-        )
-    Console(width=100).print(table)
+        grown, took = f"{found.grown_mb:.1f} MB", f"{time.monotonic() - begun:.0f} s"
+        numbers = (given.count, found.read, found.refused, len(found.faults))
+        print(line.format(name, *numbers, grown, took), flush=True)
     for fault in faults[:50]:
         print(fault)
     return 1 if faults else 0

@@ -64,14 +64,20 @@ def init(
         fail(str(error))
     answers = Answers(name, camera, mic, volume, contacts)
     try:
-        before = write_settings(config, (answers if yes else _ask(answers)).text())
+        answers = answers if yes else _ask(answers)
+        before = write_settings(config, answers.text())
     except SettingsError as error:
         fail(str(error))
     print(f"\nwritten: {config}" + (f"; the one before is {before}" if before else ""))
+    if answers.contacts:
+        print(
+            "The people you named are told through Twilio. Set SAFETY_MONITOR_TWILIO__ACCOUNT_SID, …__AUTH_TOKEN and\n"
+            "…__NUMBER in .env (docs/channels.md): without them the station does not start, so that nobody relies on\n"
+            "messages that cannot be sent. Then try safety-monitor test-alert."
+        )
     print(
         "Next: safety-monitor doctor, then safety-monitor run. Every other setting is explained in the file.\n"
-        "SMS, calls and e-mail need credentials in .env: docs/channels.md; then try safety-monitor test-alert.\n"
-        "A PIN for calling off: safety-monitor pin-hash."
+        "E-mail and other services: docs/channels.md. A PIN for calling off: safety-monitor pin-hash."
     )
 
 
