@@ -14,9 +14,10 @@ import numpy as np
 from gesture.collection import MOTIONS, SIGNS, TABLES, Collection, CollectionError
 from gesture.features import sign_features, upright
 from gesture.keypoint_classifier import NONE, SignClassifier
+from gesture.point_history_classifier import MotionClassifier, motion_features
 from gesture.prepare import SIGNS as BASE_SIGNS
-from gesture.tables import HandTable, join, read_hands, read_paths
-from gesture.train import HeldOut, MotionPlan, SignPlan, square_rows, train_motions, train_signs
+from gesture.tables import HandTable, PathTable, Table, join, read_hands, read_paths
+from gesture.train import HeldOut, MotionPlan, SignPlan, hold_out_paths, square_rows, train_motions, train_signs
 from gesture.trajectories import MOTIONS as BASE_MOTIONS
 from models.card import ModelError, read_card, write_card
 from models.registry import SHIPPED
@@ -25,6 +26,8 @@ DATA = Path(__file__).resolve().parent.parent / "data"
 FEWEST_ROWS = 30
 QUICK = SignPlan(epochs=18, samples=9_000, members=2)
 """Under two minutes on two cores."""
+FOLDS = 2
+"""Parts that are left out in turn to measure."""
 PREVIOUS = ".previous"
 ALIKE = 0.27
 """Hands upright and of size 1 whose points are less far apart than this, on the root of the mean square, look alike."""
@@ -39,14 +42,16 @@ class Retrained:
     Attributes:
         folder: the new model.
         labels: what it knows.
-        recall: of hands left out, by sign; empty for movements, which are not left out.
-        in_use: recall of the model in use on the same hands, which it may have been trained on.
+        recall: of hands or movements left out, by label; of movements only those that were collected are.
+        in_use: recall of the model in use on the same ones, which it may have been trained on.
+        confusion: how many of each label (row) were taken for each (column), in the order of `labels`.
     """
 
     folder: Path
     labels: tuple[str, ...]
     recall: dict[str, float]
     in_use: dict[str, float]
+    confusion: tuple[tuple[int, ...], ...] = ()
 
 
 def new_labels(collection: Collection, kind: str, base: Sequence[str], labels: Sequence[str]) -> list[str]:
@@ -72,7 +77,7 @@ def new_labels(collection: Collection, kind: str, base: Sequence[str], labels: S
     return added
 
 
-def split_alone(table: HandTable, labels: Sequence[str]) -> HandTable:
+def split_alone(table: Table, labels: Sequence[str]) -> Table:
     """The table with every few seconds of a session as a person of its own, for labels of one person alone.
 
     Something must be left out to measure; the figures then say little of other people.
@@ -122,9 +127,9 @@ def retrain_signs(
     if added:
         known = without_alike(known, mine.select(np.isin(mine.label, added)))
     table = join([known, split_alone(mine, added)])
-    held_out = train_signs(table, labels, target, plan, progress, folds=2)
+    held_out = train_signs(table, labels, target, plan, progress, folds=FOLDS)
     plot_confusion(held_out, target / "confusion.png")
-    return Retrained(target, labels, held_out.recall(), _in_use(table, labels, home))
+    return Retrained(target, labels, held_out.recall(), _in_use(table, labels, home), _counts(held_out))
 
 
 def _in_use(table: HandTable, labels: tuple[str, ...], home: Path | None) -> dict[str, float]:
@@ -137,9 +142,14 @@ def _in_use(table: HandTable, labels: tuple[str, ...], home: Path | None) -> dic
     return {label: float((named[table.label == label] == label).mean()) for label in labels if label in table.label}
 
 
+def _counts(held_out: HeldOut) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(int(count) for count in row) for row in held_out.confusion())
+
+
 def retrain_motions(
     collection: Collection,
     target: Path,
+    home: Path | None = None,
     plan: MotionPlan | None = None,
     base: Path = DATA / "motions.csv.gz",
     progress: Callable[[str], None] = print,
@@ -156,8 +166,28 @@ def retrain_motions(
     mine, known = read_paths(path), read_paths(base)
     added = new_labels(collection, MOTIONS, BASE_MOTIONS, mine.label.tolist())
     labels = (*BASE_MOTIONS, *added)
+    plan = plan or MotionPlan()
+    mine = split_alone(mine.select(np.isin(mine.label, labels)), labels)
+    short = replace(plan, epochs=max(plan.epochs // 3, 1), samples=max(plan.samples // 2, 1), members=1)
+    held_out = hold_out_paths(known, mine, labels, short, FOLDS, progress)
     train_motions(join([known, mine]), labels, target, plan, progress)
-    return Retrained(target, labels, {}, {})
+    plot_confusion(held_out, target / "confusion.png")
+    return Retrained(target, labels, held_out.recall(), _motions_in_use(mine, home), _counts(held_out))
+
+
+def _motions_in_use(table: PathTable, home: Path | None) -> dict[str, float]:
+    try:
+        classifier = MotionClassifier.load(MOTIONS, home)
+    except ModelError:
+        return {}
+    answers = np.asarray(classifier.model(motion_features(table.paths))[0]).argmax(axis=1)
+    named = np.array(classifier.labels)[answers]
+    return {str(label): float((named[table.label == label] == label).mean()) for label in np.unique(table.label)}
+
+
+def passes(plan: SignPlan | MotionPlan) -> int:
+    """How many passes a training of "signs" or "motions" has altogether, those for measuring included."""
+    return FOLDS * max(plan.epochs // 3, 1) + plan.members * plan.epochs
 
 
 def comparison(result: Retrained) -> str:
@@ -177,9 +207,7 @@ def plot_confusion(held_out: HeldOut, path: Path) -> None:
     from matplotlib import pyplot
 
     count = len(held_out.labels)
-    answers = held_out.probabilities.argmax(axis=1)
-    matrix = np.zeros((count, count))
-    np.add.at(matrix, (held_out.target, answers), 1)
+    matrix = held_out.confusion()
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     figure, axes = pyplot.subplots(figsize=(1.5 + 0.7 * count, 1 + 0.7 * count))
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)

@@ -58,16 +58,7 @@ class HandTable:
 
     def select(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "HandTable":
         """The rows that a mask or indices name."""
-        return HandTable(
-            self.landmarks[chosen],
-            self.handedness[chosen],
-            self.aspect[chosen],
-            self.label[chosen],
-            self.source[chosen],
-            self.person[chosen],
-            self.session[chosen],
-            self.at_s[chosen],
-        )
+        return HandTable(*(getattr(self, each.name)[chosen] for each in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +80,10 @@ class PathTable:
 
     def __len__(self) -> int:
         return len(self.label)
+
+    def select(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "PathTable":
+        """The rows that a mask or indices name."""
+        return PathTable(*(getattr(self, each.name)[chosen] for each in fields(self)))
 
 
 Table = TypeVar("Table", HandTable, PathTable)

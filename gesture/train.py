@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gesture.augment import blend, vary
 from gesture.features import SIGN_FEATURES, sign_features, square
 from gesture.point_history_classifier import MOTION_FEATURES, POINTS, SPANS_S, motion_features
-from gesture.tables import HandTable, PathTable, TableError, read_hands, read_paths
+from gesture.tables import HandTable, PathTable, TableError, join, read_hands, read_paths
 from gesture.trajectories import MOTIONS
 from gesture.trajectories import draw as draw_motion
 from models.card import write_card
@@ -297,6 +297,12 @@ class HeldOut:
             if (self.target == i).any()
         }
 
+    def confusion(self) -> NDArray[np.intp]:
+        """How many hands of each sign (row) were taken for each (column)."""
+        matrix = np.zeros((len(self.labels), len(self.labels)), np.intp)
+        np.add.at(matrix, (self.target, self.probabilities.argmax(axis=1)), 1)
+        return matrix
+
     def false_parts(self, parts: Sequence[str] = ("open_palm", "thumb_tucked", "fist")) -> float:
         """Share of hands that show no sign but are taken for a part of the Signal for Help."""
         answers = self.probabilities.argmax(axis=1)
@@ -305,7 +311,13 @@ class HeldOut:
         return float(wrong.mean()) if none.any() else 0.0
 
 
-def hold_out_people(table: HandTable, labels: tuple[str, ...], plan: SignPlan, folds: int = 4) -> HeldOut:
+def hold_out_people(
+    table: HandTable,
+    labels: tuple[str, ...],
+    plan: SignPlan,
+    folds: int = 4,
+    progress: Callable[[str], None] = lambda line: None,
+) -> HeldOut:
     """Answers for every hand by a model that has seen no hand of that person."""
     table = table.select(np.isin(table.label, labels))
     fold = folds_by_person(table.person, folds, plan.seed)
@@ -314,9 +326,20 @@ def hold_out_people(table: HandTable, labels: tuple[str, ...], plan: SignPlan, f
     for number in range(folds):
         mine = fold == number
         if mine.any():
-            probabilities[mine] = predict(fit_signs(table.select(~mine), labels, plan), features[mine])
+            fitted = fit_signs(table.select(~mine), labels, plan, told(progress, number, folds))
+            probabilities[mine] = predict(fitted, features[mine])
     target = np.array([labels.index(label) for label in table.label], np.intp)
     return HeldOut(probabilities, target, labels)
+
+
+def shorter(plan: SignPlan) -> SignPlan:
+    """How it is trained to be measured on people left out."""
+    return SignPlan(epochs=max(plan.epochs // 3, 1), samples=max(plan.samples // 2, 1), members=1, seed=plan.seed)
+
+
+def told(progress: Callable[[str], None], fold: int, folds: int) -> Callable[[str], None]:
+    """Progress that says which part is left out meanwhile."""
+    return lambda line: progress(f"part {fold + 1}/{folds} left out: {line}")
 
 
 def train_signs(
@@ -336,9 +359,9 @@ def train_signs(
         The answers for people left out, calibrated.
     """
     plan = plan or SignPlan()
-    short = SignPlan(epochs=max(plan.epochs // 3, 1), samples=max(plan.samples // 2, 1), members=1, seed=plan.seed)
+    short = shorter(plan)
     table = table.select(np.isin(table.label, labels))
-    held_out = hold_out_people(table, labels, short, folds)
+    held_out = hold_out_people(table, labels, short, folds, progress)
     temperature = calibrate(held_out.probabilities, held_out.target)
     logits = np.log(np.maximum(held_out.probabilities, np.float32(1e-9))) / np.float32(temperature)
     held_out = HeldOut(softmax(logits), held_out.target, labels)
@@ -451,6 +474,25 @@ def fit_motions(
         return motion_features(varied.astype(np.float32)), eye[names[chosen]]
 
     return fit(draw, MOTION_FEATURES, len(labels), (96, 48), plan, progress)
+
+
+def hold_out_paths(
+    base: PathTable,
+    mine: PathTable,
+    labels: tuple[str, ...],
+    plan: MotionPlan,
+    folds: int = 2,
+    progress: Callable[[str], None] = lambda line: None,
+) -> HeldOut:
+    """Answers for every path of `mine` by a model that has seen no path of that person, but all of `base`."""
+    fold = folds_by_person(mine.person, folds, plan.seed)
+    probabilities = np.zeros((len(mine), len(labels)), np.float32)
+    for number in range(folds):
+        left_out = fold == number
+        if left_out.any():
+            fitted = fit_motions(join([base, mine.select(~left_out)]), labels, plan, told(progress, number, folds))
+            probabilities[left_out] = predict(fitted, motion_features(mine.paths[left_out]))
+    return HeldOut(probabilities, np.array([labels.index(label) for label in mine.label], np.intp), labels)
 
 
 def train_motions(

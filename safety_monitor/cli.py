@@ -111,6 +111,7 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Watch and listen until the inputs end or Ctrl-C."""
+    from safety_monitor.restart import start_again
     from safety_monitor.running import NothingToWatchError, choose_sources, make_station
     from safety_monitor.systemd import notify, told_to_systemd
 
@@ -122,7 +123,7 @@ def run(
         fail(str(error))
 
     # A recording played fast is over before anybody could look.
-    web = None if no_web or fast or not settings.web.port else web_server(settings)
+    web = None if no_web or fast or not settings.web.port else web_server(settings, config)
 
     def tell(incident: Incident) -> None:
         print(json.dumps(incident_json(incident)) if as_json else incident_line(incident), flush=True)
@@ -145,6 +146,8 @@ def run(
     finally:
         if web is not None:
             web.close()
+    if station.starting_again:
+        start_again()
     if not summary.started:
         raise typer.Exit(WRONG_INPUT)
     typer.echo(
@@ -166,13 +169,13 @@ def dead_mans_switch(settings: Settings, station: Any) -> AbstractContextManager
     return pinging(given.ping_url.get_secret_value(), given.ping_every_s, lambda: station.well)
 
 
-def web_server(settings: Settings) -> Any:
+def web_server(settings: Settings, config: Path | None) -> Any:
     """What will serve pages and API of a station in the background."""
     from safety_monitor.web.access import WebError
     from safety_monitor.web.server import WebServer
 
     try:
-        return WebServer(settings)
+        return WebServer(settings, config)
     except WebError as error:
         fail(str(error))
 

@@ -286,7 +286,7 @@ def _train(kind: Kind, add: Path | None, use: bool, rollback: bool, config: Path
         if kind is Kind.SIGNS:
             result = retrain.retrain_signs(collection, target, home, progress=say)
         else:
-            result = retrain.retrain_motions(collection, target, progress=say)
+            result = retrain.retrain_motions(collection, target, home, progress=say)
         print(file=sys.stderr)
     except ModuleNotFoundError as error:
         _fail(f"{error.name} is missing: training needs the extra packages (pip install -e '.[train]')")

@@ -526,6 +526,44 @@ class PlaceSettings(Section):
         return self
 
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = get_args(Day)
+
+
+class ArmedHours(Section):
+    """Hours in which the station is armed."""
+
+    days: Annotated[tuple[Day, ...], Field(min_length=1)] = DAYS
+    """Days on which they begin."""
+    begin: ClockTime
+    """Local time, HH:MM."""
+    end: ClockTime
+    """Local time, HH:MM; where it is not after `begin` it is that of the next day."""
+
+
+class ThresholdHours(ArmedHours):
+    """Hours in which the station must be more or less sure than at other times."""
+
+    threshold: Probability
+    """In place of `fusion.threshold`."""
+
+
+class ScheduleSettings(Section):
+    """When a station with live sources is armed, and how sure it must be."""
+
+    armed: tuple[ArmedHours, ...] = ()
+    """Each a table [[schedule.armed]]; none: always. Who arms or disarms by hand is obeyed until the next such time."""
+    thresholds: tuple[ThresholdHours, ...] = ()
+    """Each a table [[schedule.thresholds]]; the first that fits counts."""
+
+
+class TrainingSettings(Section):
+    """How gestures are trained on this station."""
+
+    passes: Annotated[int, Field(ge=1, le=200)] = 18
+    """Passes over the examples; fewer take less time, and learn less."""
+
+
 class EvidenceSettings(Section):
     """Sound and picture of an incident, kept on the station."""
 
@@ -627,6 +665,8 @@ class Settings(Section):
     place: PlaceSettings = PlaceSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     supervision: Supervision = Supervision()
+    schedule: ScheduleSettings = ScheduleSettings()
+    training: TrainingSettings = TrainingSettings()
 
     _places: dict[str, str] = PrivateAttr(default_factory=dict)
 
@@ -655,6 +695,8 @@ class Settings(Section):
             raise ValueError(
                 "twilio.signing_token: is needed beside key_sid and web.public_url; it is the account's own"
             )
+        if any(not self.fusion.weak <= hours.threshold for hours in self.schedule.thresholds):
+            raise ValueError(f"schedule.thresholds: a threshold is below fusion.weak, which is {self.fusion.weak:g}")
         if self.mqtt and "cancel" in self.mqtt.commands and self.acknowledge.pin_hash is None:
             raise ValueError("mqtt.commands: cancel needs acknowledge.pin_hash")
         for number, policy in enumerate(self.policies):

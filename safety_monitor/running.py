@@ -23,6 +23,7 @@ from safety_monitor.incident import Incident, Sense
 from safety_monitor.journal import Journal, JournalError
 from safety_monitor.limits import Limits
 from safety_monitor.live import LiveView
+from safety_monitor.schedule import schedule_of
 from safety_monitor.senses import DEMO, OFF, check_models, is_recorded, load_hearing, load_seeing
 from safety_monitor.settling import Waits
 from safety_monitor.station import ReadySense, SenseError, Station
@@ -135,6 +136,7 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     station = Station(
         senses,
         rules=settings.fusion.rules,
+        schedule=schedule_of(settings.schedule),
         journal=journal,
         dispatch=dispatch,
         on_transition=on_transition,

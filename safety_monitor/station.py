@@ -5,7 +5,8 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from safety_monitor.actions.message import Place
 from safety_monitor.actions.place import Places
@@ -16,6 +17,7 @@ from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, Moment, Sense, State
 from safety_monitor.journal import Journal, JournalDamagedError, JournalError
 from safety_monitor.live import LiveView, trouble_of
+from safety_monitor.schedule import Schedule
 from safety_monitor.selfwatch import SLEPT_S, asleep, disk, figures, growth
 from safety_monitor.supervisor import Ill, Phase, Supervisor
 from safety_monitor.timeline import TimeLine
@@ -111,6 +113,8 @@ class Station:
         live: whether time goes on by itself; False only if every source is a recording.
         view: told of everything that may be shown.
         recorder: keeps sound and pictures of confirmed incidents; None: nobody does.
+        schedule: when it is armed, and how sure it must be; None: always, and as `rules` say.
+        local_time: now, where the station stands.
         hearts: where every thread says that it still works; None: those of this station alone.
         places: knows where incidents happened; None: nobody does.
         supervisor: decides what is wrong with which part; None: one with the usual rules.
@@ -131,6 +135,8 @@ class Station:
         view: LiveView | None = None,
         recorder: Recorder | None = None,
         hearts: Heartbeats | None = None,
+        schedule: Schedule | None = None,
+        local_time: Callable[[], datetime] = datetime.now,
         places: Places | None = None,
         supervisor: Supervisor | None = None,
         workload: Workload | None = None,
@@ -148,6 +154,11 @@ class Station:
         self._fusion = Fusion(rules, new_id=lambda: str(uuid.uuid4()))
         self.journal = journal
         self._dispatch = dispatch
+        self.starting_again = False
+        self._rules = rules
+        self._schedule = schedule or Schedule()
+        self._local_time = local_time
+        self._armed_by_hours = True
         self._on_transition = on_transition
         self._source = source
         self._live = live
@@ -173,6 +184,16 @@ class Station:
     def stop(self) -> None:
         """End the run soon; may be called from a signal handler."""
         self._stop.set()
+
+    def restart(self) -> None:
+        """The same, and have whoever runs it start it again."""
+        self.starting_again = True
+        self.stop()
+
+    def follow_rules(self, rules: FusionRules, schedule: Schedule) -> None:
+        """Decide by other numbers and hours from now on; may be called from any thread."""
+        self._rules, self._schedule = rules, schedule
+        self._keep_schedule()
 
     @property
     def dispatch(self) -> Dispatch:
@@ -345,6 +366,7 @@ class Station:
         self.hearts.begin("decide", DECIDE_LIMIT_S)
         while not self._stop.is_set() and not self._line.over:
             self.hearts.beat("decide")
+            self._keep_schedule()
             moment = self._line.take(TICK_S)
             if moment is not None:
                 self.view.judged(moment)
@@ -404,6 +426,19 @@ class Station:
     def place_of(self, incident: Incident) -> Place | None:
         """Where an incident happened, as far as that is known by now."""
         return self._places.place(incident) if self._places is not None else None
+
+    def _keep_schedule(self) -> None:
+        """Arm, disarm and set the threshold as the hours ask for; a recording has none of its own."""
+        at = self._local_time()
+        if self._live:
+            armed = self._schedule.armed_at(at)
+            if armed != self._armed_by_hours:
+                self._armed_by_hours = armed
+                self.arm(armed)
+        threshold = self._schedule.threshold_at(at, self._rules.threshold) if self._live else self._rules.threshold
+        rules = replace(self._rules, threshold=threshold)
+        if rules != self._fusion.rules:
+            self._fusion.rules = self.view.rules = rules
 
     def _look_up_decisions(self) -> None:
         """A person may have acknowledged or cancelled the open incident in another process."""

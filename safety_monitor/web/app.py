@@ -17,6 +17,8 @@ from safety_monitor.web import (
     kiosk_page,
     live_page,
     login_page,
+    retrain_page,
+    settings_page,
 )
 from safety_monitor.web.api import make_api
 from safety_monitor.web.calls import make_calls, takes_answers
@@ -27,7 +29,17 @@ from safety_monitor.web.site import Site
 
 FORM_BYTES = 4096
 """What a form has around the recording in it."""
-PAGES = (live_page, kiosk_page, incidents_page, incident_page, analyse_page, collect_page, api_page)
+PAGES = (
+    live_page,
+    kiosk_page,
+    incidents_page,
+    incident_page,
+    analyse_page,
+    collect_page,
+    retrain_page,
+    settings_page,
+    api_page,
+)
 """Modules that make their pages known when they are imported; each finds its site in the request."""
 
 

@@ -39,6 +39,8 @@ LINKS: tuple[tuple[str, str, Role], ...] = (
     (texts.INCIDENTS, "/incidents", "viewer"),
     (texts.ANALYSE, "/analyse", "viewer"),
     (texts.COLLECT, "/collect", "operator"),
+    (texts.RETRAIN, "/retrain", "admin"),
+    (texts.SETTINGS, "/settings", "admin"),
     (texts.API, "/api", "viewer"),
     (texts.KIOSK, "/kiosk", "viewer"),
 )

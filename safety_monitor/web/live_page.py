@@ -85,7 +85,7 @@ def live_page(request: Request) -> None:
                 with panel(texts.HEALTH):
                     health = ui.column().classes("gap-2 w-full")
         with panel(texts.LAST_MINUTE):
-            chart = ui.echart(_chart(snapshot, site.settings.fusion.rules)).classes("w-full h-64")
+            chart = ui.echart(_chart(snapshot, site.view.rules)).classes("w-full h-64")
         with panel(texts.NEAR_MISSES):
             misses = ui.column().classes("w-full gap-1")
     ui.timer(0.1, lambda: ui.run_javascript(KEEP_LOOKING), once=True)
@@ -135,7 +135,7 @@ def live_page(request: Request) -> None:
 
     def redraw() -> None:
         snapshot = site.view.snapshot()
-        series = _series(snapshot.minute, site.settings.fusion.rules)
+        series = _series(snapshot.minute, site.view.rules)
         if changed("chart", series):
             chart.options["series"] = series
             chart.update()
@@ -207,7 +207,7 @@ class _Sound:
     """Level and labels of what is heard."""
 
     def __init__(self, site: Site) -> None:
-        self._rules = site.settings.fusion.rules
+        self._rules = site.view.rules
         with ui.row().classes("items-center w-full no-wrap gap-3"):
             ui.label(texts.LEVEL).classes("w-28")
             self._level = ui.linear_progress(0.0, show_value=False, size="14px").props(

@@ -4,10 +4,12 @@ import logging
 import socket
 import ssl
 import threading
+from pathlib import Path
 from typing import Protocol
 
-from safety_monitor.config import Settings
+from safety_monitor.config import FILE_NAME, Settings, SettingsError, find_file
 from safety_monitor.station import Station
+from safety_monitor.training import Trainings
 from safety_monitor.web.access import Access, WebError, check_exposure
 from safety_monitor.web.analysis_process import Analyses
 
@@ -30,17 +32,20 @@ class WebServer:
 
     Args:
         settings: of the station.
+        settings_file: where they stand; None: see `safety_monitor.config.find_file`.
 
     Raises:
         WebError: the address cannot be served on, or not in safety.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, settings_file: Path | None = None) -> None:
         check_exposure(settings.web)
         self._settings = settings
+        self._settings_file = settings_file or find_file() or settings.home / FILE_NAME
         self._socket = _bound(settings.web.host, settings.web.port)
         self._check_certificate()
         self._analyses = Analyses(settings, settings.web.analysis_limit_s)
+        self._trainings = Trainings(settings)
         self._closing = threading.Event()
         self._server: _Server | None = None
         self._station: Station | None = None
@@ -63,6 +68,7 @@ class WebServer:
         """End it; waits a few seconds at most."""
         self._closing.set()
         self._analyses.close()
+        self._trainings.cancel()
         if self._server is not None:
             self._server.should_exit = True
         if self._station is not None and self._thread is not None:
@@ -88,6 +94,8 @@ class WebServer:
         from safety_monitor.channels import evidence_store
         from safety_monitor.decision import decisions_of
         from safety_monitor.listeners import Listeners, ears_of
+        from safety_monitor.restart import Restart
+        from safety_monitor.settings_file import SettingsFile
         from safety_monitor.web.app import make_app
         from safety_monitor.web.picture import Pictures
         from safety_monitor.web.site import Site
@@ -106,6 +114,9 @@ class WebServer:
             Pictures(station.view),
             listeners,
             evidence_store(self._settings),
+            SettingsFile(self._settings_file, would_start),
+            Restart(station),
+            self._trainings,
         )
         return uvicorn.Server(
             uvicorn.Config(
@@ -134,6 +145,21 @@ class WebServer:
         except (OSError, ssl.SSLError) as error:
             self._socket.close()
             raise WebError(f"web: certificate and key cannot be used: {error}") from None
+
+
+def would_start(settings: Settings) -> None:
+    """See whether a station with pages could start with these settings.
+
+    Raises:
+        SettingsError: it could not.
+    """
+    from safety_monitor.running import check_start
+
+    try:
+        check_exposure(settings.web)
+    except WebError as error:
+        raise SettingsError(str(error)) from None
+    check_start(settings)
 
 
 def _bound(host: str, port: int) -> socket.socket:

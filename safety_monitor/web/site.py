@@ -7,12 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from safety_monitor.actions.evidence import EvidenceStore
-from safety_monitor.config import Settings
+from safety_monitor.config import Settings, SettingsError
 from safety_monitor.decision import Decisions
 from safety_monitor.journal import Delivery, DeliveryState, Journal, JournalError
 from safety_monitor.listeners import Listeners
 from safety_monitor.live import LiveView
+from safety_monitor.restart import Restart
+from safety_monitor.schedule import schedule_of
+from safety_monitor.settings_file import SettingsFile, Written
 from safety_monitor.station import Station
+from safety_monitor.training import Trainings
 from safety_monitor.web.access import Access
 from safety_monitor.web.analysis_process import Analyses
 from safety_monitor.web.picture import Pictures
@@ -52,6 +56,10 @@ def next_of(deliveries: Iterable[Delivery], now: float) -> NextStep | None:
     return NextStep(first, tuple(sorted({channel for at, channel in later if at - first < 1.0})))
 
 
+AT_ONCE = frozenset({"fusion", "schedule"})
+"""Tables of the settings that a running station follows without a restart."""
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """The running station and its journal, as far as pages need them.
@@ -67,6 +75,9 @@ class Site:
         pictures: of the camera.
         listeners: microphones elsewhere that are judged, too.
         evidence: files of incidents.
+        settings_file: where the settings stand.
+        restart: remembers what waits for one.
+        trainings: makes models.
         openapi: the document that describes the API.
     """
 
@@ -80,6 +91,9 @@ class Site:
     pictures: Pictures
     listeners: Listeners
     evidence: EvidenceStore
+    settings_file: SettingsFile
+    restart: Restart
+    trainings: Trainings
     openapi: Callable[[], dict[str, Any]] = field(default=dict)
     _steps: dict[str, tuple[float, NextStep | None]] = field(default_factory=dict)
 
@@ -107,3 +121,36 @@ class Site:
         except JournalError as error:
             troubles.append(str(error))
         return troubles
+
+    def save_settings(self, before: Written, values: dict[str, Any]) -> set[str]:
+        """Write other settings, and follow at once what can be followed at once. Blocks for a moment.
+
+        Args:
+            before: what stood in the file when the values were made of it.
+            values: all that is to stand there.
+
+        Returns:
+            Keys at the top that the next start will take up.
+
+        Raises:
+            SettingsError: a start would refuse them, or they cannot be written.
+        """
+        try:
+            old = self.settings_file.settings(before.values)
+        except SettingsError:
+            old = self.settings
+        new = self.settings_file.write(before, values)
+        changed = {name for name in Settings.model_fields if getattr(old, name) != getattr(new, name)}
+        if changed & AT_ONCE:
+            self.station.follow_rules(new.fusion.rules, schedule_of(new.schedule))
+        later = changed - AT_ONCE
+        self.restart.want(name for name in Settings.model_fields if name in later)
+        return later
+
+    def check_restart(self) -> None:
+        """See whether the station would start again.
+
+        Raises:
+            SettingsError: it would refuse its settings.
+        """
+        self.settings_file.settings(self.settings_file.read().values)

@@ -226,6 +226,72 @@ KIOSK_DARK_HINT = "It is too dark here to see a sign. Scream if you need help."
 KIOSK_TROUBLE = "This station is not working properly"
 KIOSK_TROUBLE_HINT = "Do not rely on it. Please tell the people who look after it."
 
+RETRAIN_HINT = (
+    "Makes a model of the examples that came with the program and of what you have collected. It takes some minutes, "
+    "the station goes on watching meanwhile, and nothing changes until you put the new model in use."
+)
+TRAINING_MISSING = (
+    "Training needs packages that are not installed: {packages}. In the folder of safety-monitor run: "
+    ".venv/bin/pip install -e '.[train]'"
+)
+ROWS_OF = "Collected: {rows}; people: {people}"
+TRAIN, CANCEL_TRAINING = "Train", "Cancel"
+TRAINING, TRAINED = "Training …", "Trained."
+TRAINING_FAILED = "Not trained: {why}"
+NEW_MODEL, NEW_IN_USE = "The new model, not in use", "The new model, in use from the next start on"
+NEW_RECALL, OLD_RECALL = "New model recognises", "Model in use recognises"
+FIGURES_HINT = (
+    "Of examples of people and sessions that the new model was not trained on. The model in use may have seen them. "
+    "Where one person alone has shown a gesture, it says little of others."
+)
+CONFUSION, SHOWN_TAKEN = "What is taken for what", "Shown ↓ taken for →"
+WORSE = "The new model recognises these less well than the model in use: {labels}"
+DOES_NOT_KNOW = "These mean an emergency, and the new model does not know them: {labels}"
+PUT_IN_USE, GO_BACK = "Put in use", "Go back to the model before"
+IN_USE_LATER = "It is in use from the next start on; the model before is kept."
+
+SETTINGS_HINT = "All of it stands in {path}, where it can be changed by hand, too; comments there are kept."
+FIND = "Find a setting"
+CHANNELS = "Ways out"
+CHANNELS_HINT = "What is turned on now. A test is marked as such, and makes no incident."
+NO_CHANNELS = "No way out is turned on: nobody would be told."
+SEND_TEST, TESTING = "Send test", "Trying …"
+ARRIVED, HANDED_OVER, TEST_FAILED = "Arrived", "Handed over", "Failed"
+AT_ONCE, AT_NEXT_START = "in force at once", "in force after a restart"
+OFF_UNLESS = "Use it"
+SAVE, DISCARD = "Save", "Discard"
+UNSAVED = "There are changes that are not saved."
+NO_CHANGES = "Everything is saved."
+SAVED = "Saved, and in force."
+SAVED_FOR_LATER = "Saved. It comes into force when the station starts again."
+RESTART_NEEDED = "The station must start again for: {what}"
+RESTART_NOW, RESTART_ASK = (
+    "Start again now",
+    "It does not watch or listen for about {seconds} seconds. Start again now?",
+)
+RESTARTING = "The station starts again. This page comes back by itself."
+SECRET_SET = "A secret; it is set, and not shown. Change it as {variable} in the environment or in .env."
+SECRET_OPEN = "A secret; it is not set. Set it as {variable} in the environment or in .env."
+SECRETS_OPEN = "Secrets; set them as {variable} in the environment or in .env."
+SET_OUTSIDE = "Set as {variable} in the environment or in .env; the file cannot change it."
+NEW_PASSWORD = "New password (empty: stays as it is)"
+NEW_TOKEN = "Make a new token"
+TOKEN_SET = "It is set."
+TOKEN_ONCE = "Shown only now: {token}"
+ONE_A_LINE = "One a line"
+DEFAULT = "Default: {value}"
+BETWEEN, AT_LEAST, MORE_THAN = "From {least} to {most}.", "At least {least}.", "More than {least}."
+NONE_YET = "There is none yet."
+REMOVE, ADD_ONE = "Remove", "Add to {what}"
+
+NAMES = {
+    "mysql": "MySQL", "mqtt": "MQTT", "mongodb": "MongoDB", "sms": "SMS", "whatsapp": "WhatsApp", "web": "Pages",
+    "fusion": "Decision", "log": "Log", "url": "Address", "tls": "Encryption",
+}  # fmt: skip
+"""Settings that are not called as their key."""
+UNITS = {"s": "seconds", "m": "metres", "mb": "MB", "fps": "pictures a second"}
+"""Ends of the names of settings."""
+
 SIGN_IN, NAME, PASSWORD = "Sign in", "Name", "Password"
 WRONG = "Name or password is wrong."
 
@@ -250,3 +316,12 @@ def channel(name: str) -> str:
     if kind == "messages":
         return member
     return CHANNEL_NAME.get(kind, name).format(whom=member)
+
+
+def setting(key: str) -> str:
+    """The name of a setting as people read it."""
+    if key in NAMES:
+        return NAMES[key]
+    *words, unit = key.split("_")
+    name = " ".join(words if words and unit in UNITS else [*words, unit])
+    return name[:1].upper() + name[1:] + (f" ({UNITS[unit]})" if words and unit in UNITS else "")

@@ -163,7 +163,7 @@ def test_a_new_movement(tmp_path: Path) -> None:
         path = zigzag * rng.uniform(0.7, 2) + rng.normal(0, 0.05, (16, 2))
         collection.add(MOTIONS, motion_row("zigzag", Origin("clip", "me", "s1"), 0.0, path.astype(np.float32)))
     plan = MotionPlan(epochs=6, samples=6_000, made_up=100, members=1)
-    result = retrain_motions(collection, tmp_path / "motions", plan, progress=lambda line: None)
+    result = retrain_motions(collection, tmp_path / "motions", plan=plan, progress=lambda line: None)
     classifier = MotionClassifier.load(str(tmp_path / "motions"))
     assert classifier.labels == result.labels
     assert "zigzag" in classifier.labels

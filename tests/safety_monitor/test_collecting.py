@@ -25,7 +25,7 @@ FRAMES = 40
 def hands() -> list[HandReading]:
     table = read_hands(DATA / "signs.csv.gz").select(np.arange(FRAMES))
     return [
-        HandReading(0.25 * i, 1, "right", points + np.float32([0.02 * i, 0, 0]), "fist", {"fist": 1.0})
+        HandReading(0.25 * i, 1, "right", points + np.array([0.02 * i, 0, 0], np.float32), "fist", {"fist": 1.0})
         for i, points in enumerate(table.landmarks)
     ]
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from gesture.collection import SIGNS, TABLES
+from gesture.collection import SIGNS, TABLES, Collection, Origin, sign_row
+from gesture.retrain import DATA
 from gesture.tables import read_hands
+from models.card import read_card
 from safety_monitor.demo.scene import FPS, picture_at
 from safety_monitor.web.access import hash_password
 from tests.browser import browser
@@ -20,7 +22,7 @@ from tests.system.command import Running, environment, running
 from tests.system.test_pages import free_port
 
 PASSWORD = "correct horse"
-PATIENCE_MS = 60_000
+PATIENCE_MS, TRAINING_MS = 60_000, 600_000
 TEXT = f"""\
 # The station in the hall.
 [station]
@@ -37,6 +39,9 @@ enabled = false
 
 [evidence]
 enabled = false
+
+[training]
+passes = 1
 
 [[web.users]]
 name = "vera"
@@ -88,15 +93,19 @@ def chromium() -> Iterator[Browser]:
         yield opened
 
 
-def signed_in(chromium: Browser, taught: Taught, name: str) -> Page:
-    page = chromium.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    expect.set_options(timeout=PATIENCE_MS)
+def sign_in(page: Page, taught: Taught, name: str) -> None:
     page.goto(taught.url)
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("link", name="Live")).to_be_visible()
+
+
+def signed_in(chromium: Browser, taught: Taught, name: str) -> Page:
+    page = chromium.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
+    sign_in(page, taught, name)
     return page
 
 
@@ -139,9 +148,81 @@ def test_a_gesture_is_collected_while_the_key_is_held(taught: Taught, admin: Pag
     assert len(read_hands(file)) == len(rows) - 1
 
 
+def test_a_model_is_trained_and_in_use_only_when_told_to(taught: Taught, admin: Page) -> None:
+    models = taught.home / "models"
+    collected(taught.home, "my_sign", 60)
+    admin.goto(f"{taught.url}/retrain")
+    signs = admin.get_by_role("region", name="Sign (a still hand)")
+    expect(signs.get_by_text("My sign")).to_be_visible()
+    signs.get_by_role("button", name="Train").click()
+    expect(signs.get_by_text("Training …")).to_be_visible()
+    signs.get_by_role("button", name="Cancel").click()
+    expect(signs.get_by_text("Not trained: cancelled")).to_be_visible()
+    signs.get_by_role("button", name="Train").click()
+    expect(signs.get_by_text("The new model, not in use")).to_be_visible(timeout=TRAINING_MS)
+    expect(signs.get_by_role("row", name="My sign")).to_contain_text("0.0 %")  # the model in use does not know it
+    assert not (models / "signs").exists()
+    used = admin.request.get(f"{taught.url}/api/v1/models").json()
+    assert next(model["shipped"] for model in used if model["in_use"] and model["task"] == "signs")
+    signs.get_by_role("button", name="Put in use").click()
+    expect(admin.get_by_text("The station must start again for: Model signs")).to_be_visible()
+    assert "my_sign" in read_card(models / "signs").labels
+    assert "tensorflow" not in maps_of(taught.station.process.pid)
+    signs.get_by_role("button", name="Go back").click()
+    expect(admin.get_by_text("is in use again")).to_be_visible()
+    assert not (models / "signs").exists()
+
+
+def collected(home: Path, label: str, count: int) -> None:
+    """Rows of a gesture, as several people would show it."""
+    table = read_hands(DATA / "signs.csv.gz")
+    hands = table.select((table.source == "tomnlittle") & (table.session == "Y"))
+    collection = Collection(home / "gestures")
+    for i in range(count):
+        origin = Origin("camera", f"person {i // 20}", "s1")
+        collection.add(SIGNS, sign_row(label, origin, "right", i / 5, float(hands.aspect[i]), hands.landmarks[i]))
+
+
+def maps_of(pid: int) -> str:
+    """Files that a process has mapped."""
+    return Path(f"/proc/{pid}/maps").read_text()
+
+
+def test_settings_are_changed_and_what_is_wrong_is_refused(taught: Taught, admin: Page) -> None:
+    file = taught.home / "station.toml"
+    admin.goto(f"{taught.url}/settings")
+    assert "argon2" not in admin.content()
+    admin.get_by_label("Find a setting").fill("threshold")
+    admin.get_by_role("button", name="Decision").click()
+    threshold = admin.get_by_label("Threshold", exact=True)
+    expect(threshold).to_have_value("0.8")
+    threshold.fill("80")
+    admin.get_by_role("button", name="Save").click()
+    expect(admin.get_by_text("fusion.threshold: Input should be less than or equal to 1")).to_be_visible()
+    assert file.read_text() == TEXT
+    threshold.fill("0.7")
+    admin.get_by_role("button", name="Save").click()
+    expect(admin.get_by_text("Saved, and in force.")).to_be_visible()
+    assert file.read_text() == TEXT.replace("0.8", "0.7")
+    admin.get_by_label("Find a setting").fill("pages")
+    admin.get_by_role("button", name="Pages").click()
+    expect(admin.get_by_label("New password")).to_have_count(2)
+    assert "argon2" not in admin.content()
+    admin.get_by_label("Find a setting").fill("what the station is called")
+    admin.get_by_role("button", name='Expand "Station"').click()
+    admin.get_by_role("textbox", name="Name").fill("lobby")
+    admin.get_by_role("button", name="Save").click()
+    expect(admin.get_by_text("The station must start again for: Station")).to_be_visible()
+    admin.get_by_role("button", name="Start again now").click()
+    admin.get_by_role("dialog").get_by_role("button", name="Start again now").click()
+    expect(admin.get_by_label("Password")).to_be_visible()  # sessions end with the station
+    assert admin.title().startswith("Sign in")
+    expect(admin.get_by_role("heading")).to_have_text("lobby")
+
+
 def test_a_viewer_can_neither_collect_nor_train_nor_set(taught: Taught, chromium: Browser) -> None:
     page = signed_in(chromium, taught, "vera")
-    for path in ("collect",):
+    for path in ("collect", "retrain", "settings"):
         assert page.get_by_role("link", name=path.capitalize()).count() == 0
         page.goto(f"{taught.url}/{path}")
         expect(page.get_by_text("Your role does not allow this.")).to_be_visible()

@@ -14,10 +14,14 @@ from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Sense
 from safety_monitor.journal import Journal
 from safety_monitor.listeners import Listeners, ears_of
+from safety_monitor.restart import Restart
+from safety_monitor.settings_file import SettingsFile
 from safety_monitor.station import ReadySense, Station
+from safety_monitor.training import Trainings
 from safety_monitor.web.access import Access
 from safety_monitor.web.analysis_process import Analyses
 from safety_monitor.web.picture import Pictures
+from safety_monitor.web.server import would_start
 from safety_monitor.web.site import Site
 from tests.web_site import PIN, MakeSite, client_of
 
@@ -66,6 +70,9 @@ def make_site(journal: Journal, tmp_path: Path) -> Iterator[MakeSite]:
             Pictures(station.view),
             listeners,
             evidence_store(settings),
+            SettingsFile(tmp_path / "station.toml", would_start, {"SAFETY_MONITOR_HOME": str(tmp_path)}),
+            Restart(station),
+            Trainings(settings),
         )
 
     yield make

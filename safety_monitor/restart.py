@@ -1,0 +1,55 @@
+"""What the running station does not follow yet, and how it starts again to follow it."""
+
+import os
+import sys
+import threading
+from collections.abc import Iterable
+from typing import NoReturn
+
+from safety_monitor.station import Station
+
+
+class RestartError(Exception):
+    """The station does not start again now; the text is one line that says why."""
+
+
+class Restart:
+    """Remembers why a restart is wanted; may be used from any thread.
+
+    Args:
+        station: the running one.
+    """
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+        self._wanted: dict[str, None] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def wanted_for(self) -> tuple[str, ...]:
+        """What waits for it."""
+        with self._lock:
+            return tuple(self._wanted)
+
+    def want(self, what: Iterable[str]) -> None:
+        """Something changed that only a start takes up."""
+        with self._lock:
+            self._wanted |= dict.fromkeys(what)
+
+    def now(self) -> None:
+        """End the station so that it starts again; returns before it has.
+
+        Raises:
+            RestartError: an incident is open, which would be lost sight of.
+        """
+        if self._station.view.snapshot().incident is not None:
+            raise RestartError("an incident is open; end it first")
+        self._station.restart()
+
+
+def start_again() -> NoReturn:
+    """Run this very command anew in this very process, so that whoever started it keeps it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(sys.stderr.fileno(), 2)  # where native libraries were silenced it leads nowhere
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606

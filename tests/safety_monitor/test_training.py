@@ -1,0 +1,65 @@
+"""A model that was trained here comes into use when told to, and never one that would leave the station blind."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gesture.retrain import rename_in_models
+from models.card import read_card
+from models.registry import SHIPPED, find
+from safety_monitor.config import Settings
+from safety_monitor.training import CANDIDATE, FIGURES, TrainingError, Trainings, train
+
+
+def trained(home: Path, kind: str = "signs") -> None:
+    """A candidate that calls fists punches."""
+    models = home / "models"
+    shutil.copytree(SHIPPED / kind, models / f"{kind}{CANDIDATE}")
+    rename_in_models(models, kind, "fist", "punch")
+    figures = {"labels": [], "recall": {"punch": 0.9}, "in_use": {"fist": 1.0}, "confusion": []}
+    (models / f"{kind}{CANDIDATE}.{FIGURES}").write_text(json.dumps(figures))
+
+
+def settings(home: Path, **emergency: str) -> Settings:
+    gestures = [emergency] if emergency else [{"sequence": "signal_for_help"}]
+    return Settings.model_validate({"home": home, "emergency": {"gestures": gestures}})
+
+
+def test_in_use_when_told_to_and_back(tmp_path: Path) -> None:
+    trainings = Trainings(settings(tmp_path))
+    assert trainings.candidate("signs") is None
+    with pytest.raises(TrainingError, match="not a model"):
+        trainings.use("signs")
+    trained(tmp_path)
+    candidate = trainings.candidate("signs")
+    assert candidate is not None
+    assert (candidate.in_use, candidate.recall, candidate.before) == (False, {"punch": 0.9}, {"fist": 1.0})
+    trainings.use("signs")
+    assert "punch" in read_card(find("signs", tmp_path / "models")).labels
+    used = trainings.candidate("signs")
+    assert used is not None
+    assert used.in_use
+    assert "ships" in trainings.roll_back("signs")
+    assert find("signs", tmp_path / "models") == SHIPPED / "signs"
+
+
+def test_a_model_that_does_not_know_an_emergency_gesture_is_refused(tmp_path: Path) -> None:
+    trained(tmp_path)
+    blind = Trainings(settings(tmp_path, sign="fist"))
+    candidate = blind.candidate("signs")
+    assert candidate is not None
+    assert candidate.missing == ("fist",)
+    with pytest.raises(TrainingError, match="fist is an emergency gesture"):
+        blind.use("signs")
+    assert find("signs", tmp_path / "models") == SHIPPED / "signs"
+    Trainings(settings(tmp_path)).use("signs")
+    with pytest.raises(TrainingError, match="punch is an emergency gesture"):
+        Trainings(settings(tmp_path, sign="punch")).roll_back("signs")
+
+
+def test_what_cannot_be_trained_is_one_line(tmp_path: Path) -> None:
+    for kind in ("signs", "motions"):
+        with pytest.raises(TrainingError, match="were collected yet"):
+            train(tmp_path, kind, 1, lambda share, text: None)
