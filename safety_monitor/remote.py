@@ -36,8 +36,13 @@ class Remote:
         return self._station.armed
 
     def health(self) -> Mapping[str, str]:
-        """What is wrong with each sense, and with the rest of the station; one line, empty if nothing is."""
+        """What is wrong with each sense, and with the rest of the station; one line, empty if nothing is.
+
+        Nothing at all while the senses are being opened: every start would look like a fault.
+        """
         view = self._station.view
+        if not view.ready.is_set():
+            return {}
         now = view.clock()
         health = view.snapshot().health
         parts = {str(sense): trouble_of(sense, each, now - each.last) for sense, each in health.items()}

@@ -58,9 +58,11 @@ def test_it_arms_and_disarms_and_shows_what_is_wrong(remote: Remote, station: St
     assert (remote.armed, station.armed) == (False, False)
     assert remote.carry_out(Order("arm")) == "armed"
     assert remote.armed
-    assert remote.health() == {"audio": "audio: not opened yet", "station": ""}
+    assert remote.health() == {}
     station.view.opened(Sense.AUDIO, "microphone", True)
     assert remote.health() == {"audio": "", "station": ""}
+    station.view.broke(Sense.AUDIO, "microphone: unplugged")
+    assert remote.health()["audio"] == "audio: microphone: unplugged"
 
 
 def test_without_an_id_the_newest_that_may_be_noticed_is_meant(remote: Remote, journal: Journal) -> None:

@@ -122,7 +122,7 @@ def fake_mongo() -> Iterator[FakeMongo]:
 
     server = Server(("127.0.0.1", 0), Handler)
     state.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield state
     finally:
