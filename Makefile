@@ -7,7 +7,7 @@ DATA ?= ../shared/data
 STATION_PACKAGES := python3-venv libportaudio2 espeak-ng alsa-utils libgl1 libegl1 libgles2 libglib2.0-0
 TEST_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins mariadb-server-core mariadb-client-core mosquitto chromium xvfb xdotool systemd
 
-.PHONY: run setup test check lock models docs clean audit soak bench fuzz
+.PHONY: run setup test check lock models screenshots docs clean audit soak bench fuzz
 
 run: setup ## set up what is missing and start the station; without camera and microphone it plays the demo scene
 	@$(BIN)/safety-monitor run --demo-without-devices $(ARGS)
@@ -49,6 +49,9 @@ models: .venv/test ## train what ships anew from $(DATA); about two hours on two
 	$(BIN)/python -m audio.train --data $(DATA)/audio --teacher $(DATA)/reference/yamnet/yamnet.tflite
 	$(BIN)/python -m gesture.prepare $(DATA)
 	$(BIN)/python -m gesture.train signs motions
+
+screenshots: .venv/test ## pictures of every page, in docs/screenshots
+	$(BIN)/python -m tests.screenshots docs/screenshots
 
 docs: .venv/station ## the pages that the program writes itself
 	$(BIN)/safety-monitor settings | scripts/fill-block docs/settings.md

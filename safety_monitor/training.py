@@ -170,6 +170,8 @@ class Trainings:
             now = read_card(find(kind, self.home))
         except (ModelError, OSError, ValueError):
             return None
+        if figures.get("files") != dict(card.files):  # somebody has trained by the command since
+            return None
         return Candidate(
             labels=card.labels,
             recall=figures["recall"],
@@ -264,7 +266,7 @@ def train(home: Path, kind: Kind, most_passes: int, tell: Callable[[float, str],
                 )
             shutil.rmtree(target, ignore_errors=True)
             coming.rename(target)
-            write_figures(models / f"{kind}{CANDIDATE}.{FIGURES}", result)
+            write_figures(models / f"{kind}{CANDIDATE}.{FIGURES}", result, read_card(target))
     except Timeout:
         raise TrainingError("another training is under way") from None
     except (CollectionError, TableError, ModelError, OSError) as error:
@@ -273,10 +275,10 @@ def train(home: Path, kind: Kind, most_passes: int, tell: Callable[[float, str],
         raise TrainingError(f"training needs {error.name}: pip install -e '.[train]'") from None
 
 
-def write_figures(path: Path, result: Retrained) -> None:
-    """Keep what a training has measured."""
+def write_figures(path: Path, result: Retrained, card: Card) -> None:
+    """Keep what a training has measured, and of which model."""
     figures = {key: value for key, value in asdict(result).items() if key != "folder"}
-    path.write_text(json.dumps(figures))
+    path.write_text(json.dumps(figures | {"files": dict(card.files)}))
 
 
 def main() -> None:

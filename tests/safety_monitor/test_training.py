@@ -1,16 +1,15 @@
 """A model that was trained here comes into use when told to, and never one that would leave the station blind."""
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from gesture.retrain import rename_in_models
+from gesture.retrain import Retrained, rename_in_models
 from models.card import read_card
 from models.registry import SHIPPED, find
 from safety_monitor.config import Settings
-from safety_monitor.training import CANDIDATE, FIGURES, TrainingError, Trainings, train
+from safety_monitor.training import CANDIDATE, FIGURES, TrainingError, Trainings, train, write_figures
 
 
 def trained(home: Path, kind: str = "signs") -> None:
@@ -18,8 +17,8 @@ def trained(home: Path, kind: str = "signs") -> None:
     models = home / "models"
     shutil.copytree(SHIPPED / kind, models / f"{kind}{CANDIDATE}")
     rename_in_models(models, kind, "fist", "punch")
-    figures = {"labels": [], "recall": {"punch": 0.9}, "in_use": {"fist": 1.0}, "confusion": []}
-    (models / f"{kind}{CANDIDATE}.{FIGURES}").write_text(json.dumps(figures))
+    result = Retrained(models, (), {"punch": 0.9}, {"fist": 1.0})
+    write_figures(models / f"{kind}{CANDIDATE}.{FIGURES}", result, read_card(models / f"{kind}{CANDIDATE}"))
 
 
 def settings(home: Path, **emergency: str) -> Settings:
@@ -43,6 +42,12 @@ def test_in_use_when_told_to_and_back(tmp_path: Path) -> None:
     assert used.in_use
     assert "ships" in trainings.roll_back("signs")
     assert find("signs", tmp_path / "models") == SHIPPED / "signs"
+
+
+def test_figures_of_another_model_are_not_shown(tmp_path: Path) -> None:
+    trained(tmp_path)
+    rename_in_models(tmp_path / "models", "signs", "punch", "knock")
+    assert Trainings(settings(tmp_path)).candidate("signs") is None
 
 
 def test_a_model_that_does_not_know_an_emergency_gesture_is_refused(tmp_path: Path) -> None:
