@@ -456,7 +456,7 @@ def put(world: World, fault: Fault) -> tuple[str, str, int, int]:
     return _seconds(found) if fault.found else "–", _seconds(over), emergencies, lost
 
 
-def run(faults: list[Fault], table: Table, console: Console, clock_can_be_set: bool) -> str:
+def run(faults: list[Fault], table: Table, console: Console, clock_can_be_set: bool, log: Path | None) -> str:
     """Put faults into one station, a row of the table each; what became of all emergencies."""
     with a_world(clock_can_be_set=clock_can_be_set) as world:
         world.said("^$", 0, LEARNT_S)
@@ -466,6 +466,9 @@ def run(faults: list[Fault], table: Table, console: Console, clock_can_be_set: b
             console.print(fault.name, *row)
         ended = world.station.process.poll() is not None
         world.station.stop()
+        if log is not None:
+            with log.open("a") as file:
+                file.write("\n".join([*world.station.log, *map(str, world.station.transitions), ""]))
         kept = {entry.incident.id for entry in Journal(world.home).list(1000)}
     not_kept = [each for each in world.seen if each not in kept]
     return (
@@ -483,6 +486,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="part of the names of the faults; all if none is given")
     parser.add_argument("--list", action="store_true", help="name the faults, and do nothing")
+    parser.add_argument("--log", type=Path, help="file that gets what the stations say")
     arguments = parser.parse_args()
     chosen = [fault for fault in FAULTS if not arguments.names or any(name in fault.name for name in arguments.names)]
     if arguments.list:
@@ -499,7 +503,7 @@ def main() -> None:
     chosen = [fault for fault in chosen if not fault.needs()]
     # Under libfaketime other things than the clock go wrong, too: that fault has a station of its own.
     groups = [[fault for fault in chosen if (fault.needs is fake_time) is alone] for alone in (False, True)]
-    captions = [run(group, table, console, groups[1] is group) for group in groups if group]
+    captions = [run(group, table, console, groups[1] is group, arguments.log) for group in groups if group]
     table.caption = "\n".join(captions)
     console.print(table)
     console.print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.platform()}")

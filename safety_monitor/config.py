@@ -613,7 +613,8 @@ class Supervision(Section):
     """What the station notices about itself."""
 
     wait_for_devices: bool = False
-    """Whether a station begins without a camera or microphone that cannot be opened at its start, and keeps trying."""
+    """Whether a station begins without a camera or microphone that cannot be opened at its start, and keeps trying.
+    What it is to do without for good has to be "off" then."""
     shown_only: tuple[FaultName, ...] = ("black",)
     """Faults of sound and picture that are shown, but of which nobody is told; a room is dark every night."""
     ignored: tuple[FaultName, ...] = ()

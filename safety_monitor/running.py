@@ -48,6 +48,8 @@ def choose_sources(settings: Settings, *, demo_without_devices: bool) -> Setting
         NothingToWatchError: there is nothing to watch or listen to.
     """
     camera, microphone = settings.camera.source, settings.microphone.source
+    if settings.supervision.wait_for_devices and not camera == microphone == OFF:
+        return settings  # what is not there yet is waited for
     if not camera and not microphone:
         camera = "" if list_cameras() else OFF
         microphone = "" if microphones() else OFF

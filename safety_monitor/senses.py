@@ -212,9 +212,13 @@ def _noticed_sound(
     blocks: Iterable[Block], source: SoundSource, notice: Callable[[SoundFault | None], None]
 ) -> Iterator[Block]:
     """The same blocks; `notice` is told of each what is wrong with it."""
-    begun = source.position
+    begun, dropped = source.position, source.dropped
     wrong_rate: SoundFault | None = None
     for block in blocks:
+        if source.dropped != dropped:  # there may be silence in it that nobody heard
+            dropped = source.dropped
+            yield block
+            continue
         position = source.position
         if begun is None or position is None:
             begun = position
