@@ -32,8 +32,11 @@ def model() -> ScreamModel:
     return load_scream_model()
 
 
-def hear(model: ScreamModel, samples: Samples, size: int = 800, at_s: float = 0.0) -> list[SoundReading]:
+def hear(
+    model: ScreamModel, samples: Samples, size: int = 800, at_s: float = 0.0, every: int = 1
+) -> list[SoundReading]:
     detector = ScreamDetector(model)
+    detector.every = every
     readings: list[SoundReading] = []
     for start in range(0, len(samples), size):
         readings += detector.feed(Block(samples[start : start + size], at_s + start / SAMPLE_RATE))
@@ -122,6 +125,13 @@ def test_finds_made_up_screams_in_a_room(model: ScreamModel) -> None:
         found += any(reading.scream >= OPERATING_POINT for reading in readings)
     # Odd ones are among them, nearly whistled or nearly all breath.
     assert found >= 12
+
+
+def test_with_fewer_windows_a_scream_is_still_found(model: ScreamModel) -> None:
+    sound = in_a_room(1.5, scream(1.4, 1002))
+    every, third = hear(model, sound), hear(model, sound, every=3)
+    assert len(third) == len(every) // 3
+    assert max(reading.scream for reading in third) >= OPERATING_POINT
 
 
 @pytest.mark.parametrize("peak_dbfs", [-50, -20, 0])
