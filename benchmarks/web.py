@@ -3,8 +3,8 @@
     python -m benchmarks.web [--pages 50] [--seconds 20] [--incidents 1000000]
 
 Runs the demo scene as the installed command does, first with nobody looking, then with many who do what a browser on
-the live page does, without drawing it: they hold its web socket, and ask for the picture again and again. Then fills a
-journal, and times its pages.
+the live page does, without drawing it: they hold its web socket, and ask for picture and spectrogram again and again.
+Then fills a journal, and times its pages and its export.
 """
 
 import argparse
@@ -23,6 +23,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
@@ -30,6 +31,7 @@ import socketio
 
 from safety_monitor.incident import Evidence, Incident, Sense, State
 from safety_monitor.journal import Journal, Search
+from safety_monitor.web.incident_api import csv_lines, json_lines
 
 PICTURE_EVERY_S = 0.3
 PROGRAM = Path(sys.executable).with_name("safety-monitor")
@@ -92,8 +94,9 @@ async def look(address: str, web: aiohttp.ClientSession) -> None:
     )
     try:
         while True:
-            async with web.get(f"{address}/live/picture.jpg") as answer:
-                await answer.read()
+            for picture in ("picture.jpg", "spectrogram.png"):
+                async with web.get(f"{address}/live/{picture}") as answer:
+                    await answer.read()
             await asyncio.sleep(PICTURE_EVERY_S)
     finally:
         await socket_.disconnect()
@@ -163,6 +166,15 @@ def search_ms(journal: Journal, search: Search, after: str = "") -> float:
     return 1000 * (time.perf_counter() - begin)
 
 
+def export_times(pieces: Iterator[str]) -> tuple[float, float, int]:
+    """Milliseconds until the first piece, seconds until the last, and bytes of all."""
+    begin = time.perf_counter()
+    size = len(next(pieces).encode())
+    first_ms = 1000 * (time.perf_counter() - begin)
+    size += sum(len(piece.encode()) for piece in pieces)
+    return first_ms, time.perf_counter() - begin, size
+
+
 def main() -> None:
     """Measure, and print tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -192,6 +204,10 @@ def main() -> None:
             ("by a label that none has", Search(label="nothing"), ""),
         ):
             print(f"| {name} | {min(search_ms(journal, search, after) for _ in range(3)):.0f} ms |")
+        print(f"\n| export of {wanted.incidents} incidents | first row after | all after | size |\n|---|---|---|---|")
+        for kind, lines in (("CSV", csv_lines), ("JSON", json_lines)):
+            first_ms, all_s, size = export_times(lines(journal.export(Search())))
+            print(f"| {kind} | {first_ms:.0f} ms | {all_s:.1f} s | {size / 1e6:.0f} MB |")
         journal.close()
 
 

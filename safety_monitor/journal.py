@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -694,15 +695,17 @@ class Journal:
             newest_mark.label("mark"),
             notes.scalar_subquery().label("notes"),
         ).outerjoin(PlaceRow, PlaceRow.incident_id == IncidentRow.id)
+        names = [column.name for column in rows.selected_columns]
         order = (IncidentRow.opened_at.desc(), IncidentRow.id)
         after = ""
         while True:
             with self._reading() as session:
                 some = session.execute(rows.where(*_wanted(search, after)).order_by(*order).limit(EXPORTED)).all()
             for row in some:
-                senses, labels = json.loads(row.senses), json.loads(row.labels)
-                mark = None if row.mark == Mark.NONE else row.mark
-                yield {**row._mapping, "senses": senses, "labels": labels, "mark": mark}
+                columns = dict(zip(names, row, strict=True))
+                columns["senses"], columns["labels"] = _words(columns["senses"]), _words(columns["labels"])
+                columns["mark"] = None if columns["mark"] == Mark.NONE else columns["mark"]
+                yield columns
             if len(some) < EXPORTED:
                 return
             after = f"{some[-1].opened_at}~{some[-1].incident}"
@@ -1161,6 +1164,12 @@ def _upgrade(session: Session) -> None:
         )
     )
     session.execute(text("DROP TABLE deliveries_0"))
+
+
+@lru_cache(maxsize=256)
+def _words(listed: str) -> tuple[str, ...]:
+    """A JSON list of senses or labels, of which there are few."""
+    return tuple(json.loads(listed))
 
 
 def _wanted(search: Search, after: str) -> list[ColumnElement[bool]]:

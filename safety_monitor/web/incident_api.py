@@ -23,6 +23,9 @@ ANY_TYPE = "application/octet-stream"
 AT_ONCE = 500
 """Rows of an export that are sent together."""
 
+FORMULA = frozenset("=+-@\t\r")
+"""What a cell begins with that a spreadsheet takes for a formula."""
+
 FileName = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z_.-]{0,99}$")]
 
 
@@ -203,9 +206,9 @@ def csv_lines(rows: Iterator[Mapping[str, Any]]) -> Iterator[str]:
 
 def harmless(value: Any) -> Any:
     """A cell that no spreadsheet takes for a formula."""
-    if isinstance(value, list):
-        value = " ".join(map(str, value))
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    if isinstance(value, tuple):
+        value = " ".join(value)
+    return f"'{value}" if isinstance(value, str) and value[:1] in FORMULA else value
 
 
 def json_lines(rows: Iterator[Mapping[str, Any]]) -> Iterator[str]:

@@ -103,6 +103,10 @@ LISTEN_HINT = (
     "The microphone of this phone or computer becomes one of the station's: a scream that it hears is an incident like "
     "any other, with the position of this device. The sound is judged by the station; only that of an incident is kept."
 )
+LISTEN_API = (
+    "A microphone over a web socket: 16-bit PCM in, readings and incidents out. docs/pages.md says how; the OpenAPI "
+    "document knows no web sockets."
+)
 LISTEN_START, LISTEN_STOP = "Listen", "Stop listening"
 LISTENING = {
     "level": LEVEL,

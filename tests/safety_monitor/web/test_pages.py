@@ -343,6 +343,7 @@ def test_a_scream_at_the_browser_s_microphone_is_told_placed_played_tried_again_
     incident = context.new_page()  # the other one listens on, so that what follows the scream is recorded, too
     incident.goto(f"{served.url}/incidents/{entry.incident.id}")
     incident.wait_for_function("document.querySelector('audio')?.duration > 1")
+    incident.wait_for_function("document.querySelector('img.spectrogram').naturalWidth > 20")
     expect(incident.get_by_text("52.50000, 13.40000 · within 12 m")).to_be_visible()
     expect(incident.locator(".leaflet-marker-icon")).to_be_visible()
     assert tiles
