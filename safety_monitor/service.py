@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models import hand_landmarker
+from models.card import ModelError
 
 NAME = "safety-monitor"
 USER = "safety-monitor"
@@ -46,7 +47,7 @@ WorkingDirectory={home}
 Restart=always
 RestartSec=2
 # The models are loaded and the devices opened within this time.
-TimeoutStartSec=120
+TimeoutStartSec=300
 # Signs of life come three times as often, and only while every part of the station gives one.
 WatchdogSec=60
 # What is due when the station ends is still delivered.
@@ -162,11 +163,7 @@ def install(program: Path, settings: Path | None, place: Place, *, start: bool =
         _give(there, place, owner=None if folder == CONFIG else USER)
     yield from _put(SETTINGS, settings.read_text(encoding="utf-8") if settings else "", place)
     yield from _put(SECRETS, SECRETS_TEXT, place)
-    hands, kept = hand_landmarker.default_path(), place(HOME / "cache" / hand_landmarker.TASK_NAME)
-    if hands.is_file() and not kept.exists():
-        shutil.copyfile(hands, kept)
-        _give(kept, place, owner=USER)
-        yield f"{kept}: copied"
+    yield from _put_hand_model(place)
     path = place(UNIT)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(unit(program), encoding="utf-8")
@@ -201,19 +198,27 @@ def uninstall(place: Place) -> Iterator[str]:
     yield f"kept: {place(CONFIG)}, {place(HOME)} and the user {USER}"
 
 
+def closed_folder(program: Path) -> Path | None:
+    """The first folder on the way to the command or to its Python that only some may pass; None if there is none.
+
+    Root sees everything; the service's user sees what is open to all.
+    """
+    ways = (program, program.resolve(), program.with_name("python").resolve())
+    folders = [folder for way in ways for folder in reversed(way.parents)]
+    return next((folder for folder in folders if not folder.stat().st_mode & 0o001), None)
+
+
 def _check(program: Path, place: Place) -> None:
     if not program.is_file():
         raise ServiceError(f"{program}: there is no such command; set up with `make setup`")
     _check_rights(place)
+    if place.here and (closed := closed_folder(program)) is not None:
+        raise ServiceError(
+            f"{closed}: closed to the service's user, so that it cannot run {program}; set up in /opt with the "
+            "system's own Python instead"
+        )
     if place.here and (shutil.which("systemctl") is None or not Path("/run/systemd/system").is_dir()):
         raise ServiceError("this machine does not run systemd; see docs/operating.md for other ways")
-    # Root sees everything; the service's user sees what is open to all.
-    closed = [folder for folder in program.resolve().parents if not folder.stat().st_mode & 0o001]
-    closed += [folder for folder in program.parents if not folder.stat().st_mode & 0o001 and folder not in closed]
-    if closed:
-        raise ServiceError(
-            f"{closed[-1]}: closed to the service's user, so that it cannot run {program}; set up in /opt instead"
-        )
 
 
 def _check_rights(place: Place) -> None:
@@ -230,6 +235,26 @@ def _put(path: Path, text: str, place: Place) -> Iterator[str]:
     there.write_text(text, encoding="utf-8")
     _give(there, place, owner=None)
     yield f"{there}: written"
+
+
+def _put_hand_model(place: Place) -> Iterator[str]:
+    """The file that the set-up put into the cache of whoever ran it, for the service; put together anew if need be."""
+    kept = place(HOME / "cache" / hand_landmarker.TASK_NAME)
+    if kept.exists():
+        return
+    caches = [hand_landmarker.default_path()]
+    if sudo_user := os.environ.get("SUDO_USER"):
+        caches.append(Path(f"~{sudo_user}").expanduser() / ".cache" / "safety-monitor" / hand_landmarker.TASK_NAME)
+    found = next((path for path in caches if hand_landmarker.is_complete(path)), None)
+    try:
+        if found is not None:
+            shutil.copyfile(found, kept)
+        else:
+            hand_landmarker.ensure(kept.parent)
+    except ModelError as error:
+        raise ServiceError(str(error)) from None
+    _give(kept, place, owner=USER)
+    yield f"{kept}: put in place"
 
 
 def _give(path: Path, place: Place, owner: str | None) -> None:

@@ -4,11 +4,13 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from safety_monitor.service import Place, ServiceError, install, program, uninstall, unit
+from models.hand_landmarker import check
+from safety_monitor.service import Place, ServiceError, closed_folder, install, program, uninstall, unit
 from tests.system.command import PROGRAM, safety_monitor
 
 MOST_EXPOSED = 2.0
@@ -54,6 +56,7 @@ def test_installed_twice_it_keeps_settings_and_secrets_and_leaves_with_its_unit_
     assert settings.read_text() == mine.read_text()
     assert unit_there.read_text() == unit(PROGRAM)
     assert secrets.stat().st_mode & 0o007 == 0
+    check(root / "var/lib/safety-monitor/cache/hand_landmarker.task")
     assert (root / "var/lib/safety-monitor").stat().st_mode & 0o077 == 0
 
     settings.write_text('[station]\nname = "changed"\n')
@@ -78,21 +81,23 @@ def test_settings_that_are_wrong_are_not_installed(tmp_path: Path) -> None:
     assert not (tmp_path / "root").exists()
 
 
-def test_a_program_that_the_services_user_could_not_run_is_refused(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    (closed / "bin").mkdir(parents=True)
-    command = closed / "bin" / "safety-monitor"
-    command.touch()
-    for folder in (tmp_path, *tmp_path.parents):  # pytest's own folders are closed to others
-        if not folder.stat().st_mode & 0o001:
-            folder.chmod(folder.stat().st_mode | 0o001)
-    closed.chmod(0o700)
-    with pytest.raises(ServiceError, match=f"{closed}: closed to the service's user"):
-        list(install(command, None, Place(tmp_path / "root")))
+@pytest.mark.parametrize("closed", ["program", "python"])
+def test_a_program_that_the_services_user_could_not_run_is_noticed(closed: str) -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
+        folder = Path(name)
+        folder.chmod(0o755)
+        for part in ("program", "python"):
+            (folder / part).mkdir(0o755)
+        (folder / "program" / "safety-monitor").touch()
+        (folder / "python" / "python3").touch()
+        (folder / "program" / "python").symlink_to(folder / "python" / "python3")
+        assert closed_folder(folder / "program" / "safety-monitor") is None
+        (folder / closed).chmod(0o700)
+        assert closed_folder(folder / "program" / "safety-monitor") == folder / closed
 
 
 def test_on_this_machine_it_takes_root_and_systemd() -> None:
-    reason = "rights of root" if os.geteuid() else "does not run systemd"
+    reason = "rights of root" if os.geteuid() else "does not run systemd|closed to the service's user"
     if not os.geteuid() and Path("/run/systemd/system").is_dir():
         pytest.skip("this machine runs systemd: it would be installed")
     with pytest.raises(ServiceError, match=reason):
