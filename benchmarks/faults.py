@@ -49,7 +49,7 @@ LIMIT_S = 150.0
 EMERGENCY_S = 60.0
 LEARNT_S = 35.0
 """By then the usual view of the camera is known."""
-CAMERA_FPS = 8.0
+CAMERA_FPS, VIEWS = 8.0, 11
 PLAY = ("pacat", "--playback", "--raw")
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 SETTINGS = {
@@ -82,9 +82,12 @@ def blurred(image: Image, sigma: float) -> Image:
 
 
 def as_filmed(image: Image) -> list[bytes]:
-    """The same view several times, each with the noise of a camera, as JPEG."""
+    """The same view several times, each with the noise of a camera, as JPEG.
+
+    So many that two a second apart are never the same.
+    """
     rng = np.random.default_rng(0)
-    return [jpeg((image + rng.normal(0, 4, image.shape)).clip(0, 255).astype(np.uint8)) for _ in range(8)]
+    return [jpeg((image + rng.normal(0, 4, image.shape)).clip(0, 255).astype(np.uint8)) for _ in range(VIEWS)]
 
 
 class Camera:

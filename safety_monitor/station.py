@@ -295,25 +295,35 @@ class Station:
         while not self._stop.is_set():
             try:
                 running = ready.open(self._start)
-                self.hearts.begin(ready.sense, SENSE_LIMIT_S)
+                if not hung:
+                    self.hearts.begin(ready.sense, SENSE_LIMIT_S)
                 self._opened(ready.sense, running)
                 for moment in running.moments:
                     if self._stop.is_set():
                         return
-                    failures = 0
+                    if hung:
+                        self.hearts.begin(ready.sense, SENSE_LIMIT_S)
+                    failures, hung = 0, False
                     self.hearts.beat(ready.sense)
                     self._line.put(moment)
                 if not running.live:
                     return
                 if ready.sense not in self._restarting:
                     raise SenseError(f"{running.name}: ended")
-            except SenseError as error:
+            except Exception as failure:  # one sense that fails never ends the other, nor itself
                 if self._stop.is_set():
                     return
                 if running is None and self._patient and ready.live:
                     self._begin_without(ready.sense)
                 elif running is None or not running.live:
                     raise
+                if isinstance(failure, SenseError):
+                    error = failure
+                else:
+                    log.exception("%s: failed in an unforeseen way", ready.sense)
+                    error = SenseError("failed in an unforeseen way; see the log", hung=True)
+                if running is not None:
+                    running.close()
                 self.view.broke(ready.sense, str(error))
                 wait_s = RETRY_S[min(failures, len(RETRY_S) - 1)]
                 failures += 1

@@ -86,8 +86,12 @@ def test_a_live_source_that_breaks_is_opened_again_and_nothing_else_stops(journa
         yield moment(0.1)
         raise SenseError("unplugged")
 
+    def fails() -> Iterator[Moment]:
+        yield moment(0.2)
+        raise RuntimeError("a mistake of ours")
+
     def comes_back() -> Iterator[Moment]:
-        yield moment(0.2, 0.95)
+        yield moment(0.3, 0.95)
         came_back.set()
         station.stop()
 
@@ -95,7 +99,7 @@ def test_a_live_source_that_breaks_is_opened_again_and_nothing_else_stops(journa
         yield moment(0.1, 0.0, Sense.GESTURE)
         assert came_back.wait(FOREVER)
 
-    ears = scripted(Sense.AUDIO, breaks, comes_back, live=True)
+    ears = scripted(Sense.AUDIO, breaks, fails, comes_back, live=True)
     eyes = scripted(Sense.GESTURE, keeps_watching, lambda: iter(()), live=True)
     station = station_of(journal, {Sense.AUDIO: lambda: ears, Sense.GESTURE: lambda: eyes}, live=True)
     summary = station.run()
