@@ -8,7 +8,7 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 
-from tests.servers.mariadb import free_port
+from tests.servers.program import free_port
 
 
 @dataclass

@@ -2,14 +2,12 @@
 
 import os
 import shutil
-import signal
-import socket
 import subprocess
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-ANSWER_S = 60.0
+from tests.servers.program import Program
+
 PASSWORD = "planted/p@ss w:rd"  # characters that must be encoded in an address
 USER = "station"
 
@@ -24,20 +22,15 @@ def missing_programs() -> list[str]:
     ]
 
 
-def free_port() -> int:
-    """A port on which nothing listens now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 @dataclass
 class MariaDB:
     """A server with an empty database `safety` and a user who may do all in it."""
 
     folder: Path
-    port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.program = Program(self.folder / "log", speaks_first=True)
+        self.port = self.program.port
 
     @property
     def url(self) -> str:
@@ -71,52 +64,26 @@ class MariaDB:
         """Run; returns when it takes connections."""
         program = shutil.which("mariadbd", path=os.environ.get("PATH", "") + ":/usr/sbin")
         assert program is not None
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    program,
-                    "--no-defaults",
-                    f"--datadir={self.folder}/data",
-                    f"--socket={self.folder}/socket",
-                    f"--pid-file={self.folder}/pid",
-                    f"--port={self.port}",
-                    "--bind-address=127.0.0.1",
-                    f"--init-file={self.folder}/init.sql",
-                    "--skip-name-resolve",
-                    "--innodb-flush-log-at-trx-commit=2",
-                    "--innodb-buffer-pool-size=32M",
-                    *self._as_root(),
-                ],
-                stdout=log,
-                stderr=log,
-            )
-        deadline = time.monotonic() + ANSWER_S
-        while True:
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as connection:
-                    if connection.recv(1):
-                        return
-            except OSError:
-                assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
-                assert time.monotonic() < deadline, "MariaDB does not answer"
-                time.sleep(0.05)
+        self.program.start(
+            [
+                program,
+                "--no-defaults",
+                f"--datadir={self.folder}/data",
+                f"--socket={self.folder}/socket",
+                f"--pid-file={self.folder}/pid",
+                f"--port={self.port}",
+                "--bind-address=127.0.0.1",
+                f"--init-file={self.folder}/init.sql",
+                "--skip-name-resolve",
+                "--innodb-flush-log-at-trx-commit=2",
+                "--innodb-buffer-pool-size=32M",
+                *self._as_root(),
+            ]
+        )
 
     def stop(self) -> None:
         """As if its machine lost power."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def freeze(self) -> None:
-        """It still takes connections, and answers nothing."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """It answers again."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGCONT)
+        self.program.stop()
 
     @staticmethod
     def _as_root() -> list[str]:

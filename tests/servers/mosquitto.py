@@ -2,16 +2,12 @@
 
 import os
 import shutil
-import signal
-import socket
 import subprocess
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers.mariadb import free_port
+from tests.servers.program import Program
 
-ANSWER_S = 30.0
 USER, PASSWORD = "station", "planted-mqtt-password"
 PATH = os.environ.get("PATH", "") + ":/usr/sbin"
 
@@ -26,8 +22,10 @@ class Mosquitto:
     """A broker that can be stopped, frozen and started again on the same port."""
 
     folder: Path
-    port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.program = Program(self.folder / "log")
+        self.port = self.program.port
 
     def start(self) -> None:
         """Run; returns when it takes connections."""
@@ -43,31 +41,8 @@ class Mosquitto:
         )
         program = shutil.which("mosquitto", path=PATH)
         assert program is not None
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen([program, "-c", str(config)], stdout=log, stderr=log)
-        deadline = time.monotonic() + ANSWER_S
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1.0).close()
-                return
-            except OSError:
-                assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
-                assert time.monotonic() < deadline, "Mosquitto does not answer"
-                time.sleep(0.02)
+        self.program.start([program, "-c", str(config)])
 
     def stop(self) -> None:
         """As if its machine lost power."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def freeze(self) -> None:
-        """It still holds its connections, and answers nothing."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """It answers again."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGCONT)
+        self.program.stop()

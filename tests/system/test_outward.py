@@ -17,8 +17,9 @@ from safety_monitor.journal import Journal
 from tests.servers import mariadb, mosquitto
 from tests.servers.hook import hook
 from tests.servers.mail import Mails, mail_server
-from tests.servers.mariadb import MariaDB, free_port
+from tests.servers.mariadb import MariaDB
 from tests.servers.mosquitto import Mosquitto
+from tests.servers.program import free_port
 from tests.servers.twilio import SID, TOKEN, FakeTwilio, fake_twilio
 from tests.system.command import LIMIT_S, Result, environment, running, safety_monitor
 

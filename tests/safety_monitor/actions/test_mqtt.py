@@ -322,11 +322,11 @@ def test_a_broker_that_goes_and_comes_back(broker: Mosquitto, station: MQTT) -> 
 def test_a_broker_that_never_answers(broker: Mosquitto) -> None:
     out = MQTT(address(broker), station=STATION, answer_s=0.3)
     assert out.check().ok
-    broker.freeze()
+    broker.program.freeze()
     outcome = out.deliver(MESSAGE)
     assert (outcome.ok, outcome.again) == (False, True)
     assert "did not confirm within 0.3 s" in outcome.detail
-    broker.thaw()
+    broker.program.thaw()
     out.close()
 
 

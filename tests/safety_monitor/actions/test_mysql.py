@@ -48,7 +48,7 @@ def installed() -> Iterator[MariaDB]:
 @pytest.fixture
 def stopped(installed: MariaDB) -> Iterator[MariaDB]:
     """A server that is down and has no tables."""
-    if installed.process is None:
+    if installed.program.process is None:
         installed.start()
     with reader(installed).begin() as connection:
         for (table,) in connection.execute(text("SHOW TABLES")).all():
@@ -220,12 +220,12 @@ def test_a_server_that_takes_connections_and_never_answers(server: MariaDB, jour
     out = channel(server, journal)
     assert out.check().ok
     asked = confirmed(journal)
-    server.freeze()
+    server.program.freeze()
     for _ in range(2):
         outcome = out.deliver(asked)
         assert (outcome.ok, outcome.again) == (False, True)
         assert "does not answer in time" in outcome.detail
-    server.thaw()
+    server.program.thaw()
     assert out.deliver(asked).ok
     assert len(contents(server)["incidents"]) == 1
 
