@@ -1,10 +1,8 @@
-"""From what a user has collected to a model in use: trained beside the base data, compared, switched on, rolled back.
+"""From what a user has collected to a candidate for use: trained beside the base data, and compared.
 
-Models of the user lie in a folder of their own, one folder each; the one called "signs" (or "motions") is in use,
-before the one that ships. The one that was in use before lies beside it as "signs.previous".
+Which model is in use, and how one takes the place of another, is told in `models.in_use`.
 """
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from gesture.collection import MOTIONS, SIGNS, TABLES, Collection, CollectionError
+from gesture.evaluate import score_motions
 from gesture.features import sign_features, upright
 from gesture.keypoint_classifier import NONE, SignClassifier
 from gesture.point_history_classifier import MotionClassifier, motion_features
@@ -19,8 +18,9 @@ from gesture.prepare import SIGNS as BASE_SIGNS
 from gesture.tables import HandTable, PathTable, Table, join, read_hands, read_paths
 from gesture.train import HeldOut, MotionPlan, SignPlan, hold_out_paths, square_rows, train_motions, train_signs
 from gesture.trajectories import MOTIONS as BASE_MOTIONS
-from models.card import ModelError, read_card, write_card
-from models.registry import SHIPPED
+from models.card import ModelError, change_card, read_card
+from models.in_use import Comparison, note_comparison
+from models.registry import open_card
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 FEWEST_ROWS = 30
@@ -28,7 +28,8 @@ QUICK = SignPlan(epochs=18, samples=9_000, members=2)
 """Under two minutes on two cores."""
 FOLDS = 2
 """Parts that are left out in turn to measure."""
-PREVIOUS = ".previous"
+MARGIN = 0.02
+"""What the recall of all labels may lose: the quick training is a little less exact than the long one that ships."""
 ALIKE = 0.27
 """Hands upright and of size 1 whose points are less far apart than this, on the root of the mean square, look alike."""
 STRETCH_S = 3.0
@@ -110,33 +111,73 @@ def retrain_signs(
     plan: SignPlan = QUICK,
     base: Path = DATA / "signs.csv.gz",
     progress: Callable[[str], None] = print,
+    feedback: Path | None = None,
+    in_use: str = SIGNS,
 ) -> Retrained:
-    """Train the signs of the base data and of a collection together, and write the model to `target`.
+    """Train the signs of the base data, of a collection and of marked incidents together; write the model to `target`.
+
+    Its card says how it does beside the model in use on all these hands, which each may have been trained on.
+
+    Args:
+        collection: what was collected.
+        target: folder of the new model.
+        home: folder of the user's models.
+        plan: how it is trained.
+        base: the base data.
+        progress: told a line at a time.
+        feedback: `data/feedback` of the station; None: there is none.
+        in_use: name of the model in use.
 
     Raises:
         CollectionError: nothing was collected, or too little of a new sign.
         TableError: a table is damaged.
     """
     path = collection.folder / TABLES[SIGNS]
-    if not path.exists():
+    marked = read_feedback(feedback) if feedback else []
+    if not path.exists() and not marked:
         raise CollectionError(f"{collection.folder}: no hands were collected yet; see `safety-monitor collect --help`")
-    mine = read_hands(path)
+    collected = [read_hands(path)] if path.exists() else []
     known = read_hands(base)
-    added = new_labels(collection, SIGNS, BASE_SIGNS, mine.label.tolist())
+    added = new_labels(collection, SIGNS, BASE_SIGNS, [label for mine in collected for label in mine.label.tolist()])
     labels = (*(label for label in BASE_SIGNS if label != NONE), *added, NONE)
-    if added:
+    for mine in collected if added else []:
         known = without_alike(known, mine.select(np.isin(mine.label, added)))
-    table = join([known, split_alone(mine, added)])
+    table = join([known, *(split_alone(mine, added) for mine in collected), *marked])
     held_out = train_signs(table, labels, target, plan, progress, folds=FOLDS)
     plot_confusion(held_out, target / "confusion.png")
-    return Retrained(target, labels, held_out.recall(), _in_use(table, labels, home), _counts(held_out))
-
-
-def _in_use(table: HandTable, labels: tuple[str, ...], home: Path | None) -> dict[str, float]:
+    recall, confusion = held_out.recall(), _counts(held_out)
     try:
-        classifier = SignClassifier.load(SIGNS, home)
+        _, card = open_card(in_use, task=SIGNS, home=home)
     except ModelError:
-        return {}
+        return Retrained(target, labels, recall, {}, confusion)
+    before = _recall(SignClassifier.load(in_use, home), table, labels)
+    after = _recall(SignClassifier.load(str(target.absolute())), table, labels)
+    note_comparison(target, card, _of_known(after, before, card.labels))
+    return Retrained(target, labels, recall, before, confusion)
+
+
+def read_feedback(folder: Path) -> list[HandTable]:
+    """Hands of incidents that people marked: of real ones as what they were taken for, of false ones as none.
+
+    Args:
+        folder: `data/feedback` in the station's home.
+
+    Raises:
+        TableError: a table is damaged.
+    """
+    real = [read_hands(path) for path in sorted(folder.glob("hands/real/*.csv"))]
+    false = [read_hands(path) for path in sorted(folder.glob("hands/false/*.csv"))]
+    return [*real, *(replace(table, label=np.full(len(table), NONE)) for table in false)]
+
+
+def _of_known(after: dict[str, float], before: dict[str, float], labels: Sequence[str]) -> Comparison:
+    """Two models on the labels that the one in use knows."""
+    known = [label for label in labels if label in before and label in after]
+    mine, theirs = ({"recall": float(np.mean([recall[label] for label in known]))} for recall in (after, before))
+    return Comparison(mine, theirs, MARGIN)
+
+
+def _recall(classifier: SignClassifier, table: HandTable, labels: tuple[str, ...]) -> dict[str, float]:
     answers = np.asarray(classifier.model(sign_features(square_rows(table)))[0]).argmax(axis=1)
     named = np.array(classifier.labels)[answers]
     return {label: float((named[table.label == label] == label).mean()) for label in labels if label in table.label}
@@ -153,8 +194,11 @@ def retrain_motions(
     plan: MotionPlan | None = None,
     base: Path = DATA / "motions.csv.gz",
     progress: Callable[[str], None] = print,
+    in_use: str = MOTIONS,
 ) -> Retrained:
     """Train the movements of the base data and of a collection together, and write the model to `target`.
+
+    Its card says how it does beside the model in use on made-up paths that neither was trained on.
 
     Raises:
         CollectionError: nothing was collected, or too little of a new movement.
@@ -172,14 +216,20 @@ def retrain_motions(
     held_out = hold_out_paths(known, mine, labels, short, FOLDS, progress)
     train_motions(join([known, mine]), labels, target, plan, progress)
     plot_confusion(held_out, target / "confusion.png")
-    return Retrained(target, labels, held_out.recall(), _motions_in_use(mine, home), _counts(held_out))
-
-
-def _motions_in_use(table: PathTable, home: Path | None) -> dict[str, float]:
+    recall, confusion = held_out.recall(), _counts(held_out)
     try:
-        classifier = MotionClassifier.load(MOTIONS, home)
+        _, card = open_card(in_use, task=MOTIONS, home=home)
     except ModelError:
-        return {}
+        return Retrained(target, labels, recall, {}, confusion)
+    present = MotionClassifier.load(in_use, home)
+    before, after = (
+        score_motions(each, count=100) for each in (present, MotionClassifier.load(str(target.absolute())))
+    )
+    note_comparison(target, card, _of_known(after, before, card.labels))
+    return Retrained(target, labels, recall, _motion_recall(present, mine), confusion)
+
+
+def _motion_recall(classifier: MotionClassifier, table: PathTable) -> dict[str, float]:
     answers = np.asarray(classifier.model(motion_features(table.paths))[0]).argmax(axis=1)
     named = np.array(classifier.labels)[answers]
     return {str(label): float((named[table.label == label] == label).mean()) for label in np.unique(table.label)}
@@ -224,38 +274,6 @@ def plot_confusion(held_out: HeldOut, path: Path) -> None:
     pyplot.close(figure)
 
 
-def use(home: Path, name: str, folder: Path) -> Path:
-    """Put a trained model in use as `name`; the one that was in use before is kept beside it. Returns its place."""
-    home.mkdir(parents=True, exist_ok=True)
-    place, previous, coming = home / name, home / f"{name}{PREVIOUS}", home / f"{name}.coming"
-    shutil.rmtree(coming, ignore_errors=True)
-    shutil.copytree(folder, coming)
-    if place.exists():
-        shutil.rmtree(previous, ignore_errors=True)
-        place.rename(previous)
-    coming.rename(place)
-    return place
-
-
-def roll_back(home: Path, name: str) -> str:
-    """Go back to the model that was in use before; says which that is.
-
-    Raises:
-        ModelError: no model of the user is in use.
-    """
-    place, previous, aside = home / name, home / f"{name}{PREVIOUS}", home / f"{name}.aside"
-    if not place.exists():
-        raise ModelError(f"{home}: no '{name}' of your own is in use; the one that ships is")
-    shutil.rmtree(aside, ignore_errors=True)
-    place.rename(aside)
-    if previous.exists():
-        previous.rename(place)
-        aside.rename(previous)
-        return f"the {name} model before this one is in use again"
-    aside.rename(previous)
-    return f"the {name} model that ships ({SHIPPED / name}) is in use again"
-
-
 def rename_in_models(home: Path, task: str, old: str, new: str) -> list[str]:
     """Give a label another name in all models of the user that know it; returns their names.
 
@@ -269,13 +287,6 @@ def rename_in_models(home: Path, task: str, old: str, new: str) -> list[str]:
             continue
         if new in card.labels:
             raise ModelError(f"{card_file.parent}: knows a label '{new}' already")
-        write_card(
-            card_file.parent,
-            task=card.task,
-            model_format=card.format,
-            labels=tuple(new if label == old else label for label in card.labels),
-            parameters=card.parameters,
-            prose=card.prose,
-        )
+        change_card(card_file.parent, labels=tuple(new if label == old else label for label in card.labels))
         changed.append(card.name)
     return changed

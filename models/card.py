@@ -42,6 +42,13 @@ class Card:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     prose: str = ""
 
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same files, whatever the folder is called: SHA-256 in hex."""
+        return hashlib.sha256(
+            "".join(f"{name} {self.files[name]}\n" for name in sorted(self.files)).encode()
+        ).hexdigest()
+
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file, in hex."""
@@ -132,3 +139,22 @@ def write_card(
     }
     (folder / "card.md").write_text(f"{FENCE}\n{tomlkit.dumps(head)}{FENCE}\n\n{prose.strip()}\n", encoding="utf-8")
     return read_card(folder)
+
+
+def change_card(
+    folder: Path, *, labels: tuple[str, ...] | None = None, parameters: Mapping[str, Any] | None = None
+) -> Card:
+    """Write the card of a model anew with other labels or further parameters; returns it as read back.
+
+    Raises:
+        ModelError: the model is damaged.
+    """
+    card = read_card(folder)
+    return write_card(
+        folder,
+        task=card.task,
+        model_format=card.format,
+        labels=labels or card.labels,
+        parameters={**card.parameters, **(parameters or {})},
+        prose=card.prose,
+    )

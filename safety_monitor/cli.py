@@ -18,6 +18,8 @@ from safety_monitor.cli_evidence import add_evidence_commands
 from safety_monitor.cli_feedback import add_feedback_commands
 from safety_monitor.cli_gestures import app as gesture_commands
 from safety_monitor.cli_hearing import add_hearing_commands
+from safety_monitor.cli_measuring import add_measuring_commands
+from safety_monitor.cli_models import add_model_commands
 from safety_monitor.cli_outbox import add_outbox_commands
 from safety_monitor.cli_service import add_service_commands
 from safety_monitor.config import Settings, SettingsError, load_settings
@@ -399,9 +401,11 @@ def print_table(section: str, values: dict[str, str]) -> None:
 
 
 add_hearing_commands(app)
+add_measuring_commands(app)
 add_outbox_commands(app)
 add_evidence_commands(incidents)
 add_feedback_commands(incidents)
+add_model_commands(app)
 add_service_commands(app)
 
 

@@ -16,9 +16,11 @@ app = typer.Typer(help="Collect gestures, train them, measure them.", no_args_is
 labels_app = typer.Typer(help="Labels of what you have collected.", no_args_is_help=False)
 data_app = typer.Typer(help="The rows you have collected.", no_args_is_help=True)
 train_app = typer.Typer(help="Train models anew.", no_args_is_help=True)
+evaluate_app = typer.Typer(help="Measure how good seeing and hearing are.", no_args_is_help=True)
 app.add_typer(labels_app, name="labels")
 app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
+app.add_typer(evaluate_app, name="evaluate")
 
 
 class Kind(StrEnum):
@@ -244,38 +246,52 @@ def export_rows(
 
 
 AddOption = Annotated[Path | None, typer.Option("--add", help="Folder of a collection; default: in the home folder.")]
-UseOption = Annotated[bool, typer.Option("--use", help="Put the new model in use; the present one is kept.")]
+UseOption = Annotated[
+    bool, typer.Option("--use", help="Put the new model in use if it is not worse; the present one is kept.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="With --use: even if it is worse.")]
 RollBackOption = Annotated[bool, typer.Option("--rollback", help="Go back to the model that was in use before.")]
 
 
 @train_app.command("signs")
 def train_signs_command(
-    add: AddOption = None, use: UseOption = False, rollback: RollBackOption = False, config: ConfigOption = None
+    add: AddOption = None,
+    use: UseOption = False,
+    force: ForceOption = False,
+    rollback: RollBackOption = False,
+    config: ConfigOption = None,
 ) -> None:
     """Train the signs: the base data and what you have collected."""
-    _train(Kind.SIGNS, add, use, rollback, config)
+    _train(Kind.SIGNS, add, rollback, config, use=use, force=force)
 
 
 @train_app.command("motions")
 def train_motions_command(
-    add: AddOption = None, use: UseOption = False, rollback: RollBackOption = False, config: ConfigOption = None
+    add: AddOption = None,
+    use: UseOption = False,
+    force: ForceOption = False,
+    rollback: RollBackOption = False,
+    config: ConfigOption = None,
 ) -> None:
     """Train the movements: the base data and what you have collected."""
-    _train(Kind.MOTIONS, add, use, rollback, config)
+    _train(Kind.MOTIONS, add, rollback, config, use=use, force=force)
 
 
-def _train(kind: Kind, add: Path | None, use: bool, rollback: bool, config: Path | None) -> None:
-    from gesture import retrain
+def _train(kind: Kind, add: Path | None, rollback: bool, config: Path | None, *, use: bool, force: bool) -> None:
     from gesture.collection import Collection, CollectionError
     from gesture.tables import TableError
-    from models.card import ModelError
+    from models.card import ModelError, read_card
+    from models.in_use import roll_back
+    from safety_monitor.cli_models import name_in_use, put_in_use
 
     settings = _settings(config)
     home = settings.home / "models"
     try:
         if rollback:
-            typer.echo(retrain.roll_back(home, kind))
+            typer.echo(roll_back(home, name_in_use(settings, kind)))
             return
+        from gesture import retrain
+
         collection = Collection(add or settings.home / "gestures")
         target = home / f"{kind}.new"
         shutil.rmtree(target, ignore_errors=True)
@@ -284,9 +300,12 @@ def _train(kind: Kind, add: Path | None, use: bool, rollback: bool, config: Path
             print(f"\r{line:70}", end="", file=sys.stderr, flush=True)
 
         if kind is Kind.SIGNS:
-            result = retrain.retrain_signs(collection, target, home, progress=say)
+            feedback = settings.home / "data" / "feedback"
+            result = retrain.retrain_signs(
+                collection, target, home, progress=say, feedback=feedback, in_use=name_in_use(settings, kind)
+            )
         else:
-            result = retrain.retrain_motions(collection, target, home, progress=say)
+            result = retrain.retrain_motions(collection, target, home, progress=say, in_use=name_in_use(settings, kind))
         print(file=sys.stderr)
     except ModuleNotFoundError as error:
         _fail(f"{error.name} is missing: training needs the extra packages (pip install -e '.[train]')")
@@ -295,34 +314,44 @@ def _train(kind: Kind, add: Path | None, use: bool, rollback: bool, config: Path
     if result.recall:
         typer.echo(retrain.comparison(result))
     if use:
-        place = retrain.use(home, kind, result.folder)
-        typer.echo(f"in use: {place}; --rollback goes back")
+        try:
+            put_in_use(settings, read_card(result.folder), result.folder, force=force)
+        except (ModelError, OSError) as error:
+            _fail(error)
     else:
-        typer.echo(f"trained: {result.folder}; --use puts it in use")
+        typer.echo(f"trained: {result.folder}; `safety-monitor models use {result.folder.name}` puts it in use")
 
 
-class Measured(StrEnum):
-    """What can be measured."""
-
-    SIGNS = "signs"
-    MOTIONS = "motions"
-    HELP_SIGN = "help-sign"
+TwoModelOption = Annotated[
+    Path | None, typer.Option(help="Folder of a two-model repository's keypoint classifier, to compare with.")
+]
 
 
-@app.command()
-def evaluate(
-    what: Measured,
-    two_model: Annotated[
-        Path | None, typer.Option(help="Folder of a two-model repository's keypoint classifier, to compare with.")
-    ] = None,
+@evaluate_app.command("signs")
+def evaluate_signs_command(two_model: TwoModelOption = None) -> None:
+    """Measure signs on people and sources left out of the training."""
+    _evaluate("signs", *(["--two-model", str(two_model)] if two_model else []))
+
+
+@evaluate_app.command("motions")
+def evaluate_motions_command() -> None:
+    """Measure movements on made-up paths left out of the training."""
+    _evaluate("motions")
+
+
+@evaluate_app.command("help-sign")
+def evaluate_help_sign_command(
     takes: Annotated[int, typer.Option(min=1, help="Rehearsals of each script.")] = 40,
 ) -> None:
-    """Measure seeing on people left out of the training."""
+    """Measure the Signal for Help on rehearsals by people left out of the training."""
+    _evaluate("help-sign", "--takes", str(takes))
+
+
+def _evaluate(*arguments: str) -> NoReturn:
     from gesture.evaluate import main
 
-    arguments = [what.value, "--takes", str(takes), *(["--two-model", str(two_model)] if two_model else [])]
     try:
-        status = main(arguments)
+        status = main([*arguments])
     except ModuleNotFoundError as error:
         _fail(
             f"{error.name} is missing: measuring trains anew and needs the extra packages (pip install -e '.[train]')"

@@ -20,10 +20,11 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from gesture.collection import MOTIONS, SIGNS, Collection, CollectionError
-from gesture.retrain import PREVIOUS, QUICK, Retrained, passes, retrain_motions, retrain_signs, roll_back, use
+from gesture.retrain import QUICK, Retrained, passes, retrain_motions, retrain_signs
 from gesture.tables import TableError
 from gesture.train import MotionPlan
 from models.card import Card, ModelError, read_card
+from models.in_use import PREVIOUS, roll_back, use
 from models.registry import SHIPPED, find
 from safety_monitor.config import Settings
 from safety_monitor.emergency import unknown_labels
@@ -258,7 +259,12 @@ def train(home: Path, kind: Kind, most_passes: int, tell: Callable[[float, str],
             collection = Collection(home / "gestures")
             if kind == SIGNS:
                 result = retrain_signs(
-                    collection, coming, models, replace(signs, epochs=most_passes), progress=progress
+                    collection,
+                    coming,
+                    models,
+                    replace(signs, epochs=most_passes),
+                    progress=progress,
+                    feedback=home / "data" / "feedback",
                 )
             else:
                 result = retrain_motions(

@@ -8,7 +8,7 @@ import pytest
 
 from gesture.capture import Frame
 from gesture.collect import Collector, Panel
-from gesture.collection import MOTIONS, SIGNS, Collection, CollectionError, Origin, motion_row
+from gesture.collection import MOTIONS, SIGNS, Collection, CollectionError, Origin, motion_row, sign_row, table_text
 from gesture.detector import HandJudge, HandReading
 from gesture.hands import Hand
 from gesture.keypoint_classifier import SignClassifier
@@ -17,16 +17,17 @@ from gesture.retrain import (
     DATA,
     Retrained,
     comparison,
+    read_feedback,
     rename_in_models,
     retrain_motions,
     retrain_signs,
-    roll_back,
-    use,
     without_alike,
 )
 from gesture.tables import HandTable, read_hands
 from gesture.train import MotionPlan, SignPlan
 from models.card import ModelError, read_card
+from models.in_use import compare, roll_back, use
+from models.registry import open_card
 from safety_monitor.config import EmergencyGesture
 from safety_monitor.emergency import EmergencyGestures
 from safety_monitor.fusion import Fusion, FusionRules
@@ -88,6 +89,10 @@ def test_the_new_sign_is_known_and_the_others_are_not_lost(trained: tuple[Path, 
     assert LABEL in comparison(result)
     assert (result.folder / "confusion.png").stat().st_size > 1000
     assert "| call_me | 100 |" in read_card(result.folder).prose
+    compared = compare(read_card(result.folder), open_card("signs", task="signs")[1])
+    assert compared.in_use["recall"] > 0.95
+    assert 0.5 < compared.candidate["recall"] <= 1
+    assert compared.lost == ()
 
 
 def test_the_new_sign_becomes_an_incident(trained: tuple[Path, Retrained]) -> None:
@@ -167,3 +172,21 @@ def test_a_new_movement(tmp_path: Path) -> None:
     classifier = MotionClassifier.load(str(tmp_path / "motions"))
     assert classifier.labels == result.labels
     assert "zigzag" in classifier.labels
+    compared = compare(read_card(tmp_path / "motions"), open_card("motions", task="motions")[1])
+    assert compared.in_use["recall"] > 0.9
+    assert "recall" in compared.candidate
+
+
+def test_marked_hands_are_trained_as_what_they_were(tmp_path: Path) -> None:
+    hands = dataclasses.replace(clip(), label=np.full(len(clip()), "thumb_tucked"))
+    rows = [
+        sign_row("thumb_tucked", Origin("incident", f"{i} 1", str(i)), "left", 0.0, 0.75, hands.landmarks[i])
+        for i in range(3)
+    ]
+    for mark, row in (("real", rows[0]), ("false", rows[1]), ("false", rows[2])):
+        path = tmp_path / "hands" / mark / f"{row[3]}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(table_text(SIGNS, [row]))
+    found = [(table.label.tolist(), table.session.tolist()) for table in read_feedback(tmp_path)]
+    assert found == [(["thumb_tucked"], ["0"]), (["none"], ["1"]), (["none"], ["2"])]
+    assert read_feedback(tmp_path / "nothing") == []

@@ -1,0 +1,101 @@
+"""Commands that show how good hearing is: measure a scream model, draw recordings. Thin: parse, call, print."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from safety_monitor.cli_gestures import evaluate_app
+from safety_monitor.cli_hearing import WRONG_INPUT, ConfigOption, JobsOption, complaints, fail, progress
+from safety_monitor.config import Settings, SettingsError, load_settings
+
+CORES = os.cpu_count() or 1
+
+
+def add_measuring_commands(app: typer.Typer) -> None:
+    """Add these commands to the others; measuring joins the group that gestures have."""
+    evaluate_app.command("scream")(evaluate_scream_command)
+    app.command("plot")(plot_command)
+
+
+def _settings(config: Path | None) -> Settings:
+    try:
+        return load_settings(config)
+    except SettingsError as error:
+        fail(error)
+
+
+def evaluate_scream_command(
+    model: Annotated[
+        str | None, typer.Argument(help="Name of a scream model, or the path of its folder; default: the one in use.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="manifest.csv, its folder, or folders of labels.", show_default=False)
+    ] = None,
+    hours: Annotated[
+        list[Path] | None,
+        typer.Option(help="A long recording without screams, or a folder of them; may be given again."),
+    ] = None,
+    plots: Annotated[Path | None, typer.Option(help="Folder for pictures of the result.")] = None,
+    noise: Annotated[bool, typer.Option(help="Mix screams with backgrounds, too.")] = True,
+    jobs: JobsOption = CORES,
+    config: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")] = False,
+) -> None:
+    """Measure a scream model: how it tells labels apart, what it misses, how often and how fast it alarms."""
+    if data is None and not hours:
+        fail("give recordings with labels (--data), long ones without screams (--hours), or both")
+    settings = _settings(config)
+    from audio.capture import SoundError
+    from audio.evaluate import evaluate, table
+
+    try:
+        with complaints(), progress() as tick:
+            found = evaluate(
+                model or settings.hearing.model,
+                data,
+                hours=hours or (),
+                home=settings.home / "models",
+                jobs=jobs,
+                noise=noise,
+                progress=tick,
+            )
+    except SoundError as error:
+        fail(error)
+    print(json.dumps(found.report) if as_json else table(found.report))
+    if plots is not None:
+        with complaints():
+            from audio.plots import draw_evaluation
+
+            for path in draw_evaluation(found, plots):
+                typer.echo(path, err=True)
+
+
+def plot_command(
+    files: Annotated[list[Path], typer.Argument(help="Recordings, sound or video.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path(),
+    model: Annotated[str | None, typer.Option(help="Name of a scream model; default: the one in use.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Draw recordings: waveform, spectrograms, MFCC, level, spectral shape, and what the detector says of them."""
+    from audio.capture import SoundError
+    from audio.detector import load_scream_model
+
+    settings = _settings(config)
+    try:
+        from audio.plots import draw_recording
+    except ModuleNotFoundError as error:
+        fail(f"{error.name} is missing: pip install {error.name}")
+    with complaints():
+        loaded = load_scream_model(model or settings.hearing.model, settings.home / "models")
+    bad = False
+    for file in files:
+        try:
+            print(draw_recording(loaded, file, out))
+        except (SoundError, OSError) as error:
+            typer.echo(f"safety-monitor: {error}", err=True)
+            bad = True
+    if bad:
+        raise typer.Exit(WRONG_INPUT)
