@@ -12,7 +12,8 @@ TIME = np.arange(BLOCK_SAMPLES) / 16_000
 
 def quiet_room() -> Samples:
     """One bit of 16 now and then."""
-    return (RNG.integers(0, 2, BLOCK_SAMPLES) / 32_768).astype(np.float32)
+    bits = RNG.integers(0, 2, BLOCK_SAMPLES)
+    return bits.astype(np.float32) / np.float32(32_768)
 
 
 def loud_scream() -> Samples:
