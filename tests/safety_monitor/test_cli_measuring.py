@@ -1,0 +1,58 @@
+"""Measuring and drawing, from outside."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from audio.capture import SAMPLE_RATE
+from safety_monitor.cli import app
+from tests.recordings import tone, write_media
+
+runner = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A station's home of its own."""
+    monkeypatch.setenv("SAFETY_MONITOR_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_bad_recording_is_one_line_and_the_others_are_drawn(tmp_path: Path) -> None:
+    write_media(tmp_path / "a.wav", sound=tone(SAMPLE_RATE), rate=SAMPLE_RATE)
+    (tmp_path / "bad.wav").write_text("no sound")
+    result = runner.invoke(app, ["plot", "bad.wav", "a.wav", "--out", "pictures"])
+    assert result.exit_code == 2
+    assert result.stdout == "pictures/a.wav.png\n"
+    assert result.stderr.startswith("safety-monitor: bad.wav: ")
+    assert result.stderr.count("\n") == 1
+    assert (tmp_path / "pictures" / "a.wav.png").stat().st_size > 10_000
+
+
+def test_hours_alone_are_measured(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    write_media(tmp_path / "night.wav", sound=rng.uniform(-0.1, 0.1, 48_000).astype(np.float32), rate=SAMPLE_RATE)
+    result = runner.invoke(app, ["evaluate", "scream", "--hours", "night.wav", "--jobs", "1", "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)["continuous"]
+    assert (found["alarms"], found["hours"]) == (0, pytest.approx(3 / 3600))
+    assert found["at_most_per_hour"] == pytest.approx(2.996 * 1200, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ((), "give recordings with labels (--data), long ones without screams (--hours), or both"),
+        (("--data", "missing"), "missing: no such folder or manifest"),
+        (("missing", "--hours", "x.wav"), "no model 'missing'; known models:"),
+        (("--hours", "x.wav", "--jobs", "1"), "x.wav: no such file"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_line(arguments: tuple[str, ...], complaint: str) -> None:
+    result = runner.invoke(app, ["evaluate", "scream", *arguments])
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert result.stderr.count("\n") == 1
