@@ -20,7 +20,7 @@ from safety_monitor.actions.recorder import Recorder
 from safety_monitor.channels import make_recorder
 from safety_monitor.config import Settings
 from safety_monitor.feedback import when_saved
-from safety_monitor.fusion import Fusion, FusionRules
+from safety_monitor.fusion import Fusion
 from safety_monitor.incident import Incident, State
 from safety_monitor.journal import Journal
 from safety_monitor.senses import hear, load_scream_classifier, silenced, sound_moment
@@ -44,12 +44,10 @@ class Ears:
     Attributes:
         load: a detector; called in the thread that uses it; raises `SenseError`.
         remember: what keeps the sound of incidents; None if nothing is to be kept.
-        rules: of fusion.
     """
 
     load: Callable[[], ScreamDetector]
     remember: Callable[[], Recorder | None]
-    rules: FusionRules
 
 
 def ears_of(settings: Settings, journal: Journal) -> Ears:
@@ -57,7 +55,6 @@ def ears_of(settings: Settings, journal: Journal) -> Ears:
     return Ears(
         load=lambda: ScreamDetector(load_scream_classifier(settings)),
         remember=lambda: make_recorder(settings, seeing=False, saved=when_saved(settings, journal)),
-        rules=settings.fusion.rules,
     )
 
 
@@ -155,7 +152,7 @@ class Listeners:
 
     def _listen(self, listener: Listener, source: SoundSource, start: float, told: Told) -> None:
         """The life of one listener's thread."""
-        fusion = Fusion(self.ears.rules, new_id=lambda: str(uuid.uuid4()))
+        fusion = Fusion(self.station.view.rules, new_id=lambda: str(uuid.uuid4()))
         recorder = self.ears.remember()
 
         def tell(incident: Incident) -> None:
@@ -182,7 +179,7 @@ class Listeners:
             try:
                 for reading in hear(blocks(), self.ears.load()):
                     told.reading(reading, deaf=self.station.view.deaf(start + reading.at_s))
-                    armed = self.station.armed
+                    armed, fusion.rules = self.station.armed, self.station.view.rules  # they change with the hours
                     follow(fusion.judge(sound_moment(reading)) if armed else fusion.advance(reading.at_s))
             except (SenseError, SoundError) as error:
                 trouble = str(error)

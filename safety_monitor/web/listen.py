@@ -126,7 +126,7 @@ def make_listen(site: Site) -> APIRouter:
         sending: asyncio.Task[None] | None = None
         try:
             await websocket.accept()
-            await websocket.send_json({"type": "ready", "threshold": site.settings.fusion.threshold})
+            await websocket.send_json({"type": "ready", "threshold": site.view.rules.threshold})
             sending = asyncio.create_task(_send(websocket, outgoing))
             code, why = await _receive(websocket, listener, outgoing, int(rate), site)
             if code:
