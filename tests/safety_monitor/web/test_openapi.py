@@ -35,7 +35,7 @@ def test_answers_are_those_described(site: Site) -> None:
         @hypothesis.given(case=operation.as_strategy())
         def keeps_its_promise(case: Any) -> None:
             any_file = [positive_data_acceptance] if case.path.endswith("/analyze") else []  # no recording is one
-            case.call_and_validate(headers=LOCAL, excluded_checks=any_file)
+            case.call_and_validate(headers=LOCAL, timeout=120, excluded_checks=any_file)
 
         keeps_its_promise()
 
