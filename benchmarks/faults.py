@@ -298,12 +298,10 @@ def remount(how: str) -> Callable[[World], object]:
     return lambda world: subprocess.run(["mount", "-o", f"remount,{how}", str(world.home)], check=True)
 
 
-def damage_journal(world: World) -> None:
-    """The journal's first pages are overwritten while it is in use."""
-    with (world.home / "journal.sqlite").open("r+b") as file:
-        file.write(b"\xff" * 8192)
-    with suppress(OSError), (world.home / "journal.sqlite-wal").open("r+b") as file:
-        file.truncate(0)
+def delete_journal(world: World) -> None:
+    """Somebody deletes the journal while it is in use."""
+    for path in world.home.glob("journal.sqlite*"):
+        path.unlink()
 
 
 def set_clock(seconds: int) -> Callable[[World], object]:
@@ -392,7 +390,7 @@ FAULTS = [
         "works again: journal",
         needs=small_disk,
     ),
-    Fault("journal damaged", damage_journal, nothing, "journal: was damaged", "journal: was damaged"),
+    Fault("journal deleted", delete_journal, nothing, "journal: was damaged", "journal: was damaged"),
     Fault("clock an hour on", set_clock(3600), set_clock(0), "clock was set", "clock was set by -", needs=fake_time),
 ]
 

@@ -13,15 +13,15 @@ TIME = np.arange(BLOCK_SAMPLES) / 16_000
 def quiet_room() -> Samples:
     """One bit of 16 now and then."""
     bits = RNG.integers(0, 2, BLOCK_SAMPLES)
-    return bits.astype(np.float32) / np.float32(32_768)
+    return np.asarray(bits / 32_768, np.float32)
 
 
 def loud_scream() -> Samples:
-    return np.clip(1.05 * np.sin(2 * np.pi * 900 * TIME), -1, 1).astype(np.float32)
+    return np.asarray(np.clip(1.05 * np.sin(2 * np.pi * 900 * TIME), -1, 1), np.float32)
 
 
 def overdriven() -> Samples:
-    return np.clip(20 * np.sin(2 * np.pi * 900 * TIME), -1, 1).astype(np.float32)
+    return np.asarray(np.clip(20 * np.sin(2 * np.pi * 900 * TIME), -1, 1), np.float32)
 
 
 @pytest.mark.parametrize(
