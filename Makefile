@@ -7,7 +7,7 @@ DATA ?= ../shared/data
 STATION_PACKAGES := python3-venv libportaudio2 espeak-ng alsa-utils libgl1 libegl1 libgles2 libglib2.0-0
 TEST_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins mariadb-server-core mariadb-client-core mosquitto chromium xvfb xdotool systemd
 
-.PHONY: run setup test check lock models screenshots docs clean audit soak bench fuzz
+.PHONY: run setup test check lock models screenshots docs clean audit soak bench fuzz compare
 
 run: setup ## set up what is missing and start the station; without camera and microphone it plays the demo scene
 	@$(BIN)/safety-monitor run --demo-without-devices $(ARGS)
@@ -52,6 +52,9 @@ models: .venv/test ## train what ships anew from $(DATA); about two hours on two
 
 screenshots: .venv/test ## pictures of every page, in docs/screenshots
 	$(BIN)/python -m tests.screenshots docs/screenshots
+compare: .venv/test ## docs/models.md: every published approach on $(DATA), judged by sources left out; hours, goes on where it stopped
+	$(BIN)/safety-monitor compare --folds 3 --epochs 8 --data $(DATA)/audio \
+		--teacher $(DATA)/reference/yamnet/yamnet.tflite --page docs/models.md $(ARGS)
 
 docs: .venv/station ## the pages that the program writes itself
 	$(BIN)/safety-monitor settings | scripts/fill-block docs/settings.md

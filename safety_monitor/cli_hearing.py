@@ -93,6 +93,9 @@ def train_scream_command(
     seed: SeedOption = 1,
     epochs: EpochsOption = 20,
     member: Annotated[list[str] | None, typer.Option(help="Of a consensus; again for each.")] = None,
+    feedback: Annotated[
+        bool, typer.Option(help="Take along the clips that people marked as real or false alarms.")
+    ] = True,
     teacher: TeacherOption = None,
     cache: CacheOption = Path(".cache/hearing"),
     jobs: JobsOption = 2,
@@ -110,10 +113,11 @@ def train_scream_command(
         else:
             from audio.zoo.segments import Cutting
             from audio.zoo.training import Desk, Plan, train_zoo
+            from safety_monitor.feedback import FOLDER
 
             plan = Plan(folds=folds, epochs=epochs, cutting=Cutting(seed=seed))
             plan = replace(plan, members=tuple(member)) if member else plan
-            desk = Desk(cache, jobs, dask, teacher, home, tick)
+            desk = Desk(cache, jobs, dask, teacher, home, home.parent / FOLDER if feedback else None, tick)
             card = train_zoo(model, data, folder, plan, desk)
     typer.echo(card.prose)
     typer.echo(f"\ntrained: {folder}; to listen with it: model = {str(folder.resolve())!r} under [hearing]", err=True)
@@ -154,7 +158,7 @@ def compare(
         clips = read_corpus(data)
         root = data if data.is_dir() else data.parent
         plan = Plan(folds=folds, epochs=epochs, cutting=Cutting(seed=seed))
-        desk = Desk(cache, jobs, dask, teacher, home, tick)
+        desk = Desk(cache, jobs, dask, teacher, home, tick=tick)
         if folds:
             tables = {}
             for each in scores or []:

@@ -107,7 +107,8 @@ class Consensus:
         """A fresh ear for one source."""
 
         def judge(samples: Array) -> Array:
-            return agree([member.predict_proba([samples[-member.window :]]) for member in self.members])[0]
+            votes = [member.predict_proba([samples[-member.window :]]) for member in self.members]
+            return np.asarray(agree(votes)[0])
 
         return ClipStream(self.window, judge)
 

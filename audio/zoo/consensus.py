@@ -34,4 +34,4 @@ def agree(votes: Sequence[Array]) -> Array:
     middle = np.median(chances[:, :, scream], axis=0)
     rest = np.delete(chances, scream, axis=2)
     rest = (rest / np.maximum(rest.sum(axis=2, keepdims=True), 1e-9)).mean(axis=0)
-    return np.insert(rest * (1 - middle)[:, None], scream, middle, axis=1).astype(np.float32)
+    return np.asarray(np.insert(rest * (1 - middle)[:, None], scream, middle, axis=1), np.float32)

@@ -145,14 +145,14 @@ def tones_and_level(samples: Array) -> Array:
     """Means of 20 MFCC, 12 chroma, zero crossings and RMS: float32 of shape (34,)."""
     spectrum = magnitudes(samples)
     columns = [cepstrum(spectrum, 20), chroma(spectrum), crossings(samples), loudness(samples)]
-    return np.column_stack(columns).mean(axis=0).astype(np.float32)
+    return np.asarray(np.column_stack(columns).mean(axis=0), np.float32)
 
 
 def tones_and_bands(samples: Array) -> Array:
     """Means of 40 MFCC, 12 chroma and the power in 128 mel bands: float32 of shape (180,)."""
     spectrum = magnitudes(samples)
     columns = [cepstrum(spectrum, 40), chroma(spectrum), np.square(spectrum) @ mel_matrix(128)]
-    return np.column_stack(columns).mean(axis=0).astype(np.float32)
+    return np.asarray(np.column_stack(columns).mean(axis=0), np.float32)
 
 
 def _picture(power: Array, columns: int) -> NDArray[np.float16]:

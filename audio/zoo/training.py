@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.capture import SAMPLE_RATE, Block, read_clip
-from audio.corpus import LABELS, Clip, CorpusError, folds, read_corpus, split
-from audio.detector import OPERATING_POINT, Persistence, ScreamDetector, ScreamModel, log_odds
+from audio.corpus import LABELS, Clip, CorpusError, folds, read_corpus, read_feedback, split
+from audio.detector import OPERATING_POINT, VERDICT_WINDOWS, Persistence, ScreamDetector, ScreamModel, log_odds
 from audio.evaluate import RATES, Figures, figures
 from audio.zoo.clips import (
     ClipModel,
@@ -97,6 +97,7 @@ class Desk:
         dask: address of a Dask scheduler, instead of processes here.
         given: a TFLite file that somebody else trained (YAMNet's).
         home: a folder with further models.
+        feedback: a folder of clips that people marked, see `audio.corpus.read_feedback`.
         tick: progress.
     """
 
@@ -105,6 +106,7 @@ class Desk:
     dask: str | None = None
     given: Path | None = None
     home: Path | None = None
+    feedback: Path | None = None
     tick: Tick = _silent
 
 
@@ -310,12 +312,13 @@ class Unheard:
     Attributes:
         chances: float32 of shape (clips, labels).
         judged: which of them.
-        loudest: highest persisted log-odds of those that were played to the detector, nan elsewhere.
+        played: float32 of shape (clips, 2), of those that were played to the running detector, nan elsewhere: the
+            highest persisted log-odds, and the score that its verdict on a file rests on.
     """
 
     chances: Array
     judged: Flags
-    loudest: Array
+    played: Array
 
 
 def train_zoo(name: str, data: Path, out: Path, plan: Plan, desk: Desk) -> Card:
@@ -335,7 +338,7 @@ def train_zoo(name: str, data: Path, out: Path, plan: Plan, desk: Desk) -> Card:
     member = find_member(name)
     if out.exists() and not (out / "card.md").is_file() and (not out.is_dir() or any(out.iterdir())):
         raise CorpusError(f"{out}: is there already and no model; give another place with --out")
-    clips = read_corpus(data)
+    clips = (*read_corpus(data), *(read_feedback(desk.feedback) if desk.feedback else ()))
     if member.kind is Kind.CONSENSUS:
         return _train_consensus(member, clips, data, out, plan, desk)
     member = ready(member, desk)
@@ -348,22 +351,22 @@ def train_zoo(name: str, data: Path, out: Path, plan: Plan, desk: Desk) -> Card:
     else:
         final = learn(member, heard, clips, part == "train", part == "validation", plan, desk)
         held = part != "train"
-        loudest = _loudest(final.model, clips, part == "validation", plan, desk)
-        unheard = Unheard(judge_clips(final.model, heard, held), held, loudest)
+        played = _play(final.model, clips, part == "validation", plan, desk)
+        unheard = Unheard(judge_clips(final.model, heard, held), held, played)
     return _finish(member, clips, data, out, plan, unheard, part, final, {"scale": final.scale})
 
 
 def _by_folds(member: Member, heard: Heard, clips: Sequence[Clip], plan: Plan, desk: Desk) -> Unheard:
     fold = deal(clips, plan.folds)
     chances = np.zeros((len(clips), len(LABELS)), np.float32)
-    loudest = np.full(len(clips), np.nan, np.float32)
+    played = np.full((len(clips), 2), np.nan, np.float32)
     for number in range(plan.folds):
         mine, held = learners(clips, fold, number, plan.seed)
         found = learn(member, heard, clips, mine, held, plan, desk)
         chances += judge_clips(found.model, heard, fold == number)
-        there = _loudest(found.model, clips, fold == number, plan, desk)
-        loudest = np.where(np.isnan(there), loudest, there)
-    return Unheard(chances, np.ones(len(clips), np.bool_), loudest)
+        there = _play(found.model, clips, fold == number, plan, desk)
+        played = np.where(np.isnan(there), played, there)
+    return Unheard(chances, np.ones(len(clips), np.bool_), played)
 
 
 def learners(clips: Sequence[Clip], fold: NDArray[np.int64], number: int, seed: int) -> tuple[Flags, Flags]:
@@ -372,24 +375,26 @@ def learners(clips: Sequence[Clip], fold: NDArray[np.int64], number: int, seed: 
     return (fold != number) & ~stop, (fold != number) & stop
 
 
-def _loudest(model: ClipModel | Consensus, clips: Sequence[Clip], mine: Flags, plan: Plan, desk: Desk) -> Array:
-    """Highest persisted log-odds that recordings reach in the running detector, screams and some of the others."""
-    chosen = [index for index in np.flatnonzero(mine) if not clips[index].disputed and not (clips[index].weak)]
+def _play(model: ClipModel | Consensus, clips: Sequence[Clip], mine: Flags, plan: Plan, desk: Desk) -> Array:
+    """What recordings reach in the running detector, screams and some of the others: see `Unheard.played`."""
+    chosen = [index for index in np.flatnonzero(mine).tolist() if not clips[index].disputed and not (clips[index].weak)]
     screams = [index for index in chosen if clips[index].label == "scream"]
     others = [index for index in chosen if clips[index].label != "scream"]
     # Spread over all sources: the manifest is sorted by them.
     kept = [others[round(place)] for place in np.linspace(0, len(others) - 1, min(plan.listened, len(others)))]
-    result = np.full(len(clips), np.nan, np.float32)
+    result = np.full((len(clips), 2), np.nan, np.float32)
     persistence = Persistence(rise=RISE, fall=FALL, limit=LIMIT)
     listener = ScreamModel(model, persistence)
     for done, index in enumerate([*screams, *kept], start=1):
         samples = read_clip(clips[index].path)[: int(LISTENED_S * SAMPLE_RATE)]
         detector = ScreamDetector(listener)
+        readings = detector.feed(Block(samples, 0.0)) + detector.flush()
         total = highest = -persistence.limit
-        for reading in [*detector.feed(Block(samples, 0.0)), *detector.flush()]:
+        for reading in readings:
             total = persistence.step(total, reading.probabilities["scream"])
             highest = max(highest, total)
-        result[index] = highest
+        odds = sorted(log_odds(reading.probabilities["scream"]) for reading in readings)
+        result[index] = highest, np.mean(odds[-VERDICT_WINDOWS:])
         desk.tick("finding the threshold", done, len(screams) + len(kept))
     return result
 
@@ -415,11 +420,11 @@ def _train_consensus(member: Member, clips: Sequence[Clip], data: Path, out: Pat
     held = part != "train"
     whole = Consensus(tuple(models))
     chances = np.zeros((len(clips), len(LABELS)), np.float32)
-    for done, index in enumerate(np.flatnonzero(held), start=1):
+    for done, index in enumerate(np.flatnonzero(held).tolist(), start=1):
         chances[index] = whole.predict_proba([read_clip(clips[index].path)])[0]
         desk.tick("judging recordings", done, int(held.sum()))
-    loudest = _loudest(whole, clips, part == "validation", plan, desk)
-    unheard = Unheard(chances, held, loudest)
+    played = _play(whole, clips, part == "validation", plan, desk)
+    unheard = Unheard(chances, held, played)
     return _finish(member, clips, data, out, plan, unheard, part, None, {"members": digests})
 
 
@@ -449,16 +454,15 @@ def _finish(
     screams = np.asarray([clip.label == "scream" for clip in clips])
     sure = np.asarray([not clip.weak and not clip.disputed for clip in clips])
     odds = np.asarray([log_odds(float(chance)) for chance in unheard.chances[:, SCREAM]], np.float32)
-    tuned = sure & unheard.judged & (np.ones(len(clips), np.bool_) if plan.folds else part == "validation")
-    played = ~np.isnan(unheard.loudest)
-    live = threshold(unheard.loudest[played], screams[played])
+    played = ~np.isnan(unheard.played[:, 0])
+    live, verdict = (threshold(scores, screams[played]) for scores in unheard.played[played].T)
     parameters = {
         "member": member.name,
         **own,
         "window": member.features.window,
         "rate": SAMPLE_RATE,
         "persistence": asdict(Persistence(RISE, FALL, LIMIT, live, 1.0)),
-        "verdict": {"threshold": threshold(odds[tuned], screams[tuned]), "slope": 1.0},
+        "verdict": {"threshold": verdict, "slope": 1.0},
         "plan": {**asdict(plan), "members": list(plan.members)},
         "data": data.name,
     }
@@ -529,8 +533,8 @@ def _prose(
     lines += ["![which label was taken for which](confusion.png)", ""]
     if network:
         lines += ["![loss by epoch](curves.png)", ""]
-    played = ~np.isnan(unheard.loudest)
-    passing = unheard.loudest > live
+    played = ~np.isnan(unheard.played[:, 0])
+    passing = unheard.played[:, 0] > live
     heard_screams, heard_others = int((played & screams).sum()), int((played & ~screams).sum())
     lines += [
         "## Threshold",

@@ -1,3 +1,5 @@
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,12 +19,24 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_model_is_trained_compared_and_found_by_its_name(home: Path, tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "sounds", sources=2, each=8, seconds=0.8)
+    marked = home / "data" / "feedback"
+    marked.mkdir(parents=True)
+    shutil.copy(corpus / "ambient-0-0.wav", marked / "bang.wav")
+    (marked / "manifest.csv").write_text("path,label,source,weight\nbang.wav,ambient,feedback,4\n", encoding="utf-8")
     run = CliRunner()
     options = ["--data", str(corpus), "--jobs", "1"]
     trained = run.invoke(app, ["train", "scream", "--model", "svm", *options])
     assert trained.exit_code == 0, trained.output
     assert "# SVM (RBF) on 34 features" in trained.output
+    assert "| feedback | ambient | 1 |" in trained.output
     assert load_scream_model("svm.new", home / "models").labels[0] == "scream"
+    heard = run.invoke(
+        app,
+        ["analyze", str(corpus / "scream-0-0.wav"), "--json"],
+        env={"SAFETY_MONITOR_HEARING__MODEL": "svm.new"},
+    )
+    assert heard.exit_code == 0, heard.output
+    assert json.loads(heard.stdout)["segments"]
     compared = run.invoke(app, ["compare", "svm.new", *options, "--roc", "roc.png"])
     assert compared.exit_code == 0, compared.output
     assert "| svm.new | 1.0" in compared.output or "| svm.new | 0.9" in compared.output

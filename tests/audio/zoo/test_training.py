@@ -16,10 +16,12 @@ from audio.zoo.segments import Cutting, disturb, hear, trim, workers
 from audio.zoo.table import ZOO
 from audio.zoo.training import Desk, Plan, deal, hear_all, learn, learners, shares, threshold, train_zoo
 from models.card import Card, ModelError, read_card, write_card
+from models.registry import SHIPPED
 from tests.made_up_corpus import MAKERS, write_corpus
 
 Samples = NDArray[np.float32]
 DATA = Path(__file__).parents[3].parent / "shared" / "data" / "audio"
+YAMNET = DATA.parent / "reference" / "yamnet" / "yamnet.tflite"
 PLAN = Plan(epochs=1, listened=4, cutting=Cutting(windows=2, loudest=1, screams=1, others=0))
 
 
@@ -162,6 +164,22 @@ def test_a_consensus_is_made_of_members_and_notices_another_one(
     card = tmp_path / "svm" / "card.md"
     card.write_text(card.read_text(encoding="utf-8") + "trained anew\n", encoding="utf-8")
     assert "train the consensus anew" in refused(tmp_path / "consensus")
+
+
+@pytest.mark.skipif(not YAMNET.is_file(), reason="YAMNet is not here (../shared/data/reference/yamnet)")
+def test_a_given_network_is_calibrated_and_no_other_is_taken_for_it(corpus: Path, desk: Desk, tmp_path: Path) -> None:
+    train_zoo("yamnet", corpus, tmp_path / "yamnet", PLAN, replace(desk, given=YAMNET))
+    loaded = load_scream_model("yamnet", tmp_path).classifier
+    clips = [clip for clip in read_corpus(DATA) if clip.source == "rohanmathur17" and clip.seconds < 10]
+    screams, others = (
+        [read_clip(c.path) for c in clips if (c.label == "scream") is kind][:5] for kind in (True, False)
+    )
+    chances = loaded.predict_proba([*screams, *others])
+    np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-5)
+    assert np.median(chances[:5, 0]) > np.median(chances[5:, 0]) + 0.2
+    with pytest.raises(ModelError, match="is not YAMNet"):
+        train_zoo("yamnet", corpus, tmp_path / "other", PLAN, replace(desk, given=SHIPPED / "scream" / "scream.tflite"))
+    assert not (tmp_path / "other").exists()
 
 
 def test_an_interrupted_network_goes_on_to_the_same_end(tmp_path: Path) -> None:
