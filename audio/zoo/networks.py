@@ -58,6 +58,9 @@ def fit(
     while len(history) < epochs and len(history) - _best(history) < patience:
         dice = seed * 1000 + len(history)
         keras.utils.set_random_seed(dice)
+        for number, layer in enumerate(network.layers):
+            if hasattr(layer, "seed_generator"):  # where dropout stands is not in the file of a network
+                layer.seed_generator.state.assign([dice, number])
         order = np.random.default_rng(dice).permutation(len(lesson.y))
         fitted = network.fit(
             lesson.x[order],

@@ -1,4 +1,3 @@
-import json
 import shutil
 from pathlib import Path
 
@@ -6,7 +5,9 @@ import pytest
 from typer.testing import CliRunner
 
 from audio.detector import load_scream_model
+from safety_monitor.analysis import Analyst
 from safety_monitor.cli import app
+from safety_monitor.config import load_settings
 from tests.made_up_corpus import write_corpus
 
 
@@ -17,7 +18,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def test_a_model_is_trained_compared_and_found_by_its_name(home: Path, tmp_path: Path) -> None:
+def test_a_model_is_trained_compared_and_heard_with_by_its_name(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     corpus = write_corpus(tmp_path / "sounds", sources=2, each=8, seconds=0.8)
     marked = home / "data" / "feedback"
     marked.mkdir(parents=True)
@@ -30,13 +33,9 @@ def test_a_model_is_trained_compared_and_found_by_its_name(home: Path, tmp_path:
     assert "# SVM (RBF) on 34 features" in trained.output
     assert "| feedback | ambient | 1 |" in trained.output
     assert load_scream_model("svm.new", home / "models").labels[0] == "scream"
-    heard = run.invoke(
-        app,
-        ["analyze", str(corpus / "scream-0-0.wav"), "--json"],
-        env={"SAFETY_MONITOR_HEARING__MODEL": "svm.new"},
-    )
-    assert heard.exit_code == 0, heard.output
-    assert json.loads(heard.stdout)["segments"]
+    monkeypatch.setenv("SAFETY_MONITOR_HEARING__MODEL", "svm.new")
+    with Analyst(load_settings()) as station:
+        assert station.analyze(corpus / "scream-0-0.wav")["segments"]
     compared = run.invoke(app, ["compare", "svm.new", *options, "--roc", "roc.png"])
     assert compared.exit_code == 0, compared.output
     assert "| svm.new | 1.0" in compared.output or "| svm.new | 0.9" in compared.output
