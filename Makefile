@@ -52,6 +52,7 @@ models: .venv/test ## train what ships anew from $(DATA); about two hours on two
 
 screenshots: .venv/test ## pictures of every page, in docs/screenshots
 	$(BIN)/python -m tests.screenshots docs/screenshots
+
 compare: .venv/test ## docs/models.md: every published approach on $(DATA), judged by sources left out; hours, goes on where it stopped
 	$(BIN)/safety-monitor compare --folds 3 --epochs 8 --data $(DATA)/audio \
 		--teacher $(DATA)/reference/yamnet/yamnet.tflite --page docs/models.md $(ARGS)
