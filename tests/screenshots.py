@@ -24,8 +24,9 @@ from audio.capture import SAMPLE_RATE
 from safety_monitor.demo.scene import FPS, SECONDS, picture_at, sound
 from safety_monitor.training import train
 from tests.browser import browser
+from tests.servers.mosquitto import PASSWORD, USER, Mosquitto
 from tests.stream_server import Send, pictures, stream_server
-from tests.system.command import environment, running, safety_monitor
+from tests.system.command import environment, running
 from tests.system.test_pages import free_port
 from tests.system.test_teaching import collected
 
@@ -89,7 +90,11 @@ def show_live(page: Page) -> None:
 
 
 def show_incident(page: Page) -> None:
-    page.get_by_role("row").nth(1).get_by_role("link").first.click()
+    row = page.get_by_role("row").nth(1)
+    while not row.is_visible():  # until the scene has brought the first one
+        page.wait_for_timeout(1000)
+        page.reload()
+    row.get_by_role("link").first.click()
     expect(page.get_by_text("Time line", exact=True)).to_be_visible()
     page.wait_for_timeout(2000)  # for the map and the evidence
 
@@ -139,8 +144,10 @@ def main(folder: Path, wanted: list[str]) -> None:
     stop = threading.Event()
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        (home / "station.toml").write_text(TEXT)
-        safety_monitor(home, "run", "--camera", "demo", "--mic", "demo", "--fast")
+        broker = Mosquitto(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        broker.start()
+        stack.callback(broker.stop)
+        (home / "station.toml").write_text(TEXT + f'port = {broker.port}\nusername = "{USER}"\n')
         collected(home, "my_sign", 60)
         if "retrain" in wanted:
             train(home, "signs", 6, lambda share, text: print(f"\r{share:4.0%} {text:60}", end="", file=sys.stderr))
@@ -148,7 +155,7 @@ def main(folder: Path, wanted: list[str]) -> None:
         microphone = stack.enter_context(stream_server(heard(stop), "audio/wav", "/sound.wav"))
         stack.callback(stop.set)
         port = free_port()
-        variables = environment(home, SAFETY_MONITOR_WEB__PORT=port)
+        variables = environment(home, SAFETY_MONITOR_WEB__PORT=port, SAFETY_MONITOR_MQTT__PASSWORD=PASSWORD)
         station = stack.enter_context(running(home, "--camera", camera, "--mic", microphone, environ={}, **variables))
         station.wait_for(lambda station: any(" pages: " in line for line in station.log))
         chromium = stack.enter_context(browser())
