@@ -29,7 +29,7 @@ LIMIT_S = 60.0
 """Longest time for one input; generous, because a loaded machine is no fault."""
 MEMORY_BYTES = 2 << 30
 SETTLED = 50
-"""Inputs after which memory must not grow any more, in a process."""
+"""Inputs, or a quarter of all, after which memory must not grow any more, in a process."""
 GROWTH_MB = 64.0
 """Memory of a process may sway by this much."""
 SIZES = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
@@ -357,7 +357,7 @@ def worker(name: str, first: int, count: int) -> NoReturn:
             except BaseException:
                 said = "fault " + " | ".join(traceback.format_exc().strip().splitlines()[-3:])
             print(said, flush=True)
-            if number - first == SETTLED:
+            if number - first == max(SETTLED, count // 4):
                 settled = resident_mb()
         print(f"grown {0.0 if settled is None else resident_mb() - settled}", flush=True)
     sys.exit(0)
