@@ -48,6 +48,7 @@ lock: .venv/test ## the locked sets, made anew from pyproject.toml
 models: .venv/test ## train what ships anew from $(DATA); about two hours on two cores
 	$(BIN)/python -m audio.train --data $(DATA)/audio --teacher $(DATA)/reference/yamnet/yamnet.tflite
 	$(BIN)/python -m gesture.prepare $(DATA)
+	$(BIN)/python -m safety_monitor.demo.thumbs
 	$(BIN)/python -m gesture.train signs motions
 
 screenshots: .venv/test ## pictures of every page, in docs/screenshots

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gesture.collection import MOTIONS, SIGNS, TABLES, Collection, CollectionError
 from gesture.evaluate import score_motions
@@ -15,8 +16,18 @@ from gesture.features import sign_features, upright
 from gesture.keypoint_classifier import NONE, SignClassifier
 from gesture.point_history_classifier import MotionClassifier, motion_features
 from gesture.prepare import SIGNS as BASE_SIGNS
-from gesture.tables import HandTable, PathTable, Table, join, read_hands, read_paths
-from gesture.train import HeldOut, MotionPlan, SignPlan, hold_out_paths, square_rows, train_motions, train_signs
+from gesture.tables import HandTable, Table, join, read_hands, read_paths
+from gesture.train import (
+    UNSEEN,
+    HeldOut,
+    MotionPlan,
+    SignPlan,
+    made_up_paths,
+    shown_by_people,
+    square_rows,
+    train_motions,
+    train_signs,
+)
 from gesture.trajectories import MOTIONS as BASE_MOTIONS
 from models.card import ModelError, change_card, read_card
 from models.in_use import Comparison, note_comparison
@@ -43,7 +54,7 @@ class Retrained:
     Attributes:
         folder: the new model.
         labels: what it knows.
-        recall: of hands or movements left out, by label; of movements only those that were collected are.
+        recall: of hands or movements left out, by label.
         in_use: recall of the model in use on the same ones, which it may have been trained on.
         confusion: how many of each label (row) were taken for each (column), in the order of `labels`.
     """
@@ -144,14 +155,15 @@ def retrain_signs(
         known = without_alike(known, mine.select(np.isin(mine.label, added)))
     table = join([known, *(split_alone(mine, added) for mine in collected), *marked])
     held_out = train_signs(table, labels, target, plan, progress, folds=FOLDS)
-    plot_confusion(held_out, target / "confusion.png")
     recall, confusion = held_out.recall(), _counts(held_out)
     try:
         _, card = open_card(in_use, task=SIGNS, home=home)
     except ModelError:
         return Retrained(target, labels, recall, {}, confusion)
-    before = _recall(SignClassifier.load(in_use, home), table, labels)
-    after = _recall(SignClassifier.load(str(target.absolute())), table, labels)
+    shown = shown_by_people(table)
+    features = sign_features(square_rows(shown))
+    before = recall_of(SignClassifier.load(in_use, home), features, shown.label)
+    after = recall_of(SignClassifier.load(str(target.absolute())), features, shown.label)
     note_comparison(target, card, _of_known(after, before, card.labels))
     return Retrained(target, labels, recall, before, confusion)
 
@@ -177,10 +189,13 @@ def _of_known(after: dict[str, float], before: dict[str, float], labels: Sequenc
     return Comparison(mine, theirs, MARGIN)
 
 
-def _recall(classifier: SignClassifier, table: HandTable, labels: tuple[str, ...]) -> dict[str, float]:
-    answers = np.asarray(classifier.model(sign_features(square_rows(table)))[0]).argmax(axis=1)
+def recall_of(
+    classifier: SignClassifier | MotionClassifier, features: NDArray[np.float32], shown: NDArray[np.str_]
+) -> dict[str, float]:
+    """Share of the rows of each label that a model takes for it; features (n, …) and n labels."""
+    answers = np.asarray(classifier.model(features)[0]).argmax(axis=1)
     named = np.array(classifier.labels)[answers]
-    return {label: float((named[table.label == label] == label).mean()) for label in labels if label in table.label}
+    return {str(label): float((named[shown == label] == label).mean()) for label in np.unique(shown)}
 
 
 def _counts(held_out: HeldOut) -> tuple[tuple[int, ...], ...]:
@@ -211,11 +226,8 @@ def retrain_motions(
     added = new_labels(collection, MOTIONS, BASE_MOTIONS, mine.label.tolist())
     labels = (*BASE_MOTIONS, *added)
     plan = plan or MotionPlan()
-    mine = split_alone(mine.select(np.isin(mine.label, labels)), labels)
-    short = replace(plan, epochs=max(plan.epochs // 3, 1), samples=max(plan.samples // 2, 1), members=1)
-    held_out = hold_out_paths(known, mine, labels, short, FOLDS, progress)
-    train_motions(join([known, mine]), labels, target, plan, progress)
-    plot_confusion(held_out, target / "confusion.png")
+    table = join([known, split_alone(mine.select(np.isin(mine.label, labels)), labels)])
+    held_out = train_motions(table, labels, target, plan, progress, folds=FOLDS)
     recall, confusion = held_out.recall(), _counts(held_out)
     try:
         _, card = open_card(in_use, task=MOTIONS, home=home)
@@ -226,18 +238,13 @@ def retrain_motions(
         score_motions(each, count=100) for each in (present, MotionClassifier.load(str(target.absolute())))
     )
     note_comparison(target, card, _of_known(after, before, card.labels))
-    return Retrained(target, labels, recall, _motion_recall(present, mine), confusion)
-
-
-def _motion_recall(classifier: MotionClassifier, table: PathTable) -> dict[str, float]:
-    answers = np.asarray(classifier.model(motion_features(table.paths))[0]).argmax(axis=1)
-    named = np.array(classifier.labels)[answers]
-    return {str(label): float((named[table.label == label] == label).mean()) for label in np.unique(table.label)}
+    same = join([table, made_up_paths(labels, UNSEEN, plan.seed + 1)])
+    return Retrained(target, labels, recall, recall_of(present, motion_features(same.paths), same.label), confusion)
 
 
 def passes(plan: SignPlan | MotionPlan) -> int:
-    """How many passes a training of "signs" or "motions" has altogether, those for measuring included."""
-    return FOLDS * max(plan.epochs // 3, 1) + plan.members * plan.epochs
+    """How many passes a training of "signs" or "motions" has at most, those for measuring included."""
+    return FOLDS * plan.short().epochs + plan.members * plan.epochs
 
 
 def comparison(result: Retrained) -> str:
@@ -247,31 +254,6 @@ def comparison(result: Retrained) -> str:
         before = f"{result.in_use[label]:10.3f}" if label in result.in_use else f"{'-':>10}"
         lines.append(f"{label:20}{share:10.3f}{before}")
     return "\n".join(lines)
-
-
-def plot_confusion(held_out: HeldOut, path: Path) -> None:
-    """Draw which sign is taken for which, as a PNG."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    count = len(held_out.labels)
-    matrix = held_out.confusion()
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    figure, axes = pyplot.subplots(figsize=(1.5 + 0.7 * count, 1 + 0.7 * count))
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for i, j in np.ndindex(count, count):
-        if matrix[i, j]:
-            shade = "white" if shares[i, j] > 0.5 else "black"
-            axes.text(j, i, f"{shares[i, j]:.2f}", ha="center", va="center", fontsize=8, color=shade)
-    axes.set_xticks(range(count), held_out.labels, rotation=45, ha="right")
-    axes.set_yticks(range(count), held_out.labels)
-    axes.set_xlabel("taken for")
-    axes.set_ylabel("shown")
-    figure.tight_layout()
-    figure.savefig(path, dpi=100)
-    pyplot.close(figure)
 
 
 def rename_in_models(home: Path, task: str, old: str, new: str) -> list[str]:

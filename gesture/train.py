@@ -4,8 +4,9 @@ TensorFlow is imported inside the functions that need it: the station never pays
 """
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from gesture.augment import blend, vary
 from gesture.features import SIGN_FEATURES, sign_features, square
+from gesture.plots import CONFUSION, CURVES, plot_confusion, plot_curves
 from gesture.point_history_classifier import MOTION_FEATURES, POINTS, SPANS_S, motion_features
 from gesture.tables import HandTable, PathTable, TableError, join, read_hands, read_paths
 from gesture.trajectories import MOTIONS
@@ -24,8 +26,14 @@ Points = NDArray[np.float32]
 Text = NDArray[np.str_]
 
 NONE = "none"
+MADE_UP = "made up"
+"""Person of the paths that nobody has shown."""
+UNSEEN = 40
+"""Made-up paths of each movement and span that movements are measured on."""
 FLAT_SOURCES = ("anis_rps", "jinzhu", "kinivi", "segfault_gestnet")
 """Sources of the base data whose hands have no depth of their own."""
+DRAWN = "drawn"
+"""Source of hands that were drawn and then tracked: they are trained on, and never measured on."""
 FLIPPED = {"thumb_up": "thumb_down", "thumb_down": "thumb_up"}
 """Signs that turn into each other when the picture is stood on its head (and the hand becomes the other one)."""
 MAX_ROLL_DEG = {"thumb_up": 45.0, "thumb_down": 45.0}
@@ -44,12 +52,49 @@ class SignPlan:
         samples: hands of one pass.
         members: networks whose probabilities are averaged.
         seed: decides everything random.
+        patience: a training that measures itself on hands left out stops after so many passes without progress.
     """
 
     epochs: int = 36
     samples: int = 12_000
     members: int = 3
     seed: int = 20
+    patience: int = 4
+
+    def short(self) -> "SignPlan":
+        """The plan for trainings that only measure."""
+        return replace(self, epochs=max(self.epochs // 3, 1), samples=max(self.samples // 2, 1), members=1)
+
+
+@dataclass(frozen=True, slots=True)
+class MotionPlan:
+    """How the movement model is trained.
+
+    Attributes:
+        epochs: passes; each draws `samples` paths anew.
+        samples: paths of one pass.
+        made_up: paths made up for each label and span.
+        members: networks whose probabilities are averaged.
+        seed: decides everything random.
+        patience: a training that measures itself on paths left out stops after so many passes without progress.
+    """
+
+    epochs: int = 30
+    samples: int = 16_000
+    made_up: int = 1_000
+    members: int = 2
+    seed: int = 20
+    patience: int = 4
+
+    def short(self) -> "MotionPlan":
+        """The plan for trainings that only measure."""
+        return replace(
+            self,
+            epochs=max(self.epochs // 3, 1),
+            samples=max(self.samples // 2, 1),
+            made_up=max(self.made_up // 4, 1),
+            members=1,
+        )
 
 
 def draw_weights(labels: Text, people: Text) -> Points:
@@ -109,7 +154,7 @@ class SignSampler:
         target = np.eye(len(self.labels), dtype=np.float32)[self.target[chosen]]
         # Some hands lie between two hands of the same sign.
         mixed = np.flatnonzero(rng.random(count) < 0.3)
-        partners = np.array([rng.choice(rows[self.target[chosen[i]]]) for i in mixed], np.intp)
+        partners = np.array([_one_of(rows[self.target[i]], rng) for i in chosen[mixed]], np.intp)
         keeps_angle = np.isin([self.labels[i] for i in self.target[chosen[mixed]]], list(MAX_ROLL_DEG))
         mixed, partners = mixed[~keeps_angle], partners[~keeps_angle]
         points[mixed] = blend(points[mixed], self.points[partners], rng.random(len(mixed)).astype(np.float32))
@@ -126,22 +171,44 @@ class SignSampler:
     def _passing(self, count: int, rows: Sequence[NDArray[np.intp]], rng: np.random.Generator) -> tuple[Points, Points]:
         index = {label: i for i, label in enumerate(self.labels) if len(rows[i])}
         pairs = [(a, b) for a, b in CLOSING if a in index and b in index and NONE in self.labels]
-        points = np.zeros((count, 21, 3), np.float32)
-        target = np.zeros((count, len(self.labels)), np.float32)
         if not pairs:
             chosen = rng.choice(len(self.points), count)
             return self.points[chosen], np.eye(len(self.labels), dtype=np.float32)[self.target[chosen]]
-        for i in range(count):
-            first, second = (index[label] for label in pairs[rng.integers(len(pairs))])
-            one = int(rng.choice(rows[first]))
-            theirs = rows[second][self.people[rows[second]] == self.people[one]]
-            two = int(rng.choice(theirs if len(theirs) else rows[second]))
-            share = rng.random(1).astype(np.float32)
-            points[i] = blend(self.points[[one]], self.points[[two]], share)[0]
-            neither = float(np.clip(1 - abs(share[0] - 0.5) / 0.3, 0, 1))
-            target[i, self.labels.index(NONE)] = neither
-            target[i, first if share[0] < 0.5 else second] += 1 - neither
-        return points, target
+        ends = np.array([pairs[i] for i in rng.integers(len(pairs), size=count)]).reshape(count, 2)
+        places = np.array([[index[label] for label in pair] for pair in ends], np.intp).reshape(count, 2)
+        ones = np.array([_one_of(rows[first], rng) for first in places[:, 0]], np.intp)
+        theirs = self._rows_by_person(rows)
+        twos = np.array(
+            [
+                _one_of(theirs.get((second, self.people[one]), rows[second]), rng)
+                for one, second in zip(ones, places[:, 1], strict=True)
+            ],
+            np.intp,
+        )
+        share = rng.random(count).astype(np.float32)
+        neither = np.clip(1 - np.abs(share - 0.5) / 0.3, 0, 1)
+        target = np.zeros((count, len(self.labels)), np.float32)
+        nearer = np.where(share < 0.5, places[:, 0], places[:, 1])
+        target[np.arange(count), nearer] = 1 - neither
+        target[:, self.labels.index(NONE)] += neither
+        return blend(self.points[ones], self.points[twos], share), target
+
+    def _rows_by_person(self, rows: Sequence[NDArray[np.intp]]) -> dict[tuple[int, str], NDArray[np.intp]]:
+        """Rows of each label and person; none for what a person has not shown."""
+        found = {}
+        for label, mine in enumerate(rows):
+            if not len(mine):
+                continue
+            names, person = np.unique(self.people[mine], return_inverse=True)
+            order = np.argsort(person, kind="stable")
+            parts = np.split(mine[order], np.cumsum(np.bincount(person, minlength=len(names)))[:-1])
+            found.update({(label, str(name)): part for name, part in zip(names, parts, strict=True)})
+        return found
+
+
+def _one_of(rows: NDArray[np.intp], rng: np.random.Generator) -> int:
+    """One of some rows, all alike likely; `rng.choice` takes ten times as long."""
+    return int(rows[rng.integers(len(rows))])
 
 
 def square_rows(table: HandTable) -> Points:
@@ -168,16 +235,48 @@ def build_network(inputs: int, outputs: int, mean: Points, spread: Points, hidde
     return keras.Sequential(layers)
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a training measures itself on after every pass, without learning from it.
+
+    Attributes:
+        features: float32 of shape (n, features).
+        target: int of shape (n,), index of the right label.
+    """
+
+    features: Points
+    target: NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a training gives.
+
+    Attributes:
+        networks: they end in logits; their probabilities are averaged.
+        loss: of each network and pass, on what was trained on.
+        left_out: the same on what was left out; empty lists where nothing was.
+    """
+
+    networks: list[Any]
+    loss: list[list[float]]
+    left_out: list[list[float]]
+
+
 def fit_signs(
-    table: HandTable, labels: tuple[str, ...], plan: SignPlan, progress: Callable[[str], None] = lambda line: None
-) -> list[Any]:
+    table: HandTable,
+    labels: tuple[str, ...],
+    plan: SignPlan,
+    progress: Callable[[str], None] = lambda line: None,
+    left_out: LeftOut | None = None,
+) -> Fitted:
     """Networks that give the logits of `labels` from sign features."""
     sampler = SignSampler.of(table, labels)
 
     def draw(rng: np.random.Generator) -> tuple[Points, Points]:
         return sampler.draw(plan.samples, rng)
 
-    return fit(draw, SIGN_FEATURES, len(labels), (128, 64), plan, progress)
+    return fit(draw, SIGN_FEATURES, len(labels), (128, 64), plan, progress, left_out)
 
 
 def fit(
@@ -185,13 +284,19 @@ def fit(
     inputs: int,
     outputs: int,
     hidden: tuple[int, ...],
-    plan: Any,
+    plan: SignPlan | MotionPlan,
     progress: Callable[[str], None],
-) -> list[Any]:
-    """Train `plan.members` networks on samples that are drawn anew for every pass."""
+    left_out: LeftOut | None = None,
+) -> Fitted:
+    """Train `plan.members` networks on samples that are drawn anew for every pass.
+
+    With something left out, a network stops once its loss there has not fallen for `plan.patience` passes.
+    """
     import keras
 
-    networks = []
+    networks: list[Any] = []
+    losses: list[list[float]] = []
+    others: list[list[float]] = []
     for member in range(plan.members):
         rng = np.random.default_rng((plan.seed, member))
         keras.utils.set_random_seed(plan.seed + member)
@@ -200,14 +305,32 @@ def fit(
         optimizer = keras.optimizers.AdamW(learning_rate=2e-3, weight_decay=1e-3)
         loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.02)
         network.compile(optimizer=optimizer, loss=loss)
+        losses.append([])
+        others.append([])
         for epoch in range(plan.epochs):
             optimizer.learning_rate = 2e-3 * 0.5 * (1 + np.cos(np.pi * epoch / plan.epochs)) + 2e-5
             x, y = draw(rng)
             result = network.fit(x, y, batch_size=128, verbose=0)
-            loss_now = result.history["loss"][0]
-            progress(f"network {member + 1}/{plan.members}, pass {epoch + 1}/{plan.epochs}: loss {loss_now:.4f}")
+            losses[-1].append(float(result.history["loss"][0]))
+            text = f"network {member + 1}/{plan.members}, pass {epoch + 1}/{plan.epochs}: loss {losses[-1][-1]:.4f}"
+            if left_out is not None:
+                others[-1].append(cross_entropy(predict([network], left_out.features), left_out.target))
+                text += f", left out {others[-1][-1]:.4f}"
+            progress(text)
+            if epoch - best_pass(others[-1]) >= plan.patience:
+                break
         networks.append(network)
-    return networks
+    return Fitted(networks, losses, others)
+
+
+def cross_entropy(probabilities: Points, target: NDArray[np.intp]) -> float:
+    """Mean negative logarithm of the probability of what was right."""
+    return float(-np.log(np.maximum(probabilities[np.arange(len(target)), target], 1e-6)).mean())
+
+
+def best_pass(left_out: Sequence[float]) -> float:
+    """Number of the pass with the lowest loss, from 0; infinity where there is none."""
+    return float(np.argmin(left_out)) if left_out else np.inf
 
 
 def softmax(logits: NDArray[np.floating[Any]]) -> Points:
@@ -259,7 +382,7 @@ def calibrate(probabilities: Points, target: NDArray[np.intp]) -> float:
     """
     logits = np.log(np.maximum(probabilities, np.float32(1e-9)))
     candidates = np.geomspace(0.3, 4, 60, dtype=np.float32)
-    losses = [-np.log(np.maximum(softmax(logits / t)[np.arange(len(target)), target], 1e-6)).mean() for t in candidates]
+    losses = [cross_entropy(softmax(logits / t), target) for t in candidates]
     return float(candidates[int(np.argmin(losses))])
 
 
@@ -278,15 +401,26 @@ class HeldOut:
         probabilities: float32 of shape (n, labels).
         target: int of shape (n,), index of the right label.
         labels: in the order of the probabilities.
+        curves: loss of each pass on what was trained on and on what was left out, for each training.
     """
 
     probabilities: Points
     target: NDArray[np.intp]
     labels: tuple[str, ...]
+    curves: tuple[tuple[list[float], list[float]], ...] = ()
 
     def select(self, chosen: NDArray[np.bool_]) -> "HeldOut":
         """The hands that a mask names."""
         return HeldOut(self.probabilities[chosen], self.target[chosen], self.labels)
+
+    def worth_while(self, most: int) -> float:
+        """Share of `most` passes after which the loss on what was left out was lowest; mean of the trainings."""
+        return float(np.mean([(best_pass(left_out) + 1) / most for _, left_out in self.curves]))
+
+    def plot(self, folder: Path) -> None:
+        """Draw which label is taken for which, and the losses, into a folder."""
+        plot_confusion(self.confusion(), self.labels, folder / CONFUSION)
+        plot_curves(self.curves, folder / CURVES)
 
     def recall(self) -> dict[str, float]:
         """Share of hands of each sign that are taken for it; signs without a hand are left out."""
@@ -311,6 +445,11 @@ class HeldOut:
         return float(wrong.mean()) if none.any() else 0.0
 
 
+def shown_by_people(table: HandTable) -> HandTable:
+    """The rows that somebody has shown: what a model can be measured on."""
+    return table.select(table.source != DRAWN)
+
+
 def hold_out_people(
     table: HandTable,
     labels: tuple[str, ...],
@@ -318,23 +457,23 @@ def hold_out_people(
     folds: int = 4,
     progress: Callable[[str], None] = lambda line: None,
 ) -> HeldOut:
-    """Answers for every hand by a model that has seen no hand of that person."""
+    """Answers for every hand shown by somebody, by a model that has seen no hand of that person."""
     table = table.select(np.isin(table.label, labels))
+    drawn, table = table.select(table.source == DRAWN), shown_by_people(table)
     fold = folds_by_person(table.person, folds, plan.seed)
     features = sign_features(square_rows(table))
+    target = np.array([labels.index(label) for label in table.label], np.intp)
     probabilities = np.zeros((len(table), len(labels)), np.float32)
+    curves = []
     for number in range(folds):
         mine = fold == number
         if mine.any():
-            fitted = fit_signs(table.select(~mine), labels, plan, told(progress, number, folds))
-            probabilities[mine] = predict(fitted, features[mine])
-    target = np.array([labels.index(label) for label in table.label], np.intp)
-    return HeldOut(probabilities, target, labels)
-
-
-def shorter(plan: SignPlan) -> SignPlan:
-    """How it is trained to be measured on people left out."""
-    return SignPlan(epochs=max(plan.epochs // 3, 1), samples=max(plan.samples // 2, 1), members=1, seed=plan.seed)
+            left_out = LeftOut(features[mine], target[mine])
+            say = told(progress, number, folds)
+            fitted = fit_signs(join([table.select(~mine), drawn]), labels, plan, say, left_out)
+            probabilities[mine] = predict(fitted.networks, features[mine])
+            curves.append((fitted.loss[0], fitted.left_out[0]))
+    return HeldOut(probabilities, target, labels, tuple(curves))
 
 
 def told(progress: Callable[[str], None], fold: int, folds: int) -> Callable[[str], None]:
@@ -352,24 +491,25 @@ def train_signs(
 ) -> HeldOut:
     """Train the sign model on all hands of `table` and write it to the folder `target`, with its card.
 
-    What the card says of unseen people, and the temperature that calibrates the probabilities, come from shorter
-    trainings that leave every person out once.
+    What the card says of unseen people, the temperature that calibrates the probabilities and the number of passes
+    come from shorter trainings that leave every person out once; their curves and confusions are drawn beside it.
 
     Returns:
         The answers for people left out, calibrated.
     """
     plan = plan or SignPlan()
-    short = shorter(plan)
     table = table.select(np.isin(table.label, labels))
-    held_out = hold_out_people(table, labels, short, folds, progress)
+    held_out = hold_out_people(table, labels, plan.short(), folds, progress)
     temperature = calibrate(held_out.probabilities, held_out.target)
     logits = np.log(np.maximum(held_out.probabilities, np.float32(1e-9))) / np.float32(temperature)
-    held_out = HeldOut(softmax(logits), held_out.target, labels)
+    held_out = replace(held_out, probabilities=softmax(logits))
     for label, share in held_out.recall().items():
         progress(f"people left out: {label} {share:.3f}")
-    networks = fit_signs(table, labels, plan, progress)
+    plan = replace(plan, epochs=max(round(plan.epochs * held_out.worth_while(plan.short().epochs)), 1))
+    networks = fit_signs(table, labels, plan, progress).networks
     target.mkdir(parents=True, exist_ok=True)
     export(networks, temperature, target / "model.tflite")
+    held_out.plot(target)
     write_card(
         target,
         task="signs",
@@ -387,6 +527,8 @@ def _share(recall: Mapping[str, float], label: str) -> str:
 
 def _sign_prose(table: HandTable, held_out: HeldOut) -> str:
     recall = held_out.recall()
+    drawn = Counter(table.label[table.source == DRAWN].tolist())
+    table = shown_by_people(table)
     flat = np.isin(table.source, FLAT_SOURCES)
     tracked, lifted = held_out.select(~flat), held_out.select(flat).recall()
     seen = tracked.recall()
@@ -401,6 +543,7 @@ def _sign_prose(table: HandTable, held_out: HeldOut) -> str:
         for source, mine in ((source, table.source == source) for source in np.unique(table.source))
     )
     macro = float(np.mean(list(seen.values())))
+    drawings = " and ".join(f"{count} hands of {label}" for label, count in drawn.items()) or "none"
     made_up = ", ".join(label for label in held_out.labels if label not in recall) or "none"
     return f"""# Static signs of one hand
 
@@ -414,11 +557,17 @@ from tables without depth, which were given that of similar hands:
 {rows}
 
 Mean {macro:.3f} of the tracked hands. Of those that show no sign, {tracked.false_parts():.4f} are taken for a part of
-the Signal for Help.
+the Signal for Help. `{CONFUSION}` shows which sign is taken for which, `{CURVES}` how the loss fell on the hands
+trained on and on those left out.
+
+The tables without depth are whole sources of one person each, so leaving the person out leaves the source out: some of
+their hands are turned further than 60 degrees or seen from behind, as no other source shows them
+(`python -m gesture.evaluate signs` measures each of them with its depth and without).
 
 Made up in training: every hand turned, tilted and shaken at random, mirrored where its side was mistaken; poses between
 two hands of one sign; poses on the way between two signs, taught as none of these; thumbs down from thumbs up turned
-round. Signs without a recorded hand: {made_up}.
+round; {drawings} drawn and passed through MediaPipe (`safety_monitor/demo/thumbs.py`), which are trained on and
+measured on nowhere. Signs without a recorded hand: {made_up}.
 
 {sources}
 
@@ -427,28 +576,13 @@ round. Signs without a recorded hand: {made_up}.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class MotionPlan:
-    """How the movement model is trained.
-
-    Attributes:
-        epochs: passes; each draws `samples` paths anew.
-        samples: paths of one pass.
-        made_up: paths made up for each label and span.
-        members: networks whose probabilities are averaged.
-        seed: decides everything random.
-    """
-
-    epochs: int = 30
-    samples: int = 16_000
-    made_up: int = 1_000
-    members: int = 2
-    seed: int = 20
-
-
 def fit_motions(
-    table: PathTable, labels: tuple[str, ...], plan: MotionPlan, progress: Callable[[str], None] = lambda line: None
-) -> list[Any]:
+    table: PathTable,
+    labels: tuple[str, ...],
+    plan: MotionPlan,
+    progress: Callable[[str], None] = lambda line: None,
+    left_out: LeftOut | None = None,
+) -> Fitted:
     """Networks that give the logits of `labels` from motion features; made-up paths are added to those of `table`."""
     rng = np.random.default_rng(plan.seed)
     known = np.isin(table.label, labels)
@@ -473,26 +607,45 @@ def fit_motions(
         varied += rng.normal(0, 0.01, varied.shape)
         return motion_features(varied.astype(np.float32)), eye[names[chosen]]
 
-    return fit(draw, MOTION_FEATURES, len(labels), (96, 48), plan, progress)
+    return fit(draw, MOTION_FEATURES, len(labels), (96, 48), plan, progress, left_out)
+
+
+def made_up_paths(labels: Sequence[str], count: int, seed: int) -> PathTable:
+    """`count` paths of each span for every movement of `labels` that can be made up."""
+    rng = np.random.default_rng(seed)
+    known = [label for label in labels if label in MOTIONS]
+    paths = [draw_motion(label, span, rng) for label in known for span in SPANS_S for _ in range(count)]
+    names = np.repeat(np.array(known, np.str_), count * len(SPANS_S))
+    none = np.full(len(names), MADE_UP)
+    return PathTable(
+        np.array(paths, np.float32).reshape(-1, POINTS, 2), names, none, none, none, np.zeros(len(names), np.float32)
+    )
 
 
 def hold_out_paths(
-    base: PathTable,
-    mine: PathTable,
+    table: PathTable,
     labels: tuple[str, ...],
     plan: MotionPlan,
     folds: int = 2,
     progress: Callable[[str], None] = lambda line: None,
 ) -> HeldOut:
-    """Answers for every path of `mine` by a model that has seen no path of that person, but all of `base`."""
-    fold = folds_by_person(mine.person, folds, plan.seed)
-    probabilities = np.zeros((len(mine), len(labels)), np.float32)
+    """Answers for every path of `table`, and for made-up ones of another seed, by models that have not seen them."""
+    table = table.select(np.isin(table.label, labels))
+    table = join([table, made_up_paths(labels, UNSEEN, plan.seed + 1)])
+    unseen = table.person == MADE_UP
+    fold = np.where(unseen, np.arange(len(table)) % folds, folds_by_person(table.person, folds, plan.seed))
+    features = motion_features(table.paths)
+    target = np.array([labels.index(label) for label in table.label], np.intp)
+    probabilities = np.zeros((len(table), len(labels)), np.float32)
+    curves = []
     for number in range(folds):
-        left_out = fold == number
-        if left_out.any():
-            fitted = fit_motions(join([base, mine.select(~left_out)]), labels, plan, told(progress, number, folds))
-            probabilities[left_out] = predict(fitted, motion_features(mine.paths[left_out]))
-    return HeldOut(probabilities, np.array([labels.index(label) for label in mine.label], np.intp), labels)
+        mine = fold == number
+        left_out = LeftOut(features[mine], target[mine])
+        say = told(progress, number, folds)
+        fitted = fit_motions(table.select(~mine & ~unseen), labels, plan, say, left_out)
+        probabilities[mine] = predict(fitted.networks, features[mine])
+        curves.append((fitted.loss[0], fitted.left_out[0]))
+    return HeldOut(probabilities, target, labels, tuple(curves))
 
 
 def train_motions(
@@ -501,38 +654,54 @@ def train_motions(
     target: Path,
     plan: MotionPlan | None = None,
     progress: Callable[[str], None] = print,
-) -> None:
-    """Train the movement model and write it to the folder `target`, with its card."""
+    folds: int = 2,
+) -> HeldOut:
+    """Train the movement model and write it to the folder `target`, with its card, curves and confusions.
+
+    Returns:
+        The answers for paths left out: of every person once, and made-up ones of another seed.
+    """
     plan = plan or MotionPlan()
-    networks = fit_motions(table, labels, plan, progress)
+    held_out = hold_out_paths(table, labels, plan.short(), folds, progress)
+    for label, share in held_out.recall().items():
+        progress(f"paths left out: {label} {share:.3f}")
+    plan = replace(plan, epochs=max(round(plan.epochs * held_out.worth_while(plan.short().epochs)), 1))
+    networks = fit_motions(table, labels, plan, progress).networks
     target.mkdir(parents=True, exist_ok=True)
     export(networks, 1.0, target / "model.tflite")
+    held_out.plot(target)
     write_card(
         target,
         task="motions",
         model_format="tflite",
         labels=labels,
         parameters={"points": POINTS, "spans_s": list(SPANS_S), "seed": plan.seed, "passes": plan.epochs},
-        prose=_motion_prose(table, labels, plan),
+        prose=_motion_prose(table, held_out, plan),
     )
+    return held_out
 
 
-def _motion_prose(table: PathTable, labels: tuple[str, ...], plan: MotionPlan) -> str:
+def _motion_prose(table: PathTable, held_out: HeldOut, plan: MotionPlan) -> str:
+    recall = held_out.recall()
     rows = "\n".join(
-        f"| {label} | {int((table.label == label).sum())} | {plan.made_up * len(SPANS_S) if label in MOTIONS else 0} |"
-        for label in labels
+        f"| {label} | {int((table.label == label).sum())} | {plan.made_up * len(SPANS_S) if label in MOTIONS else 0} "
+        f"| {_share(recall, label)} |"
+        for label in held_out.labels
     )
     return f"""# Movements of one hand
 
 {POINTS} points of the index tip's or the wrist's path in, the probability of each movement out; made by
-`python -m gesture.train motions`. Directions are those of the picture.
+`python -m gesture.train motions`. Directions are those of the picture. Recall is of single paths of people left out of
+the training and of paths made up from another seed; `{CONFUSION}` shows which is taken for which, `{CURVES}` how the
+loss fell.
 
-| movement | recorded paths | made-up paths |
-|---|---|---|
+| movement | recorded paths | made-up paths | recall |
+|---|---|---|---|
 {rows}
 
 Most paths are made up (`gesture/trajectories.py`): strokes of least jerk, circles and waves with a wandering speed,
-size and place, cameras of 9 to 31 frames a second, lost frames, jitter.
+size and place, cameras of 9 to 31 frames a second, lost frames, jitter. `python -m gesture.evaluate motions` says how
+the model does on them and, with `--tracked`, on hands tracked in recordings.
 """
 
 

@@ -152,7 +152,7 @@ def hand_at(at_s: float) -> NDArray[np.float64] | None:
     sway = [float(np.sin(2 * np.pi * f * at_s + p)) for f, p in ((0.43, 0.0), (0.61, 1.0), (0.37, 2.0), (0.53, 4.0))]
     palm = between(a.palm, b.palm)
     x, y = between(a.x, b.x) + 3.0 * sway[0], between(a.y, b.y) + 2.5 * sway[1]
-    turn = _rotation(between(a.yaw, b.yaw) + 4 * sway[2], -8 + 3 * sway[3], between(a.roll, b.roll) + 1.5 * sway[0])
+    turn = rotation(between(a.yaw, b.yaw) + 4 * sway[2], -8 + 3 * sway[3], between(a.roll, b.roll) + 1.5 * sway[0])
     points = poses.skeleton(poses.blend(a.pose, b.pose, share)) @ turn.T
     landmarks: NDArray[np.float64] = points * (palm, -palm, palm) + (x, y, 0.0)
     return landmarks
@@ -160,7 +160,7 @@ def hand_at(at_s: float) -> NDArray[np.float64] | None:
 
 def picture_at(number: int) -> NDArray[np.uint8]:
     """Picture `number` of the scene, uint8 of shape (480, 640, 3), RGB."""
-    wall, noise = _wall()
+    wall, noise = room()
     hand = hand_at(number / FPS)
     picture = wall if hand is None else draw_hand(hand, wall)
     # A camera's noise, from a few fields shifted about: no two pictures are the same.
@@ -249,7 +249,7 @@ class _DemoCamera:
         self._pace.close()
 
 
-def _rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
+def rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
     """Rotation matrix for degrees about the vertical axis, the axis to the right, and the line of sight."""
     y, p, r = np.radians([yaw, pitch, roll])
     vertical = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
@@ -260,7 +260,7 @@ def _rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
 
 
 @cache
-def _wall() -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
+def room() -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
     """What is behind the hand, and a few fields of camera noise of shape (n, 480, 640, 3)."""
     rng = np.random.default_rng(4)
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]

@@ -19,12 +19,14 @@ from gesture.point_history_classifier import MotionClassifier
 from gesture.rehearsal import ASPECT, SCRIPTS, Cast, Script, rehearse
 from gesture.tables import read_hands
 from models.hand_landmarker import default_path, is_complete
+from safety_monitor.demo.thumbs import picture
 
 Image = NDArray[np.uint8]
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "data"
 PICTURES = SHARED / "gesture" / "manifest.csv"
+FOUR = SHARED / "gesture" / "pictures" / "ardamavi" / "Dataset" / "5" / "IMG_1123.JPG"
 SCENES = sorted((SHARED / "scenes").glob("*-1.json"))
 
 needs_model = pytest.mark.skipif(not is_complete(default_path()), reason="the hand model file is not set up")
@@ -194,6 +196,51 @@ def test_a_hand_against_the_light_is_found_in_a_stream() -> None:
     finally:
         detector.close()
     assert sum(any(seen[8 * i : 8 * i + 8]) for i in range(len(dark))) >= 4
+
+
+@needs_model
+@pytest.mark.skipif(not FOUR.is_file(), reason=f"{FOUR} is not here")
+def test_four_hands_are_four_readings() -> None:
+    one = cv2.cvtColor(np.asarray(cv2.imread(str(FOUR)), np.uint8), cv2.COLOR_BGR2RGB)
+    hand = cv2.resize(np.pad(one, ((30, 30), (30, 30), (0, 0)), mode="edge"), (320, 320))
+    picture = np.hstack([hand, hand[:, ::-1]])
+    picture = np.ascontiguousarray(np.vstack([picture, picture]).astype(np.uint8))
+    detector = GestureDetector(max_hands=4)
+    try:
+        readings = [detector.see(Frame(picture, i / 15)) for i in range(4)][-1]
+    finally:
+        detector.close()
+    assert len({reading.hand for reading in readings}) == 4
+    assert [reading.sign for reading in readings] == ["open_palm"] * 4
+    assert sorted(reading.handedness for reading in readings) == ["left", "left", "right", "right"]
+
+
+@pytest.mark.parametrize("rate", [10, 30])
+def test_two_hands_move_in_their_own_ways(classifiers: tuple[SignClassifier, MotionClassifier], rate: float) -> None:
+    def circle(at_s: float) -> tuple[float, float]:
+        return 1.5 * np.cos(5 * at_s), 1.5 * np.sin(5 * at_s)
+
+    table = read_hands(ROOT / "data" / "signs.csv.gz")
+    shape = table.landmarks[int(np.flatnonzero(table.label == "open_palm")[0])]
+    small = (shape - shape[0]) * np.float32(0.2)
+    left = Hand(small + np.array([0.75, 0.6, 0], np.float32), "left", 0.9)
+    judge = HandJudge(*classifiers)
+    movements: dict[str, str | None] = {}
+    for i in range(int(3 * rate)):
+        at_s = i / rate
+        x, y = circle(at_s)
+        right = Hand(small + np.array([0.3 + 0.05 * x, 0.6 + 0.05 * y / ASPECT, 0], np.float32), "right", 0.9)
+        hands = [left] if 1.4 < at_s < 1.7 else [right, left]  # it is lost for a moment
+        movements |= {reading.handedness: reading.movement for reading in judge(hands, at_s, ASPECT)}
+    assert movements == {"right": "clockwise", "left": "stop"}
+
+
+@needs_model
+@pytest.mark.parametrize("down", [False, True])
+def test_drawn_thumbs(reader: PictureReader, down: bool) -> None:
+    rng = np.random.default_rng(77)  # not the seed of the hands that were trained on
+    sign = "thumb_down" if down else "thumb_up"
+    assert right_share(reader, [picture(down, rng) for _ in range(12)], sign) >= 0.75
 
 
 def watch(path: Path, every: int = 1) -> list[HandReading]:

@@ -1,27 +1,38 @@
 """Measuring: the two-model baseline on the same hands, recall and false ones of rehearsals, as text."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gesture.evaluate import (
+    CLIP_MOVEMENTS,
     DATA,
     Rehearsed,
+    clip_help_signs,
+    clip_movements,
     confusion_text,
     main,
+    people_text,
+    rate_bound,
     rehearsal_text,
     score,
     score_motions,
     score_table,
     two_model_input,
+    two_model_motions,
     two_model_score,
 )
 from gesture.point_history_classifier import MotionClassifier
 from gesture.tables import read_hands
+from gesture.tracked import read_clips
 from gesture.train import HeldOut
 
-TWO_MODEL = Path(__file__).resolve().parents[2].parent / "shared/data/gesture/tables/kinivi/keypoint_classifier"
+SHARED = Path(__file__).resolve().parents[2].parent / "shared/data/gesture"
+TWO_MODEL = SHARED / "tables/kinivi/keypoint_classifier"
+TRACKED = SHARED / "landmarks/video_egogestar.csv.gz"
 LABELS = ("open_palm", "fist", "none")
 
 
@@ -49,10 +60,48 @@ def test_rehearsals_as_text() -> None:
     text = rehearsal_text([Rehearsed("sign", 10, 0.1, 10, 9, True), Rehearsed("other", 10, 3.0, 0, 0, False)])
     assert "the sign: 0.900 within 0.5 s" in text
     assert "0 false ones in 3.00 h" in text
-    assert "less than 1.0 an hour" in text
-    assert "less than" not in rehearsal_text(
-        [Rehearsed("sign", 10, 0.1, 10, 9, True), Rehearsed("other", 10, 3.0, 1, 0, False)]
-    )
+    assert "at most 1.0 an hour" in text
+
+
+@pytest.mark.parametrize(
+    ("count", "hours", "bound"),
+    [(0, 1.0, 2.996), (0, 30.0, 0.0999), (1, 1.0, 4.744), (10, 2.0, 8.481), (0, 0.0, math.inf)],
+)
+def test_the_exact_upper_bound_of_a_rate(count: int, hours: float, bound: float) -> None:
+    # Half the 95th percentile of a chi-squared distribution with 2 (count + 1) degrees of freedom.
+    assert rate_bound(count, hours) == pytest.approx(bound, rel=1e-3)
+
+
+def test_each_source_names_its_people_and_who_does_worst() -> None:
+    table = read_hands(DATA / "signs.csv.gz").select(np.arange(7))
+    people = np.array(["anna", "anna", "anna", "ben", "ben", "cleo", "cleo"])
+    sources = np.array(["camera"] * 5 + ["film"] * 2)
+    lines = people_text(held_out(), replace(table, source=sources, person=people), every=True).splitlines()
+    assert lines[1].split() == ["camera", "2", "5", "0.600", "0.583", "0.500", "ben"]
+    assert lines[2].split() == ["anna", "3", "0.667"]
+    assert lines[4].split() == ["film", "1", "2", "0.500", "0.500", "0.500", "cleo"]
+
+
+@pytest.mark.skipif(not TRACKED.is_file(), reason=f"{TRACKED} is not here")
+def test_recorded_swipes() -> None:
+    clips = [clip for clip in read_clips(TRACKED) if "_left_" in clip.name or "_right_" in clip.name]
+    counts = clip_movements(clips, CLIP_MOVEMENTS)
+    assert all(found >= 0.7 * count for count, found in counts.values())
+    assert set(counts) == {"swipe_left", "swipe_right"}
+    told, hours = clip_help_signs(clips)
+    assert told == 0
+    assert hours > 0.01
+
+
+@pytest.mark.skipif(not TWO_MODEL.is_dir(), reason=f"{TWO_MODEL} is not here")
+def test_the_two_model_baseline_on_the_same_movements() -> None:
+    folder = TWO_MODEL.parent / "point_history_classifier"
+    files = folder / "point_history_classifier.tflite", folder / "point_history_classifier_label.csv"
+    recall = two_model_motions(*files, count=40)
+    assert set(recall) == {"stop", "clockwise", "counter_clockwise", "move"}
+    assert recall["stop"] > 0.9
+    ours = score_motions(MotionClassifier.load(), count=40)
+    assert ours["clockwise"] > recall["clockwise"]
 
 
 def test_shipped_movements_on_paths_not_trained_on() -> None:

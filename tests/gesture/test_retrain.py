@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -87,7 +88,11 @@ def test_the_new_sign_is_known_and_the_others_are_not_lost(trained: tuple[Path, 
     assert result.in_use["fist"] > 0.9
     assert result.in_use[LABEL] == 0.0
     assert LABEL in comparison(result)
-    assert (result.folder / "confusion.png").stat().st_size > 1000
+    for name in ("confusion.png", "curves.png"):
+        picture = cv2.imread(str(result.folder / name))
+        assert picture is not None
+        assert picture.std() > 5
+        assert name in read_card(result.folder).prose
     assert "| call_me | 100 |" in read_card(result.folder).prose
     compared = compare(read_card(result.folder), open_card("signs", task="signs")[1])
     assert compared.in_use["recall"] > 0.95
@@ -175,6 +180,10 @@ def test_a_new_movement(tmp_path: Path) -> None:
     compared = compare(read_card(tmp_path / "motions"), open_card("motions", task="motions")[1])
     assert compared.in_use["recall"] > 0.9
     assert "recall" in compared.candidate
+    assert result.recall["zigzag"] > 0.8
+    assert result.in_use["zigzag"] == 0.0
+    assert result.in_use["wave"] > 0.8
+    assert {"confusion.png", "curves.png"} <= {file.name for file in result.folder.iterdir()}
 
 
 def test_marked_hands_are_trained_as_what_they_were(tmp_path: Path) -> None:
