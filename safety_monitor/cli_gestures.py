@@ -245,6 +245,9 @@ def export_rows(
     typer.echo(f"{count} rows in {folder}")
 
 
+BaseOption = Annotated[
+    Path | None, typer.Option("--data", help="Table of base data; default: the one that ships in data/.")
+]
 AddOption = Annotated[Path | None, typer.Option("--add", help="Folder of a collection; default: in the home folder.")]
 UseOption = Annotated[
     bool, typer.Option("--use", help="Put the new model in use if it is not worse; the present one is kept.")
@@ -255,6 +258,7 @@ RollBackOption = Annotated[bool, typer.Option("--rollback", help="Go back to the
 
 @train_app.command("signs")
 def train_signs_command(
+    data: BaseOption = None,
     add: AddOption = None,
     use: UseOption = False,
     force: ForceOption = False,
@@ -262,11 +266,12 @@ def train_signs_command(
     config: ConfigOption = None,
 ) -> None:
     """Train the signs: the base data and what you have collected."""
-    _train(Kind.SIGNS, add, rollback, config, use=use, force=force)
+    _train(Kind.SIGNS, data, add, rollback, config, use=use, force=force)
 
 
 @train_app.command("motions")
 def train_motions_command(
+    data: BaseOption = None,
     add: AddOption = None,
     use: UseOption = False,
     force: ForceOption = False,
@@ -274,10 +279,12 @@ def train_motions_command(
     config: ConfigOption = None,
 ) -> None:
     """Train the movements: the base data and what you have collected."""
-    _train(Kind.MOTIONS, add, rollback, config, use=use, force=force)
+    _train(Kind.MOTIONS, data, add, rollback, config, use=use, force=force)
 
 
-def _train(kind: Kind, add: Path | None, rollback: bool, config: Path | None, *, use: bool, force: bool) -> None:
+def _train(
+    kind: Kind, data: Path | None, add: Path | None, rollback: bool, config: Path | None, *, use: bool, force: bool
+) -> None:
     from gesture.collection import Collection, CollectionError
     from gesture.tables import TableError
     from models.card import ModelError, read_card
@@ -299,20 +306,22 @@ def _train(kind: Kind, add: Path | None, rollback: bool, config: Path | None, *,
         def say(line: str) -> None:
             print(f"\r{line:70}", end="", file=sys.stderr, flush=True)
 
+        present = name_in_use(settings, kind)
+        base = data or retrain.DATA / f"{kind}.csv.gz"
         if kind is Kind.SIGNS:
             feedback = settings.home / "data" / "feedback"
             result = retrain.retrain_signs(
-                collection, target, home, progress=say, feedback=feedback, in_use=name_in_use(settings, kind)
+                collection, target, home, base=base, progress=say, feedback=feedback, in_use=present
             )
         else:
-            result = retrain.retrain_motions(collection, target, home, progress=say, in_use=name_in_use(settings, kind))
+            result = retrain.retrain_motions(collection, target, home, base=base, progress=say, in_use=present)
         print(file=sys.stderr)
     except ModuleNotFoundError as error:
         _fail(f"{error.name} is missing: training needs the extra packages (pip install -e '.[train]')")
     except (CollectionError, TableError, ModelError, OSError) as error:
         _fail(error)
-    if result.recall:
-        typer.echo(retrain.comparison(result))
+    typer.echo(retrain.comparison(result))
+    typer.echo(f"curves.png and confusion.png are in {result.folder}")
     if use:
         try:
             put_in_use(settings, read_card(result.folder), result.folder, force=force)
@@ -322,29 +331,73 @@ def _train(kind: Kind, add: Path | None, rollback: bool, config: Path | None, *,
         typer.echo(f"trained: {result.folder}; `safety-monitor models use {result.folder.name}` puts it in use")
 
 
-TwoModelOption = Annotated[
-    Path | None, typer.Option(help="Folder of a two-model repository's keypoint classifier, to compare with.")
+TwoModelOption = Annotated[Path | None, typer.Option(help="Folder of a two-model repository's model, to compare with.")]
+TrackedOption = Annotated[
+    list[Path] | None, typer.Option(help="Table of tracked recordings to judge; may be given often.")
 ]
 
 
 @evaluate_app.command("signs")
-def evaluate_signs_command(two_model: TwoModelOption = None) -> None:
+def evaluate_signs_command(
+    two_model: TwoModelOption = None,
+    people: Annotated[bool, typer.Option("--people", help="A line for every person, too.")] = False,
+) -> None:
     """Measure signs on people and sources left out of the training."""
-    _evaluate("signs", *(["--two-model", str(two_model)] if two_model else []))
+    _evaluate("signs", *_two_model(two_model), *(["--people"] if people else []))
 
 
 @evaluate_app.command("motions")
-def evaluate_motions_command() -> None:
-    """Measure movements on made-up paths left out of the training."""
-    _evaluate("motions")
+def evaluate_motions_command(two_model: TwoModelOption = None, tracked: TrackedOption = None) -> None:
+    """Measure movements on made-up paths left out of the training, and on tracked recordings."""
+    _evaluate("motions", *_two_model(two_model), *_tracked(tracked))
 
 
 @evaluate_app.command("help-sign")
 def evaluate_help_sign_command(
     takes: Annotated[int, typer.Option(min=1, help="Rehearsals of each script.")] = 40,
+    tracked: TrackedOption = None,
+    footage: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Recording, or folder of recordings, without an emergency: counts the false alarms that the emergency "
+            "gestures of the settings give there; may be given often."
+        ),
+    ] = None,
+    config: ConfigOption = None,
 ) -> None:
-    """Measure the Signal for Help on rehearsals by people left out of the training."""
-    _evaluate("help-sign", "--takes", str(takes))
+    """Measure the Signal for Help on rehearsals by people left out of the training, or false alarms in footage."""
+    if footage:
+        _false_alarms(footage, _settings(config))
+    else:
+        _evaluate("help-sign", "--takes", str(takes), *_tracked(tracked))
+
+
+def _two_model(folder: Path | None) -> list[str]:
+    return ["--two-model", str(folder)] if folder else []
+
+
+def _tracked(tables: list[Path] | None) -> list[str]:
+    return ["--tracked", *map(str, tables)] if tables else []
+
+
+def _false_alarms(footage: list[Path], settings: Settings) -> None:
+    from safety_monitor.false_alarms import recordings, report, watch
+    from safety_monitor.station import SenseError
+
+    files = [file for place in footage for file in recordings(place)]
+    if not files:
+        _fail(f"{footage[0]}: no recordings there")
+    watched = []
+    try:
+        for file in files:
+            typer.echo(f"\r{file.name:60}", err=True, nl=False)
+            watched.append(watch(file, settings))
+    except SenseError as error:
+        _fail(error)
+    typer.echo("", err=True)
+    typer.echo(report(watched, settings))
+    if any(one.trouble for one in watched):
+        raise typer.Exit(TROUBLE)
 
 
 def _evaluate(*arguments: str) -> NoReturn:

@@ -8,6 +8,7 @@ from models.hand_landmarker import default_path, is_complete
 from safety_monitor.analysis import Analyst
 from safety_monitor.config import Settings
 from safety_monitor.demo.scene import FPS, picture_at
+from safety_monitor.false_alarms import recordings, report, watch
 from tests.recordings import write_media
 
 FIRST_S, LAST_S = 39.2, 43.8
@@ -32,3 +33,18 @@ def test_where_the_sign_must_be_made_twice_it_counts_only_then(twice: Path, tmp_
         (confirmed[repeats],) = [step["at_s"] for step in steps if step["state"] == "confirmed"]
     assert confirmed[1] < LAST_S - FIRST_S
     assert LAST_S - FIRST_S + 2 < confirmed[2] < 2 * (LAST_S - FIRST_S)
+
+
+@pytest.mark.skipif(not is_complete(default_path()), reason="the hand model file is not set up")
+def test_alarms_in_footage_are_counted_and_bounded(twice: Path, tmp_path: Path) -> None:
+    settings = Settings.model_validate({"home": tmp_path})
+    (tmp_path / "none.mp4").write_text("no film")
+    assert list(recordings(twice.parent)) == [twice]
+    watched = [watch(file, settings) for file in (twice, *recordings(tmp_path))]
+    assert watched[0].alarms == {"signal_for_help": 1}  # one incident: the second sign belongs to it
+    assert watched[0].in_view_s > 0.9 * watched[0].seconds > 7
+    text = report(watched, settings)
+    assert "twice.mp4: 1 of signal_for_help" in text
+    assert "none.mp4: not a recording" in text
+    hours = watched[0].seconds / 3600
+    assert f"at most {4.744 / hours:.1f} an hour" in text
