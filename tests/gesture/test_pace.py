@@ -13,7 +13,7 @@ def times(rate: float, seconds: float = 20.0) -> list[float]:
     """Frame times; a rate of 0 is a camera that gives 20 frames a second on average, none of them in time."""
     if rate:
         return [i / rate for i in range(int(seconds * rate))]
-    return np.cumsum(np.random.default_rng(2).uniform(0.03, 0.07, int(seconds * 20))).tolist()
+    return [float(at_s) for at_s in np.cumsum(np.random.default_rng(2).uniform(0.03, 0.07, int(seconds * 20)))]
 
 
 def looks(pace: Pace, frames: Sequence[float], hand: tuple[float, float] = (-1.0, -1.0)) -> list[float]:
