@@ -7,9 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from gesture.collection import SIGNS, Collection
-from gesture.retrain import retrain_signs, use
+from gesture.retrain import retrain_signs
 from gesture.train import SignPlan
 from models.hand_landmarker import default_path, is_complete
+from models.in_use import use
 from safety_monitor.cli_gestures import app
 from safety_monitor.demo import poses
 from safety_monitor.demo.hand import draw_hand
