@@ -6,7 +6,8 @@ long all was well again once it was mended, and how many emergencies were lost m
 somebody makes the Signal for Help, in every other case somebody screams.
 
 Everything runs at its default limits. What cannot be had on this machine (a small file system, libfaketime) is left out
-and said so. About half an hour for all.
+and said so. What stood in a journal that is deleted is lost with it, and counted in the last line. About half an
+hour for all.
 """
 
 import argparse
