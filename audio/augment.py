@@ -236,3 +236,21 @@ def synthetic_tone(rng: Generator, seconds: float) -> Array:
         sound += (hertz * stretch < 7800) * np.sin(stretch * phase) / harmonic**brightness
     sound += 10 ** (-rng.uniform(10, 45) / 20) * rng.standard_normal(count)
     return (sound * level).astype(np.float32)
+
+
+def synthetic_noise(rng: Generator, seconds: float) -> Array:
+    """What is no sound of anything: hiss, rumble, wind, mains hum, clicks."""
+    count = int(seconds * SAMPLE_RATE)
+    sound = _shape(rng.standard_normal(count), [(1000.0, 20_000.0, 0.0)], rng.uniform(-9, 3)).astype(np.float64)
+    sound /= np.abs(sound).max() + 1e-9
+    if rng.random() < 0.5:
+        sound *= np.exp(rng.uniform(0.2, 1.2) * _wander(rng, count, rng.uniform(0.5, 8)))
+    if rng.random() < 0.4:
+        phase = 2 * np.pi * rng.choice([50, 60]) * np.arange(count) / SAMPLE_RATE
+        sound += rng.uniform(0.1, 2) * sum(np.sin(k * phase + rng.uniform(0, 6)) / k for k in (1, 2, 3, 5, 7))
+    if rng.random() < 0.3:
+        clicks = rng.random(count) < rng.uniform(1, 30) / SAMPLE_RATE
+        sound += (
+            np.convolve(clicks * rng.standard_normal(count), np.exp(-np.arange(200) / rng.uniform(3, 60)))[:count] * 3
+        )
+    return sound.astype(np.float32)

@@ -1,7 +1,7 @@
 """What the microphone says: blocks of samples in, readings out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +27,8 @@ QUIET_DB = -60.0
 """A window whose mel bands all stay below this holds nothing but the last bit of 16."""
 VERDICT_WINDOWS = 6
 """A file is judged by so many of its windows, the strongest."""
+TRUNK_FILE, HEAD_FILE, VERDICT_FILE = "trunk.tflite", "head.tflite", "verdict.tflite"
+"""What hears, what decides about a window, and what has a second opinion on a recording."""
 OPERATING_POINT = 0.80
 """`SoundReading.scream` at the threshold with which the detector ships."""
 
@@ -44,6 +46,7 @@ class SoundReading:
             0.80 is the operating point the detector ships with.
         level_dbfs: level of the newest hop, RMS in dB below full scale.
         gated: whether there was next to nothing to be heard, so that the model was not asked.
+        traits: what a second opinion on the whole recording rests on, see `Stream.traits`.
     """
 
     start_s: float
@@ -53,10 +56,17 @@ class SoundReading:
     scream: float
     level_dbfs: float
     gated: bool = False
+    traits: Array | None = field(default=None, compare=False, repr=False)
 
 
 class Stream(Protocol):
-    """What a classifier keeps of one source."""
+    """What a classifier keeps of one source.
+
+    Attributes:
+        traits: of the newest window, float32 of shape (n,), see `Verdict`; None where the classifier has none.
+    """
+
+    traits: Array | None
 
     def take(self, step: Array) -> None:
         """Another step of sound, of which nothing is to be said; see `hear`."""
@@ -130,6 +140,39 @@ class Persistence:
         return float(1 / (1 + np.exp(-self.slope * (log_odds_sum - self.threshold) - log_odds(OPERATING_POINT))))
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the windows of a whole recording become one probability.
+
+    The strongest second speaks: its windows' mean log-odds. A second opinion looks at the recording as a whole.
+
+    Attributes:
+        threshold: log-odds at the operating point.
+        slope: how steeply the probability passes the operating point.
+        share: weight of the second opinion.
+        opinion: the overview of a recording (1, 2 n) in, log-odds (1, 1) out; None: there is no second opinion.
+    """
+
+    threshold: float = 0.0
+    slope: float = 1.0
+    share: float = 0.0
+    opinion: TFLiteModel | None = None
+
+    def probability(self, readings: Sequence[SoundReading]) -> float:
+        """Scream probability of a recording with these readings, at least one."""
+        odds = np.sort([log_odds(reading.probabilities["scream"]) for reading in readings])[::-1]
+        score = float(odds[:VERDICT_WINDOWS].mean())
+        traits = [reading.traits for reading in readings if reading.traits is not None]
+        if self.opinion is not None and traits:
+            score += self.share * float(self.opinion(overview(np.stack(traits))[None])[0][0, 0])
+        return float(1 / (1 + np.exp(-self.slope * (score - self.threshold) - log_odds(OPERATING_POINT))))
+
+
+def overview(traits: Array) -> Array:
+    """The traits of windows (k, n) as one: their mean and their maximum, float32 of shape (2 n,)."""
+    return np.concatenate([traits.mean(axis=0), traits.max(axis=0)]).astype(np.float32)
+
+
 def log_odds(probability: float) -> float:
     """ln(p / (1 - p)), p kept a millionth away from 0 and 1."""
     safe = min(max(probability, 1e-6), 1 - 1e-6)
@@ -138,15 +181,17 @@ def log_odds(probability: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class FrameClassifier:
-    """The classifier that ships: a network over the log-mel picture and the numbers that describe a voice.
+    """The classifier that ships: networks over the log-mel picture and the numbers that describe a voice.
 
     Attributes:
-        labels: in the order of the network's outputs.
-        network: descriptions (1, n) and pictures (1, 96, 64) in, probabilities (1, labels) out.
+        labels: in the order of the head's outputs.
+        trunk: pictures (1, 96, 64) in, what is heard in them (1, n) out.
+        head: descriptions (1, DESCRIPTION) and what the trunk heard in, probabilities (1, labels) out.
     """
 
     labels: tuple[str, ...]
-    network: TFLiteModel
+    trunk: TFLiteModel
+    head: TFLiteModel
 
     @property
     def rate(self) -> int:
@@ -158,9 +203,10 @@ class FrameClassifier:
         """See `Classifier`."""
         return (WINDOW - 1) * HOP + FRAME
 
-    def probabilities(self, window: Frames) -> Array:
-        """Of one window of `WINDOW` frames: float32 of shape (labels,)."""
-        return np.asarray(self.network(describe(window)[None], picture(window)[None])[0][0], np.float32)
+    def judge(self, window: Frames) -> tuple[Array, Array]:
+        """Probabilities (labels,) of a window of `WINDOW` frames, and its traits: its description and what is heard."""
+        facts, heard = describe(window), self.trunk(picture(window)[None])[0][0]
+        return self.head(facts[None], heard[None])[0][0], np.concatenate([facts, heard])
 
     def predict_proba(self, clips: Sequence[Array]) -> Array:
         """See `Classifier`; a recording is judged by the mean log-probabilities of its strongest second."""
@@ -186,6 +232,7 @@ class FrameStream:
     def __init__(self, classifier: FrameClassifier) -> None:
         self._classifier = classifier
         self._window = silence(WINDOW)
+        self.traits: Array | None = None
 
     def take(self, step: Array) -> None:
         """See `Stream`."""
@@ -194,7 +241,11 @@ class FrameStream:
     def hear(self, step: Array) -> Array | None:
         """See `Stream`."""
         self.take(step)
-        return None if float(self._window.mel.max()) < QUIET_DB else self._classifier.probabilities(self._window)
+        if float(self._window.mel.max()) < QUIET_DB:
+            self.traits = None
+            return None
+        chances, self.traits = self._classifier.judge(self._window)
+        return chances
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,12 +255,12 @@ class ScreamModel:
     Attributes:
         classifier: tells classes of sound apart.
         persistence: how its windows add up.
-        verdict: threshold and slope that turn the windows of a whole file into one probability.
+        verdict: how the windows of a whole recording become one probability.
     """
 
     classifier: Classifier
     persistence: Persistence
-    verdict: tuple[float, float] = (0.0, 1.0)
+    verdict: Verdict = Verdict()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -237,16 +288,15 @@ def load_scream_model(name: str = "scream", home: Path | None = None) -> ScreamM
 def _open_frame_classifier(folder: Path, card: Card) -> FrameClassifier:
     if card.format != "tflite":
         raise ModelError(f"{folder}: a {card.format} model is one of the zoo, and its card must name the member")
-    files = [file for file in card.files if file.endswith(".tflite")]
-    if len(files) != 1 or not {"scream", "ambient"} <= set(card.labels):
-        raise ModelError(f"{folder}: needs one .tflite file and the labels scream and ambient")
-    classifier = FrameClassifier(card.labels, TFLiteModel(folder / files[0]))
+    if not {TRUNK_FILE, HEAD_FILE} <= set(card.files) or not {"scream", "ambient"} <= set(card.labels):
+        raise ModelError(f"{folder}: needs {TRUNK_FILE}, {HEAD_FILE} and the labels scream and ambient")
+    classifier = FrameClassifier(card.labels, TFLiteModel(folder / TRUNK_FILE), TFLiteModel(folder / HEAD_FILE))
     try:
-        shape = classifier.probabilities(silence(WINDOW)).shape
+        shape = classifier.judge(silence(WINDOW))[0].shape
     except (ValueError, RuntimeError, IndexError):
-        raise ModelError(f"{folder}: the network does not take the pictures and numbers of this version") from None
+        raise ModelError(f"{folder}: the networks do not take the pictures and numbers of this version") from None
     if shape != (len(card.labels),):
-        raise ModelError(f"{folder}: the network has {shape[-1]} outputs for {len(card.labels)} labels")
+        raise ModelError(f"{folder}: the head has {shape[-1]} outputs for {len(card.labels)} labels")
     return classifier
 
 
@@ -257,10 +307,11 @@ def _persistence(folder: Path, card: Card) -> Persistence:
         raise ModelError(f"{folder}: the card's parameters.persistence is missing or malformed") from None
 
 
-def _verdict(folder: Path, card: Card) -> tuple[float, float]:
+def _verdict(folder: Path, card: Card) -> Verdict:
     try:
-        return float(card.parameters["verdict"]["threshold"]), float(card.parameters["verdict"]["slope"])
-    except (KeyError, TypeError, ValueError):
+        numbers = {key: float(value) for key, value in card.parameters["verdict"].items()}
+        return Verdict(**numbers, opinion=TFLiteModel(folder / VERDICT_FILE) if VERDICT_FILE in card.files else None)
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise ModelError(f"{folder}: the card's parameters.verdict is missing or malformed") from None
 
 
@@ -346,6 +397,7 @@ class ScreamDetector:
             scream=self._model.persistence.probability(self._sum),
             level_dbfs=10 * float(np.log10(np.square(step[:STEP]).mean() + 1e-12)),
             gated=gated,
+            traits=self._stream.traits,
         )
 
 
@@ -358,8 +410,6 @@ def steps(samples: Array) -> list[Array]:
 def judge_file(readings: Sequence[SoundReading], model: ScreamModel) -> tuple[float, str]:
     """Scream probability and label of a whole recording.
 
-    The verdict rests on the strongest second: the mean log-odds of its windows.
-
     Args:
         readings: all of the recording, as `ScreamDetector` gives them.
         model: the one that gave them.
@@ -370,10 +420,7 @@ def judge_file(readings: Sequence[SoundReading], model: ScreamModel) -> tuple[fl
     """
     if not readings:
         return 0.0, "ambient"
-    odds = np.sort([log_odds(reading.probabilities["scream"]) for reading in readings])[::-1]
-    threshold, slope = model.verdict
-    score = float(odds[:VERDICT_WINDOWS].mean())
-    probability = float(1 / (1 + np.exp(-slope * (score - threshold) - log_odds(OPERATING_POINT))))
+    probability = model.verdict.probability(readings)
     if probability >= OPERATING_POINT:
         return probability, "scream"
     others = [label for label in model.labels if label != "scream"]

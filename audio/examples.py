@@ -1,13 +1,14 @@
 """What networks learn from: windows of sound composed of the corpus, of rooms and of synthetic sounds, kept in a cache.
 
 Examples come in parts of `PART` with a seed each, so that an interrupted run goes on where it stopped and the same
-corpus gives the same examples. A part uses only sources of one fold: a model trained without a fold has heard nothing
-of it, in front or behind.
+corpus gives the same examples. Every example names the sources it was made of, in front and behind, so that whoever
+must not have heard a source can leave out all that holds a trace of it.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,20 @@ from audio.features import FRAME, HOP, SAMPLE_RATE, WINDOW, Frames, describe, fr
 
 Array = NDArray[np.float32]
 Teacher = Callable[[Array], Array]
-"""15,600 samples at 16 kHz, peak at -3 dBFS, to the logits of another network."""
+"""15,600 samples at 16 kHz, peak at -3 dBFS, to what another network makes of them."""
 
 PART = 1000
-VERSION = 3
+VERSION = 4
 """Goes up when examples are composed differently: old parts in the cache are then left alone."""
 SAMPLES = (WINDOW - 1) * HOP + FRAME
 TEACHER_SAMPLES = 15_600
+SHARES = {"scream": 0.32, "conversation": 0.28, "ambient": 0.40}
+SYNTHETIC_SCREAMS = 0.3
+"""Share of the screams."""
+SYNTHETIC_AMBIENT = 0.2
+"""Share of the ambient sounds: cries, tones and noise."""
+BENT = 0.15
+"""Share of the recordings that are bent out of recognition, for the teacher alone."""
 EVALUATION_HOP = 24
 """Frames between the windows by which whole recordings are judged while training."""
 
@@ -54,9 +62,11 @@ class Examples:
         images: float16 of shape (n, 96, 64), see `features.picture`.
         facts: float32 of shape (n, DESCRIPTION), see `features.describe`.
         labels: int8 of shape (n,), index into `LABELS`.
-        teacher: float16 of shape (n, k), another network's logits; k is 0 without a teacher.
-        weights: float32 of shape (n,), how much an example counts.
-        folds: int8 of shape (n,).
+        teacher: float16 of shape (n, k), what the teacher makes of it; k is 0 without a teacher.
+        weights: float32 of shape (n,), how much a label counts; 0: the sound was bent so far that its label is lost,
+            and only the teacher knows what it is now.
+        sources: int16 of shape (n, 2), place in the list of sources of the sound in front and of the one behind; -1
+            where there is none or a synthetic one.
     """
 
     images: NDArray[np.float16]
@@ -64,7 +74,7 @@ class Examples:
     labels: NDArray[np.int8]
     teacher: NDArray[np.float16]
     weights: Array
-    folds: NDArray[np.int8]
+    sources: NDArray[np.int16]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -74,10 +84,11 @@ class Pool:
     """Sounds to draw from, by label; a source counts by the square root of its length, a group once.
 
     Args:
-        sounds: all of one fold.
+        sounds: all there are.
     """
 
     def __init__(self, sounds: Sequence[Sound]) -> None:
+        self.sources = sorted({sound.clip.source for sound in sounds})
         self._sources: dict[str, list[list[list[Sound]]]] = {}
         self._weights: dict[str, NDArray[np.float64]] = {}
         for label in LABELS:
@@ -117,10 +128,15 @@ def _active(samples: Array) -> NDArray[np.int64]:
     return np.flatnonzero(power >= power.max() * 10**-1.5) * 800
 
 
-def _front(sound: Sound, rng: np.random.Generator, length: int) -> Array:
-    """A stretch of the sound around one of its loud moments; all of it where it is shorter."""
+def _front(sound: Sound, rng: np.random.Generator, length: int, *, bent: bool = False) -> Array:
+    """A stretch of the sound around one of its loud moments; all of it where it is shorter.
+
+    Args:
+        bent: played so fast or slow that it is another sound.
+    """
     whole = sound.part(0, len(sound.samples))
-    ratio = float(np.exp(rng.uniform(-0.16, 0.16))) if rng.random() < 0.6 else 1.0
+    reach = 0.6 if bent else 0.16
+    ratio = float(np.exp(rng.uniform(-reach, reach))) if bent or rng.random() < 0.6 else 1.0
     start_of = _active(whole)
     anchor = int(start_of[rng.integers(len(start_of))])
     needed = int(length * ratio) + 4
@@ -132,30 +148,52 @@ def _fit(samples: Array, length: int) -> Array:
     return samples[:length] if len(samples) >= length else np.pad(samples, (0, length - len(samples)))
 
 
-def compose(pool: Pool, label: str, rng: np.random.Generator) -> tuple[Array, float]:
-    """One window of sound with the label and its weight: float32 of shape (`SAMPLES`,)."""
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """One window of sound and what it was made of.
+
+    Attributes:
+        samples: float32 of shape (`SAMPLES`,).
+        weight: see `Examples.weights`.
+        front: source of the sound in front, "" if synthetic.
+        back: source of the sound behind, "" if none.
+    """
+
+    samples: Array
+    weight: float
+    front: str
+    back: str
+
+
+def compose(pool: Pool, label: str, rng: np.random.Generator) -> Composed:
+    """One window of sound with this label."""
     length = SAMPLES + int(rng.integers(0, 4000))
     chance = rng.random()
-    weight = 1.0
-    if label == "scream" and (chance < 0.3 or label not in pool):
+    weight, source, behind = 1.0, "", ""
+    if label == "scream" and (chance < SYNTHETIC_SCREAMS or label not in pool):
         front = _placed(augment.synthetic_scream(rng, float(rng.uniform(0.3, 1.3))), rng, length)
         weight = 0.7
-    elif label == "ambient" and chance < 0.22:
-        make = augment.synthetic_cry if chance < 0.10 else augment.synthetic_tone
+    elif label == "ambient" and chance < SYNTHETIC_AMBIENT:
+        make = (augment.synthetic_cry, augment.synthetic_tone, augment.synthetic_noise)[
+            int(rng.choice(3, p=(0.4, 0.4, 0.2)))
+        ]
         front = make(rng, length / SAMPLE_RATE + 0.01)[:length]
     else:
         sound = pool.draw(label, rng)
-        front = _front(sound, rng, length)
-        weight = 0.6 if sound.clip.weak or sound.clip.disputed else 1.0
+        source = sound.clip.source
+        bent = rng.random() < BENT
+        front = _front(sound, rng, length, bent=bent)
+        weight = 0.0 if bent else (0.6 if sound.clip.weak or sound.clip.disputed else 1.0) * sound.clip.weight
     if rng.random() < 0.65:
         other = "conversation" if label == "scream" and rng.random() < 0.35 and "conversation" in pool else "ambient"
-        back = _front(pool.draw(other, rng), rng, length)
+        sound = pool.draw(other, rng)
+        behind = sound.clip.source
         low = {"scream": -3.0, "conversation": 0.0, "ambient": -5.0}[label]
-        front = augment.mix(front, back, float(rng.uniform(low, 30)))
+        front = augment.mix(front, _front(sound, rng, length), float(rng.uniform(low, 30)))
     front = augment.colour(front, rng)
     if rng.random() < 0.25:
         front = augment.compress(front, rng)
-    return augment.record(front[len(front) - SAMPLES :], rng), weight
+    return Composed(augment.record(front[len(front) - SAMPLES :], rng), weight, source, behind)
 
 
 def _placed(samples: Array, rng: np.random.Generator, length: int) -> Array:
@@ -166,30 +204,31 @@ def _placed(samples: Array, rng: np.random.Generator, length: int) -> Array:
     return result
 
 
-def compose_part(pool: Pool, fold: int, seed: int, teacher: Teacher | None) -> Examples:
-    """`PART` examples of one fold."""
+def compose_part(pool: Pool, seed: int, teacher: Teacher | None) -> Examples:
+    """`PART` examples."""
     rng = np.random.default_rng(seed)
-    shares = {"scream": 0.32, "conversation": 0.28, "ambient": 0.40}
     kinds = [label for label in LABELS if label in pool or label == "scream"]
-    chances = np.asarray([shares[label] for label in kinds])
-    images, facts, labels, teachings, weights = [], [], [], [], []
+    chances = np.asarray([SHARES[label] for label in kinds])
+    places = {"": -1} | {source: place for place, source in enumerate(pool.sources)}
+    images, facts, labels, teachings, weights, sources = [], [], [], [], [], []
     for _ in range(PART):
         label = kinds[rng.choice(len(kinds), p=chances / chances.sum())]
-        samples, weight = compose(pool, label, rng)
-        window = frames(samples)
+        composed = compose(pool, label, rng)
+        window = frames(composed.samples)
         images.append(picture(window).astype(np.float16))
         facts.append(describe(window))
         labels.append(LABELS.index(label))
-        weights.append(weight)
+        weights.append(composed.weight)
+        sources.append((places[composed.front], places[composed.back]))
         if teacher is not None:
-            teachings.append(teacher(loud(samples[-TEACHER_SAMPLES:])))
+            teachings.append(teacher(loud(composed.samples[-TEACHER_SAMPLES:])))
     return Examples(
         np.stack(images),
         np.stack(facts),
         np.asarray(labels, np.int8),
         np.stack(teachings).astype(np.float16) if teachings else np.zeros((PART, 0), np.float16),
         np.asarray(weights, np.float32),
-        np.full(PART, fold, np.int8),
+        np.asarray(sources, np.int16),
     )
 
 
@@ -207,27 +246,14 @@ def fingerprint(clips: Sequence[Clip], *facts: object) -> str:
 def save(examples: Examples, path: Path) -> None:
     """Write to a .npz that appears only when it is complete."""
     partial = path.with_suffix(".partial.npz")
-    np.savez(
-        partial,
-        images=examples.images,
-        facts=examples.facts,
-        labels=examples.labels,
-        teacher=examples.teacher,
-        weights=examples.weights,
-        folds=examples.folds,
-    )
+    np.savez(partial, **{field.name: getattr(examples, field.name) for field in dataclass_fields(examples)})
     partial.rename(path)
 
 
 def load(paths: Sequence[Path]) -> Examples:
     """All examples of the parts."""
     parts = [np.load(path) for path in paths]
-    return Examples(
-        *(
-            np.concatenate([part[name] for part in parts])
-            for name in ("images", "facts", "labels", "teacher", "weights", "folds")
-        )
-    )
+    return Examples(*(np.concatenate([part[field.name] for part in parts]) for field in dataclass_fields(Examples)))
 
 
 def windows(samples: Array, hop: int = EVALUATION_HOP) -> list[Frames]:

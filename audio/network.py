@@ -1,4 +1,8 @@
-"""The network that ships, and how it learns: classes from people's labels, hearing from a teacher's scores.
+"""The networks that ship and how they learn: hearing from a teacher's scores, screams from people's labels.
+
+Two steps, because screams are few. The *trunk* learns from another network what sounds are, of everything that can be
+composed, without a label (knowledge distillation, Hinton et al. 2015). The *head* learns from labels what a scream is,
+from what the trunk makes of a sound and from numbers that describe a voice.
 
 Imports Keras: for training only, the station runs the exported TFLite file.
 """
@@ -24,189 +28,310 @@ Array = NDArray[np.float32]
 
 log = logging.getLogger(__name__)
 
+WIDTH = 512
+"""Numbers that the trunk makes of a picture."""
+HEARD = WIDTH + 1
+"""Those and, last, the teacher's logit of a scream, as far as the trunk has learned it."""
+CUT = 5.0
+"""Standard deviations from the mean beyond which an input counts no more."""
+
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """What decides about a training besides its examples.
+class TrunkRecipe:
+    """What decides about a trunk besides its examples.
 
     Attributes:
-        channels: of the five convolution stages; each halves time and frequency but the last.
+        stem: channels of the first layer, which takes pieces of 70 ms and 7 mel bands, 40 ms and 4 bands apart.
+        stages: channels and residual layers of each further stage; each but the first halves time and frequency.
         epochs: passes over the examples.
         batch: examples of a step.
         rate: highest learning rate; it falls along a cosine.
-        teacher: weight of the teacher's scores against the labels.
+        scores: how many of the teacher's numbers are logits; the rest is what these are made of.
         seed: of everything random.
-        separable: a separable convolution beside each middle stage.
     """
 
-    channels: tuple[int, ...] = (32, 64, 96, 160, 256)
-    epochs: int = 8
-    batch: int = 64
+    stem: int = 64
+    stages: tuple[tuple[int, int], ...] = ((64, 1), (128, 1), (256, 1))
+    epochs: int = 10
+    batch: int = 128
     rate: float = 2e-3
-    teacher: float = 1.0
+    scores: int = 521
     seed: int = 1
-    separable: bool = True
 
 
-def build(recipe: Recipe, mean: Array, spread: Array, teacher: int) -> keras.Model:
-    """A network with pictures and descriptions in; class scores of three heads and the teacher's scores out.
+@dataclass(frozen=True, slots=True)
+class HeadRecipe:
+    """What decides about a head besides its examples.
 
-    Args:
-        mean: of the descriptions, float32 of shape (DESCRIPTION,).
-        spread: their standard deviation.
-        teacher: how many scores the teacher gives.
+    Attributes:
+        width: of its hidden layer.
+        epochs: passes over the examples.
+        batch: examples of a step.
+        rate: highest learning rate; it falls along a cosine.
+        decay: weight decay.
+        dropout: share of the inputs that are left out at random.
+        seed: of everything random.
+    """
+
+    width: int = 256
+    epochs: int = 12
+    batch: int = 256
+    rate: float = 1e-3
+    decay: float = 5e-3
+    dropout: float = 0.1
+    seed: int = 1
+
+
+def build_trunk(recipe: TrunkRecipe, teacher: int) -> tuple[keras.Model, keras.Model]:
+    """Two networks of the same layers, pictures (n, 96, 64) in.
+
+    The trunk gives `WIDTH` numbers; the pupil goes on to the `teacher` numbers that the teacher gives.
     """
     image = layers.Input((WINDOW, MEL_BANDS), name="image")
-    facts = layers.Input((DESCRIPTION,), name="facts")
     x = layers.Reshape((WINDOW, MEL_BANDS, 1))(image)
-    for stage, width in enumerate(recipe.channels):
-        last = stage == len(recipe.channels) - 1
-        x = layers.Conv2D(width, 3, strides=1 if last else 2, padding="same", use_bias=False)(x)
-        x = layers.BatchNormalization()(x)
-        x = layers.ReLU()(x)
-        if recipe.separable and stage in (1, 2, 3):
-            y = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
-            y = layers.BatchNormalization()(y)
-            y = layers.Conv2D(width, 1, use_bias=False)(y)
-            y = layers.BatchNormalization()(y)
-            x = layers.ReLU()(layers.Add()([x, y]))
+    x = layers.ReLU()(_convolve(x, recipe.stem, 7, 4))
+    for stage, (width, residuals) in enumerate(recipe.stages):
+        if stage or width != recipe.stem:
+            x = layers.ReLU()(_convolve(x, width, 3, 2 if stage else 1))
+        for _ in range(residuals):
+            x = layers.ReLU()(layers.Add()([x, _convolve(x, width, 3, 1)]))
     x = layers.AveragePooling2D((1, x.shape[2]))(x)
     x = layers.Reshape((x.shape[1], x.shape[3]))(x)
     x = layers.Concatenate()([layers.GlobalAveragePooling1D()(x), layers.GlobalMaxPooling1D()(x)])
-    x = layers.Dropout(0.2)(x)
-    heard = layers.Dense(256, activation="relu")(x)
-    lesson = layers.Dense(max(teacher, 1), dtype="float32", name="teacher")(heard)
-    heard = layers.Dropout(0.3)(heard)
-
-    f = layers.Normalization(mean=mean, variance=spread**2, dtype="float32")(facts)
-    f = keras.ops.clip(f, -5.0, 5.0)
-    f = layers.GaussianNoise(0.15)(f)
-    f = layers.Dropout(0.1)(f)
-    f = layers.Dense(192, activation="relu")(f)
-    f = layers.Dropout(0.3)(f)
-    f = layers.Dense(96, activation="relu")(f)
-    described = layers.Dropout(0.3)(f)
-
-    classes = len(LABELS)
-    outputs = [
-        layers.Dense(classes, dtype="float32", name="picture")(heard),
-        layers.Dense(classes, dtype="float32", name="description")(described),
-        layers.Dense(classes, dtype="float32", name="both")(layers.Concatenate()([heard, described])),
-        lesson,
-    ]
-    return keras.Model([image, facts], outputs)
+    heard = layers.Dense(WIDTH, activation="relu", name="heard")(layers.Dropout(0.1)(x))
+    return keras.Model(image, heard), keras.Model(image, layers.Dense(teacher, dtype="float32", name="lesson")(heard))
 
 
-def _batches(examples: Examples, recipe: Recipe) -> Iterator[tuple[Any, ...]]:
+def _convolve(x: Any, width: int, size: int, stride: int) -> Any:
+    x = layers.Conv2D(width, size, strides=stride, padding="same", use_bias=False)(x)
+    return layers.BatchNormalization()(x)
+
+
+def _schedule(rate: float, steps: int, epochs: int) -> Any:
+    return keras.optimizers.schedules.CosineDecay(
+        rate / 10, steps * epochs, warmup_target=rate, warmup_steps=max(1, steps // 4)
+    )
+
+
+def fit_trunk(
+    examples: Examples, recipe: TrunkRecipe, *, fast: bool = True, checkpoint: Path | None = None
+) -> keras.Model:
+    """Train a trunk to hear what the teacher hears; labels play no part.
+
+    Args:
+        examples: windows to learn from.
+        recipe: see `TrunkRecipe`.
+        fast: calculate in bfloat16.
+        checkpoint: a folder in which every epoch is kept, so that an interrupted training goes on.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    keras.mixed_precision.set_global_policy("mixed_bfloat16" if fast else "float32")
+    spread = np.maximum(examples.teacher[:20_000, recipe.scores :].astype(np.float32).std(axis=0), 0.05)
+    trunk, pupil = build_trunk(recipe, examples.teacher.shape[1])
+    steps = len(examples) // recipe.batch
+    pupil.compile(
+        keras.optimizers.AdamW(_schedule(recipe.rate, steps, recipe.epochs), weight_decay=1e-3),
+        loss=_lesson_loss(recipe.scores),
+    )
+    callbacks = [] if checkpoint is None else [keras.callbacks.BackupAndRestore(checkpoint)]
+    pupil.fit(
+        _trunk_batches(examples, recipe, spread),
+        steps_per_epoch=steps,
+        epochs=recipe.epochs,
+        verbose=0 if log.getEffectiveLevel() > logging.INFO else 2,
+        callbacks=callbacks,
+    )
+    keras.mixed_precision.set_global_policy("float32")
+    return trunk
+
+
+def _lesson_loss(scores: int) -> Any:
+    """Squared error; logits in which the teacher believes count more, and none counts below -9."""
+
+    def loss(truth: Any, guess: Any) -> Any:
+        logits = keras.ops.maximum(truth[:, :scores], -9.0)
+        weight = keras.ops.sigmoid(logits + 4.0) * 4.0 + 0.1
+        first = keras.ops.mean(weight * keras.ops.square(logits - guess[:, :scores]), axis=-1) * 0.25
+        return first + keras.ops.mean(keras.ops.square(truth[:, scores:] - guess[:, scores:]), axis=-1)
+
+    return loss
+
+
+def _trunk_batches(examples: Examples, recipe: TrunkRecipe, spread: Array) -> Iterator[tuple[Any, Any]]:
     rng = np.random.default_rng(recipe.seed)
     while True:
         order = rng.permutation(len(examples))
         for start in range(0, len(order) - recipe.batch + 1, recipe.batch):
             part = np.sort(order[start : start + recipe.batch])
             images = examples.images[part].astype(np.float32)
-            _disturb(images, rng)
-            labels = np.eye(len(LABELS), dtype=np.float32)[examples.labels[part]]
-            labels = labels * 0.97 + 0.01
-            weights = examples.weights[part]
+            disturb(images, rng)
             lesson = examples.teacher[part].astype(np.float32)
-            if lesson.shape[1] == 0:
-                lesson = np.zeros((len(part), 1), np.float32)
-            yield (
-                (images, examples.facts[part]),
-                (labels, labels, labels, lesson),
-                (weights, weights, weights, np.ones_like(weights)),
-            )
+            lesson[:, recipe.scores :] /= spread
+            yield images, lesson
 
 
-def _disturb(images: Array, rng: np.random.Generator) -> None:
+def disturb(images: Array, rng: np.random.Generator) -> None:
     """Holes in time and frequency, small shifts: what the same sound may look like elsewhere."""
     for image in images:
-        shift = int(rng.integers(-2, 3))
-        if shift:
-            image[:] = np.roll(image, shift, axis=1)
-            image[:, :shift] = -1 if shift > 0 else image[:, :shift]
-            if shift < 0:
-                image[:, shift:] = -1
         if rng.random() < 0.5:
             low = int(rng.integers(0, MEL_BANDS - 8))
-            image[:, low : low + int(rng.integers(2, 9))] = -1
+            image[:, low : low + int(rng.integers(2, 8))] = -1
         if rng.random() < 0.5:
             first = int(rng.integers(0, WINDOW - 12))
-            image[first : first + int(rng.integers(2, 13))] = -1
+            image[first : first + int(rng.integers(2, 10))] = -1
         image += rng.uniform(-0.05, 0.05)
 
 
-def fit(examples: Examples, recipe: Recipe, *, fast: bool = True, quiet: bool = True) -> keras.Model:
-    """Train a network.
+def fit_line(trunk: keras.Model, examples: Examples, scream: int) -> tuple[Array, float]:
+    """The line through the trunk's numbers that tells the teacher's logit of a scream best: slope and offset.
+
+    Heads learn from few screams of few sources, the teacher knows more: what it says of a scream is kept beside them.
+    By least squares with a ridge.
 
     Args:
-        examples: windows to learn from.
-        recipe: see `Recipe`.
-        fast: calculate in bfloat16.
-        quiet: no progress bar.
+        trunk: see `build_trunk`.
+        examples: those it learned from.
+        scream: which of the teacher's numbers it is.
+    """
+    heard = np.concatenate(
+        [_predict(trunk, examples.images[start : start + 2048]) for start in range(0, len(examples), 2048)]
+    )
+    truth = examples.teacher[:, scream].astype(np.float32)
+    mean, middle = heard.mean(axis=0), float(truth.mean())
+    centred = heard - mean
+    ridge = np.eye(WIDTH, dtype=np.float32) * 1e-3 * len(heard) * float(centred.var())
+    slope = np.linalg.solve(centred.T @ centred + ridge, centred.T @ (truth - middle)).astype(np.float32)
+    return slope, middle - float(mean @ slope)
+
+
+def _predict(trunk: keras.Model, images: NDArray[Any]) -> Array:
+    return np.asarray(trunk.predict_on_batch(images.astype(np.float32)), np.float32)
+
+
+def export_trunk(trunk: keras.Model, recipe: TrunkRecipe, line: tuple[Array, float], path: Path) -> None:
+    """Write a trunk as a TFLite file: pictures (n, 96, 64) in, `HEARD` numbers out."""
+    keras.mixed_precision.set_global_policy("float32")
+    exact, _ = build_trunk(recipe, 1)
+    exact.set_weights(trunk.get_weights())
+    image = layers.Input((WINDOW, MEL_BANDS), name="image")
+    heard = exact(image)
+    known = keras.ops.matmul(heard, line[0][:, None]) + line[1]
+    _write(keras.Model(image, keras.ops.concatenate([heard, known], axis=1)), path)
+
+
+def build_head(recipe: HeadRecipe, mean: Array, spread: Array) -> tuple[keras.Model, keras.Model]:
+    """Class logits (n, labels) of what the trunk heard (n, `HEARD`) and of descriptions (n, DESCRIPTION).
+
+    The mean of three opinions: of either alone, and of both. Unlike opinions err differently.
+
+    Args:
+        recipe: see `HeadRecipe`.
+        mean: of both inputs side by side, float32 of shape (HEARD + DESCRIPTION,).
+        spread: their standard deviation.
+    """
+    heard = layers.Input((HEARD,), name="heard")
+    facts = layers.Input((DESCRIPTION,), name="facts")
+    first = _normalize(heard, mean[:HEARD], spread[:HEARD], recipe)
+    second = _normalize(facts, mean[HEARD:], spread[HEARD:], recipe)
+    opinions = [_opine(x, recipe) for x in (first, second, layers.Concatenate()([first, second]))]
+    return keras.Model([heard, facts], layers.Average()(opinions)), keras.Model([heard, facts], opinions)
+
+
+def _normalize(x: Any, mean: Array, spread: Array, recipe: HeadRecipe) -> Any:
+    x = keras.ops.clip(layers.Normalization(mean=mean, variance=spread**2)(x), -CUT, CUT)
+    return layers.Dropout(recipe.dropout)(x)
+
+
+def _opine(x: Any, recipe: HeadRecipe) -> Any:
+    x = layers.Dropout(0.3)(layers.Dense(recipe.width, activation="relu")(x))
+    return layers.Dense(len(LABELS))(x)
+
+
+def fit_head(heard: Array, facts: Array, labels: NDArray[np.int8], weights: Array, recipe: HeadRecipe) -> keras.Model:
+    """Train a head.
+
+    Args:
+        heard: what the trunk made of the examples, (n, `HEARD`).
+        facts: their descriptions, (n, DESCRIPTION).
+        labels: (n,), index into `LABELS`.
+        weights: (n,), how much each counts.
+        recipe: see `HeadRecipe`.
     """
     keras.utils.set_random_seed(recipe.seed)
-    keras.mixed_precision.set_global_policy("mixed_bfloat16" if fast else "float32")
-    mean, spread = examples.facts.mean(axis=0), examples.facts.std(axis=0) + 1e-3
-    network = build(recipe, mean, spread, examples.teacher.shape[1])
-    steps = len(examples) // recipe.batch
-    schedule = keras.optimizers.schedules.CosineDecay(
-        recipe.rate / 10, steps * recipe.epochs, warmup_target=recipe.rate, warmup_steps=steps // 4
+    inputs = np.concatenate([heard, facts], axis=1)
+    mean, spread = inputs.mean(axis=0), inputs.std(axis=0) + 1e-2
+    head, pupil = build_head(recipe, mean, spread)
+    steps = max(1, len(heard) // recipe.batch)
+    entropy = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.02)
+    pupil.compile(
+        keras.optimizers.AdamW(_schedule(recipe.rate, steps, recipe.epochs), weight_decay=recipe.decay),
+        loss=[entropy] * len(pupil.outputs),
     )
-    entropy = keras.losses.CategoricalCrossentropy(from_logits=True)
-    network.compile(
-        keras.optimizers.AdamW(schedule, weight_decay=1e-3),
-        loss=[entropy, entropy, entropy, _lesson_loss],
-        loss_weights=[1.0, 1.0, 1.0, recipe.teacher if examples.teacher.shape[1] else 0.0],
+    truth = np.eye(len(LABELS), dtype=np.float32)[labels]
+    pupil.fit(
+        [heard, facts],
+        [truth] * len(pupil.outputs),
+        sample_weight=[weights] * len(pupil.outputs),
+        batch_size=recipe.batch,
+        epochs=recipe.epochs,
+        verbose=0,
     )
-    network.fit(_batches(examples, recipe), steps_per_epoch=steps, epochs=recipe.epochs, verbose=0 if quiet else 2)
-    keras.mixed_precision.set_global_policy("float32")
-    return network
+    return head
 
 
-def _lesson_loss(truth: Any, guess: Any) -> Any:
-    """Squared error of logits, those the teacher believes in count more."""
-    truth = keras.ops.maximum(truth, -9.0)
-    weight = keras.ops.sigmoid(truth + 4.0) * 4.0 + 0.1
-    return keras.ops.mean(weight * keras.ops.square(truth - guess), axis=-1) * 0.25
+def judge(head: keras.Model, heard: Array, facts: Array) -> Array:
+    """Class logits: float32 of shape (n, labels)."""
+    return np.asarray(head.predict([heard, facts], batch_size=4096, verbose=0), np.float32)
 
 
-def scores(network: keras.Model, images: NDArray[Any], facts: Array) -> Array:
-    """Class logits of the three heads: float32 of shape (3, n, labels)."""
-    parts = []
-    for start in range(0, len(images), 2048):
-        out = network.predict_on_batch([images[start : start + 2048].astype(np.float32), facts[start : start + 2048]])
-        parts.append(np.stack([np.asarray(head) for head in out[:3]]))
-    return np.concatenate(parts, axis=1)
+def export_head(heads: Sequence[keras.Model], prior: float, scale: float, path: Path) -> None:
+    """Write heads as a TFLite file: descriptions and what the trunk heard in, probabilities of the labels out.
 
-
-def _exact(network: keras.Model, recipe: Recipe) -> keras.Model:
-    """The same network, calculating in float32."""
-    keras.mixed_precision.set_global_policy("float32")
-    unit = np.ones(DESCRIPTION, np.float32)
-    copy = build(recipe, unit, unit, int(network.outputs[3].shape[-1]))
-    for mine, theirs in zip(copy.layers, network.layers, strict=True):
-        if isinstance(mine, layers.Normalization):
-            mine.mean, mine.variance = theirs.mean, theirs.variance
-    copy.set_weights(network.get_weights())
-    return copy
-
-
-def export(networks: Sequence[tuple[keras.Model, Recipe]], scale: float, path: Path) -> None:
-    """Write networks as one TFLite file: the mean of all heads' logits, times `scale`, as probabilities.
-
-    Weights are kept as float16, calculations are float32. The file's inputs come in the order of their names: facts,
-    image.
+    Args:
+        heads: their logits' mean counts.
+        prior: weight of the teacher's logit of a scream beside theirs.
+        scale: of all logits.
+        path: where to.
     """
-    image = layers.Input((WINDOW, MEL_BANDS), name="image")
+    heard = layers.Input((HEARD,), name="heard")
     facts = layers.Input((DESCRIPTION,), name="facts")
-    heads = [head for network, recipe in networks for head in _exact(network, recipe)([image, facts])[:3]]
-    mixed = heads[0]
-    for head in heads[1:]:
-        mixed = mixed + head
-    whole = keras.Model([image, facts], keras.ops.softmax(mixed * (scale / len(heads))))
+    mixed: Any = 0.0
+    for head in heads:
+        mixed = mixed + head([heard, facts])
+    scream = np.eye(len(LABELS), dtype=np.float32)[LABELS.index("scream")]
+    logits = mixed * (1 / len(heads)) + heard[:, -1:] * (scream * prior)
+    _write(keras.Model([facts, heard], keras.ops.softmax(logits * scale)), path)
+
+
+def export_opinion(machine: Any, mean: Array, spread: Array, path: Path) -> None:
+    """Write a support vector machine over overviews of recordings as a TFLite file.
+
+    Args:
+        machine: scikit-learn's SVC with a radial basis function and two classes.
+        mean: of the overviews it learned from, float32 of shape (n,).
+        spread: their standard deviation.
+        path: where to.
+    """
+    whole = layers.Input((len(mean),), name="overview")
+    x = keras.ops.clip((whole - mean) / spread, -CUT, CUT)
+    vectors = machine.support_vectors_.astype(np.float32)
+    gamma = float(machine._gamma)
+    distance = (
+        keras.ops.sum(x * x, axis=1, keepdims=True)
+        - 2.0 * keras.ops.matmul(x, vectors.T)
+        + np.square(vectors).sum(axis=1)[None]
+    )
+    similar = keras.ops.exp(-gamma * distance)
+    odds = keras.ops.matmul(similar, machine.dual_coef_[0].astype(np.float32)[:, None]) + np.float32(
+        machine.intercept_[0]
+    )
+    _write(keras.Model(whole, odds), path)
+
+
+def _write(network: keras.Model, path: Path) -> None:
+    """As TFLite: weights are kept as float16, calculations are float32."""
     with tempfile.TemporaryDirectory() as folder:
-        whole.export(folder, verbose=False)
+        network.export(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]

@@ -18,21 +18,30 @@ class TFLiteModel:
     Args:
         path: the .tflite file.
         threads: CPU threads that one call may use.
+        inner: names of tensors inside the network that are given after its outputs; this makes it slower.
 
     Raises:
-        ModelError: the file is truncated, damaged or of another kind.
+        ModelError: the file is truncated, damaged or of another kind, or has no such tensor.
     """
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
+    def __init__(self, path: Path, threads: int = 1, inner: Sequence[str] = ()) -> None:
         try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            self._interpreter = Interpreter(
+                model_path=str(path), num_threads=threads, experimental_preserve_all_tensors=bool(inner)
+            )
             self._interpreter.allocate_tensors()
-            self._inputs = [detail["index"] for detail in self._interpreter.get_input_details()]
+            details = sorted(self._interpreter.get_input_details(), key=lambda detail: str(detail["name"]))
+            self._inputs = [detail["index"] for detail in details]
             self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
+            if inner:
+                places = {detail["name"]: detail["index"] for detail in self._interpreter.get_tensor_details()}
+                self._outputs += [places[name] for name in inner]
+        except KeyError as missing:
+            raise ModelError(f"{path}: has no tensor {missing}") from None
         except (ValueError, RuntimeError, OSError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ModelError(f"{path}: not a usable TFLite model: {reason}") from None
-        self._shapes = [tuple(detail["shape"]) for detail in self._interpreter.get_input_details()]
+        self._shapes = [tuple(detail["shape"]) for detail in details]
         self._path = path
 
     def try_out(self, inputs: Sequence[tuple[int, ...]], labels: int) -> None:
@@ -54,7 +63,7 @@ class TFLiteModel:
             raise ModelError(f"{self._path}: gives {output.shape[-1:]} numbers for {labels} labels")
 
     def __call__(self, *inputs: Array) -> Sequence[Array]:
-        """Run the model once; inputs and outputs in the order of the file.
+        """Run the model once; inputs in the order of their names, outputs in the order of the file.
 
         A batch of another size than the last call's makes the interpreter plan its memory anew.
         """

@@ -12,6 +12,7 @@ import typer
 
 from safety_monitor.cli_gestures import train_app
 from safety_monitor.config import SettingsError, load_settings
+from safety_monitor.feedback import FOLDER
 
 if TYPE_CHECKING:
     from audio.zoo.training import Tick
@@ -105,22 +106,30 @@ def train_scream_command(
     """Train a scream model: the one that ships, or a published approach to compare with."""
     home = models_home(config)
     folder = out or home / f"{model}.new"
+    marked = home.parent / FOLDER if feedback else None
     with complaints(), progress() as tick:
         if model == "scream":
-            from audio.train import train_scream
+            from audio.train import DEFAULT, RETRAIN, train_scream
 
-            card = train_scream(data, folder, teacher=teacher, cache=cache, jobs=jobs)
+            card = train_scream(
+                data,
+                folder,
+                teacher=teacher,
+                feedback=marked,
+                cache=cache,
+                plan=DEFAULT if teacher else RETRAIN,
+                jobs=jobs,
+            )
         else:
             from audio.zoo.segments import Cutting
             from audio.zoo.training import Desk, Plan, train_zoo
-            from safety_monitor.feedback import FOLDER
 
             plan = Plan(folds=folds, epochs=epochs, cutting=Cutting(seed=seed))
             plan = replace(plan, members=tuple(member)) if member else plan
-            desk = Desk(cache, jobs, dask, teacher, home, home.parent / FOLDER if feedback else None, tick)
+            desk = Desk(cache, jobs, dask, teacher, home, marked, tick)
             card = train_zoo(model, data, folder, plan, desk)
     typer.echo(card.prose)
-    typer.echo(f"\ntrained: {folder}; to listen with it: model = {str(folder.resolve())!r} under [hearing]", err=True)
+    typer.echo(f"\ntrained: {folder}; safety-monitor models use {folder} puts it in use", err=True)
 
 
 def compare(

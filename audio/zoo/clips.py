@@ -125,6 +125,7 @@ class ClipStream:
         self._window = window
         self._judge = judge
         self._kept = np.zeros(0, np.float32)
+        self.traits: Array | None = None
 
     def take(self, step: Array) -> None:
         """Another step of sound, of which nothing is to be said; see `hear`."""

@@ -1,7 +1,9 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from audio.corpus import LABELS
 from audio.examples import Examples
@@ -9,6 +11,20 @@ from audio.features import DESCRIPTION, MEL_BANDS, WINDOW
 from models.runtime import TFLiteModel
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow: pip install 'safety-monitor[train]'")
+
+from audio.network import (
+    HEARD,
+    HeadRecipe,
+    TrunkRecipe,
+    export_head,
+    export_opinion,
+    export_trunk,
+    fit_head,
+    fit_line,
+    fit_trunk,
+    judge,
+)
+from audio.train import learn_opinion
 
 
 def _examples(count: int, teacher: int) -> Examples:
@@ -21,35 +37,68 @@ def _examples(count: int, teacher: int) -> Examples:
         images.astype(np.float16),
         facts.astype(np.float32),
         labels,
-        rng.normal(0, 1, (count, teacher)).astype(np.float16),
+        (labels[:, None] * 2 + rng.normal(0, 0.1, (count, teacher)) - 3).astype(np.float16),
         np.ones(count, np.float32),
-        np.zeros(count, np.int8),
+        np.zeros((count, 2), np.int16),
     )
 
 
-def test_the_exported_file_says_what_the_trained_networks_say(tmp_path: Path) -> None:
-    from audio.network import Recipe, export, fit, scores
+def _trunk(examples: Examples, folder: Path) -> tuple[Any, TrunkRecipe]:
+    recipe = TrunkRecipe(stem=8, stages=((8, 1), (16, 0)), epochs=3, batch=32, scores=5)
+    return fit_trunk(examples, recipe, fast=False, checkpoint=folder), recipe
 
-    examples = _examples(192, 7)
-    recipes = [
-        Recipe(channels=(8, 8, 8, 8, 8), epochs=6, batch=32, seed=1),
-        Recipe(channels=(8, 8, 8, 8, 8), epochs=6, batch=32, seed=2, separable=False),
-    ]
-    networks = [(fit(examples, recipe, fast=False), recipe) for recipe in recipes]
-    export(networks, 0.5, tmp_path / "x.tflite")
-    logits = np.mean([scores(network, examples.images, examples.facts) for network, _ in networks], axis=(0, 1)) * 0.5
-    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    exported = TFLiteModel(tmp_path / "x.tflite")
+
+def _head(heard: NDArray[np.float32], examples: Examples, seed: int) -> Any:
+    return fit_head(heard, examples.facts, examples.labels, examples.weights, HeadRecipe(epochs=6, batch=32, seed=seed))
+
+
+def test_the_exported_files_say_what_the_trained_networks_say(tmp_path: Path) -> None:
+    examples = _examples(192, 8)
+    trunk, recipe = _trunk(examples, tmp_path / "epochs")
+    export_trunk(trunk, recipe, fit_line(trunk, examples, 0), tmp_path / "trunk.tflite")
+    hearing = TFLiteModel(tmp_path / "trunk.tflite")
+    heard = np.concatenate([hearing(image[None].astype(np.float32))[0] for image in examples.images])
+    expected = np.asarray(trunk.predict_on_batch(examples.images[:20].astype(np.float32)))
+    assert heard[:20, :-1] == pytest.approx(expected, abs=0.02 * float(expected.max()))
+
+    heads = [_head(heard, examples, seed) for seed in (1, 2)]
+    export_head(heads, 0.3, 0.5, tmp_path / "head.tflite")
+    logits = np.mean([judge(head, heard, examples.facts) for head in heads], axis=0)
+    logits[:, LABELS.index("scream")] += 0.3 * heard[:, -1]
+    chances = np.exp(logits * 0.5) / np.exp(logits * 0.5).sum(axis=1, keepdims=True)
+    exported = TFLiteModel(tmp_path / "head.tflite")
     for index in range(20):
-        found = exported(examples.facts[index][None], examples.images[index][None].astype(np.float32))[0][0]
-        assert found == pytest.approx(expected[index], abs=0.02)
-    assert (expected.argmax(axis=1) == examples.labels).mean() > 0.8
+        found = exported(examples.facts[index][None], heard[index][None])[0][0]
+        assert found == pytest.approx(chances[index], abs=0.01)
+    assert (chances.argmax(axis=1) == examples.labels).mean() > 0.8
 
 
-def test_the_same_seed_gives_the_same_network() -> None:
-    from audio.network import Recipe, fit, scores
+def test_the_trunk_learns_from_the_teacher(tmp_path: Path) -> None:
+    """Its last number is the teacher's, which follows the labels here; labels themselves play no part."""
+    examples = _examples(192, 8)
+    trunk, recipe = _trunk(examples, tmp_path / "epochs")
+    export_trunk(trunk, recipe, fit_line(trunk, examples, 0), tmp_path / "trunk.tflite")
+    hearing = TFLiteModel(tmp_path / "trunk.tflite")
+    said = [float(hearing(image[None].astype(np.float32))[0][0, -1]) for image in examples.images]
+    assert np.corrcoef(said, examples.teacher[:, 0].astype(np.float32))[0, 1] > 0.9
 
-    examples = _examples(96, 0)
-    recipe = Recipe(channels=(8, 8, 8, 8, 8), epochs=1, batch=32)
-    first, second = (scores(fit(examples, recipe, fast=False), examples.images, examples.facts) for _ in range(2))
-    assert second == pytest.approx(first, abs=1e-4)
+
+def test_the_exported_opinion_says_what_the_machine_says(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    overviews = rng.normal(3, 2, (120, 30)).astype(np.float32)
+    screams = overviews[:, 0] + overviews[:, 1] > 6
+    opinion = learn_opinion(overviews, screams, np.ones(120, np.float32))
+    export_opinion(opinion.machine, opinion.mean, opinion.spread, tmp_path / "x.tflite")
+    exported = TFLiteModel(tmp_path / "x.tflite")
+    fresh = rng.normal(3, 4, (40, 30)).astype(np.float32)
+    said = [float(exported(each[None])[0][0, 0]) for each in fresh]
+    assert said == pytest.approx(opinion(fresh).tolist(), abs=0.02)
+
+
+def test_the_same_seed_gives_the_same_network(tmp_path: Path) -> None:
+    examples = _examples(96, 8)
+    heard = np.random.default_rng(0).normal(0, 1, (96, HEARD)).astype(np.float32)
+    trunks = [_trunk(examples, tmp_path / name)[0].predict_on_batch(examples.images[:8]) for name in ("a", "b")]
+    assert trunks[1] == pytest.approx(trunks[0], abs=1e-3)
+    heads = [judge(_head(heard, examples, 1), heard, examples.facts) for _ in range(2)]
+    assert heads[1] == pytest.approx(heads[0], abs=1e-3)

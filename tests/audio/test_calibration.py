@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from audio.calibration import persisted, scream_odds, strongest, temperature, threshold_at
 from audio.detector import Persistence
-from audio.train import persisted, scream_odds, strongest, temperature, threshold_at
 
 
 def test_windows_add_up_as_in_the_running_detector() -> None:

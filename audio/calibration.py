@@ -1,0 +1,56 @@
+"""From scores to probabilities and thresholds, by the scores of recordings whose sources were left out."""
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio.corpus import LABELS
+from audio.detector import VERDICT_WINDOWS, Persistence
+
+Array = NDArray[np.float32]
+
+
+def scream_odds(logits: Array) -> Array:
+    """Log-odds of a scream against everything else, from class logits of shape (n, labels)."""
+    rest = np.delete(logits, LABELS.index("scream"), axis=1)
+    return np.asarray(logits[:, LABELS.index("scream")] - np.logaddexp.reduce(rest, axis=1), np.float32)
+
+
+def strongest(odds: Array, clips: NDArray[np.int32], count: int) -> Array:
+    """Mean log-odds of the `VERDICT_WINDOWS` strongest windows of each of `count` recordings."""
+    starts = np.searchsorted(clips, np.arange(count + 1))
+    return np.asarray(
+        [np.sort(odds[a:b])[::-1][:VERDICT_WINDOWS].mean() for a, b in pairwise(starts)],
+        np.float32,
+    )
+
+
+def persisted(odds: Array, clips: NDArray[np.int32], count: int, persistence: Persistence) -> Array:
+    """Highest persisted log-odds of each recording, as the running detector adds windows up."""
+    highest = np.full(count, -persistence.limit, np.float32)
+    total, current = -persistence.limit, -1
+    for value, clip in zip(np.clip(odds, -persistence.limit, persistence.limit), clips, strict=True):
+        if clip != current:
+            total, current = -persistence.limit, clip
+        total += (persistence.rise if value > total else persistence.fall) * (value - total)
+        highest[clip] = max(highest[clip], total)
+    return highest
+
+
+def threshold_at(scores: Array, rate: float) -> float:
+    """The threshold that lets through at most `rate` of these scores."""
+    ordered = np.sort(scores)[::-1]
+    allowed = int(rate * len(ordered))
+    return float((ordered[max(allowed - 1, 0)] + ordered[allowed]) / 2) if allowed else float(ordered[0])
+
+
+def temperature(odds: Array, truth: NDArray[np.bool_]) -> float:
+    """The scale of log-odds at which their likelihood is greatest (temperature scaling, Guo et al. 2017).
+
+    Both classes count alike: how often people scream in a room is not what the corpus tells.
+    """
+    weights = np.where(truth, 0.5 / truth.sum(), 0.5 / (~truth).sum())
+    scales = np.geomspace(0.1, 3.0, 60)
+    losses = [float((weights * np.logaddexp(0, np.where(truth, -odds, odds) * scale)).sum()) for scale in scales]
+    return float(scales[int(np.argmin(losses))])
