@@ -178,7 +178,7 @@ def test_a_given_network_is_calibrated_and_no_other_is_taken_for_it(corpus: Path
     np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-5)
     assert np.median(chances[:5, 0]) > np.median(chances[5:, 0]) + 0.2
     with pytest.raises(ModelError, match="is not YAMNet"):
-        train_zoo("yamnet", corpus, tmp_path / "other", PLAN, replace(desk, given=SHIPPED / "scream" / "scream.tflite"))
+        train_zoo("yamnet", corpus, tmp_path / "other", PLAN, replace(desk, given=SHIPPED / "scream" / "head.tflite"))
     assert not (tmp_path / "other").exists()
 
 
