@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from audio.augment import synthetic_scream
 from audio.corpus import LABELS, CorpusError
 from audio.detector import SoundReading
 from audio.evaluate import alarms_in, classification, evaluate, figures, rate, table, watch_hours
 from audio.plots import draw_evaluation
+from safety_monitor.demo.scream import scream as demo_scream
 
 
 def reading(at_s: float, scream: float) -> SoundReading:
@@ -88,7 +88,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = []
     for number in range(3):
         for label, sound in (
-            ("scream", synthetic_scream(rng, 1.4)),
+            ("scream", demo_scream(1.4, 16_000, int(rng.integers(100)))),
             ("ambient", rng.standard_normal(48_000).astype(np.float32)),
         ):
             _write(folder / label / f"{number}.wav", sound)

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from audio.augment import synthetic_scream
 from audio.capture import SAMPLE_RATE, SoundError
 from audio.detector import ScreamModel, load_scream_model
 from audio.plots import draw_recording
+from safety_monitor.demo.scream import scream as demo_scream
 from tests.recordings import write_media
 
 
@@ -19,7 +19,7 @@ def model() -> ScreamModel:
 
 
 def test_an_alarm_is_drawn_where_it_happens(model: ScreamModel, tmp_path: Path) -> None:
-    scream = synthetic_scream(np.random.default_rng(5), 1.4)
+    scream = demo_scream(1.4, SAMPLE_RATE, 5)
     sound = np.concatenate([np.zeros(32_000), scream / np.abs(scream).max() * 0.5, np.zeros(32_000)]).astype(np.float32)
     write_media(tmp_path / "a.wav", sound=sound, rate=SAMPLE_RATE)
     path = draw_recording(model, tmp_path / "a.wav", tmp_path / "pictures")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from audio.augment import synthetic_scream
 from audio.capture import SAMPLE_RATE
 from models.card import change_card, read_card
 from models.registry import SHIPPED
 from safety_monitor.cli import app
+from safety_monitor.demo.scream import scream as demo_scream
 from tests.recordings import write_media
 
 runner = CliRunner()
@@ -37,7 +37,7 @@ def candidate(folder: Path, auc: float | None = None, threshold: float | None = 
     """The model that ships, told apart by a file of its own, with another figure or threshold in its card."""
     shutil.copytree(SHIPPED / "scream", folder)
     (folder / "seed.txt").write_text(folder.name)
-    parameters: dict[str, object] = {} if auc is None else {"held_back": {"auc": auc}}
+    parameters: dict[str, object] = {"held_back": {} if auc is None else {"auc": auc}}
     if threshold is not None:
         parameters["persistence"] = {**read_card(folder).parameters["persistence"], "threshold": threshold}
     change_card(folder, parameters=parameters)
@@ -72,7 +72,7 @@ def test_a_candidate_replaces_the_model_in_use_only_if_it_is_not_worse(home: Pat
 def test_two_models_are_measured_on_the_same_recordings(home: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     for number in range(2):
-        scream = synthetic_scream(rng, 1.4)
+        scream = demo_scream(1.4, SAMPLE_RATE, number)
         for label, sound in (
             ("scream", scream / np.abs(scream).max() * 0.5),
             ("ambient", rng.uniform(-0.3, 0.3, 32_000)),

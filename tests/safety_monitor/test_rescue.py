@@ -68,10 +68,16 @@ def in_the_middle(path: Path) -> None:
     """Some pages of the table of incidents are overwritten."""
     with closing(sqlite3.connect(path)) as journal:
         size = journal.execute("PRAGMA page_size").fetchone()[0]
-        pages = journal.execute("SELECT pageno FROM dbstat WHERE name = 'incidents' AND pagetype = 'leaf'").fetchall()
+        (sought,) = journal.execute("SELECT id FROM incidents ORDER BY rowid").fetchall()[MANY // 2]
+    content = path.read_bytes()
+    key = sought.encode()
+    # A leaf of a table begins with 13, one of an index with 10 (SQLite file format, 1.6).
+    starts = range(0, len(content), size)
+    pages = [start for start in starts if content[start] == 13 and key in content[start : start + size]]
+    assert pages
     with path.open("r+b") as file:
-        for (page,) in pages[len(pages) // 2 :][:2]:
-            file.seek((page - 1) * size)
+        for page in pages:
+            file.seek(page)
             file.write(b"\xff" * size)
 
 
