@@ -89,7 +89,7 @@ def workers(jobs: int, dask: str | None = None) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise CorpusError(f"--dask: {error.name} is missing (pip install -e '.[dask]')") from None
     try:
-        client = Client(dask, timeout=10)
+        client = Client(dask, timeout=10)  # type: ignore[no-untyped-call]
     except (OSError, ValueError):
         raise CorpusError(f"--dask {dask}: no Dask scheduler answers there") from None
     with client, joblib.parallel_config("dask"):

@@ -88,7 +88,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = []
     for number in range(3):
         for label, sound in (
-            ("scream", demo_scream(1.4, 16_000, int(rng.integers(100)))),
+            ("scream", demo_scream(1.4, 16_000, int(rng.integers(100))).astype(np.float32)),
             ("ambient", rng.standard_normal(48_000).astype(np.float32)),
         ):
             _write(folder / label / f"{number}.wav", sound)
