@@ -1,8 +1,6 @@
 """Every command; thin: parse, call, print. Heavy parts are imported by the command that needs them."""
 
 import json
-import logging
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -10,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
@@ -22,14 +20,19 @@ from safety_monitor.cli_measuring import add_measuring_commands
 from safety_monitor.cli_models import add_model_commands
 from safety_monitor.cli_outbox import add_outbox_commands
 from safety_monitor.cli_service import add_service_commands
-from safety_monitor.config import Settings, SettingsError, load_settings
+from safety_monitor.command import (
+    TROUBLE,
+    WRONG_INPUT,
+    ConfigOption,
+    IdArgument,
+    JsonOption,
+    fail,
+    settings_or_fail,
+    silence_native_libraries,
+    with_journal,
+)
+from safety_monitor.config import Settings, SettingsError
 from safety_monitor.incident import Incident, State, incident_json
-from safety_monitor.logs import set_up_log
-
-WRONG_INPUT = 2
-"""Exit status when nothing could be started."""
-TROUBLE = 1
-"""Exit status when it ran, but not all went well."""
 
 app = typer.Typer(
     name="safety-monitor",
@@ -42,50 +45,6 @@ app = typer.Typer(
 incidents = typer.Typer(help="Look at the journal and decide about incidents.", no_args_is_help=False)
 app.add_typer(incidents, name="incidents")
 app.add_typer(gesture_commands)
-
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; default: station.toml.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
-
-
-def fail(text: str) -> NoReturn:
-    """One line on stderr, and the exit status that says that nothing could be started."""
-    typer.echo(f"safety-monitor: {text}", err=True)
-    raise typer.Exit(WRONG_INPUT)
-
-
-def settings_or_fail(config: Path | None, **overrides: dict[str, Any]) -> Settings:
-    """The checked settings, with what the command line says on top."""
-    try:
-        settings = load_settings(config)
-    except SettingsError as error:
-        fail(str(error))
-    changes = {
-        section: getattr(settings, section).model_copy(
-            update={key: value for key, value in values.items() if value is not None}
-        )
-        for section, values in overrides.items()
-    }
-    try:
-        set_up_log(settings)
-    except SettingsError as error:
-        fail(str(error))
-    return settings.model_copy(update=changes)
-
-
-def silence_native_libraries(settings: Settings) -> None:
-    """Keep what MediaPipe, ALSA and others print past Python off the terminal; log level debug shows it.
-
-    They write to file descriptor 2. Python's own stderr moves to a copy of it, and theirs leads nowhere.
-    """
-    if settings.log.level == "debug":
-        return
-    before = sys.stderr
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.StreamHandler) and handler.stream is before:
-            handler.setStream(sys.stderr)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
 
 
 def incident_line(incident: Incident) -> str:
@@ -122,7 +81,7 @@ def run(
     try:
         settings = choose_sources(settings, demo_without_devices=demo_without_devices)
     except NothingToWatchError as error:
-        fail(str(error))
+        fail(error)
 
     # A recording played fast is over before anybody could look.
     web = None if no_web or fast or not settings.web.port else web_server(settings, config)
@@ -133,7 +92,7 @@ def run(
     try:
         station = make_station(settings, fast=fast, on_transition=tell)
     except SettingsError as error:
-        fail(str(error))
+        fail(error)
     if web is not None:
         web.start(station)
 
@@ -179,7 +138,7 @@ def web_server(settings: Settings, config: Path | None) -> Any:
     try:
         return WebServer(settings, config)
     except WebError as error:
-        fail(str(error))
+        fail(error)
 
 
 def stop_on_signals(stop: Callable[[], None]) -> None:
@@ -211,7 +170,7 @@ def analyze(
             try:
                 result = analyst.analyze(file)
             except SenseError as error:
-                fail(str(error))
+                fail(error)
             failed = failed or "error" in result
             print(json.dumps(result) if as_json else describe(result), flush=True)
     if failed:
@@ -248,7 +207,7 @@ def list_incidents(
 
 @incidents.command("show")
 def show_incident(
-    incident_id: Annotated[str, typer.Argument(metavar="ID", help="May be shortened while it is unique.")],
+    incident_id: IdArgument,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -308,23 +267,8 @@ def decide(incident_id: str, state: State, config: Path | None, *, pin_stdin: bo
     try:
         incident = with_journal(config, use)
     except PinError as error:
-        fail(str(error))
+        fail(error)
     print(f"{incident.id} is {incident.state}")
-
-
-def with_journal(config: Path | None, use: Callable[[Any], Any]) -> Any:
-    """Call `use` with the open journal."""
-    from safety_monitor.journal import Journal, JournalError
-
-    settings = settings_or_fail(config)
-    try:
-        journal = Journal(settings.home)
-        try:
-            return use(journal)
-        finally:
-            journal.close()
-    except JournalError as error:
-        fail(str(error))
 
 
 def entry_json(entry: Any) -> dict[str, Any]:

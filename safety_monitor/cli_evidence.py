@@ -1,15 +1,14 @@
 """Commands for evidence: keep the sound and pictures of an incident for good, or not any more."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from safety_monitor.command import ConfigOption, IdArgument, fail, settings_or_fail, with_journal
+
 if TYPE_CHECKING:
     from safety_monitor.journal import Journal
-
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="May be shortened while it is unique.")]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; default: station.toml.")]
 
 
 def add_evidence_commands(incidents: typer.Typer) -> None:
@@ -30,7 +29,6 @@ def unprotect(incident_id: IdArgument, config: ConfigOption = None) -> None:
 
 def _protect(incident_id: str, config: Path | None, *, protected: bool) -> None:
     from safety_monitor.channels import evidence_store
-    from safety_monitor.cli import fail, settings_or_fail, with_journal
 
     settings = settings_or_fail(config)
 

@@ -1,15 +1,13 @@
 """Commands for what people say of incidents afterwards: real, false alarm, notes."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from safety_monitor.journal import Mark
+from safety_monitor.command import ConfigOption, IdArgument, settings_or_fail, with_journal
+from safety_monitor.incident import Mark
 
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="May be shortened while it is unique.")]
 NameOption = Annotated[str, typer.Option("--by", metavar="NAME", help="Who says it.")]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; default: station.toml.")]
 
 
 def add_feedback_commands(incidents: typer.Typer) -> None:
@@ -26,7 +24,6 @@ def mark_incident(
     config: ConfigOption = None,
 ) -> None:
     """Say whether an incident was real or a false alarm; its recordings are put aside for the next training."""
-    from safety_monitor.cli import settings_or_fail, with_journal
     from safety_monitor.feedback import mark
 
     settings = settings_or_fail(config)
@@ -46,7 +43,5 @@ def note_incident(
     config: ConfigOption = None,
 ) -> None:
     """Write a note to an incident."""
-    from safety_monitor.cli import with_journal
-
     entry = with_journal(config, lambda journal: journal.remark(incident_id, text, by=by))
     print(f"noted with {entry.incident.id}")

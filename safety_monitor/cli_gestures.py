@@ -8,9 +8,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from safety_monitor.config import Settings, SettingsError, load_settings
-
-TROUBLE, WRONG_INPUT = 1, 2
+from safety_monitor.command import TROUBLE, ConfigOption, fail, read_settings
+from safety_monitor.config import Settings
 
 app = typer.Typer(help="Collect gestures, train them, measure them.", no_args_is_help=True)
 labels_app = typer.Typer(help="Labels of what you have collected.", no_args_is_help=False)
@@ -30,27 +29,14 @@ class Kind(StrEnum):
     MOTIONS = "motions"
 
 
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; default: station.toml.")]
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="Folder of the collection; default: in the home folder.")
 ]
 KindOption = Annotated[Kind, typer.Option("--kind", help="Signs or movements.")]
 
 
-def _fail(text: object, status: int = WRONG_INPUT) -> NoReturn:
-    typer.echo(f"safety-monitor: {text}", err=True)
-    raise typer.Exit(status)
-
-
-def _settings(config: Path | None) -> Settings:
-    try:
-        return load_settings(config)
-    except SettingsError as error:
-        _fail(error)
-
-
 def _folder(config: Path | None, data: Path | None) -> Path:
-    return data or _settings(config).home / "gestures"
+    return data or read_settings(config).home / "gestures"
 
 
 @app.command()
@@ -81,8 +67,8 @@ def collect(
     from models.card import ModelError
 
     if sign and motion:
-        _fail("give --sign or --motion, not both")
-    settings = _settings(config)
+        fail("give --sign or --motion, not both")
+    settings = read_settings(config)
     name = session or session_name()
     still = Path(camera).is_dir()
     try:
@@ -94,7 +80,7 @@ def collect(
         home = settings.home / "models"
         seer = PictureReader(max_hands=hands, home=home) if still else GestureDetector(max_hands=hands, home=home)
     except (CollectionError, CameraError, ModelError, OSError) as error:
-        _fail(error)
+        fail(error)
     recorded = not frames.live
     panel = Panel("motions" if motion else "signs", label, automatic=bool(label) and (auto or recorded), rate=rate)
     collector = Collector(collection, seer, Origin(frames.name, person, name), panel)
@@ -107,7 +93,7 @@ def collect(
     except KeyboardInterrupt:
         pass
     except CameraError as error:
-        _fail(error, TROUBLE)
+        fail(error, TROUBLE)
     finally:
         frames.close()
         seer.close()
@@ -135,7 +121,7 @@ def list_labels(data: DataOption = None, config: ConfigOption = None) -> None:
                 rows = sum(count for (one, _, _), count in counts.items() if one == label)
                 typer.echo(f"{kind}  {number}  {label}  {rows} rows")
     except TableError as error:
-        _fail(error, TROUBLE)
+        fail(error, TROUBLE)
 
 
 @labels_app.command("add")
@@ -146,7 +132,7 @@ def add_label(label: str, kind: KindOption = Kind.SIGNS, data: DataOption = None
     try:
         Collection(_folder(config, data)).add_label(kind, label)
     except CollectionError as error:
-        _fail(error)
+        fail(error)
 
 
 @labels_app.command("rename")
@@ -161,9 +147,9 @@ def rename_label(
 
     try:
         count = Collection(_folder(config, data)).rename_label(kind, old, new)
-        changed = rename_in_models(_settings(config).home / "models", kind, old, new)
+        changed = rename_in_models(read_settings(config).home / "models", kind, old, new)
     except (CollectionError, TableError, ModelError) as error:
-        _fail(error)
+        fail(error)
     typer.echo(f"{old} is {new} now: {count} rows" + "".join(f", model {name}" for name in changed))
 
 
@@ -178,7 +164,7 @@ def remove_label(
     try:
         count = Collection(_folder(config, data)).remove_label(kind, label)
     except (CollectionError, TableError) as error:
-        _fail(error)
+        fail(error)
     typer.echo(f"{label} and {count} rows are gone; train anew to have it out of the model too")
 
 
@@ -194,7 +180,7 @@ def stats(data: DataOption = None, config: ConfigOption = None) -> None:
             for (label, person, session), count in sorted(collection.counts(kind).items()):
                 typer.echo(f"{kind}  {label}  {person}  {session}  {count} rows")
     except TableError as error:
-        _fail(error, TROUBLE)
+        fail(error, TROUBLE)
 
 
 @data_app.command()
@@ -226,7 +212,7 @@ def import_rows(
         collection = Collection(_folder(config, data))
         count = collection.import_two_model(kind, file, label_file, Origin(file.name, person, "import"))
     except (CollectionError, TableError) as error:
-        _fail(error)
+        fail(error)
     typer.echo(f"{count} rows")
 
 
@@ -241,7 +227,7 @@ def export_rows(
     try:
         count = Collection(_folder(config, data)).export_two_model(kind, folder)
     except TableError as error:
-        _fail(error, TROUBLE)
+        fail(error, TROUBLE)
     typer.echo(f"{count} rows in {folder}")
 
 
@@ -291,7 +277,7 @@ def _train(
     from models.in_use import roll_back
     from safety_monitor.cli_models import name_in_use, put_in_use
 
-    settings = _settings(config)
+    settings = read_settings(config)
     home = settings.home / "models"
     try:
         if rollback:
@@ -317,16 +303,16 @@ def _train(
             result = retrain.retrain_motions(collection, target, home, base=base, progress=say, in_use=present)
         print(file=sys.stderr)
     except ModuleNotFoundError as error:
-        _fail(f"{error.name} is missing: training needs the extra packages (pip install -e '.[train]')")
+        fail(f"{error.name} is missing: training needs the extra packages (pip install -e '.[train]')")
     except (CollectionError, TableError, ModelError, OSError) as error:
-        _fail(error)
+        fail(error)
     typer.echo(retrain.comparison(result))
     typer.echo(f"curves.png and confusion.png are in {result.folder}")
     if use:
         try:
             put_in_use(settings, read_card(result.folder), result.folder, force=force)
         except (ModelError, OSError) as error:
-            _fail(error)
+            fail(error)
     else:
         typer.echo(f"trained: {result.folder}; `safety-monitor models use {result.folder.name}` puts it in use")
 
@@ -367,7 +353,7 @@ def evaluate_help_sign_command(
 ) -> None:
     """Measure the Signal for Help on rehearsals by people left out of the training, or false alarms in footage."""
     if footage:
-        _false_alarms(footage, _settings(config))
+        _false_alarms(footage, read_settings(config))
     else:
         _evaluate("help-sign", "--takes", str(takes), *_tracked(tracked))
 
@@ -386,14 +372,14 @@ def _false_alarms(footage: list[Path], settings: Settings) -> None:
 
     files = [file for place in footage for file in recordings(place)]
     if not files:
-        _fail(f"{footage[0]}: no recordings there")
+        fail(f"{footage[0]}: no recordings there")
     watched = []
     try:
         for file in files:
             typer.echo(f"\r{file.name:60}", err=True, nl=False)
             watched.append(watch(file, settings))
     except SenseError as error:
-        _fail(error)
+        fail(error)
     typer.echo("", err=True)
     typer.echo(report(watched, settings))
     if any(one.trouble for one in watched):
@@ -406,7 +392,5 @@ def _evaluate(*arguments: str) -> NoReturn:
     try:
         status = main([*arguments])
     except ModuleNotFoundError as error:
-        _fail(
-            f"{error.name} is missing: measuring trains anew and needs the extra packages (pip install -e '.[train]')"
-        )
+        fail(f"{error.name} is missing: measuring trains anew and needs the extra packages (pip install -e '.[train]')")
     raise typer.Exit(status)

@@ -6,20 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from safety_monitor.cli_gestures import train_app
-from safety_monitor.config import SettingsError, load_settings
-from safety_monitor.feedback import FOLDER
+from safety_monitor.command import ConfigOption, fail, read_settings
 
 if TYPE_CHECKING:
     from audio.zoo.training import Tick
 
-WRONG_INPUT = 2
-
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; default: station.toml.")]
 DataOption = Annotated[Path, typer.Option("--data", help="manifest.csv, its folder, or folders of labels.")]
 TeacherOption = Annotated[Path | None, typer.Option(help="YAMNet's TFLite file.")]
 CacheOption = Annotated[Path, typer.Option("--cache", help="Folder for everything in between; a run goes on there.")]
@@ -33,12 +29,6 @@ def add_hearing_commands(app: typer.Typer) -> None:
     """Add these commands to the others; training joins the group that gestures have."""
     train_app.command("scream")(train_scream_command)
     app.command("compare")(compare)
-
-
-def fail(text: object) -> NoReturn:
-    """One line on stderr, and the exit status that says that nothing could be started."""
-    typer.echo(f"safety-monitor: {text}", err=True)
-    raise typer.Exit(WRONG_INPUT)
 
 
 @contextmanager
@@ -74,14 +64,6 @@ def progress() -> Iterator["Tick"]:
         yield tick
 
 
-def models_home(config: Path | None) -> Path:
-    """Where the user's own models are."""
-    try:
-        return load_settings(config).home / "models"
-    except SettingsError as error:
-        fail(error)
-
-
 def train_scream_command(
     data: DataOption,
     model: Annotated[str, typer.Option(help="scream, which ships, or a member of the zoo.")] = "scream",
@@ -104,7 +86,9 @@ def train_scream_command(
     config: ConfigOption = None,
 ) -> None:
     """Train a scream model: the one that ships, or a published approach to compare with."""
-    home = models_home(config)
+    from safety_monitor.feedback import FOLDER
+
+    home = read_settings(config).home / "models"
     folder = out or home / f"{model}.new"
     marked = home.parent / FOLDER if feedback else None
     with complaints(), progress() as tick:
@@ -155,7 +139,7 @@ def compare(
     config: ConfigOption = None,
 ) -> None:
     """Judge models by the same recordings: one table, one picture of ROC curves."""
-    home = models_home(config)
+    home = read_settings(config).home / "models"
     if page is not None and not folds:
         fail("--page describes models trained on sources left out: give --folds")
     with complaints(), progress() as tick:

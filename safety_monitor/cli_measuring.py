@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from safety_monitor.cli_gestures import evaluate_app
-from safety_monitor.cli_hearing import WRONG_INPUT, ConfigOption, JobsOption, complaints, fail, progress
-from safety_monitor.config import Settings, SettingsError, load_settings
+from safety_monitor.cli_hearing import JobsOption, complaints, progress
+from safety_monitor.command import WRONG_INPUT, ConfigOption, fail, read_settings
 
 CORES = os.cpu_count() or 1
 
@@ -18,13 +18,6 @@ def add_measuring_commands(app: typer.Typer) -> None:
     """Add these commands to the others; measuring joins the group that gestures have."""
     evaluate_app.command("scream")(evaluate_scream_command)
     app.command("plot")(plot_command)
-
-
-def _settings(config: Path | None) -> Settings:
-    try:
-        return load_settings(config)
-    except SettingsError as error:
-        fail(error)
 
 
 def evaluate_scream_command(
@@ -47,7 +40,7 @@ def evaluate_scream_command(
     """Measure a scream model: how it tells labels apart, what it misses, how often and how fast it alarms."""
     if data is None and not hours:
         fail("give recordings with labels (--data), long ones without screams (--hours), or both")
-    settings = _settings(config)
+    settings = read_settings(config)
     from audio.capture import SoundError
     from audio.evaluate import evaluate, table
 
@@ -83,7 +76,7 @@ def plot_command(
     from audio.capture import SoundError
     from audio.detector import load_scream_model
 
-    settings = _settings(config)
+    settings = read_settings(config)
     try:
         from audio.plots import draw_recording
     except ModuleNotFoundError as error:

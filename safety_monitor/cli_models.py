@@ -4,22 +4,18 @@ import json
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safety_monitor.config import Settings, SettingsError, load_settings
+from safety_monitor.command import TROUBLE, ConfigOption, JsonOption, fail, read_settings
+from safety_monitor.config import Settings
 
 if TYPE_CHECKING:
     from models.card import Card
     from models.in_use import Comparison
 
-TROUBLE, WRONG_INPUT = 1, 2
-
 models = typer.Typer(help="Models: which are there, which are in use.", no_args_is_help=False)
-
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; default: station.toml.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
 
 
 class Task(StrEnum):
@@ -33,19 +29,6 @@ class Task(StrEnum):
 def add_model_commands(app: typer.Typer) -> None:
     """Add these commands to the others."""
     app.add_typer(models, name="models")
-
-
-def fail(text: object, status: int = WRONG_INPUT) -> NoReturn:
-    """One line on stderr, and the exit status."""
-    typer.echo(f"safety-monitor: {text}", err=True)
-    raise typer.Exit(status)
-
-
-def _settings(config: Path | None) -> Settings:
-    try:
-        return load_settings(config)
-    except SettingsError as error:
-        fail(error)
 
 
 def name_in_use(settings: Settings, task: str) -> str:
@@ -73,7 +56,7 @@ def list_models(config: ConfigOption = None, as_json: JsonOption = False) -> Non
     from models.card import ModelError
     from models.registry import find, installed
 
-    settings = _settings(config)
+    settings = read_settings(config)
     home = settings.home / "models"
     used = set()
     for name in (settings.hearing.model, settings.seeing.signs, settings.seeing.motions):
@@ -111,7 +94,7 @@ def check_models(
     from models.card import ModelError, read_card
     from models.registry import find, installed
 
-    settings = _settings(config)
+    settings = read_settings(config)
     home = settings.home / "models"
     bad = False
     for name in names or [str(model.folder) for model in installed(home)]:
@@ -167,7 +150,7 @@ def use_model(
     from models.card import ModelError, read_card
     from models.registry import find
 
-    settings = _settings(config)
+    settings = read_settings(config)
     home = settings.home / "models"
     try:
         folder = find(name, home)
@@ -237,7 +220,7 @@ def roll_back_model(
     from models.card import ModelError
     from models.in_use import roll_back
 
-    settings = _settings(config)
+    settings = read_settings(config)
     try:
         print(roll_back(settings.home / "models", name_in_use(settings, task)))
     except (ModelError, OSError) as error:

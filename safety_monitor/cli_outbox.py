@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
+
+from safety_monitor.command import TROUBLE, ConfigOption, JsonOption, fail, settings_or_fail, with_journal
 
 if TYPE_CHECKING:
     from safety_monitor.actions.message import Message
@@ -18,14 +19,11 @@ if TYPE_CHECKING:
     from safety_monitor.dispatch import Channel
     from safety_monitor.journal import Delivery, Journal
 
-WRONG_INPUT, TROUBLE = 2, 1
 FOLLOW_S, LOOK_S = 60.0, 2.0
 """How long a test is followed to see whether it arrives, and how often it is asked for."""
 RETRY_S = 60.0
 """How long `outbox retry` waits for what comes of it."""
 
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; default: station.toml.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
 
 outbox = typer.Typer(help="Look at deliveries that wait or failed, and decide about them.", no_args_is_help=False)
 
@@ -51,8 +49,6 @@ def list_outbox(
     as_json: JsonOption = False,
 ) -> None:
     """What is still to be done, in order of time, then what failed."""
-    from safety_monitor.cli import with_journal
-
     deliveries = with_journal(config, lambda journal: journal.outbox(limit))
     for delivery in deliveries:
         print(json.dumps(asdict(delivery)) if as_json else _line(delivery))
@@ -69,7 +65,6 @@ def retry_outbox(
     as_json: JsonOption = False,
 ) -> None:
     """Deliver now what is due or waits for another attempt, and say what came of each."""
-    from safety_monitor.cli import fail, settings_or_fail, with_journal
     from safety_monitor.config import SettingsError
     from safety_monitor.running import make_outbox
 
@@ -80,7 +75,7 @@ def retry_outbox(
         try:
             dispatch = make_outbox(settings, journal)
         except SettingsError as error:
-            fail(str(error))
+            fail(error)
         try:
             deliveries = _settled(journal, before)
         finally:
@@ -101,8 +96,6 @@ def drop_outbox(
     key: Annotated[str, typer.Argument(help="Of the delivery, as `outbox list` shows it.")], config: ConfigOption = None
 ) -> None:
     """Take a delivery out, so that it is not tried again."""
-    from safety_monitor.cli import with_journal
-
     with_journal(config, lambda journal: journal.drop(key))
     print(f"{key} is dropped")
 
@@ -115,7 +108,6 @@ def try_channels(
     """Send a marked test through every channel that is turned on, and show what came of each."""
     from safety_monitor.actions.message import trial_message
     from safety_monitor.actions.own_sound import OwnSound
-    from safety_monitor.cli import fail, settings_or_fail, with_journal
     from safety_monitor.config import SettingsError
     from safety_monitor.running import make_channels
 
@@ -125,7 +117,7 @@ def try_channels(
         try:
             channels = make_channels(settings, OwnSound(), journal)
         except SettingsError as error:
-            fail(str(error))
+            fail(error)
         try:
             named = [each for each in channels if channel in (None, each.name, *each.name.split(":"))]
             if not named:
@@ -188,7 +180,6 @@ def pin_hash(
     pin_stdin: Annotated[bool, typer.Option("--pin-stdin", help="Read the PIN from standard input.")] = False,
 ) -> None:
     """Ask for a PIN and print the line for .env that sets it; the PIN itself is kept nowhere."""
-    from safety_monitor.cli import fail
     from safety_monitor.decision import PinError, hash_of
 
     if pin_stdin:
@@ -200,7 +191,7 @@ def pin_hash(
     try:
         made = hash_of(pin)
     except PinError as error:
-        fail(str(error))
+        fail(error)
     print(f"SAFETY_MONITOR_ACKNOWLEDGE__{'DURESS_' if duress else ''}PIN_HASH='{made}'")
 
 

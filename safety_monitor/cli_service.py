@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from safety_monitor.command import (
+    TROUBLE,
+    ConfigOption,
+    JsonOption,
+    fail,
+    settings_or_fail,
+    silence_native_libraries,
+)
+
 if TYPE_CHECKING:
     from safety_monitor.config import Contact
     from safety_monitor.first_run import Answers
 
-WRONG_INPUT, TROUBLE = 2, 1
 SIREN_S = 2.0
 LISTEN_S = 5.0
-
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; default: station.toml.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
 
 
 def add_service_commands(app: typer.Typer) -> None:
@@ -47,7 +52,6 @@ def init(
     ] = None,
 ) -> None:
     """Make the first settings: finds devices, measures the room's noise, tries the siren, takes contacts."""
-    from safety_monitor.cli import fail
     from safety_monitor.config import SettingsError
     from safety_monitor.first_run import Answers, ContactError, read_contact, write_settings
 
@@ -61,13 +65,13 @@ def init(
     try:
         contacts = tuple(read_contact(each) for each in contact or ())
     except ContactError as error:
-        fail(str(error))
+        fail(error)
     answers = Answers(name, camera, mic, volume, contacts)
     try:
         answers = answers if yes else _ask(answers)
         before = write_settings(config, answers.text())
     except SettingsError as error:
-        fail(str(error))
+        fail(error)
     print(f"\nwritten: {config}" + (f"; the one before is {before}" if before else ""))
     if answers.contacts:
         print(
@@ -192,7 +196,6 @@ def install_service(
 ) -> None:
     """Let systemd run the station, now and whenever the machine starts; takes the rights of root."""
     from safety_monitor import service
-    from safety_monitor.cli import fail, settings_or_fail
 
     if show:
         print(service.unit(service.program()), end="")
@@ -204,7 +207,7 @@ def install_service(
         for line in service.install(service.program(), found, service.Place(root.absolute()), start=not no_start):
             print(line)
     except (service.ServiceError, OSError) as error:
-        fail(str(error))
+        fail(error)
 
 
 def uninstall_service(
@@ -212,13 +215,12 @@ def uninstall_service(
 ) -> None:
     """Stop the service and take it out; settings and what the station kept stay."""
     from safety_monitor import service
-    from safety_monitor.cli import fail
 
     try:
         for line in service.uninstall(service.Place(root.absolute())):
             print(line)
     except (service.ServiceError, OSError) as error:
-        fail(str(error))
+        fail(error)
 
 
 def support_bundle(
@@ -226,7 +228,6 @@ def support_bundle(
     config: ConfigOption = None,
 ) -> None:
     """Put together what helps to find out what is wrong: no recordings, no pictures, no secrets, no names."""
-    from safety_monitor.cli import fail, settings_or_fail, silence_native_libraries
     from safety_monitor.support import write_bundle
 
     settings = settings_or_fail(config)

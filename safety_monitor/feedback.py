@@ -36,8 +36,8 @@ from gesture.tables import TableError, read_rows
 from safety_monitor.actions.recorder import CLIP, HANDS, SOUND, SPARE_S, flac, trigger_of
 from safety_monitor.channels import evidence_store
 from safety_monitor.config import Settings
-from safety_monitor.incident import Sense, State
-from safety_monitor.journal import Entry, Journal, JournalError, Mark
+from safety_monitor.incident import Mark, Sense, State
+from safety_monitor.journal import Entry, Journal, JournalError
 from safety_monitor.senses import load_scream_classifier
 from safety_monitor.station import SenseError
 

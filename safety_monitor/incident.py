@@ -21,6 +21,17 @@ class State(StrEnum):
     """Over."""
 
 
+class Mark(StrEnum):
+    """What a person says an incident was."""
+
+    REAL = "real"
+    """Somebody was in danger, or it was rightly taken for that."""
+    FALSE = "false"
+    """A false alarm."""
+    NONE = "none"
+    """Nothing any more: an earlier mark is taken back."""
+
+
 MAY_FOLLOW: Mapping[State, frozenset[State]] = {
     State.PENDING: frozenset({State.CONFIRMED, State.CANCELLED}),
     State.CONFIRMED: frozenset({State.ACKNOWLEDGED, State.CANCELLED, State.CLOSED}),

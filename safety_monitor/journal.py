@@ -41,7 +41,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from safety_monitor.actions.message import Kind, Place
 from safety_monitor.escalation import Nature, Planned, delivery_key
-from safety_monitor.incident import MAY_FOLLOW, Evidence, Incident, Sense, State
+from safety_monitor.incident import MAY_FOLLOW, Evidence, Incident, Mark, Sense, State
 from safety_monitor.rescue import move_aside, salvage
 
 FILE_NAME = "journal.sqlite"
@@ -85,17 +85,6 @@ class DeliveryState(StrEnum):
     """Given up; `detail` says why."""
     DROPPED = "dropped"
     """Not needed any more: somebody had answered before its time came, or took it out."""
-
-
-class Mark(StrEnum):
-    """What a person says an incident was."""
-
-    REAL = "real"
-    """Somebody was in danger, or it was rightly taken for that."""
-    FALSE = "false"
-    """A false alarm."""
-    NONE = "none"
-    """Nothing any more: an earlier mark is taken back."""
 
 
 class Turn(IntEnum):

@@ -16,8 +16,8 @@ from models.card import ModelError
 from models.registry import find, installed
 from safety_monitor.config import Role, Settings
 from safety_monitor.decision import PinError
-from safety_monitor.incident import Sense, State
-from safety_monitor.journal import DeliveryState, Entry, JournalError, Mark, Search
+from safety_monitor.incident import Mark, Sense, State
+from safety_monitor.journal import DeliveryState, Entry, JournalError, Search
 from safety_monitor.supervisor import Phase
 from safety_monitor.web.access import Visitor
 from safety_monitor.web.analysis_process import AnalysisError

@@ -12,7 +12,8 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from safety_monitor import feedback
-from safety_monitor.journal import LONGEST_REMARK, Mark, Search
+from safety_monitor.incident import Mark
+from safety_monitor.journal import LONGEST_REMARK, Search
 from safety_monitor.web.access import Visitor
 from safety_monitor.web.alerts import channels_of
 from safety_monitor.web.api import REFUSALS, Id, IncidentOut, Problem, entry_out, in_journal, needs, search_of

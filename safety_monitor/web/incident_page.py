@@ -14,8 +14,8 @@ from audio.spectrogram import spectrogram
 from safety_monitor.actions.message import Place
 from safety_monitor.actions.recorder import SOUND
 from safety_monitor.escalation import Nature
-from safety_monitor.incident import Incident
-from safety_monitor.journal import LONGEST_REMARK, Delivery, DeliveryState, Entry, JournalError, Mark
+from safety_monitor.incident import Incident, Mark
+from safety_monitor.journal import LONGEST_REMARK, Delivery, DeliveryState, Entry, JournalError
 from safety_monitor.web import texts
 from safety_monitor.web.alerts import alert_buttons
 from safety_monitor.web.incident_api import say

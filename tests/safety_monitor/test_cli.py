@@ -56,3 +56,11 @@ def test_the_module_is_the_command(tmp_path: Path) -> None:
     )
     assert done.returncode == 0
     assert "analyze" in done.stdout
+
+
+def test_the_command_line_waits_for_no_database_and_no_decoder() -> None:
+    """What a command needs it imports itself: `--help` and every other command would pay for it."""
+    heavy = "{'sqlalchemy', 'av', 'numpy', 'mediapipe', 'nicegui'}"
+    code = f"import sys, safety_monitor.cli; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -17,8 +17,8 @@ from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.config import Settings
 from safety_monitor.feedback import FOLDER, mark, when_saved
-from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.journal import Journal, Mark
+from safety_monitor.incident import Evidence, Incident, Mark, Sense, State
+from safety_monitor.journal import Journal
 
 ID = "0b4ad0e6-6f0e-4c5e-8a43-000000000001"
 TRIGGER_S = 12.0

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import Engine, event
 
 from safety_monitor.escalation import Nature, Planned, delivery_key
-from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.journal import STALE, DeliveryState, Job, Journal, JournalError, Mark, Result, Turn
+from safety_monitor.incident import Evidence, Incident, Mark, Sense, State
+from safety_monitor.journal import STALE, DeliveryState, Job, Journal, JournalError, Result, Turn
 
 SCREAM = Incident(
     id="0b4ad0e6-6f0e-4c5e-8a43-000000000001",

@@ -25,8 +25,8 @@ from safety_monitor.demo.scene import FPS, picture_at, sound
 from safety_monitor.demo.scream import room_noise, scream
 from safety_monitor.dispatch import Dispatch
 from safety_monitor.fusion import FusionRules
-from safety_monitor.incident import Incident, Moment, Sense, State
-from safety_monitor.journal import Journal, Mark
+from safety_monitor.incident import Incident, Mark, Moment, Sense, State
+from safety_monitor.journal import Journal
 from safety_monitor.station import ReadySense, Station
 from safety_monitor.web import texts
 from safety_monitor.web.access import hash_password, new_token

@@ -1,0 +1,89 @@
+"""What commands share: the settings they begin with, the journal they open, and the one line in which they end.
+
+Heavy parts are imported by the command that needs them: `--help` must not wait for a database.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from safety_monitor.config import Settings, SettingsError, load_settings
+from safety_monitor.logs import set_up_log
+
+if TYPE_CHECKING:
+    from safety_monitor.journal import Journal
+
+WRONG_INPUT = 2
+"""Exit status when nothing could be started."""
+TROUBLE = 1
+"""Exit status when it ran, but not all went well."""
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; default: station.toml.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="May be shortened while it is unique.")]
+
+
+def fail(text: object, status: int = WRONG_INPUT) -> NoReturn:
+    """One line on stderr, and the exit status."""
+    typer.echo(f"safety-monitor: {text}", err=True)
+    raise typer.Exit(status)
+
+
+def read_settings(config: Path | None) -> Settings:
+    """The checked settings."""
+    try:
+        return load_settings(config)
+    except SettingsError as error:
+        fail(error)
+
+
+def settings_or_fail(config: Path | None, **overrides: dict[str, Any]) -> Settings:
+    """The checked settings, with what the command line says on top, and the log they ask for."""
+    settings = read_settings(config)
+    changes = {
+        section: getattr(settings, section).model_copy(
+            update={key: value for key, value in values.items() if value is not None}
+        )
+        for section, values in overrides.items()
+    }
+    try:
+        set_up_log(settings)
+    except SettingsError as error:
+        fail(error)
+    return settings.model_copy(update=changes)
+
+
+def with_journal(config: Path | None, use: Callable[["Journal"], Any]) -> Any:
+    """Call `use` with the open journal."""
+    from safety_monitor.journal import Journal, JournalError
+
+    settings = settings_or_fail(config)
+    try:
+        journal = Journal(settings.home)
+        try:
+            return use(journal)
+        finally:
+            journal.close()
+    except JournalError as error:
+        fail(error)
+
+
+def silence_native_libraries(settings: Settings) -> None:
+    """Keep what MediaPipe, ALSA and others print past Python off the terminal; log level debug shows it.
+
+    They write to file descriptor 2. Python's own stderr moves to a copy of it, and theirs leads nowhere.
+    """
+    if settings.log.level == "debug":
+        return
+    before = sys.stderr
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is before:
+            handler.setStream(sys.stderr)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
