@@ -238,8 +238,12 @@ def loud(samples: Array) -> Array:
 
 
 def fingerprint(clips: Sequence[Clip], *facts: object) -> str:
-    """Short hash of a corpus and of whatever else decides about the examples made of it."""
-    text = "\n".join([*(f"{clip.path.name} {clip.label}" for clip in clips), *map(str, facts)])
+    """Short hash of a corpus and of whatever else decides about the examples made of it.
+
+    Recordings of two corpora may have the same names: their sizes tell them apart.
+    """
+    described = (f"{clip.path.name} {clip.label} {clip.path.stat().st_size}" for clip in clips)
+    text = "\n".join([*described, *map(str, facts)])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -31,12 +31,14 @@ class Windows:
     """The windows of whole recordings as the running detector makes them.
 
     Attributes:
+        name: that of nothing else in the cache.
         images: float16 of shape (n, 96, 64).
         facts: float32 of shape (n, DESCRIPTION).
         clips: int32 of shape (n,), in rising order: the recording a window is of.
         quiet: bool of shape (n,): holds nothing, the running detector does not judge it.
     """
 
+    name: str
     images: NDArray[np.float16]
     facts: Array
     clips: NDArray[np.int32]
@@ -109,7 +111,7 @@ def cut_windows(sounds: Sequence[Sound], cache: Path, jobs: int) -> Windows:
         clips = np.repeat(np.arange(len(cut), dtype=np.int32), [len(each[0]) for each in cut])
         _save(path, {"images": images, "facts": facts, "clips": clips, "quiet": quiet})
     kept = np.load(path)
-    return Windows(kept["images"], kept["facts"], kept["clips"], kept["quiet"])
+    return Windows(path.stem, kept["images"], kept["facts"], kept["clips"], kept["quiet"])
 
 
 def _cut(samples: NDArray[np.int16]) -> tuple[NDArray[np.float16], Array, NDArray[np.bool_]]:

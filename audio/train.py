@@ -13,8 +13,8 @@ import argparse
 import csv
 import logging
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -220,22 +220,23 @@ def train_scream(
     from audio.network import export_head, export_opinion, judge
 
     marked = read_feedback(feedback) if feedback else ()
-    clips = (*read_corpus(data), *marked)
+    clips = (*_apart(read_corpus(data), plan.folds), *marked)
     fold_of = folds(clips, plan.folds)
+    _check(clips, fold_of)
     cache.mkdir(parents=True, exist_ok=True)
     sounds = read_sounds(clips, cache, jobs)
     parts = compose_parts(sounds, plan.parts, teacher, cache, jobs)
     judged = cut_windows(sounds, cache, jobs)
     trunk = find("scream") / TRUNK_FILE if teacher is None else learn_trunk(parts, plan, cache)
     lessons = _lessons(trunk, parts, cache)
-    heard = listen(trunk, [judged.images], cache, "heard-windows")
+    heard = listen(trunk, [judged.images], cache, f"heard-{judged.name}")
     lessons = lessons.then(_as_recorded(clips, judged, heard))
     traits = np.concatenate([judged.facts, heard], axis=1)
     overviews = overviews_of(traits, judged, len(clips))
     screams = np.asarray([clip.label == "scream" for clip in clips])
     # What people marked is learned from, never judged: it is what the model in use got wrong, or just that one scream.
     sure = np.asarray([not clip.weak and not clip.disputed and clip not in marked for clip in clips])
-    trust = np.asarray([clip.weight if known else UNSURE for clip, known in zip(clips, sure, strict=True)], np.float32)
+    trust = np.asarray([_trust(clip) for clip in clips], np.float32)
 
     logits = np.zeros((len(judged.clips), len(LABELS)), np.float32)
     opinions = np.zeros(len(clips), np.float32)
@@ -307,6 +308,25 @@ def _lessons(trunk: Path, parts: Sequence[Path], cache: Path) -> Lessons:
     return Lessons(heard, *(np.concatenate(each) for each in kept))
 
 
+def _trust(clip: Clip) -> float:
+    return clip.weight * (UNSURE if clip.weak or clip.disputed else 1.0)
+
+
+def _apart(clips: Sequence[Clip], count: int) -> Sequence[Clip]:
+    """A single source cannot be left out: its groups are dealt to `count` parts, which stand for sources."""
+    if len({clip.source for clip in clips}) > 1:
+        return clips
+    part = {group: number % count + 1 for number, group in enumerate(dict.fromkeys(clip.group for clip in clips))}
+    return [replace(clip, source=f"{clip.source} {part[clip.group]}") for clip in clips]
+
+
+def _check(clips: Sequence[Clip], fold_of: Mapping[str, int]) -> None:
+    """Whatever is left out, screams and others must be left to learn from."""
+    for fold in set(fold_of.values()):
+        if {clip.label == "scream" for clip in clips if fold_of[clip.source] != fold} != {True, False}:
+            raise CorpusError("screams and other recordings are needed, both from two sources or groups at least")
+
+
 def _as_recorded(clips: Sequence[Clip], judged: Windows, heard: Array) -> Lessons:
     """Windows of the recordings as they are: of screams those most like one to the trunk, of others any.
 
@@ -322,10 +342,7 @@ def _as_recorded(clips: Sequence[Clip], judged: Windows, heard: Array) -> Lesson
         else:
             chosen += list(rng.choice(there, min(RECORDED, len(there)), replace=False))
     where = judged.clips[chosen]
-    weights = [
-        (3.0 if clip.label == "scream" else 1.0) * clip.weight * (UNSURE if clip.weak or clip.disputed else 1.0)
-        for clip in clips
-    ]
+    weights = [(3.0 if clip.label == "scream" else 1.0) * _trust(clip) for clip in clips]
     labels = [LABELS.index(clip.label) for clip in clips]
     places = [(sources.index(clip.source), -1) for clip in clips]
     return Lessons(

@@ -1,0 +1,40 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from audio.corpus import CorpusError
+from audio.detector import TRUNK_FILE, load_scream_model
+from audio.evaluate import evaluate
+from models.card import sha256
+from models.registry import SHIPPED
+from tests.made_up_corpus import write_corpus
+
+pytest.importorskip("tensorflow", reason="training needs TensorFlow: pip install 'safety-monitor[train]'")
+
+from audio.train import RETRAIN, train_scream
+
+PLAN = replace(RETRAIN, parts=1, folds=2, head_epochs=3, heads=1)
+
+
+def test_a_model_of_the_users_own_takes_the_trunk_over_and_learns_the_rest(tmp_path: Path) -> None:
+    data = write_corpus(tmp_path / "data", sources=3, each=6)
+    card = train_scream(data, tmp_path / "mine", teacher=None, cache=tmp_path / "cache", plan=PLAN, jobs=1)
+    assert sha256(tmp_path / "mine" / TRUNK_FILE) == sha256(SHIPPED / "scream" / TRUNK_FILE)
+    assert 0.9 < card.parameters["held_back"]["auc"] <= 1.0
+    assert "place-0" in card.prose
+    model = load_scream_model("mine", tmp_path)
+    assert model.labels == card.labels
+    files = evaluate(str(tmp_path / "mine"), data, noise=False).report["files"]
+    assert files["auc"] > 0.95
+
+
+@pytest.mark.parametrize("sources", [1, 2])
+def test_without_screams_from_two_places_it_says_so(tmp_path: Path, sources: int) -> None:
+    data = write_corpus(tmp_path / "data", sources=sources, each=2)
+    manifest = data / "manifest.csv"
+    rows = manifest.read_text().splitlines(keepends=True)
+    manifest.write_text("".join(row for row in rows if not row.startswith("scream") or row.startswith("scream-0-0")))
+    with pytest.raises(CorpusError, match="from two sources or groups at least"):
+        train_scream(data, tmp_path / "mine", teacher=None, cache=tmp_path / "cache", plan=PLAN, jobs=1)
+    assert not (tmp_path / "mine").exists()
