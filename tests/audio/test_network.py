@@ -52,12 +52,22 @@ def _head(heard: NDArray[np.float32], examples: Examples, seed: int) -> Any:
     return fit_head(heard, examples.facts, examples.labels, examples.weights, HeadRecipe(epochs=6, batch=32, seed=seed))
 
 
-def test_the_exported_files_say_what_the_trained_networks_say(tmp_path: Path) -> None:
+Taught = tuple[Examples, Any, NDArray[np.float32]]
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Taught:
+    """Examples, a trunk that learned from them, and what its exported file hears in them."""
+    folder = tmp_path_factory.mktemp("trunk")
     examples = _examples(192, 8)
-    trunk, recipe = _trunk(examples, tmp_path / "epochs")
-    export_trunk(trunk, recipe, fit_line(trunk, examples, 0), tmp_path / "trunk.tflite")
-    hearing = TFLiteModel(tmp_path / "trunk.tflite")
-    heard = np.concatenate([hearing(image[None].astype(np.float32))[0] for image in examples.images])
+    trunk, recipe = _trunk(examples, folder / "epochs")
+    export_trunk(trunk, recipe, fit_line(trunk, examples, 0), folder / "trunk.tflite")
+    hearing = TFLiteModel(folder / "trunk.tflite")
+    return examples, trunk, np.concatenate([hearing(image[None].astype(np.float32))[0] for image in examples.images])
+
+
+def test_the_exported_files_say_what_the_trained_networks_say(taught: Taught, tmp_path: Path) -> None:
+    examples, trunk, heard = taught
     expected = np.asarray(trunk.predict_on_batch(examples.images[:20].astype(np.float32)))
     assert heard[:20, :-1] == pytest.approx(expected, abs=0.02 * float(expected.max()))
 
@@ -73,14 +83,10 @@ def test_the_exported_files_say_what_the_trained_networks_say(tmp_path: Path) ->
     assert (chances.argmax(axis=1) == examples.labels).mean() > 0.8
 
 
-def test_the_trunk_learns_from_the_teacher(tmp_path: Path) -> None:
+def test_the_trunk_learns_from_the_teacher(taught: Taught) -> None:
     """Its last number is the teacher's, which follows the labels here; labels themselves play no part."""
-    examples = _examples(192, 8)
-    trunk, recipe = _trunk(examples, tmp_path / "epochs")
-    export_trunk(trunk, recipe, fit_line(trunk, examples, 0), tmp_path / "trunk.tflite")
-    hearing = TFLiteModel(tmp_path / "trunk.tflite")
-    said = [float(hearing(image[None].astype(np.float32))[0][0, -1]) for image in examples.images]
-    assert np.corrcoef(said, examples.teacher[:, 0].astype(np.float32))[0, 1] > 0.9
+    examples, _, heard = taught
+    assert np.corrcoef(heard[:, -1], examples.teacher[:, 0].astype(np.float32))[0, 1] > 0.9
 
 
 def test_the_exported_opinion_says_what_the_machine_says(tmp_path: Path) -> None:
