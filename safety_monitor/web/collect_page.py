@@ -89,7 +89,7 @@ class _Page:
                 .props("outlined dense options-dense")
                 .classes("grow")
             )
-            ui.button(texts.NEW_LABEL, icon="add", on_click=self._ask_label).props("outline no-caps color=grey-6")
+            ui.button(texts.NEW_LABEL, icon="add", on_click=self._ask_label).props("outline no-caps color=quiet")
         with ui.row().classes("w-full gap-2 mt-3 no-wrap"):
             person = ui.input(texts.PERSON, value=origin.person, on_change=lambda: named()).props("outlined dense")
             person.classes("grow").tooltip(texts.PERSON_HINT)
@@ -111,11 +111,11 @@ class _Page:
         with ui.row().classes("items-center gap-2 mt-3"):
             ui.button(
                 texts.COUNT_DOWN.format(seconds=RECORD_S), icon="timer", on_click=lambda: self._count_down()
-            ).props("outline no-caps color=grey-6")
+            ).props("outline no-caps color=quiet")
             ui.button(texts.STOP, icon="stop", on_click=lambda: self._record(False)).props(
-                "outline no-caps color=grey-6"
+                "outline no-caps color=quiet"
             )
-            ui.button(texts.UNDO, icon="undo", on_click=self._undo).props("outline no-caps color=grey-6")
+            ui.button(texts.UNDO, icon="undo", on_click=self._undo).props("outline no-caps color=quiet")
         with ui.row().classes("items-center gap-2 mt-3 no-wrap").props("role=status aria-live=polite"):
             self._sign = ui.icon("pause_circle", size="28px").props("aria-hidden=true")
             self._status = ui.label(texts.NOT_RECORDING).classes("font-semibold")
@@ -242,7 +242,7 @@ class _Page:
             ).props("aria-hidden=true")
             ui.label(texts.WHILE_ARMED if armed else texts.WHILE_DISARMED).classes("grow")
             ui.button(texts.DISARM if armed else texts.ARM, on_click=_then(self._switch, not armed)).props(
-                "outline no-caps color=grey-6" if armed else "no-caps color=green-8"
+                "outline no-caps color=quiet" if armed else "no-caps color=green-8"
             )
 
     def _show_rows(self, progress: Progress) -> None:

@@ -54,6 +54,8 @@ body { background: var(--ground) !important; font-variant-numeric: tabular-nums 
 .panel h2 { font-size: 0.8rem; font-weight: 600; letter-spacing: .06em; text-transform: uppercase; line-height: 1.4;
   color: var(--quiet); margin: 0 0 8px 0 }
 .quiet { color: var(--quiet) }
+.text-quiet { color: var(--quiet) !important }
+body.body--light { --q-primary: #1565c0 !important }
 .grow { flex: 1 1 0; min-width: 0 }
 a:focus-visible, button:focus-visible, [tabindex]:focus-visible { outline: 3px solid #4c9ffe; outline-offset: 2px }
 .top a { color: inherit; text-decoration: none; padding: 6px 10px; border-radius: 8px }
@@ -172,7 +174,7 @@ def decision_buttons(request: Request, incident_id: str, state: State) -> None:
             ).props("color=blue-8 no-caps")
         if state in (State.CONFIRMED, State.ACKNOWLEDGED):
             ui.button(texts.CANCEL, icon="block", on_click=lambda: ask(request, incident_id, State.CANCELLED)).props(
-                "outline no-caps color=grey-6"
+                "outline no-caps color=quiet"
             )
 
 

@@ -186,7 +186,7 @@ class _Banner:
                     texts.DISARM if snapshot.armed else texts.ARM,
                     icon="remove_moderator" if snapshot.armed else "shield",
                     on_click=lambda: self._switch(not snapshot.armed),
-                ).props("outline no-caps color=grey-6" if snapshot.armed else "no-caps color=green-8")
+                ).props("outline no-caps color=quiet" if snapshot.armed else "no-caps color=green-8")
 
     def _incident(self, incident: Incident) -> None:
         ui.icon(STATE_ICON[incident.state], size="44px", color=STATE_COLOR[incident.state]).props("aria-hidden=true")

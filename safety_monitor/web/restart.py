@@ -62,7 +62,7 @@ def restart_notice(request: Request) -> None:
         with box, ui.row().classes("items-center w-full gap-3"):
             ui.icon("restart_alt", color="amber-9", size="28px").props("aria-hidden=true")
             ui.label(texts.RESTART_NEEDED.format(what=", ".join(map(texts.setting, wanted)))).classes("grow")
-            ui.button(texts.RESTART_NOW, on_click=ask).props("outline no-caps color=grey-6")
+            ui.button(texts.RESTART_NOW, on_click=ask).props("outline no-caps color=quiet")
 
     refresh()
     ui.timer(LOOK_S, refresh)

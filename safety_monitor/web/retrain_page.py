@@ -51,7 +51,7 @@ class _Model:
                 self._start = ui.button(texts.TRAIN, icon="model_training", on_click=self._train)
                 self._start.props("no-caps color=blue-8")
                 self._cancel = ui.button(texts.CANCEL_TRAINING, icon="stop", on_click=self._stop)
-                self._cancel.props("outline no-caps color=grey-6")
+                self._cancel.props("outline no-caps color=quiet")
                 self._bar = ui.linear_progress(0.0, show_value=False, size="14px").classes("grow")
                 self._bar.props(f'rounded color=teal-6 aria-label="{texts.TRAIN}"')
             self._text = ui.label("").classes("mt-1").props("role=status")
@@ -140,7 +140,7 @@ class _Model:
                 if candidate is not None and not candidate.in_use:
                     ui.button(texts.PUT_IN_USE, icon="check", on_click=self._use).props("no-caps color=green-8")
                 if trainings.has_own(self._kind):
-                    ui.button(texts.GO_BACK, icon="history", on_click=self._back).props("outline no-caps color=grey-6")
+                    ui.button(texts.GO_BACK, icon="history", on_click=self._back).props("outline no-caps color=quiet")
 
     def _figures(self, candidate: Candidate) -> None:
         ui.label(texts.NEW_IN_USE if candidate.in_use else texts.NEW_MODEL).classes("text-lg font-semibold")

@@ -287,7 +287,7 @@ class Form:
                 shown.text = texts.TOKEN_ONCE.format(token=token)
                 put(digest)
 
-            ui.button(texts.NEW_TOKEN, icon="key", on_click=make_one).props("outline no-caps color=grey-6")
+            ui.button(texts.NEW_TOKEN, icon="key", on_click=make_one).props("outline no-caps color=quiet")
 
     def _nested(
         self,
@@ -327,11 +327,11 @@ class Form:
                         with ui.row().classes("items-center w-full"):
                             ui.label(title).classes("font-semibold grow")
                             ui.button(texts.REMOVE, icon="delete", on_click=_bound(remove, place)).props(
-                                f'flat no-caps color=grey-6 aria-label="{texts.REMOVE} {title}"'
+                                f'flat no-caps color=quiet aria-label="{texts.REMOVE} {title}"'
                             )
                         self.table(section, _bound_draft(row), _bound_draft(row), (*path, key.name), None)
                 ui.button(texts.ADD_ONE.format(what=texts.setting(key.name)), icon="add", on_click=add).props(
-                    "outline no-caps color=grey-6"
+                    "outline no-caps color=quiet"
                 )
 
         def remove(place: int) -> None:

@@ -47,7 +47,7 @@ class _Page:
         with bar, ui.row().classes("items-center w-full gap-3"):
             self._sign = ui.icon("check_circle", color="green-7", size="26px").props("aria-hidden=true")
             self._state = ui.label(texts.NO_CHANGES).classes("grow").props("role=status")
-            self._discard = ui.button(texts.DISCARD, on_click=self._load).props("flat no-caps color=grey-6")
+            self._discard = ui.button(texts.DISCARD, on_click=self._load).props("flat no-caps color=quiet")
             self._save = ui.button(texts.SAVE, icon="save", on_click=self._write).props("no-caps color=blue-8")
         self._load()
 
@@ -62,7 +62,7 @@ class _Page:
             with ui.row().classes("items-center w-full gap-3 mt-2"):
                 ui.label(name).classes("font-semibold w-40 break-all")
                 button = ui.button(texts.SEND_TEST, icon="send").props(
-                    f'outline no-caps color=grey-6 aria-label="{texts.SEND_TEST}: {name}"'
+                    f'outline no-caps color=quiet aria-label="{texts.SEND_TEST}: {name}"'
                 )
                 sign = ui.icon("", size="22px").props("aria-hidden=true")
                 answer = ui.label("").classes("grow").props("role=status")
