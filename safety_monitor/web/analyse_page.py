@@ -15,8 +15,8 @@ from nicegui import events, ui
 from safety_monitor.incident import State
 from safety_monitor.web import texts
 from safety_monitor.web.api import judge_recording
+from safety_monitor.web.chart import COLORS, over_seconds
 from safety_monitor.web.layout import may, page_frame, panel, site_of, state_badge
-from safety_monitor.web.live_page import COLORS
 from safety_monitor.web.microphone_panel import microphone_panel
 from safety_monitor.web.site import Site
 from safety_monitor.web.upload import KINDS
@@ -146,28 +146,15 @@ def chart(segments: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Probabilities over the time of a recording."""
     step = -(-len(segments) // POINTS)
     groups = [segments[start : start + step] for start in range(0, len(segments), step)]
-    quiet, line = {"color": "#8a94a3"}, {"lineStyle": {"color": "#8a94a344"}}
-    return {
-        "aria": {"enabled": True},
-        "grid": {"left": 44, "right": 24, "top": 32, "bottom": 28},
-        "legend": {"top": 0, "textStyle": quiet},
-        "tooltip": {"trigger": "axis"},
-        "xAxis": {
-            "type": "value",
-            "max": "dataMax",
-            "axisLabel": {**quiet, "formatter": "{value} s"},
-            "splitLine": line,
-        },
-        "yAxis": {"type": "value", "min": 0, "max": 1, "axisLabel": quiet, "splitLine": line},
-        "series": [
-            {
-                "name": texts.label(label),
-                "type": "line",
-                "showSymbol": len(groups) == 1,
-                "color": COLORS[place % len(COLORS)],
-                "lineStyle": {"type": ("solid", "dashed", "dotted")[place % 3]},
-                "data": [[group[-1]["end_s"], max(each["probabilities"][label] for each in group)] for group in groups],
-            }
-            for place, label in enumerate(sorted(segments[0]["probabilities"], reverse=True))
-        ],
-    }
+    series = [
+        {
+            "name": texts.label(label),
+            "type": "line",
+            "showSymbol": len(groups) == 1,
+            "color": COLORS[place % len(COLORS)],
+            "lineStyle": {"type": ("solid", "dashed", "dotted")[place % 3]},
+            "data": [[group[-1]["end_s"], max(each["probabilities"][label] for each in group)] for group in groups],
+        }
+        for place, label in enumerate(sorted(segments[0]["probabilities"], reverse=True))
+    ]
+    return over_seconds(series, {"max": "dataMax"}) | {"tooltip": {"trigger": "axis"}}

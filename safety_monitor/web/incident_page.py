@@ -18,6 +18,7 @@ from safety_monitor.incident import Incident, Mark
 from safety_monitor.journal import LONGEST_REMARK, Delivery, DeliveryState, Entry, JournalError
 from safety_monitor.web import texts
 from safety_monitor.web.alerts import alert_buttons
+from safety_monitor.web.chart import GREY, over_seconds
 from safety_monitor.web.incident_api import say
 from safety_monitor.web.layout import (
     MARK_ICON,
@@ -320,44 +321,30 @@ def _readings(entry: Entry) -> None:
 def _chart(entry: Entry, incident: Incident) -> dict[str, Any]:
     """States as a line of the confidence so far, readings as points, over seconds since it opened."""
     start = min([step.at_s for step in entry.transitions] + [piece.at_s for piece in incident.evidence])
-    quiet, line = {"color": "#8a94a3"}, {"lineStyle": {"color": "#8a94a344"}}
-    return {
-        "aria": {"enabled": True},
-        "grid": {"left": 60, "right": 60, "top": 48, "bottom": 28},
-        "legend": {"top": 0, "textStyle": quiet},
-        "tooltip": {"trigger": "item"},
-        "xAxis": {"type": "value", "axisLabel": {**quiet, "formatter": "{value} s"}, "splitLine": line},
-        "yAxis": {"type": "value", "min": 0, "max": 1, "axisLabel": quiet, "splitLine": line},
-        "series": [
-            {
-                "name": texts.CONFIDENCE_SO_FAR,
-                "type": "line",
-                "step": "end",
-                "color": "#3e8ed0",
-                "data": [[round(step.at_s - start, 2), round(step.confidence, 3)] for step in entry.transitions],
-                "markPoint": {
-                    "symbol": "pin",
-                    "symbolSize": 1,
-                    "label": {"position": "top", "color": "#8a94a3"},
-                    "data": [
-                        {
-                            "coord": [round(step.at_s - start, 2), round(step.confidence, 3)],
-                            "value": texts.STATE[step.state],
-                        }
-                        for step in entry.transitions
-                    ],
-                },
-            },
-            *(
-                {
-                    "name": f"{texts.label(piece.label)} {piece.probability:.2f}",
-                    "type": "scatter",
-                    "symbol": "diamond",
-                    "symbolSize": 14,
-                    "color": "#e5484d",
-                    "data": [[round(piece.at_s - start, 2), round(piece.probability, 3)]],
-                }
-                for piece in incident.evidence
-            ),
-        ],
+    points = [[round(step.at_s - start, 2), round(step.confidence, 3)] for step in entry.transitions]
+    states = [texts.STATE[step.state] for step in entry.transitions]
+    confidence = {
+        "name": texts.CONFIDENCE_SO_FAR,
+        "type": "line",
+        "step": "end",
+        "color": "#3e8ed0",
+        "data": points,
+        "markPoint": {
+            "symbol": "pin",
+            "symbolSize": 1,
+            "label": {"position": "top", "color": GREY},
+            "data": [{"coord": at, "value": state} for at, state in zip(points, states, strict=True)],
+        },
     }
+    readings = [
+        {
+            "name": f"{texts.label(piece.label)} {piece.probability:.2f}",
+            "type": "scatter",
+            "symbol": "diamond",
+            "symbolSize": 14,
+            "color": "#e5484d",
+            "data": [[round(piece.at_s - start, 2), round(piece.probability, 3)]],
+        }
+        for piece in incident.evidence
+    ]
+    return over_seconds([confidence, *readings], left=60, right=60, top=48) | {"tooltip": {"trigger": "item"}}

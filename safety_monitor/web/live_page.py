@@ -12,6 +12,7 @@ from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Incident, Sense, State
 from safety_monitor.live import BUCKET_S, BUCKETS, Snapshot, trouble_of
 from safety_monitor.web import texts
+from safety_monitor.web.chart import COLORS, GREY, over_seconds
 from safety_monitor.web.layout import (
     STATE_COLOR,
     STATE_ICON,
@@ -27,7 +28,6 @@ from safety_monitor.web.site import Site
 REFRESH_S = 0.5
 CHART_S = 1.0
 QUIETEST_DBFS = -80.0
-COLORS = ("#e5484d", "#3e8ed0", "#f5a623", "#8e4ec6", "#30a46c")
 
 PICTURE = """
 <img class="picture" id="picture" data-pause="250" alt="%s" src="/live/picture.jpg">
@@ -336,33 +336,12 @@ def _series(minute: Mapping[str, tuple[float | None, ...]], rules: FusionRules) 
             {"yAxis": rules.threshold, "name": texts.THRESHOLD, "lineStyle": {"color": "#e5484d", "type": "solid"}},
             {"yAxis": rules.weak, "name": texts.WEAK, "lineStyle": {"color": "#c98a00", "type": "dotted"}},
         ],
-        "label": {"formatter": "{b} {c}", "position": "insideStartTop", "color": "#8a94a3"},
+        "label": {"formatter": "{b} {c}", "position": "insideStartTop", "color": GREY},
     }
     return series
 
 
 def _chart(snapshot: Snapshot, rules: FusionRules) -> dict[str, object]:
-    quiet = {"color": "#8a94a3"}
-    line = {"lineStyle": {"color": "#8a94a344"}}
-    return {
-        "aria": {"enabled": True},
-        "grid": {"left": 44, "right": 16, "top": 32, "bottom": 28},
-        "legend": {"top": 0, "textStyle": quiet},
-        "xAxis": {
-            "type": "value",
-            "min": -60,
-            "max": 0,
-            "axisLabel": {**quiet, "formatter": "{value} s"},
-            "splitLine": line,
-        },
-        "yAxis": {
-            "type": "value",
-            "min": 0,
-            "max": 1,
-            "axisLabel": quiet,
-            "splitLine": line,
-            "axisLine": {"onZero": False},
-            "axisTick": {"show": False},
-        },
-        "series": _series(snapshot.minute, rules),
-    }
+    chart = over_seconds(_series(snapshot.minute, rules), {"min": -60, "max": 0}, right=16)
+    chart["yAxis"] |= {"axisLine": {"onZero": False}, "axisTick": {"show": False}}  # at the left, where no 0 is
+    return chart
