@@ -299,15 +299,15 @@ class LiveView:
 
     def troubles(self) -> list[str]:
         """What is wrong with the station, a line each; none if all is well."""
+        of_senses, others = self.troubles_apart()
+        return [line for line in (*of_senses.values(), *others) if line]
+
+    def troubles_apart(self) -> tuple[Mapping[Sense, str], list[str]]:
+        """What is wrong with each sense, one line, empty if nothing is; and with all else, a line each."""
         now, board = self.clock(), self.board()
         senses = {sense: _supervised(sense, health, board) for sense, health in self.health().items()}
-        lines = [trouble_of(sense, health, now - health.last) for sense, health in senses.items()]
-        others = [trouble.line for trouble in board if trouble.about not in senses and not trouble.note]
-        return [line for line in (*lines, *others) if line]
-
-    def notes(self) -> list[str]:
-        """What is to be known, though it is no trouble, such as that it is dark."""
-        return [trouble.line for trouble in self.board() if trouble.note]
+        of_senses = {sense: trouble_of(sense, health, now - health.last) for sense, health in senses.items()}
+        return of_senses, [trouble.line for trouble in board if trouble.about not in senses and not trouble.note]
 
     def _minute(self, now: float) -> dict[str, tuple[float | None, ...]]:
         newest = int(now / BUCKET_S)

@@ -6,7 +6,6 @@ from safety_monitor.actions.mqtt import Order, RefusedError
 from safety_monitor.decision import Decisions, PinError
 from safety_monitor.incident import State
 from safety_monitor.journal import JournalError
-from safety_monitor.live import trouble_of
 from safety_monitor.station import Station
 
 LOOKED_THROUGH = 20
@@ -43,11 +42,8 @@ class Remote:
         view = self._station.view
         if not view.ready.is_set():
             return {}
-        now = view.clock()
-        health = view.snapshot().health
-        parts = {str(sense): trouble_of(sense, each, now - each.last) for sense, each in health.items()}
-        others = [trouble.line for trouble in view.board() if trouble.about not in parts and not trouble.note]
-        return {**parts, "station": "; ".join(others)}
+        of_senses, others = view.troubles_apart()
+        return {**of_senses, "station": "; ".join(others)}
 
     def carry_out(self, order: Order) -> str:
         """Do what is asked for, and say in one line what was done.
