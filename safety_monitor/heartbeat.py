@@ -17,12 +17,10 @@ class Stale:
     Attributes:
         name: of the worker.
         quiet_s: since its last beat.
-        limit_s: longest time that it may take.
     """
 
     name: str
     quiet_s: float
-    limit_s: float
 
     def __str__(self) -> str:
         return f"{self.name}: hangs, has not been heard of for {self.quiet_s:.0f} s"
@@ -76,9 +74,5 @@ class Heartbeats:
         """
         now = self._clock() if now is None else now
         with self._lock:
-            late = [
-                Stale(name, now - last, limit_s)
-                for name, (last, limit_s) in self._hearts.items()
-                if now - last > limit_s
-            ]
+            late = [Stale(name, now - last) for name, (last, limit_s) in self._hearts.items() if now - last > limit_s]
         return tuple(sorted(late, key=lambda each: each.quiet_s, reverse=True))

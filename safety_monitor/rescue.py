@@ -13,7 +13,6 @@ TABLES = ("incidents", "transitions", "deliveries", "remarks", "places")
 """In this order: what belongs to an incident that is lost is lost with it."""
 ENDINGS = ("", "-wal", "-shm")
 """Of the files that SQLite keeps a database in."""
-BATCH = 500
 
 
 def move_aside(path: Path, now: float) -> Path:
