@@ -72,7 +72,7 @@ def report(watched: list[Watched], settings: Settings) -> str:
     """Alarms by gesture, and what so much footage can say of their rate, as text."""
     hours = sum(one.seconds for one in watched) / 3600
     in_view = sum(one.in_view_s for one in watched) / 3600
-    lines = [f"{one.trouble}" for one in watched if one.trouble]
+    lines = [one.trouble for one in watched if one.trouble]
     lines += [f"{one.name}: {number} of {label}" for one in watched for label, number in sorted(one.alarms.items())]
     lines.append(f"{len(watched)} recordings, {hours:.2f} h, hands in view for {in_view:.2f} h")
     for label in dict.fromkeys(gesture.label for gesture in settings.emergency.gestures):

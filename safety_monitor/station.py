@@ -508,11 +508,11 @@ class Station:
     def _check_workload(self) -> None:
         before = self.workload.load.level
         level = self.workload.adapt().level
+        lags = self.workload.lags()
         if level != before:
             text = "decisions come %.1f s late: judging at most %g pictures a second and one of %d windows of sound"
-            lag_s = max(self.workload.lags().values(), default=0.0)
-            log.warning(text, lag_s, EFFORTS[level].fps, EFFORTS[level].every)
-        late = [f"{sense} {lag_s:.1f} s" for sense, lag_s in self.workload.lags().items() if lag_s > TOO_LATE_S]
+            log.warning(text, max(lags.values(), default=0.0), EFFORTS[level].fps, EFFORTS[level].every)
+        late = [f"{sense} {lag_s:.1f} s" for sense, lag_s in lags.items() if lag_s > TOO_LATE_S]
         too_slow = late and level == len(EFFORTS) - 1
         text = f"decisions come late ({', '.join(late)}): this machine is too slow or too busy"
         self.supervisor.check("speed", Ill(text) if too_slow else None)

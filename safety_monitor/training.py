@@ -244,9 +244,8 @@ def train(home: Path, kind: Kind, most_passes: int, tell: Callable[[float, str],
     models = home / "models"
     target, coming = models / f"{kind}{CANDIDATE}", models / f"{kind}.training"
     models.mkdir(parents=True, exist_ok=True)
-    signs, motions = QUICK, MotionPlan()
-    plan = replace(signs if kind == SIGNS else motions, epochs=most_passes)
-    every, done = passes(plan), 0
+    signs, motions = replace(QUICK, epochs=most_passes), MotionPlan(epochs=most_passes)
+    every, done = passes(signs if kind == SIGNS else motions), 0
 
     def progress(line: str) -> None:
         nonlocal done
@@ -258,18 +257,10 @@ def train(home: Path, kind: Kind, most_passes: int, tell: Callable[[float, str],
             shutil.rmtree(coming, ignore_errors=True)
             collection = Collection(home / "gestures")
             if kind == SIGNS:
-                result = retrain_signs(
-                    collection,
-                    coming,
-                    models,
-                    replace(signs, epochs=most_passes),
-                    progress=progress,
-                    feedback=home / "data" / "feedback",
-                )
+                feedback = home / "data" / "feedback"
+                result = retrain_signs(collection, coming, models, signs, progress=progress, feedback=feedback)
             else:
-                result = retrain_motions(
-                    collection, coming, models, replace(motions, epochs=most_passes), progress=progress
-                )
+                result = retrain_motions(collection, coming, models, motions, progress=progress)
             shutil.rmtree(target, ignore_errors=True)
             coming.rename(target)
             write_figures(models / f"{kind}{CANDIDATE}.{FIGURES}", result, read_card(target))
