@@ -43,7 +43,7 @@ class Remote:
         if not view.ready.is_set():
             return {}
         of_senses, others = view.troubles_apart()
-        return {**of_senses, "station": "; ".join(others)}
+        return {**{str(sense): line for sense, line in of_senses.items()}, "station": "; ".join(others)}
 
     def carry_out(self, order: Order) -> str:
         """Do what is asked for, and say in one line what was done.
