@@ -531,8 +531,7 @@ class Journal:
         """
         with self._writing() as session:
             now = self.clock()
-            row = session.get(IncidentRow, self._full_id(session, incident_id))
-            assert row is not None  # noqa: S101  # the id was just looked up in the same transaction
+            row = self._found(session, incident_id)
             waiting = [each for each in self._unfinished(session, row.id) if each.waits and each.turn != Turn.TAKEN]
             if not (row.state == State.CLOSED and waiting and state in (State.ACKNOWLEDGED, State.CANCELLED)):
                 _check_follows(row.id, State(row.state), state)
@@ -590,8 +589,7 @@ class Journal:
         if len(text) > LONGEST_REMARK or len(by) > LONGEST_NAME:
             raise JournalError(f"a note has up to {LONGEST_REMARK} characters, a name up to {LONGEST_NAME}")
         with self._writing() as session:
-            row = session.get(IncidentRow, self._full_id(session, incident_id))
-            assert row is not None  # noqa: S101  # the id was just looked up in the same transaction
+            row = self._found(session, incident_id)
             if row.kind != "alarm":
                 raise JournalError(f"{row.id} is a trouble of the station, not an incident")
             session.add(RemarkRow(incident_id=row.id, at=_iso(self.clock()), by=by, text=text, mark=mark))
@@ -623,20 +621,12 @@ class Journal:
             JournalError: none or several incidents have such an id.
         """
         with self._reading() as session:
-            row = session.get(IncidentRow, self._full_id(session, incident_id))
-            assert row is not None  # noqa: S101  # the id was just looked up in the same transaction
+            row = self._found(session, incident_id)
             return _entry(session, row, covert=covert)
 
     def list(self, limit: int = 20) -> Sequence[Entry]:
         """The newest incidents, newest first, as `show` gives them."""
-        with self._reading() as session:
-            rows = session.scalars(
-                select(IncidentRow)
-                .where(IncidentRow.kind == "alarm")
-                .order_by(IncidentRow.opened_at.desc(), IncidentRow.id)
-                .limit(limit)
-            ).all()
-            return [_entry(session, row, covert=False) for row in rows]
+        return self.search(Search(), limit=limit)[0]
 
     def search(self, search: Search, after: str = "", limit: int = 50) -> tuple[Sequence[Entry], str | None]:
         """Some of the incidents that are wanted, newest first; as fast for the last page as for the first.
@@ -897,8 +887,7 @@ class Journal:
         """
         with self._writing() as session:
             now = self.clock()
-            row = session.get(IncidentRow, self._full_id(session, incident_id))
-            assert row is not None  # noqa: S101  # the id was just looked up in the same transaction
+            row = self._found(session, incident_id)
             if row.kind != "alarm" or row.state in (State.PENDING, State.CANCELLED):
                 raise JournalError(f"incident {row.id} is {row.state}; nobody is told of it")
             keys = []
@@ -1079,15 +1068,16 @@ class Journal:
             raise _unusable(error)(f"{self.path}: cannot be read: {_reason(error)}") from None
 
     @staticmethod
-    def _full_id(session: Session, start: str) -> str:
-        ids = session.scalars(
-            select(IncidentRow.id).where(IncidentRow.id >= start, IncidentRow.id < start + chr(0x10FFFF)).limit(2)
+    def _found(session: Session, start: str) -> IncidentRow:
+        """The incident whose id begins so."""
+        rows = session.scalars(
+            select(IncidentRow).where(IncidentRow.id >= start, IncidentRow.id < start + chr(0x10FFFF)).limit(2)
         ).all()
-        if not ids or not start:
+        if not rows or not start:
             raise JournalError(f"no incident '{start}'")
-        if len(ids) > 1:
+        if len(rows) > 1:
             raise JournalError(f"several incidents begin with '{start}'")
-        return ids[0]
+        return rows[0]
 
 
 def _unusable(error: Exception) -> type[JournalUnusableError]:
