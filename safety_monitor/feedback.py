@@ -13,18 +13,17 @@ stays when the evidence itself has gone, and moves when the mark changes.
 """
 
 import csv
-import fcntl
 import io
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from audio.capture import SAMPLE_RATE, Block, SoundError, read_clip
@@ -132,7 +131,7 @@ def put_aside(settings: Settings, entry: Entry) -> tuple[Path, ...]:
     if entry.mark is None and not folder.is_dir():
         return ()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _locked(folder):
+    with FileLock(folder / ".lock"):
         before = _there(folder, incident.id)
         wanted: dict[Path, bytes] = {}
         rows = [row for row in _manifest(folder) if row["group"] != incident.id]
@@ -209,13 +208,6 @@ def _is_fresh(settings: Settings, journal: Journal, entry: Entry) -> bool:
     """Whether the evidence of an incident may still be in the making."""
     age_s = journal.clock() - datetime.fromisoformat(entry.opened_at).timestamp()
     return age_s < settings.fusion.pending_s + settings.evidence.after_s + SPARE_S
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _manifest(folder: Path) -> list[dict[str, str]]:
