@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import av
 import cv2
@@ -58,6 +58,9 @@ class _Hands:
     readings: tuple["HandReading", ...]
     at_s: float
     aspect: float
+
+
+Timed = TypeVar("Timed", Block, _Picture, _Hands)
 
 
 class Recorder:
@@ -111,8 +114,7 @@ class Recorder:
         if self._sound:
             with self._lock:
                 self._blocks.append(block)
-                while self._blocks[0].at_s < block.at_s - self._kept_s or self._blocks[0].at_s > block.at_s:
-                    self._blocks.popleft()  # too old, or of a source that began anew
+                self._forget(self._blocks, block.at_s)
 
     def see(self, frame: Frame) -> None:
         """Keep a picture, a few times a second."""
@@ -125,8 +127,7 @@ class Recorder:
         picture = _Picture(jpeg(frame.image), frame.at_s)
         with self._lock:
             self._pictures.append(picture)
-            while self._pictures[0].at_s < frame.at_s - self._kept_s or self._pictures[0].at_s > frame.at_s:
-                self._pictures.popleft()
+            self._forget(self._pictures, frame.at_s)
 
     def note(self, frame: Frame, readings: Sequence["HandReading"]) -> None:
         """Keep where the hands of a picture were, and what they were taken for."""
@@ -134,8 +135,12 @@ class Recorder:
         with self._lock:
             if readings:
                 self._hands.append(_Hands(tuple(readings), frame.at_s, height / width))
-            while self._hands and not frame.at_s - self._kept_s <= self._hands[0].at_s <= frame.at_s:
-                self._hands.popleft()
+            self._forget(self._hands, frame.at_s)
+
+    def _forget(self, ring: "deque[Timed]", at_s: float) -> None:
+        """Drop what is too old at a moment, or of a source that began anew."""
+        while ring and not at_s - self._kept_s <= ring[0].at_s <= at_s:
+            ring.popleft()
 
     def begin(self, incident: Incident) -> None:
         """An incident was confirmed: keep its picture, and the rest when its time has passed. Writes nothing."""
