@@ -140,6 +140,12 @@ class _Outlet:
     busy_since: float | None = None
     """`time.monotonic()` at which it began what it is doing."""
 
+    def hangs_s(self) -> float | None:
+        """How long it has been at one delivery, if that is too long; a sound lasts as long as the settings say."""
+        since = self.busy_since
+        busy_s = 0.0 if since is None or self.nature is Nature.SOUND else time.monotonic() - since
+        return busy_s if busy_s > HUNG_S else None
+
     @property
     def heart(self) -> str:
         """Name of its heartbeat."""
@@ -156,6 +162,11 @@ class _Outlet:
 
 def _about(jobs: Iterable[Job]) -> frozenset[str]:
     return frozenset(_telling(job.key, job.channel) for job in jobs)
+
+
+def _once_more(job: Job, result: Result) -> Job:
+    """A job that is to be tried again, as the journal would give it."""
+    return replace(job, attempts=job.attempts + 1, turn=Turn.RETRY, reference=result.reference)
 
 
 def _telling(key: str, channel: str) -> str:
@@ -266,12 +277,10 @@ class Dispatch:
 
     def health(self) -> list[ChannelHealth]:
         """How each channel is, as far as its use since the start tells."""
-        now = time.monotonic()
         found = []
         for name, outlet in self._outlets.items():
-            since = outlet.busy_since
-            hangs = since is not None and now - since > HUNG_S and outlet.nature is not Nature.SOUND
-            trouble = f"hangs for {now - since:.0f} s" if hangs and since is not None else outlet.trouble
+            hangs_s = outlet.hangs_s()
+            trouble = outlet.trouble if hangs_s is None else f"hangs for {hangs_s:.0f} s"
             done_at = None if outlet.done_at is None else datetime.fromtimestamp(outlet.done_at, UTC)
             found.append(ChannelHealth(name, trouble, done_at))
         return found
@@ -562,7 +571,7 @@ class Dispatch:
             now = self._journal.clock()
             for job, result in outlet.unwritten.values():
                 if result.state is DeliveryState.PENDING and result.due_at is not None and result.due_at <= now:
-                    return replace(job, attempts=job.attempts + 1, turn=Turn.RETRY, reference=result.reference)
+                    return _once_more(job, result)
         else:
             outlet.unwritten.clear()
         return None
@@ -686,8 +695,7 @@ class Dispatch:
         for job, result in zip(jobs, results, strict=True):
             outlet.loose.pop(job.key, None)
             if result.state is DeliveryState.PENDING and result.due_at is not None:
-                later = replace(job, attempts=job.attempts + 1, turn=Turn.RETRY, reference=result.reference)
-                outlet.loose[job.key] = (result.due_at, later)
+                outlet.loose[job.key] = (result.due_at, _once_more(job, result))
             self._hand(result.instead, job.incident, job.hidden, journaled=False)
 
     def _failed(self, job: Job, result: Result) -> None:
@@ -718,13 +726,12 @@ class Dispatch:
 
     def _watch_for_hung(self, hung: set[str]) -> None:
         for name, outlet in self._outlets.items():
-            since = outlet.busy_since
-            busy_s = 0.0 if since is None else time.monotonic() - since
-            if busy_s <= HUNG_S or outlet.nature is Nature.SOUND:
+            hangs_s = outlet.hangs_s()
+            if hangs_s is None:
                 hung.discard(name)
             elif name not in hung:
                 hung.add(name)
-                text = f"{name}: hangs, has been at one delivery for {busy_s:.0f} s"
+                text = f"{name}: hangs, has been at one delivery for {hangs_s:.0f} s"
                 log.error("%s", text)
                 self.trouble(name, text)
 
