@@ -158,13 +158,17 @@ class Verdict:
     share: float = 0.0
     opinion: TFLiteModel | None = None
 
-    def probability(self, readings: Sequence[SoundReading]) -> float:
-        """Scream probability of a recording with these readings, at least one."""
-        odds = np.sort([log_odds(reading.probabilities["scream"]) for reading in readings])[::-1]
-        score = float(odds[:VERDICT_WINDOWS].mean())
-        traits = [reading.traits for reading in readings if reading.traits is not None]
-        if self.opinion is not None and traits:
-            score += self.share * float(self.opinion(overview(np.stack(traits))[None])[0][0, 0])
+    def probability(self, screams: Sequence[float], traits: Sequence[Array | None]) -> float:
+        """Scream probability of a recording.
+
+        Args:
+            screams: the scream probability of each window, at least one.
+            traits: of each window, see `Stream.traits`.
+        """
+        score = float(np.sort([log_odds(each) for each in screams])[::-1][:VERDICT_WINDOWS].mean())
+        known = [each for each in traits if each is not None]
+        if self.opinion is not None and known:
+            score += self.share * float(self.opinion(overview(np.stack(known))[None])[0][0, 0])
         return float(1 / (1 + np.exp(-self.slope * (score - self.threshold) - log_odds(OPERATING_POINT))))
 
 
@@ -187,11 +191,13 @@ class FrameClassifier:
         labels: in the order of the head's outputs.
         trunk: pictures (1, 96, 64) in, what is heard in them (1, n) out.
         head: descriptions (1, DESCRIPTION) and what the trunk heard in, probabilities (1, labels) out.
+        verdict: how the windows of a whole recording become one probability.
     """
 
     labels: tuple[str, ...]
     trunk: TFLiteModel
     head: TFLiteModel
+    verdict: Verdict
 
     @property
     def rate(self) -> int:
@@ -209,17 +215,25 @@ class FrameClassifier:
         return self.head(facts[None], heard[None])[0][0], np.concatenate([facts, heard])
 
     def predict_proba(self, clips: Sequence[Array]) -> Array:
-        """See `Classifier`; a recording is judged by the mean log-probabilities of its strongest second."""
+        """See `Classifier`; the verdict says how likely a scream is, the windows how the rest is shared out."""
         return np.stack([self._judge(clip) for clip in clips])
 
     def _judge(self, clip: Array) -> Array:
         stream = self.listen()
+        scream = self.labels.index("scream")
         nothing = np.asarray([label == "ambient" for label in self.labels], np.float32)
-        heard = [stream.hear(step) for step in steps(np.concatenate([clip, np.zeros(STEP + OVERLAP, np.float32)]))]
-        chances = np.stack([nothing if each is None else each for each in heard])
-        strongest = chances[np.argsort(-chances[:, self.labels.index("scream")])[:VERDICT_WINDOWS]]
-        mean = np.exp(np.log(np.maximum(strongest, 1e-6)).mean(axis=0))
-        return np.asarray(mean / mean.sum(), np.float32)
+        chances, traits = [], []
+        for step in steps(np.concatenate([clip, np.zeros(STEP + OVERLAP, np.float32)])):
+            heard = stream.hear(step)
+            chances.append(nothing if heard is None else heard)
+            traits.append(stream.traits)
+        rest = np.maximum(np.mean(chances, axis=0), 1e-6)
+        rest[scream] = 0.0
+        result = rest / rest.sum()
+        probability = self.verdict.probability([float(each[scream]) for each in chances], traits)
+        result *= 1 - probability
+        result[scream] = probability
+        return np.asarray(result, np.float32)
 
     def listen(self) -> "FrameStream":
         """See `Classifier`."""
@@ -282,21 +296,24 @@ def load_scream_model(name: str = "scream", home: Path | None = None) -> ScreamM
     persistence, verdict = _persistence(folder, card), _verdict(folder, card)
     if "member" in card.parameters:
         return ScreamModel(open_clip_model(folder, card, home), persistence, verdict)
-    return ScreamModel(_open_frame_classifier(folder, card), persistence, verdict)
+    return ScreamModel(_open_frame_classifier(folder, card, verdict), persistence, verdict)
 
 
-def _open_frame_classifier(folder: Path, card: Card) -> FrameClassifier:
+def _open_frame_classifier(folder: Path, card: Card, verdict: Verdict) -> FrameClassifier:
     if card.format != "tflite":
         raise ModelError(f"{folder}: a {card.format} model is one of the zoo, and its card must name the member")
     if not {TRUNK_FILE, HEAD_FILE} <= set(card.files) or not {"scream", "ambient"} <= set(card.labels):
         raise ModelError(f"{folder}: needs {TRUNK_FILE}, {HEAD_FILE} and the labels scream and ambient")
-    classifier = FrameClassifier(card.labels, TFLiteModel(folder / TRUNK_FILE), TFLiteModel(folder / HEAD_FILE))
+    trunk, head = TFLiteModel(folder / TRUNK_FILE), TFLiteModel(folder / HEAD_FILE)
+    classifier = FrameClassifier(card.labels, trunk, head, verdict)
     try:
-        shape = classifier.judge(silence(WINDOW))[0].shape
+        chances, traits = classifier.judge(silence(WINDOW))
     except (ValueError, RuntimeError, IndexError):
         raise ModelError(f"{folder}: the networks do not take the pictures and numbers of this version") from None
-    if shape != (len(card.labels),):
-        raise ModelError(f"{folder}: the head has {shape[-1]} outputs for {len(card.labels)} labels")
+    if chances.shape != (len(card.labels),):
+        raise ModelError(f"{folder}: the head has {chances.shape[-1]} outputs for {len(card.labels)} labels")
+    if verdict.opinion is not None:
+        verdict.opinion.try_out([(1, 2 * len(traits))], 1)
     return classifier
 
 
@@ -420,7 +437,8 @@ def judge_file(readings: Sequence[SoundReading], model: ScreamModel) -> tuple[fl
     """
     if not readings:
         return 0.0, "ambient"
-    probability = model.verdict.probability(readings)
+    screams = [reading.probabilities["scream"] for reading in readings]
+    probability = model.verdict.probability(screams, [reading.traits for reading in readings])
     if probability >= OPERATING_POINT:
         return probability, "scream"
     others = [label for label in model.labels if label != "scream"]

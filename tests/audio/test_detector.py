@@ -20,7 +20,7 @@ from audio.detector import (
     judge_file,
     load_scream_model,
 )
-from models.card import ModelError
+from models.card import ModelError, read_card, write_card
 from models.registry import SHIPPED
 from safety_monitor.demo.scream import scream as demo_scream
 
@@ -103,6 +103,15 @@ def test_a_short_recording_is_judged_too(model: ScreamModel, seconds: float) -> 
 def test_nothing_heard_says_nothing(model: ScreamModel) -> None:
     assert ScreamDetector(model).flush() == []
     assert judge_file([], model) == (0.0, "ambient")
+
+
+def test_a_recording_is_judged_alike_whoever_asks(model: ScreamModel) -> None:
+    for sound in (in_a_room(1.0, scream(1.4, 1002)), noise(3.0, 0.1), np.zeros(20_000, np.float32)):
+        probability, label = judge_file(hear(model, sound), model)
+        chances = model.classifier.predict_proba([sound])[0]
+        assert chances.sum() == pytest.approx(1.0, abs=1e-5)
+        assert chances[model.labels.index("scream")] == pytest.approx(probability, abs=0.02)
+        assert label == "scream" or model.labels[int(chances.argmax())] == label
 
 
 @pytest.mark.parametrize("level", [0.0, 1e-5, 1e-3, 0.1, 0.3])
@@ -232,3 +241,14 @@ def test_recorded_scenes(model: ScreamModel, scene: Path) -> None:
         assert start <= alarms[0] <= end + 1
     else:
         assert alarms == []
+
+
+def test_a_second_opinion_that_does_not_fit_is_refused(copy: Path) -> None:
+    card = read_card(copy)
+    shutil.copyfile(copy / "head.tflite", copy / "verdict.tflite")
+    write_card(
+        copy, task=card.task, model_format=card.format, labels=card.labels, parameters=card.parameters, prose=card.prose
+    )
+    with pytest.raises(ModelError, match=r"verdict\.tflite") as refused:
+        load_scream_model("scream", copy.parent)
+    assert "\n" not in str(refused.value)
