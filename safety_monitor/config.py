@@ -8,7 +8,8 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
@@ -750,10 +751,7 @@ def set_outside(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     Raises:
         SettingsError: it is malformed.
     """
-    values: dict[str, Any] = {}
-    for _, layer in _layers(environ):
-        values = _merged(values, layer)
-    return values
+    return _together(_layers(environ))
 
 
 def checked(in_file: dict[str, Any], path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -768,14 +766,12 @@ def checked(in_file: dict[str, Any], path: Path | None = None, environ: Mapping[
         SettingsError: a key or value in any place is not one of ours, or a secret stands in the file.
     """
     layers = _layers(environ)
-    values = set_outside(environ)
     if path is not None:
         _refuse_secrets(Settings, in_file, (), path)
         layers.insert(0, (str(path), in_file))
-        values = _merged(in_file, values)
     places = {key: name for name, layer in layers for key in _keys(layer)}
     try:
-        settings = Settings.model_validate(values)
+        settings = Settings.model_validate(_together(layers))
     except ValidationError as error:
         raise SettingsError(_one_line(error, places), error.errors(include_input=False)[0]["loc"]) from None
     settings._places.update(places)
@@ -788,11 +784,30 @@ def _layers(environ: Mapping[str, str] | None) -> list[tuple[str, dict[str, Any]
     return [(".env", _from_environment(dotenv)), ("environment", _from_environment(given))]
 
 
+def _together(layers: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    """The values of all layers, the lowest first."""
+    return reduce(_merged, (layer for _, layer in layers), {})
+
+
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return read_file(path)[1]
     except FileNotFoundError:
         raise SettingsError(f"{path}: there is no such settings file") from None
+
+
+def read_file(path: Path) -> tuple[str, dict[str, Any]]:
+    """The text of a settings file, and its values as they stand there.
+
+    Raises:
+        FileNotFoundError: there is none.
+        SettingsError: it cannot be read as TOML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return text, tomllib.loads(text)
+    except FileNotFoundError:
+        raise
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read as TOML: {error}") from None
 

@@ -8,14 +8,13 @@ import os
 import shutil
 import tempfile
 import threading
-import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safety_monitor.config import Settings, SettingsError, checked, set_outside
+from safety_monitor.config import Settings, SettingsError, checked, read_file, set_outside
 from safety_monitor.settings_text import TextError, changed
 
 BACKUP = ".bak"
@@ -56,12 +55,9 @@ class SettingsFile:
             SettingsError: it cannot be read as TOML.
         """
         try:
-            text = self.path.read_text(encoding="utf-8-sig")
-            return Written(text, tomllib.loads(text))
+            return Written(*read_file(self.path))
         except FileNotFoundError:
             return Written("", {})
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise SettingsError(f"{self.path}: cannot be read as TOML: {error}") from None
 
     def outside(self) -> dict[str, Any]:
         """What `.env` and the environment set, and the file therefore cannot; secrets among it."""
