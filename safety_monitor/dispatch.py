@@ -10,7 +10,6 @@ import logging
 import random
 import threading
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -26,7 +25,7 @@ from safety_monitor.actions.message import OVER, Message, Place, trial_message, 
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.escalation import Nature, Planned, Policy, choose, choose_for_trouble, plan
 from safety_monitor.heartbeat import Heartbeats
-from safety_monitor.incident import Incident, State
+from safety_monitor.incident import Incident, State, notice
 from safety_monitor.journal import (
     LOCK_NAME,
     DeliveryState,
@@ -371,7 +370,7 @@ class Dispatch:
             self._journal.trouble(text, ask)
         except JournalError as error:  # that may be the trouble
             log.error("a trouble is not in the journal: %s", error)
-            trouble = Incident(str(uuid.uuid4()), State.CLOSED, 0.0, 0.0, (), text)
+            trouble = notice(text)
             self._hand(ask(trouble.id), trouble, hidden=False, journaled=False)
         self.wake()
 

@@ -1,5 +1,6 @@
 """What an incident is, its states, and what may follow what."""
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -105,6 +106,11 @@ class Incident:
     def labels(self) -> tuple[str, ...]:
         """What was noticed, sorted."""
         return tuple(sorted({piece.label for piece in self.evidence}))
+
+
+def notice(text: str) -> Incident:
+    """What is told though nothing was noticed, and is over at once: a trouble of the station, or a test."""
+    return Incident(str(uuid.uuid4()), State.CLOSED, 0.0, 0.0, (), text)
 
 
 def incident_json(incident: Incident) -> dict[str, Any]:

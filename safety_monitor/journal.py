@@ -11,7 +11,6 @@ that a journal of a million incidents is as fast as an empty one.
 import json
 import sqlite3
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -41,7 +40,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from safety_monitor.actions.message import Kind, Place
 from safety_monitor.escalation import Nature, Planned, delivery_key
-from safety_monitor.incident import MAY_FOLLOW, Evidence, Incident, Mark, Sense, State
+from safety_monitor.incident import MAY_FOLLOW, Evidence, Incident, Mark, Sense, State, notice
 from safety_monitor.rescue import move_aside, salvage
 
 FILE_NAME = "journal.sqlite"
@@ -501,7 +500,7 @@ class Journal:
         Returns:
             The id of the trouble; `show` finds it, `list` leaves it out.
         """
-        incident = Incident(str(uuid.uuid4()), State.CLOSED, 0.0, 0.0, (), text)
+        incident = notice(text)
         with self._writing() as session:
             now = self.clock()
             row = IncidentRow(

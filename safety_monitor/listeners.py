@@ -15,7 +15,7 @@ from typing import Protocol
 
 from audio.capture import Block, Samples, SoundError, SoundSource, open_pushed
 from audio.detector import ScreamDetector, SoundReading
-from safety_monitor.actions.message import Place
+from safety_monitor.actions.message import Place, from_browser
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.channels import make_recorder
 from safety_monitor.config import Settings
@@ -85,9 +85,7 @@ class Listener:
         Raises:
             ValueError: no position on earth.
         """
-        if not (-90.0 <= latitude <= 90.0 and -180.0 <= longitude <= 180.0):
-            raise ValueError(f"{latitude}, {longitude} is no position on earth")
-        self.place = Place(latitude, longitude, accuracy_m, "", "browser")
+        self.place = from_browser(latitude, longitude, accuracy_m)
 
 
 @dataclass(slots=True)

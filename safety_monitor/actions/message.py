@@ -1,12 +1,11 @@
 """What is told of an incident, and where it happened."""
 
-import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from safety_monitor.incident import Incident, State
+from safety_monitor.incident import Incident, State, notice
 
 PHRASES = {"scream": "a scream was heard", "signal_for_help": "the signal for help was seen"}
 """What is said of a label; of any other, its name."""
@@ -39,6 +38,17 @@ class Place:
     def map_link(self) -> str:
         """A page that shows the place on a map."""
         return f"https://www.openstreetmap.org/?mlat={self.latitude:.6f}&mlon={self.longitude:.6f}"
+
+
+def from_browser(latitude: float, longitude: float, accuracy_m: float | None) -> Place:
+    """The place that a browser told.
+
+    Raises:
+        ValueError: no position on earth.
+    """
+    if not (-90.0 <= latitude <= 90.0 and -180.0 <= longitude <= 180.0):
+        raise ValueError(f"{latitude}, {longitude} is no position on earth")
+    return Place(latitude, longitude, accuracy_m, "", "browser")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +138,7 @@ def written(
 
 def trial_message(station: str, channel: str) -> Message:
     """A message that says that it is only a test."""
-    incident = Incident(str(uuid.uuid4()), State.CLOSED, 0.0, 0.0, (), "test")
+    incident = notice("test")
     now = datetime.now(UTC)
     text = written("test", incident, station, now, None)
     return Message(f"{incident.id}:{channel}:test", "test", incident, station, now, text, None, (), "")

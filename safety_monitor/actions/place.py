@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from safety_monitor.actions.failure import one_line
-from safety_monitor.actions.message import Place
+from safety_monitor.actions.message import Place, from_browser
 from safety_monitor.incident import Incident
 
 log = logging.getLogger(__name__)
@@ -74,10 +74,9 @@ class Places:
         Raises:
             ValueError: not a position on earth.
         """
-        if not (-90.0 <= latitude <= 90.0 and -180.0 <= longitude <= 180.0):
-            raise ValueError(f"{latitude}, {longitude} is no position on earth")
+        place = from_browser(latitude, longitude, accuracy_m)
         with self._lock:
-            self._reports[incident_id] = Place(latitude, longitude, accuracy_m, "", "browser")
+            self._reports[incident_id] = place
             while len(self._reports) > REPORTS_KEPT:
                 self._reports.popitem(last=False)
         self._asked.set()
