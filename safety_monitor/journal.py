@@ -23,8 +23,6 @@ from typing import Any, cast
 from filelock import FileLock, Timeout
 from sqlalchemy import (
     ColumnElement,
-    ForeignKey,
-    Index,
     create_engine,
     event,
     func,
@@ -36,18 +34,26 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import Session
 
 from safety_monitor.actions.message import Kind, Place
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import MAY_FOLLOW, Evidence, Incident, Mark, Sense, State, notice
+from safety_monitor.journal_tables import (
+    VERSION,
+    DeliveryRow,
+    IncidentRow,
+    NewerError,
+    PlaceRow,
+    RemarkRow,
+    TransitionRow,
+    migrate,
+)
 from safety_monitor.rescue import move_aside, salvage
 
 FILE_NAME = "journal.sqlite"
 LOCK_NAME = "outbox.lock"
 """Held by the process that delivers."""
-VERSION = 4
-"""Of the tables; kept in the file as `PRAGMA user_version`."""
 DAMAGE = ("malformed", "not a database", "no such table")
 """What SQLite says of a file that is no journal any more."""
 LONGEST_REMARK, LONGEST_NAME = 2000, 100
@@ -101,118 +107,6 @@ class Turn(IntEnum):
 
 TURNS = (Turn.FRESH, Turn.RETRY, Turn.HELD, Turn.FOLLOW)
 """In this order."""
-
-
-class _Table(DeclarativeBase):
-    pass
-
-
-class IncidentRow(_Table):
-    """One row an incident, as it stands now."""
-
-    __tablename__ = "incidents"
-    __table_args__ = (
-        Index("incidents_by_time", "kind", "opened_at"),
-        Index("incidents_by_state", "kind", "state", "opened_at"),
-    )
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    kind: Mapped[str]
-    """"alarm"; "trouble" for a part of the station that failed."""
-    state: Mapped[str]
-    opened_at: Mapped[str]
-    """UTC, ISO 8601: when the row was first written."""
-    changed_at: Mapped[str]
-    at_s: Mapped[float]
-    confidence: Mapped[float]
-    senses: Mapped[str]
-    labels: Mapped[str]
-    evidence: Mapped[str]
-    reason: Mapped[str]
-    source: Mapped[str]
-    """What was watched and listened to."""
-    silent: Mapped[bool]
-    """Nothing of it may be heard or seen where the station stands."""
-    duress: Mapped[bool]
-    """It was called off by somebody who was forced to."""
-
-
-class TransitionRow(_Table):
-    """One row for every state an incident entered."""
-
-    __tablename__ = "transitions"
-
-    number: Mapped[int] = mapped_column(primary_key=True)
-    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), index=True)
-    state: Mapped[str]
-    at: Mapped[str]
-    at_s: Mapped[float]
-    confidence: Mapped[float]
-    reason: Mapped[str]
-    by: Mapped[str]
-    """Who moved it: station or person."""
-
-
-class RemarkRow(_Table):
-    """One row for everything that people said of an incident afterwards; the newest mark counts."""
-
-    __tablename__ = "remarks"
-
-    number: Mapped[int] = mapped_column(primary_key=True)
-    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), index=True)
-    at: Mapped[str]
-    by: Mapped[str]
-    """Who said it; empty if nobody gave a name."""
-    text: Mapped[str]
-    mark: Mapped[str | None]
-    """One of `Mark`; null for a note alone."""
-
-
-class DeliveryRow(_Table):
-    """One row for every delivery: incident, channel, kind of message and repetition."""
-
-    __tablename__ = "deliveries"
-    __table_args__ = (
-        Index("deliveries_due", "channel", "turn", "due_at", sqlite_where=text("due_at IS NOT NULL")),
-        Index("deliveries_to_fall_back", "asked_at", sqlite_where=text("due_at IS NOT NULL AND fallback IS NOT NULL")),
-        Index("deliveries_failed", "asked_at", sqlite_where=text("state = 'failed'")),
-    )
-
-    key: Mapped[str] = mapped_column(primary_key=True)
-    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), index=True)
-    channel: Mapped[str]
-    nature: Mapped[str]
-    kind: Mapped[str]
-    state: Mapped[str]
-    turn: Mapped[int]
-    version: Mapped[int]
-    """Counts how often it was asked for, so that a change during an attempt is not taken for delivered."""
-    waits: Mapped[bool]
-    """Whether it belongs to a later step, which is dropped when somebody answers."""
-    covert: Mapped[bool]
-    """Whether it must not be seen where the station stands, because somebody there is being forced."""
-    attempts: Mapped[int]
-    asked_at: Mapped[float]
-    """Seconds since 1970: when it is to be done first."""
-    due_at: Mapped[float | None]
-    """When there is something to be done for it; null when all is done."""
-    fallback: Mapped[str | None]
-    """JSON list of the channels to try if it fails; null when there are none, or they were."""
-    changed_at: Mapped[str]
-    detail: Mapped[str]
-    reference: Mapped[str]
-    sent_at: Mapped[float | None]
-
-
-class PlaceRow(_Table):
-    """One row for an incident that happened somewhere else than where the station stands."""
-
-    __tablename__ = "places"
-
-    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), primary_key=True)
-    latitude: Mapped[float]
-    longitude: Mapped[float]
-    accuracy_m: Mapped[float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,8 +285,8 @@ class Journal:
             self._engine = create_engine(f"sqlite:///{self.path}", connect_args={"timeout": self._wait_s})
             event.listen(self._engine, "connect", _durable)
             with self._writing() as session:
-                _migrate(session)
-        except (OSError, SQLAlchemyError) as error:
+                migrate(session)
+        except (OSError, SQLAlchemyError, NewerError) as error:
             raise JournalError(f"{self.path}: the journal cannot be opened: {_reason(error)}") from None
         except JournalError as error:
             reason = str(error).removeprefix(f"{self.path}: cannot be written: ")
@@ -1096,52 +990,6 @@ def _durable(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
-
-
-def _migrate(session: Session) -> None:
-    """Make the tables, or bring those of an older program up to date.
-
-    Raises:
-        JournalError: they are those of a newer program.
-    """
-    version = session.scalar(text("PRAGMA user_version")) or 0
-    if version > VERSION:
-        raise JournalError(f"it was written by a newer program (version {version}); this one knows {VERSION}")
-    if version == VERSION:
-        return
-    if version == 0:
-        _upgrade(session)
-    _Table.metadata.create_all(session.connection())
-    session.execute(
-        text("CREATE INDEX IF NOT EXISTS incidents_by_state ON incidents (kind, state, opened_at)")  # new in version 2
-    )
-    session.execute(text(f"PRAGMA user_version = {VERSION}"))
-
-
-def _upgrade(session: Session) -> None:
-    """From version 0: one row for each incident and channel, without times or kinds."""
-    if not session.scalar(text("SELECT count(*) FROM sqlite_master WHERE name = 'deliveries'")):
-        return
-    for statement in (
-        "ALTER TABLE incidents ADD COLUMN kind VARCHAR NOT NULL DEFAULT 'alarm'",
-        "ALTER TABLE incidents ADD COLUMN silent BOOLEAN NOT NULL DEFAULT 0",
-        "ALTER TABLE incidents ADD COLUMN duress BOOLEAN NOT NULL DEFAULT 0",
-        "CREATE INDEX incidents_by_time ON incidents (kind, opened_at)",
-        "ALTER TABLE deliveries RENAME TO deliveries_0",
-        "DROP INDEX deliveries_by_state",
-    ):
-        session.execute(text(statement))
-    _Table.metadata.create_all(session.connection())
-    session.execute(
-        text(
-            "INSERT INTO deliveries SELECT incident_id || '\\:' || channel || '\\:alarm', incident_id, channel,"
-            " CASE WHEN channel IN ('alarm', 'speech') THEN 'sound' ELSE 'message' END, 'alarm', state, 1, 1, 0, 0,"
-            " attempts, unixepoch(changed_at),"
-            " CASE WHEN state IN ('pending', 'sending') THEN unixepoch(changed_at) END,"
-            " NULL, changed_at, detail, '', NULL FROM deliveries_0"
-        )
-    )
-    session.execute(text("DROP TABLE deliveries_0"))
 
 
 @lru_cache(maxsize=256)

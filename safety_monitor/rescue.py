@@ -7,10 +7,10 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from safety_monitor.journal_tables import TABLES
+
 log = logging.getLogger(__name__)
 
-TABLES = ("incidents", "transitions", "deliveries", "remarks", "places")
-"""In this order: what belongs to an incident that is lost is lost with it."""
 ENDINGS = ("", "-wal", "-shm")
 """Of the files that SQLite keeps a database in."""
 
@@ -53,7 +53,7 @@ def salvage(damaged: Path, fresh: Path) -> dict[str, int]:
     _lengthen(damaged)
     with closing(sqlite3.connect(fresh, isolation_level=None, timeout=10.0)) as new:
         new.execute("PRAGMA foreign_keys = ON")
-        for table in TABLES:
+        for table in TABLES:  # in this order: what belongs to an incident that is lost is lost with it
             columns = {row[1] for row in new.execute(f"PRAGMA table_info({table})")}
             if not columns or not damaged.is_file():
                 continue

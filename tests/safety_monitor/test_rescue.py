@@ -11,7 +11,8 @@ from filelock import FileLock
 
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.journal import LOCK_NAME, VERSION, Journal, JournalDamagedError, JournalError
+from safety_monitor.journal import LOCK_NAME, Journal, JournalDamagedError, JournalError
+from safety_monitor.journal_tables import VERSION
 from tests.safety_monitor.old_journals import CONTENT, VERSION_1, VERSION_2, VERSION_3
 
 SCREAM = Incident(

@@ -1,0 +1,173 @@
+"""The tables of the journal, and how those of older programs become them."""
+
+from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+VERSION = 4
+"""Of the tables; kept in the file as `PRAGMA user_version`."""
+
+
+class NewerError(Exception):
+    """The tables are those of a newer program; the text is one line that says so."""
+
+
+class _Table(DeclarativeBase):
+    pass
+
+
+class IncidentRow(_Table):
+    """One row an incident, as it stands now."""
+
+    __tablename__ = "incidents"
+    __table_args__ = (
+        Index("incidents_by_time", "kind", "opened_at"),
+        Index("incidents_by_state", "kind", "state", "opened_at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    """"alarm"; "trouble" for a part of the station that failed."""
+    state: Mapped[str]
+    opened_at: Mapped[str]
+    """UTC, ISO 8601: when the row was first written."""
+    changed_at: Mapped[str]
+    at_s: Mapped[float]
+    confidence: Mapped[float]
+    senses: Mapped[str]
+    labels: Mapped[str]
+    evidence: Mapped[str]
+    reason: Mapped[str]
+    source: Mapped[str]
+    """What was watched and listened to."""
+    silent: Mapped[bool]
+    """Nothing of it may be heard or seen where the station stands."""
+    duress: Mapped[bool]
+    """It was called off by somebody who was forced to."""
+
+
+class TransitionRow(_Table):
+    """One row for every state an incident entered."""
+
+    __tablename__ = "transitions"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), index=True)
+    state: Mapped[str]
+    at: Mapped[str]
+    at_s: Mapped[float]
+    confidence: Mapped[float]
+    reason: Mapped[str]
+    by: Mapped[str]
+    """Who moved it: station or person."""
+
+
+class RemarkRow(_Table):
+    """One row for everything that people said of an incident afterwards; the newest mark counts."""
+
+    __tablename__ = "remarks"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), index=True)
+    at: Mapped[str]
+    by: Mapped[str]
+    """Who said it; empty if nobody gave a name."""
+    text: Mapped[str]
+    mark: Mapped[str | None]
+    """One of `Mark`; null for a note alone."""
+
+
+class DeliveryRow(_Table):
+    """One row for every delivery: incident, channel, kind of message and repetition."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index("deliveries_due", "channel", "turn", "due_at", sqlite_where=text("due_at IS NOT NULL")),
+        Index("deliveries_to_fall_back", "asked_at", sqlite_where=text("due_at IS NOT NULL AND fallback IS NOT NULL")),
+        Index("deliveries_failed", "asked_at", sqlite_where=text("state = 'failed'")),
+    )
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), index=True)
+    channel: Mapped[str]
+    nature: Mapped[str]
+    kind: Mapped[str]
+    state: Mapped[str]
+    turn: Mapped[int]
+    version: Mapped[int]
+    """Counts how often it was asked for, so that a change during an attempt is not taken for delivered."""
+    waits: Mapped[bool]
+    """Whether it belongs to a later step, which is dropped when somebody answers."""
+    covert: Mapped[bool]
+    """Whether it must not be seen where the station stands, because somebody there is being forced."""
+    attempts: Mapped[int]
+    asked_at: Mapped[float]
+    """Seconds since 1970: when it is to be done first."""
+    due_at: Mapped[float | None]
+    """When there is something to be done for it; null when all is done."""
+    fallback: Mapped[str | None]
+    """JSON list of the channels to try if it fails; null when there are none, or they were."""
+    changed_at: Mapped[str]
+    detail: Mapped[str]
+    reference: Mapped[str]
+    sent_at: Mapped[float | None]
+
+
+class PlaceRow(_Table):
+    """One row for an incident that happened somewhere else than where the station stands."""
+
+    __tablename__ = "places"
+
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), primary_key=True)
+    latitude: Mapped[float]
+    longitude: Mapped[float]
+    accuracy_m: Mapped[float | None]
+
+
+TABLES = tuple(table.name for table in _Table.metadata.sorted_tables)
+"""Their names; what others refer to comes first."""
+
+
+def migrate(session: Session) -> None:
+    """Make the tables, or bring those of an older program up to date.
+
+    Raises:
+        NewerError: they are those of a newer program.
+    """
+    version = session.scalar(text("PRAGMA user_version")) or 0
+    if version > VERSION:
+        raise NewerError(f"it was written by a newer program (version {version}); this one knows {VERSION}")
+    if version == VERSION:
+        return
+    if version == 0:
+        _upgrade(session)
+    _Table.metadata.create_all(session.connection())
+    session.execute(
+        text("CREATE INDEX IF NOT EXISTS incidents_by_state ON incidents (kind, state, opened_at)")  # new in version 2
+    )
+    session.execute(text(f"PRAGMA user_version = {VERSION}"))
+
+
+def _upgrade(session: Session) -> None:
+    """From version 0: one row for each incident and channel, without times or kinds."""
+    if not session.scalar(text("SELECT count(*) FROM sqlite_master WHERE name = 'deliveries'")):
+        return
+    for statement in (
+        "ALTER TABLE incidents ADD COLUMN kind VARCHAR NOT NULL DEFAULT 'alarm'",
+        "ALTER TABLE incidents ADD COLUMN silent BOOLEAN NOT NULL DEFAULT 0",
+        "ALTER TABLE incidents ADD COLUMN duress BOOLEAN NOT NULL DEFAULT 0",
+        "CREATE INDEX incidents_by_time ON incidents (kind, opened_at)",
+        "ALTER TABLE deliveries RENAME TO deliveries_0",
+        "DROP INDEX deliveries_by_state",
+    ):
+        session.execute(text(statement))
+    _Table.metadata.create_all(session.connection())
+    session.execute(
+        text(
+            "INSERT INTO deliveries SELECT incident_id || '\\:' || channel || '\\:alarm', incident_id, channel,"
+            " CASE WHEN channel IN ('alarm', 'speech') THEN 'sound' ELSE 'message' END, 'alarm', state, 1, 1, 0, 0,"
+            " attempts, unixepoch(changed_at),"
+            " CASE WHEN state IN ('pending', 'sending') THEN unixepoch(changed_at) END,"
+            " NULL, changed_at, detail, '', NULL FROM deliveries_0"
+        )
+    )
+    session.execute(text("DROP TABLE deliveries_0"))
