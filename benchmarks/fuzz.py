@@ -10,6 +10,7 @@ Exit status 1 if there was a fault.
 
 import argparse
 import gzip
+import logging
 import os
 import random
 import select
@@ -18,12 +19,30 @@ import sys
 import tempfile
 import time
 import traceback
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+import cv2
 import numpy as np
+
+from audio.capture import SoundError, open_sound
+from audio.corpus import CorpusError, read_corpus
+from gesture.capture import CameraError, open_camera
+from gesture.point_history_classifier import MOTION_FEATURES
+from gesture.tables import HandTable, PathTable, TableError, read_hands, read_paths, write_hands, write_paths
+from media.container import MediaError, contents
+from models.card import ModelError, read_card, read_labels
+from models.hand_landmarker import PARTS, check, is_complete
+from models.registry import SHIPPED
+from models.runtime import TFLiteModel
+from safety_monitor.config import SettingsError, load_settings
+from safety_monitor.settings_page import template
+from safety_monitor.web.analysis_process import limit
+from tests.recordings import plain, tone, write_media
 
 LIMIT_S = 60.0
 """Longest time for one input; generous, because a loaded machine is no fault."""
@@ -88,35 +107,36 @@ class Target:
 
     Attributes:
         seeds: makes the valid inputs, in a folder that it may use.
-        parse: reads an input; what it raises as its own error is caught inside.
+        read: reads an input; whether there was something in it.
+        refusal: what the parser raises as its own error.
     """
 
     seeds: Callable[[Path], Seeds]
-    parse: Callable[[Path], bool]
-    """Whether it was read rather than refused."""
+    read: Callable[[Path], object]
+    refusal: type[Exception]
+
+    def parse(self, path: Path) -> bool:
+        """Whether an input was read rather than refused."""
+        try:
+            return bool(self.read(path))
+        except self.refusal:
+            return False
 
 
-def _media(suffix: str) -> Callable[[Path], Seeds]:
+def _media(suffix: str) -> Target:
     def seeds(folder: Path) -> Seeds:
-        from tests.recordings import plain, tone, write_media
-
         images = [plain(shade, 90, 120) for shade in range(0, 250, 40)] if suffix in (".mp4", ".webm", ".avi") else []
         path = write_media(
             folder / f"seed{suffix}", sound=tone(16_000, 3.0 if suffix == ".ogg" else 0.6), rate=16_000, images=images
         )
         return {f"damaged{suffix}": path.read_bytes()}
 
-    return seeds
+    return Target(seeds, _read_media, MediaError)
 
 
 def _read_media(path: Path) -> bool:
-    from audio.capture import SoundError, open_sound
-    from gesture.capture import CameraError, open_camera
-    from media.container import MediaError, contents
-
-    read = False
-    try:
-        holds = contents(str(path))
+    holds, read = contents(str(path)), False
+    with suppress(SoundError, CameraError):  # what came before the damage counts as read
         if holds.sound:
             for block in open_sound(str(path), fast=True):
                 assert np.isfinite(block.samples).all()
@@ -125,30 +145,19 @@ def _read_media(path: Path) -> bool:
             for frame in open_camera(str(path), fast=True):
                 assert frame.image.dtype == np.uint8
                 read = True
-    except (MediaError, SoundError, CameraError):
-        pass
     return read
 
 
 def _pictures(folder: Path) -> Seeds:
-    import cv2
-
     image = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
     return {f"damaged{kind}": cv2.imencode(kind, image)[1].tobytes() for kind in (".jpg", ".png", ".webp", ".bmp")}
 
 
 def _read_picture(path: Path) -> bool:
-    from gesture.capture import CameraError, open_camera
-
-    try:
-        return [frame.image.ndim for frame in open_camera(str(path), fast=True)] == [3]
-    except CameraError:
-        return False
+    return [frame.image.ndim for frame in open_camera(str(path), fast=True)] == [3]
 
 
 def _hand_tables(folder: Path) -> Seeds:
-    from gesture.tables import HandTable, write_hands
-
     numbers = np.random.default_rng(0).random((3, 21, 3), np.float32)
     texts = np.array(["fist", "palm", "none"])
     few = np.ones(3, np.float32)
@@ -158,18 +167,7 @@ def _hand_tables(folder: Path) -> Seeds:
     return {"hands.csv": plain, "hands.csv.gz": gzip.compress(plain, mtime=0)}
 
 
-def _read_hands(path: Path) -> bool:
-    from gesture.tables import TableError, read_hands
-
-    try:
-        return bool(np.isfinite(read_hands(path).landmarks).all())
-    except TableError:
-        return False
-
-
 def _path_tables(folder: Path) -> Seeds:
-    from gesture.tables import PathTable, write_paths
-
     texts = np.array(["wave", "still"])
     table = PathTable(
         np.random.default_rng(0).random((2, 16, 2), np.float32), texts, texts, texts, texts, np.ones(2, np.float32)
@@ -178,31 +176,11 @@ def _path_tables(folder: Path) -> Seeds:
     return {"paths.csv": (folder / "paths.csv").read_bytes()}
 
 
-def _read_paths(path: Path) -> bool:
-    from gesture.tables import TableError, read_paths
-
-    try:
-        return bool(np.isfinite(read_paths(path).paths).all())
-    except TableError:
-        return False
-
-
 def _labels(folder: Path) -> Seeds:
     return {"labels.csv": "\ufefffist,Faust\npalm\n\nnone\n".encode()}
 
 
-def _read_labels(path: Path) -> bool:
-    from models.card import ModelError, read_labels
-
-    try:
-        return bool(read_labels(path))
-    except ModelError:
-        return False
-
-
 def _settings(folder: Path) -> Seeds:
-    from safety_monitor.settings_page import template
-
     own = {"alarm": {"volume": 0.5}, "contacts": [{"name": "anna", "sms": "+15005550009"}]}
     return {
         "station.toml": template(own).encode(),
@@ -211,59 +189,24 @@ def _settings(folder: Path) -> Seeds:
     }
 
 
-def _read_settings(path: Path) -> bool:
-    from safety_monitor.config import SettingsError, load_settings
-
-    try:
-        load_settings(path, environ={})
-    except SettingsError:
-        return False
-    return True
+def _shipped(name: str) -> Callable[[Path], Seeds]:
+    """A file of the model for movements."""
+    return lambda folder: {name: (SHIPPED / "motions" / name).read_bytes()}
 
 
-def _cards(folder: Path) -> Seeds:
-    from models.registry import SHIPPED
-
-    return {"card.md": (SHIPPED / "motions" / "card.md").read_bytes()}
-
-
-def _read_card(path: Path) -> bool:
-    from models.card import ModelError, read_card
-    from models.registry import SHIPPED
-
+def _read_card(path: Path) -> object:
     for name in ("model.tflite", "labels.csv"):
         if not (path.parent / name).exists():
             (path.parent / name).symlink_to(SHIPPED / "motions" / name)
-    try:
-        read_card(path.parent)
-    except ModelError:
-        return False
-    return True
-
-
-def _networks(folder: Path) -> Seeds:
-    from models.registry import SHIPPED
-
-    return {"model.tflite": (SHIPPED / "motions" / "model.tflite").read_bytes()}
+    return read_card(path.parent)
 
 
 def _run_network(path: Path) -> bool:
-    from gesture.point_history_classifier import MOTION_FEATURES
-    from models.card import ModelError
-    from models.runtime import TFLiteModel
-
-    try:
-        TFLiteModel(path).try_out([(1, MOTION_FEATURES)], MOTION_LABELS)
-    except ModelError:
-        return False
+    TFLiteModel(path).try_out([(1, MOTION_FEATURES)], MOTION_LABELS)
     return True
 
 
 def _hand_models(folder: Path) -> Seeds:
-    import zipfile
-
-    from models.hand_landmarker import PARTS
-
     with zipfile.ZipFile(folder / "hands.task", "w") as task:
         for name, _, _ in PARTS:
             task.writestr(name, bytes(500))
@@ -271,14 +214,8 @@ def _hand_models(folder: Path) -> Seeds:
 
 
 def _check_hand_model(path: Path) -> bool:
-    from models.card import ModelError
-    from models.hand_landmarker import check, is_complete
-
     is_complete(path)
-    try:
-        check(path)
-    except ModelError:
-        return False
+    check(path)
     return True
 
 
@@ -288,32 +225,17 @@ def _manifests(folder: Path) -> Seeds:
     return {"manifest.csv": head + b"a.wav,scream,x,g1,CC0,1.5\nb.wav,ambient,y,g2,CC0,2\n"}
 
 
-def _read_manifest(path: Path) -> bool:
-    from audio.corpus import CorpusError, read_corpus
-
-    try:
-        return bool(read_corpus(path))
-    except CorpusError:
-        return False
-
-
 TARGETS = {
-    "wav": Target(_media(".wav"), _read_media),
-    "mp3": Target(_media(".mp3"), _read_media),
-    "mp4": Target(_media(".mp4"), _read_media),
-    "webm": Target(_media(".webm"), _read_media),
-    "flac": Target(_media(".flac"), _read_media),
-    "ogg": Target(_media(".ogg"), _read_media),
-    "avi": Target(_media(".avi"), _read_media),
-    "picture": Target(_pictures, _read_picture),
-    "hands": Target(_hand_tables, _read_hands),
-    "movements": Target(_path_tables, _read_paths),
-    "labels": Target(_labels, _read_labels),
-    "manifest": Target(_manifests, _read_manifest),
-    "settings": Target(_settings, _read_settings),
-    "card": Target(_cards, _read_card),
-    "tflite": Target(_networks, _run_network),
-    "task": Target(_hand_models, _check_hand_model),
+    **{kind: _media(f".{kind}") for kind in ("wav", "mp3", "mp4", "webm", "flac", "ogg", "avi")},
+    "picture": Target(_pictures, _read_picture, CameraError),
+    "hands": Target(_hand_tables, lambda path: np.isfinite(read_hands(path).landmarks).all(), TableError),
+    "movements": Target(_path_tables, lambda path: np.isfinite(read_paths(path).paths).all(), TableError),
+    "labels": Target(_labels, read_labels, ModelError),
+    "manifest": Target(_manifests, read_corpus, CorpusError),
+    "settings": Target(_settings, lambda path: load_settings(path, environ={}), SettingsError),
+    "card": Target(_shipped("card.md"), _read_card, ModelError),
+    "tflite": Target(_shipped("model.tflite"), _run_network, ModelError),
+    "task": Target(_hand_models, _check_hand_model, ModelError),
 }
 
 
@@ -334,10 +256,6 @@ def resident_mb() -> float:
 
 def worker(name: str, first: int, count: int) -> NoReturn:
     """Parse inputs and say on stdout what became of each; runs in a process of its own."""
-    import logging
-
-    from safety_monitor.web.analysis_process import limit
-
     target = TARGETS[name]
     logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder_name:
