@@ -77,6 +77,6 @@ def report(watched: list[Watched], settings: Settings) -> str:
     lines.append(f"{len(watched)} recordings, {hours:.2f} h, hands in view for {in_view:.2f} h")
     for label in dict.fromkeys(gesture.label for gesture in settings.emergency.gestures):
         alarms = sum(one.alarms[label] for one in watched)
-        bound = f"{rate_bound(alarms, hours):.1f} an hour" if hours else "nothing"
-        lines.append(f"{label}: {alarms} false alarms; the footage here can bound it to at most {bound} (95 %)")
+        bound = f"bound it to at most {rate_bound(alarms, hours):.1f} an hour (95 %)" if hours else "say nothing"
+        lines.append(f"{label}: {alarms} false alarms; the footage here can {bound}")
     return "\n".join(lines)
