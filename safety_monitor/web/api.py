@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -38,6 +38,12 @@ Id = Annotated[str, Field(min_length=1, max_length=36, pattern=r"^[0-9A-Za-z-]+$
 
 class _Model(BaseModel):
     model_config = ConfigDict(from_attributes=True)
+
+
+class Asked(BaseModel):
+    """What a request says; a field that does not exist is refused."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class EvidenceOut(_Model):
@@ -121,10 +127,8 @@ class IncidentPage(BaseModel):
     """Give it as `after` to get the next, older ones; null if there are none."""
 
 
-class Decision(BaseModel):
+class Decision(Asked):
     """What somebody who acknowledges or cancels says."""
-
-    model_config = ConfigDict(extra="forbid")
 
     pin: Annotated[str, Field(max_length=64)] = ""
     """Where the station asks for one."""
@@ -200,10 +204,8 @@ def needs(role: Role) -> Any:
     return Depends(check)
 
 
-class Trial(BaseModel):
+class Trial(Asked):
     """Which channel is tried."""
-
-    model_config = ConfigDict(extra="forbid")
 
     channel: Annotated[str, Field(max_length=100)] = ""
     """By its name, or by its group, such as "sms"; empty: every channel that is turned on."""
@@ -233,16 +235,17 @@ class ModelOut(BaseModel):
     """Why it cannot be used; empty if it can."""
 
 
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": text}
-    for status, text in (
-        (401, "Not signed in"),
-        (403, "Not allowed"),
-        (413, "Too large"),
-        (421, "Not its name"),
-        (422, "Malformed"),
-    )
-}
+Answers = dict[int | str, dict[str, Any]]
+"""What a route may answer, by status, as FastAPI has it for its document."""
+
+
+def problems(texts: Mapping[int, str]) -> Answers:
+    """Answers that say what is wrong with a request."""
+    return {status: {"model": Problem, "description": text} for status, text in texts.items()}
+
+
+REFUSALS = problems({401: "Not signed in", 403: "Not allowed", 413: "Too large", 421: "Not its name", 422: "Malformed"})
+REFUSED = problems({409: "Its state does not allow it"})
 
 
 def search_of(
@@ -260,8 +263,7 @@ def make_api(site: Site) -> APIRouter:
     """The routes over a site."""
     api = APIRouter(prefix="/api/v1", responses=REFUSALS)
     places = asyncio.Semaphore(WAITING)
-    missing: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "No such incident"}}
-    refused: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "Its state does not allow it"}}
+    missing = problems({404: "No such incident"})
 
     @api.get("/health", responses={503: {"model": Health, "description": "Something is wrong"}})
     def health(response: Response) -> Health:
@@ -298,12 +300,12 @@ def make_api(site: Site) -> APIRouter:
         """One incident; its id may be shortened while it is unique."""
         return entry_out(in_journal(lambda: site.journal.show(incident), 404))
 
-    @api.post("/incidents/{incident}/ack", responses=missing | refused, dependencies=[needs("operator")])
+    @api.post("/incidents/{incident}/ack", responses=missing | REFUSED, dependencies=[needs("operator")])
     def acknowledge(incident: Id, decision: Decision | None = None) -> IncidentOut:
         """Take an incident on: alarm and voice end, help stays called."""
         return decide(incident, State.ACKNOWLEDGED, decision)
 
-    @api.post("/incidents/{incident}/cancel", responses=missing | refused, dependencies=[needs("operator")])
+    @api.post("/incidents/{incident}/cancel", responses=missing | REFUSED, dependencies=[needs("operator")])
     def cancel(incident: Id, decision: Decision | None = None) -> IncidentOut:
         """Call an incident off: it was a false alarm."""
         return decide(incident, State.CANCELLED, decision)
@@ -323,13 +325,15 @@ def make_api(site: Site) -> APIRouter:
     @api.post(
         "/analyze",
         dependencies=[needs("operator")],
-        responses={
-            400: {"model": Problem, "description": "No form, or one with more than a file"},
-            408: {"model": Problem, "description": "It arrives too slowly"},
-            415: {"model": Problem, "description": "No recording that can be judged"},
-            422: {"model": Problem, "description": "It cannot be decoded, or not within the limits"},
-            429: {"model": Problem, "description": "Too many are waiting"},
-        },
+        responses=problems(
+            {
+                400: "No form, or one with more than a file",
+                408: "It arrives too slowly",
+                415: "No recording that can be judged",
+                422: "It cannot be decoded, or not within the limits",
+                429: "Too many are waiting",
+            }
+        ),
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -354,7 +358,7 @@ def make_api(site: Site) -> APIRouter:
 
     @api.post(
         "/test-alert",
-        responses={404: {"model": Problem, "description": "No such channel"}},
+        responses=problems({404: "No such channel"}),
         dependencies=[needs("admin")],
     )
     async def test_alert(trial: Trial | None = None) -> list[TrialOut]:

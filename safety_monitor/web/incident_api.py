@@ -9,14 +9,25 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Response
 from fastapi.responses import FileResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from safety_monitor import feedback
 from safety_monitor.incident import Mark
 from safety_monitor.journal import LONGEST_REMARK, Search
 from safety_monitor.web.access import Visitor
 from safety_monitor.web.alerts import channels_of
-from safety_monitor.web.api import REFUSALS, Id, IncidentOut, Problem, entry_out, in_journal, needs, search_of
+from safety_monitor.web.api import (
+    REFUSALS,
+    REFUSED,
+    Asked,
+    Id,
+    IncidentOut,
+    entry_out,
+    in_journal,
+    needs,
+    problems,
+    search_of,
+)
 from safety_monitor.web.site import Site
 
 TYPES = {".jpg": "image/jpeg", ".flac": "audio/flac", ".mp4": "video/mp4", ".json": "application/json"}
@@ -38,29 +49,23 @@ class EvidenceFile(BaseModel):
     bytes: int
 
 
-class Retry(BaseModel):
+class Retry(Asked):
     """Which delivery is to be tried again."""
-
-    model_config = ConfigDict(extra="forbid")
 
     key: Annotated[str, Field(min_length=1, max_length=200)]
     """Its `key`."""
 
 
-class Said(BaseModel):
+class Said(Asked):
     """What a person says of an incident afterwards."""
-
-    model_config = ConfigDict(extra="forbid")
 
     mark: Mark | None = None
     """What it was; `none` takes an earlier mark back, null says nothing about it."""
     note: Annotated[str, Field(max_length=LONGEST_REMARK)] = ""
 
 
-class Alert(BaseModel):
+class Alert(Asked):
     """Who is to be told of an incident now."""
-
-    model_config = ConfigDict(extra="forbid")
 
     channel: Annotated[str, Field(min_length=1, max_length=100)]
     """A channel such as "sms:anna" or "messages:mail", or a group of them such as "sms"."""
@@ -69,9 +74,8 @@ class Alert(BaseModel):
 def make_incident_api(site: Site) -> APIRouter:
     """The routes over a site."""
     api = APIRouter(prefix="/api/v1", responses=REFUSALS)
-    missing: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "No such incident or file"}}
-    refused: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "Its state does not allow it"}}
-    broken: dict[int | str, dict[str, Any]] = {503: {"model": Problem, "description": "The journal cannot be read"}}
+    missing = problems({404: "No such incident or file"})
+    broken = problems({503: "The journal cannot be read"})
 
     @api.get(
         "/incidents.csv",
@@ -113,7 +117,7 @@ def make_incident_api(site: Site) -> APIRouter:
             raise HTTPException(404, f"incident {full} has no file '{name}'")
         return FileResponse(path, media_type=TYPES.get(path.suffix, ANY_TYPE))
 
-    @api.post("/incidents/{incident}/mark", responses=missing | refused)
+    @api.post("/incidents/{incident}/mark", responses=missing | REFUSED)
     def mark(incident: Id, said: Said, visitor: Annotated[Visitor, needs("operator")]) -> IncidentOut:
         """Say that an incident was real or a false alarm, or write a note; its state stays as it is.
 
@@ -123,7 +127,7 @@ def make_incident_api(site: Site) -> APIRouter:
         in_journal(lambda: say(site, full, said.note, by=visitor.name, mark=said.mark), 409)
         return entry_out(in_journal(lambda: site.journal.show(full), 404))
 
-    @api.post("/incidents/{incident}/retry", responses=missing | refused, dependencies=[needs("operator")])
+    @api.post("/incidents/{incident}/retry", responses=missing | REFUSED, dependencies=[needs("operator")])
     def retry(incident: Id, wanted: Retry) -> IncidentOut:
         """Try a delivery that failed or waits once more, now."""
         entry = in_journal(lambda: site.journal.show(incident), 404)
@@ -132,7 +136,7 @@ def make_incident_api(site: Site) -> APIRouter:
         in_journal(lambda: site.journal.retry(wanted.key), 409)
         return entry_out(in_journal(lambda: site.journal.show(entry.incident.id), 404))
 
-    @api.post("/incidents/{incident}/alert", responses=missing | refused, dependencies=[needs("operator")])
+    @api.post("/incidents/{incident}/alert", responses=missing | REFUSED, dependencies=[needs("operator")])
     def alert(incident: Id, wanted: Alert) -> IncidentOut:
         """Tell people of an incident now, whatever its policy says."""
         full = in_journal(lambda: site.journal.show(incident), 404).incident.id

@@ -43,7 +43,6 @@ LABEL = {
 }
 
 SEES, HEARS = "What it sees", "What it hears"
-NO_PICTURE = "There is no picture."
 NO_SOUND = "Nothing has been heard yet."
 NO_HANDS = "No hand in view."
 LEVEL = "Level"
@@ -68,7 +67,7 @@ PART = {
     "speed": "Speed",
     "workers": "Workers",
 }
-WELL, ILL = "works", "trouble"
+WELL = "works"
 LAST_USED, NOT_USED = "used last at {when} UTC", "not used since the start"
 
 SMS, EMAIL, CALL = "SMS", "E-mail", "Call"
@@ -131,16 +130,16 @@ LISTENING = {
     "nowhere": "Position: unknown. The incident will carry the place of the station, if that is set.",
 }
 
-WHEN, WHAT, WHERE, CONFIDENCE, REASON = "When (UTC)", "What", "Source", "Confidence", "Why"
+WHEN, WHAT, CONFIDENCE, REASON = "When (UTC)", "What", "Confidence", "Why"
 STATE_COLUMN, SENSES_COLUMN = "State", "Senses"
 ANY = "any"
 SINCE = "Since (date)"
 OLDER, NEWEST = "Older", "Newest"
 NO_INCIDENTS = "There are no such incidents."
 NO_INCIDENT = "There is no such incident."
-TIME_LINE, EVIDENCE, DELIVERIES = "Time line", "Evidence", "Deliveries"
+TIME_LINE, DELIVERIES = "Time line", "Deliveries"
 NO_DELIVERIES = "Nothing was asked for."
-CHANNEL, ATTEMPTS, DETAIL, PROBABILITY, AT = "Channel", "Attempts", "Detail", "Probability", "At (s)"
+ATTEMPTS, PROBABILITY, AT = "Attempts", "Probability", "At (s)"
 AS_JSON, AS_CSV = "As JSON", "As a table (CSV)"
 READINGS = "Readings"
 CONFIDENCE_SO_FAR = "Confidence so far"
@@ -301,7 +300,7 @@ WRONG = "Name or password is wrong."
 
 API_HINT = "Programs send a token: Authorization: Bearer …; it is made with safety-monitor web-token."
 SCHEMA = "OpenAPI document"
-PARAMETERS, ANSWERS = "Parameters", "Answers"
+ANSWERS = "Answers"
 
 
 def label(name: str) -> str:
