@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 
 from fastapi import Request
 from nicegui import ui
@@ -88,28 +90,17 @@ class _Model:
         if may(self._request, "admin"):
             await asyncio.to_thread(self._site.trainings.cancel)
 
-    async def _use(self) -> None:
+    async def _change(self, change: Callable[[Kind], str | None]) -> None:
+        """Put another model in use, which the next start loads; tells what `change` says of it."""
         if not may(self._request, "admin"):
             return
         try:
-            await asyncio.to_thread(self._site.trainings.use, self._kind)
+            text = await asyncio.to_thread(change, self._kind)
         except TrainingError as error:
             ui.notify(str(error), type="negative", multi_line=True, timeout=15_000)
             return
         self._site.restart.want([f"model_{self._kind}"])
-        ui.notify(texts.IN_USE_LATER, type="positive")
-        self._show()
-
-    async def _back(self) -> None:
-        if not may(self._request, "admin"):
-            return
-        try:
-            text = await asyncio.to_thread(self._site.trainings.roll_back, self._kind)
-        except TrainingError as error:
-            ui.notify(str(error), type="negative", multi_line=True, timeout=15_000)
-            return
-        self._site.restart.want([f"model_{self._kind}"])
-        ui.notify(text, type="positive", multi_line=True)
+        ui.notify(text or texts.IN_USE_LATER, type="positive", multi_line=True)
         self._show()
 
     def _refresh(self) -> None:
@@ -138,9 +129,11 @@ class _Model:
                 self._figures(candidate)
             with ui.row().classes("gap-2"):
                 if candidate is not None and not candidate.in_use:
-                    ui.button(texts.PUT_IN_USE, icon="check", on_click=self._use).props("no-caps color=green-8")
+                    put = ui.button(texts.PUT_IN_USE, icon="check", on_click=partial(self._change, trainings.use))
+                    put.props("no-caps color=green-8")
                 if trainings.has_own(self._kind):
-                    ui.button(texts.GO_BACK, icon="history", on_click=self._back).props("outline no-caps color=quiet")
+                    back = ui.button(texts.GO_BACK, icon="history", on_click=partial(self._change, trainings.roll_back))
+                    back.props("outline no-caps color=quiet")
 
     def _figures(self, candidate: Candidate) -> None:
         ui.label(texts.NEW_IN_USE if candidate.in_use else texts.NEW_MODEL).classes("text-lg font-semibold")
