@@ -90,11 +90,11 @@ def judge_path(site: Site, path: Path, name: str, progress: Callable[[float], No
 
 def show(result: dict[str, Any], drawing: bytes) -> None:
     """A result of `Analyst.analyze` for people, and the spectrogram, a PNG file; empty if there is none."""
-    with panel(f"{texts.VERDICT}: {result['file']}"), ui.row().classes("items-center w-full gap-4"):
+    with panel(f"{texts.VERDICT}: {result['file']}", "literal"), ui.row().classes("items-center w-full gap-4"):
         label, probability = result["label"], result["scream_probability"]
         icon, color = ("campaign", "red-7") if label == "scream" else ("hearing", "blue-grey-6")
         ui.icon(icon, size="44px", color=color).props("aria-hidden=true")
-        with ui.column().classes("gap-0 grow"):
+        with ui.column().classes("gap-0 grow head"):
             ui.label(texts.label(label) if label else texts.NO_SOUND_IN_IT).classes("text-2xl font-semibold")
             if probability is not None:
                 scream = texts.label("scream")

@@ -18,11 +18,11 @@ def api_page(request: Request) -> None:
             ui.link(texts.SCHEMA, "/api/v1/openapi.json", new_tab=True)
             if not site_of(request).access.open:
                 ui.label(texts.API_HINT).classes("quiet")
-        with panel("WS /api/v1/listen"):
+        with panel("WS /api/v1/listen", "literal"):
             ui.label(texts.LISTEN_API)
         for path, methods in document["paths"].items():
             for method, route in methods.items():
-                with panel(f"{method.upper()} {path}"):
+                with panel(f"{method.upper()} {path}", "literal"):
                     ui.label(route.get("description", ""))
                     for parameter in route.get("parameters", ()):
                         ui.label(f"{parameter['name']} ({parameter['in']}): {parameter.get('description', '')}")

@@ -1,8 +1,6 @@
 """Gestures of one's own, collected in front of the station's camera."""
 
-import asyncio
 import time
-from collections.abc import Callable
 
 from fastapi import Request
 from nicegui import events, ui
@@ -14,7 +12,7 @@ from models.registry import open_card
 from safety_monitor.collecting import LiveCollecting, Progress
 from safety_monitor.incident import Sense
 from safety_monitor.web import texts
-from safety_monitor.web.layout import may, page_for, panel, site_of, visitor_of
+from safety_monitor.web.layout import arm_button, changed, may, page_for, panel, site_of, visitor_of
 from safety_monitor.web.live_page import KEEP_LOOKING, PICTURE
 from safety_monitor.web.site import Site
 
@@ -189,16 +187,6 @@ class _Page:
         if may(self._request, "operator"):
             self._session.undo()
 
-    async def _switch(self, armed: bool) -> None:
-        if may(self._request, "operator"):
-            await asyncio.to_thread(self._site.station.arm, armed)
-
-    def _changed(self, key: str, value: object) -> bool:
-        if key in self._shown and self._shown[key] == value:
-            return False
-        self._shown[key] = value
-        return True
-
     def _refresh(self) -> None:
         progress, left = self._session.progress, self._tick()
         self._big.text = str(left) if left else ""
@@ -210,9 +198,9 @@ class _Page:
             self._say("fiber_manual_record", "red-7", texts.RECORDING.format(label=texts.label(progress.label or "")))
         else:
             self._say("pause_circle", "grey-6", texts.NOT_RECORDING)
-        if self._changed("armed", self._site.station.armed):
+        if changed(self._shown, "armed", self._site.station.armed):
             self._show_armed(self._site.station.armed)
-        if self._changed("rows", (progress.kind, progress.rows, progress.total)):
+        if changed(self._shown, "rows", (progress.kind, progress.rows, progress.total)):
             self._show_rows(progress)
 
     def _tick(self) -> int:
@@ -229,7 +217,7 @@ class _Page:
         return 0
 
     def _say(self, icon: str, color: str, text: str) -> None:
-        if self._changed("status", (icon, text)):
+        if changed(self._shown, "status", (icon, text)):
             self._sign.name = icon
             self._sign.props(f"color={color}")
             self._status.text = text
@@ -241,9 +229,7 @@ class _Page:
                 "warning" if armed else "remove_moderator", color="amber-9" if armed else "grey-6", size="28px"
             ).props("aria-hidden=true")
             ui.label(texts.WHILE_ARMED if armed else texts.WHILE_DISARMED).classes("grow")
-            ui.button(texts.DISARM if armed else texts.ARM, on_click=_then(self._switch, not armed)).props(
-                "outline no-caps color=quiet" if armed else "no-caps color=green-8"
-            )
+            arm_button(self._request, armed)
 
     def _show_rows(self, progress: Progress) -> None:
         self._table.clear()
@@ -268,7 +254,3 @@ class _Page:
 def _plain(name: str | None) -> str:
     """A name as a table takes it."""
     return " ".join("".join(letter for letter in name or "" if letter.isprintable()).split())[:60]
-
-
-def _then(do: Callable[[bool], object], value: bool) -> Callable[[], object]:
-    return lambda: do(value)

@@ -24,8 +24,8 @@ from safety_monitor.web.layout import (
     MARK_ICON,
     STATE_COLOR,
     STATE_ICON,
-    decision_buttons,
-    headline,
+    changed,
+    incident_head,
     mark_badge,
     may,
     page_frame,
@@ -102,8 +102,7 @@ async def incident_page(request: Request, incident_id: str) -> None:
     known: dict[int, object] = {}
 
     def part(box: ui.element, value: object, draw: Callable[[], None]) -> None:
-        if box.id not in known or known[box.id] != value:
-            known[box.id] = value
+        if changed(known, box.id, value):
             box.clear()
             with box:
                 draw()
@@ -129,12 +128,9 @@ async def incident_page(request: Request, incident_id: str) -> None:
 def _head(request: Request, entry: Entry) -> None:
     incident = entry.incident
     with ui.row().classes("items-center w-full gap-4"):
-        ui.icon(STATE_ICON[incident.state], size="44px", color=STATE_COLOR[incident.state]).props("aria-hidden=true")
-        with ui.column().classes("gap-0 grow min-w-[16rem]"):
-            ui.label(headline(incident)).classes("text-2xl font-semibold")
+        with incident_head(request, incident):
             ui.label(f"{when(entry.opened_at)} UTC · {incident.reason}").classes("quiet")
             ui.label(entry.source).classes("quiet")
-        decision_buttons(request, incident.id, incident.state)
         ui.link(texts.AS_JSON, f"/api/v1/incidents/{incident.id}", new_tab=True)
     with ui.element("div").classes("mt-3"):
         alert_buttons(request, entry)

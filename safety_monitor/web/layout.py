@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import cast
+from typing import TypeVar, cast
 
 from fastapi import Request
 from nicegui import ui
@@ -18,6 +18,7 @@ from safety_monitor.web.access import Visitor
 from safety_monitor.web.guard import session_key
 from safety_monitor.web.site import Site
 
+Key = TypeVar("Key")
 STATE_ICON = {
     State.PENDING: "hourglass_top",
     State.CONFIRMED: "warning",
@@ -57,6 +58,8 @@ body { background: var(--ground) !important; font-variant-numeric: tabular-nums 
 .text-quiet { color: var(--quiet) !important }
 body.body--light { --q-primary: #1565c0 !important }
 .grow { flex: 1 1 0; min-width: 0 }
+.grow.head { min-width: 11rem }
+.panel.literal h2 { text-transform: none; letter-spacing: normal }
 a:focus-visible, button:focus-visible, [tabindex]:focus-visible { outline: 3px solid #4c9ffe; outline-offset: 2px }
 .top a { color: inherit; text-decoration: none; padding: 6px 10px; border-radius: 8px }
 .top a[aria-current=page] { background: color-mix(in srgb, currentColor 16%, transparent) }
@@ -126,6 +129,14 @@ def panel(title: str, classes: str = "") -> Iterator[None]:
         yield
 
 
+def changed(shown: dict[Key, object], key: Key, value: object) -> bool:
+    """Whether a part of a page is not what is shown already, and is from now on: what has not changed is not sent."""
+    if key in shown and shown[key] == value:
+        return False
+    shown[key] = value
+    return True
+
+
 def state_badge(state: State) -> None:
     """A state by word, sign and colour."""
     with ui.row().classes("items-center gap-1 no-wrap"):
@@ -136,6 +147,16 @@ def state_badge(state: State) -> None:
 def headline(incident: Incident) -> str:
     """State and labels of an incident."""
     return f"{texts.STATE[incident.state]}: {', '.join(texts.label(label) for label in incident.labels)}"
+
+
+@contextmanager
+def incident_head(request: Request, incident: Incident) -> Iterator[None]:
+    """An incident in large letters, room for lines below, and the buttons that fit its state; to be put into a row."""
+    ui.icon(STATE_ICON[incident.state], size="44px", color=STATE_COLOR[incident.state]).props("aria-hidden=true")
+    with ui.column().classes("gap-0 grow head"):
+        ui.label(headline(incident)).classes("text-2xl font-semibold")
+        yield
+    decision_buttons(request, incident.id, incident.state)
 
 
 def mark_badge(mark: Mark | None) -> None:
@@ -161,6 +182,18 @@ def may(request: Request, role: Role) -> bool:
         ui.notify(texts.NOT_ALLOWED, type="warning")
         return False
     return True
+
+
+def arm_button(request: Request, armed: bool) -> None:
+    """The button that arms or disarms the station."""
+
+    async def switch() -> None:
+        if may(request, "operator"):
+            await asyncio.to_thread(site_of(request).station.arm, not armed)
+
+    ui.button(
+        texts.DISARM if armed else texts.ARM, icon="remove_moderator" if armed else "shield", on_click=switch
+    ).props("outline no-caps color=quiet" if armed else "no-caps color=green-8")
 
 
 def decision_buttons(request: Request, incident_id: str, state: State) -> None:

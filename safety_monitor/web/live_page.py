@@ -13,16 +13,7 @@ from safety_monitor.incident import Incident, Sense, State
 from safety_monitor.live import BUCKET_S, BUCKETS, Snapshot, trouble_of
 from safety_monitor.web import texts
 from safety_monitor.web.chart import COLORS, GREY, over_seconds
-from safety_monitor.web.layout import (
-    STATE_COLOR,
-    STATE_ICON,
-    decision_buttons,
-    may,
-    page_frame,
-    panel,
-    site_of,
-    visitor_of,
-)
+from safety_monitor.web.layout import arm_button, changed, incident_head, page_frame, panel, site_of, visitor_of
 from safety_monitor.web.site import Site
 
 REFRESH_S = 0.5
@@ -91,16 +82,9 @@ def live_page(request: Request) -> None:
     ui.timer(0.1, lambda: ui.run_javascript(KEEP_LOOKING), once=True)
     shown: dict[str, object] = {}
 
-    def changed(key: str, value: object) -> bool:
-        """Whether it is not what is shown already: what has not changed is not sent."""
-        if key in shown and shown[key] == value:
-            return False
-        shown[key] = value
-        return True
-
     async def refresh() -> None:
         snapshot = site.view.snapshot()
-        if changed("banner", (snapshot.armed, snapshot.incident)):
+        if changed(shown, "banner", (snapshot.armed, snapshot.incident)):
             banner.show(snapshot)
         await banner.count_down(snapshot)
         if Sense.GESTURE in snapshot.health:
@@ -109,7 +93,7 @@ def live_page(request: Request) -> None:
                 for hand in snapshot.hands
             ]
             lines = [_hand_line(*each) for each in seen]
-            if changed("hands", lines):
+            if changed(shown, "hands", lines):
                 _lines(hands, lines or [texts.NO_HANDS])
         if Sense.AUDIO in snapshot.health:
             sound.show(snapshot)
@@ -128,15 +112,15 @@ def live_page(request: Request) -> None:
         others = [trouble for trouble in site.view.board() if trouble.about not in known]
         parts += [_Part(texts.part(trouble.about), trouble.text, "", "") for trouble in others]
         parts += [_Part(texts.channel(each.name), each.trouble, "", _used(each.done_at)) for each in channels]
-        if changed("health", parts):
+        if changed(shown, "health", parts):
             _show_health(health, parts)
-        if changed("misses", snapshot.near_misses):
+        if changed(shown, "misses", snapshot.near_misses):
             _show_misses(misses, snapshot)
 
     def redraw() -> None:
         snapshot = site.view.snapshot()
         series = _series(snapshot.minute, site.view.rules)
-        if changed("chart", series):
+        if changed(shown, "chart", series):
             chart.options["series"] = series
             chart.update()
 
@@ -182,25 +166,13 @@ class _Banner:
                     ui.label(texts.ARMED if snapshot.armed else texts.DISARMED).classes("text-2xl font-semibold")
                     ui.label(texts.ALL_QUIET if snapshot.armed else texts.ONLY_SEES).classes("quiet")
             if visitor_of(self._request).may("operator"):
-                ui.button(
-                    texts.DISARM if snapshot.armed else texts.ARM,
-                    icon="remove_moderator" if snapshot.armed else "shield",
-                    on_click=lambda: self._switch(not snapshot.armed),
-                ).props("outline no-caps color=quiet" if snapshot.armed else "no-caps color=green-8")
+                arm_button(self._request, snapshot.armed)
 
     def _incident(self, incident: Incident) -> None:
-        ui.icon(STATE_ICON[incident.state], size="44px", color=STATE_COLOR[incident.state]).props("aria-hidden=true")
-        with ui.column().classes("gap-0 grow"):
-            what = ", ".join(texts.label(label) for label in incident.labels)
-            ui.label(f"{texts.STATE[incident.state]}: {what}").classes("text-2xl font-semibold")
+        with incident_head(self._request, incident):
             ui.label(f"{texts.STATE_MEANS[incident.state]} {incident.reason}").classes("quiet")
             if incident.state is not State.PENDING:
                 ui.link(incident.id[:8], f"/incidents/{incident.id}").classes("text-sm")
-        decision_buttons(self._request, incident.id, incident.state)
-
-    async def _switch(self, armed: bool) -> None:
-        if may(self._request, "operator"):
-            await asyncio.to_thread(self._site.station.arm, armed)
 
 
 class _Sound:

@@ -10,15 +10,7 @@ from nicegui import app, events, ui
 from safety_monitor.journal import Delivery, Entry, JournalError
 from safety_monitor.web import texts
 from safety_monitor.web.alerts import alert_buttons
-from safety_monitor.web.layout import (
-    STATE_COLOR,
-    STATE_ICON,
-    decision_buttons,
-    headline,
-    panel,
-    site_of,
-    visitor_of,
-)
+from safety_monitor.web.layout import incident_head, panel, site_of, visitor_of
 
 REFRESH_S = 1.0
 PARTS = """
@@ -104,15 +96,9 @@ class _Heard:
 
     def _incident(self, entry: Entry) -> None:
         incident = entry.incident
-        with ui.row().classes("items-center w-full gap-4"):
-            ui.icon(STATE_ICON[incident.state], size="44px", color=STATE_COLOR[incident.state]).props(
-                "aria-hidden=true"
-            )
-            with ui.column().classes("gap-0 grow"):
-                ui.label(headline(incident)).classes("text-2xl font-semibold")
-                ui.label(f"{texts.STATE_MEANS[incident.state]} {incident.reason}").classes("quiet")
-                ui.link(texts.OPEN_INCIDENT, f"/incidents/{incident.id}", new_tab=True)
-            decision_buttons(self._request, incident.id, incident.state)
+        with ui.row().classes("items-center w-full gap-4"), incident_head(self._request, incident):
+            ui.label(f"{texts.STATE_MEANS[incident.state]} {incident.reason}").classes("quiet")
+            ui.link(texts.OPEN_INCIDENT, f"/incidents/{incident.id}", new_tab=True)
 
 
 def delivery_line(delivery: Delivery) -> str:
