@@ -25,9 +25,9 @@ from safety_monitor.demo.scene import FPS, SECONDS, picture_at, sound
 from safety_monitor.training import train
 from tests.browser import browser
 from tests.servers.mosquitto import PASSWORD, USER, Mosquitto
+from tests.servers.program import free_port
 from tests.stream_server import Send, pictures, stream_server
 from tests.system.command import environment, running
-from tests.system.test_pages import free_port
 from tests.system.test_teaching import collected
 
 PATIENCE_MS = 300_000
@@ -154,7 +154,7 @@ def main(folder: Path, wanted: list[str]) -> None:
         camera = stack.enter_context(stream_server(pictures(scene(stop), FPS / 2, stop)))
         microphone = stack.enter_context(stream_server(heard(stop), "audio/wav", "/sound.wav"))
         stack.callback(stop.set)
-        port = free_port()
+        port = str(free_port())
         variables = environment(home, SAFETY_MONITOR_WEB__PORT=port, SAFETY_MONITOR_MQTT__PASSWORD=PASSWORD)
         station = stack.enter_context(running(home, "--camera", camera, "--mic", microphone, environ={}, **variables))
         station.wait_for(lambda station: any(" pages: " in line for line in station.log))

@@ -3,12 +3,13 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import BaseHTTPRequestHandler
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from tests.servers.http import http_server
 
 Image = NDArray[np.uint8]
 Send = Callable[[bytes], object]
@@ -33,17 +34,8 @@ def stream_server(answer: Answer, content_type: str = MJPEG, path: str = "/strea
             except (ConnectionError, TimeoutError):
                 self.close_connection = True  # the other side has gone, as it may
 
-        def log_message(self, *_: Any) -> None:
-            """Nobody reads it."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}{path}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with http_server(Handler) as address:
+        yield f"{address}{path}"
 
 
 def jpeg(image: Image) -> bytes:

@@ -15,12 +15,7 @@ from tests.recordings import plain, write_media
 runner = CliRunner()
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A station's home of its own."""
-    monkeypatch.setenv("SAFETY_MONITOR_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "home"
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def fill(home: Path, label: str = "salute", count: int = 3) -> None:

@@ -11,13 +11,6 @@ from safety_monitor.config import load_settings
 from tests.made_up_corpus import write_corpus
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SAFETY_MONITOR_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
 def test_a_model_is_trained_compared_and_heard_with_by_its_name(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

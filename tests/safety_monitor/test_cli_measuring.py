@@ -14,11 +14,7 @@ from tests.recordings import tone, write_media
 runner = CliRunner()
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A station's home of its own."""
-    monkeypatch.setenv("SAFETY_MONITOR_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def test_a_bad_recording_is_one_line_and_the_others_are_drawn(tmp_path: Path) -> None:

@@ -1,11 +1,10 @@
 """The page of the dead man's switch is asked for while all is well, and only then."""
 
 import queue
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from http.server import BaseHTTPRequestHandler
 
 from safety_monitor.dead_man import pinging
+from tests.servers.http import http_server
 
 
 def test_the_page_is_asked_for_while_all_is_well() -> None:
@@ -17,11 +16,6 @@ def test_the_page_is_asked_for_while_all_is_well() -> None:
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, *_: Any) -> None:
-            """Nobody reads it."""
-
-    server = HTTPServer(("127.0.0.1", 0), Page)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     looked = queue.Queue[bool]()
     well = True
 
@@ -29,7 +23,7 @@ def test_the_page_is_asked_for_while_all_is_well() -> None:
         looked.put(well)
         return well
 
-    with pinging(f"http://127.0.0.1:{server.server_port}/check", 0.02, is_well):
+    with http_server(Page) as address, pinging(f"{address}/check", 0.02, is_well):
         assert asked.get(timeout=60.0) == "/check"
         well = False
         while looked.get(timeout=60.0):
@@ -39,5 +33,3 @@ def test_the_page_is_asked_for_while_all_is_well() -> None:
         assert not looked.get(timeout=60.0)
         assert not looked.get(timeout=60.0)
         assert asked.empty()
-    server.shutdown()
-    server.server_close()

@@ -5,9 +5,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.servers.http import http_server
 
 
 @dataclass
@@ -27,9 +29,6 @@ def fake_firebase() -> Iterator[FakeFirebase]:
     state = FakeFirebase()
 
     class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
         def node(self) -> dict[str, Any]:
             path = urlsplit(self.path).path
             assert path.endswith(".json")
@@ -63,13 +62,9 @@ def fake_firebase() -> Iterator[FakeFirebase]:
                         del node[name]
             self.answer(change)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_address[1]}?ns=safety"
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield state
-    finally:
-        state.released.set()
-        server.shutdown()
-        server.server_close()
+    with http_server(Handler) as address:
+        state.url = f"{address}?ns=safety"
+        try:
+            yield state
+        finally:
+            state.released.set()

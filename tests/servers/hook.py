@@ -1,12 +1,12 @@
 """A receiver of webhooks that fails at random: before it took a post, or after it without saying so."""
 
 import random
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import BaseHTTPRequestHandler
+
+from tests.servers.http import http_server
 
 
 @dataclass
@@ -32,9 +32,6 @@ def hook(failing: float = 0.0) -> Iterator[Hook]:
     state = Hook(failing=failing)
 
     class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             moment = state.chance.random()
@@ -46,12 +43,6 @@ def hook(failing: float = 0.0) -> Iterator[Hook]:
             self.send_response(204 if moment >= state.failing else 503)
             self.end_headers()
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/"
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with http_server(Handler) as address:
+        state.url = f"{address}/"
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()

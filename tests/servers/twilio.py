@@ -8,13 +8,15 @@ from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
 import requests
 from twilio.request_validator import RequestValidator
+
+from tests.servers.http import http_server
 
 SID = "AC" + "0" * 32
 TOKEN = "planted-twilio-token"
@@ -115,9 +117,6 @@ def fake_twilio() -> Iterator[FakeTwilio]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
         def answer(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
             data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
             self.send_response(status)
@@ -196,14 +195,8 @@ def fake_twilio() -> Iterator[FakeTwilio]:
             fitting = [each for each in reversed(kept) if query.get("To") in (None, each["to"])]
             return self.answer(200, {path[0].lower(): fitting, "page": 0, "page_size": 50, "next_page_uri": None})
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield state
-    finally:
-        state.released.set()
-        server.shutdown()
-        server.server_close()
+    with http_server(Handler) as state.url:
+        try:
+            yield state
+        finally:
+            state.released.set()

@@ -11,18 +11,14 @@ from urllib.request import urlopen
 from playwright.sync_api import expect
 
 from tests.browser import browser
+from tests.servers.program import free_port
 from tests.system.command import environment, running, safety_monitor
 
 PATIENCE_MS = 60_000
 
 
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return str(taken.getsockname()[1])
-
-
 def test_a_scream_shows_on_the_live_page_and_is_acknowledged_there(tmp_path: Path) -> None:
-    home, port = tmp_path / "home", free_port()
+    home, port = tmp_path / "home", str(free_port())
     with running(
         home, "--camera", "demo", "--mic", "demo", environ=environment(home), SAFETY_MONITOR_WEB__PORT=port
     ) as station:
@@ -65,7 +61,7 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
 
 
 def test_with_a_certificate_the_pages_are_served_over_https(tmp_path: Path) -> None:
-    home, port = tmp_path / "home", free_port()
+    home, port = tmp_path / "home", str(free_port())
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
     request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]

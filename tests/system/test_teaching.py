@@ -18,9 +18,9 @@ from models.card import read_card
 from safety_monitor.demo.scene import FPS, picture_at
 from safety_monitor.web.access import hash_password
 from tests.browser import browser
+from tests.servers.program import free_port
 from tests.stream_server import pictures, stream_server
 from tests.system.command import Running, environment, running
-from tests.system.test_pages import free_port
 
 PASSWORD = "correct horse"
 PATIENCE_MS, TRAINING_MS = 60_000, 600_000
@@ -77,7 +77,7 @@ def hand_in_view() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taught]:
-    home, port = tmp_path_factory.mktemp("home"), free_port()
+    home, port = tmp_path_factory.mktemp("home"), str(free_port())
     (home / "station.toml").write_text(TEXT)
     variables = environment(home, SAFETY_MONITOR_WEB__PORT=port)
     with (

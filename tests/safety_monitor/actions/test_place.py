@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from safety_monitor.actions.message import Place
 from safety_monitor.actions.place import Places, fetched, geocoder, parsed
 from safety_monitor.incident import Incident, State
+from tests.servers.http import http_server
 
 ANSWER_S = 60.0
 INCIDENT = Incident("11111111-0000-0000-0000-000000000001", State.CONFIRMED, 1.0, 0.9, (), "")
@@ -33,9 +34,6 @@ def pages() -> Iterator[Pages]:
     state = Pages()
 
     class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
         def do_GET(self) -> None:
             state.asked.append(self.path)
             self.send_response(state.status)
@@ -45,12 +43,8 @@ def pages() -> Iterator[Pages]:
             else:
                 self.wfile.write(state.body.encode())
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield state
-    server.shutdown()
-    server.server_close()
+    with http_server(Handler) as state.url:
+        yield state
 
 
 @pytest.mark.parametrize(

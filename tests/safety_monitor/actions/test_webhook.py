@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from safety_monitor.identity import Identity
 from tests.alarms import OPENED_AT as NOW
 from tests.alarms import SCREAM as INCIDENT
 from tests.alarms import alarm
+from tests.servers.http import http_server
 
 SECRET = "planted-secret"
 MESSAGE = replace(
@@ -50,9 +51,6 @@ def receiver() -> Iterator[Receiver]:
     state = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
         def do_HEAD(self) -> None:
             self.send_response(405)
             self.end_headers()
@@ -75,14 +73,10 @@ def receiver() -> Iterator[Receiver]:
                 self.send_header(name, value)
             self.end_headers()
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/planted-path/1"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield state
-    state.released.set()
-    server.shutdown()
-    server.server_close()
+    with http_server(Handler) as address:
+        state.url = f"{address}/planted-path/1"
+        yield state
+        state.released.set()
 
 
 def channel(receiver: Receiver, secret: str = SECRET, answer_s: float = 10.0) -> Webhook:
