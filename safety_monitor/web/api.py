@@ -16,6 +16,7 @@ from models.card import ModelError
 from models.registry import find, installed
 from safety_monitor.config import Role, Settings
 from safety_monitor.decision import PinError
+from safety_monitor.escalation import ALL, resolve
 from safety_monitor.incident import Mark, Sense, State
 from safety_monitor.journal import DeliveryState, Entry, JournalError, Search
 from safety_monitor.supervisor import Phase
@@ -208,7 +209,7 @@ class Trial(Asked):
     """Which channel is tried."""
 
     channel: Annotated[str, Field(max_length=100)] = ""
-    """By its name, or by its group, such as "sms"; empty: every channel that is turned on."""
+    """By its name, group or contact, such as "sms:anna", "sms" or "anna"; empty: every channel that is turned on."""
 
 
 class TrialOut(BaseModel):
@@ -363,9 +364,8 @@ def make_api(site: Site) -> APIRouter:
     )
     async def test_alert(trial: Trial | None = None) -> list[TrialOut]:
         """Send a marked test through one channel or all, and say what came of each."""
-        wanted = trial.channel if trial else ""
         on = site.station.dispatch.channels
-        named = [name for name in on if wanted in ("", name, name.split(":")[0])]
+        named = resolve([trial.channel if trial and trial.channel else ALL], on)
         if not named:
             raise HTTPException(404, f"no channel is turned on by that name; on are: {', '.join(on) or 'none'}")
         outcomes = await asyncio.gather(*(tried(site.station.dispatch, name) for name in named))
