@@ -58,14 +58,14 @@ class _Model:
                 self._bar.props(f'rounded color=teal-6 aria-label="{texts.TRAIN}"')
             self._text = ui.label("").classes("mt-1").props("role=status")
             self._result = ui.column().classes("w-full gap-3 mt-3")
-        self._count()
         self._refresh()
+        ui.timer(0.0, self._count, once=True)
         ui.timer(REFRESH_S, self._refresh)
 
-    def _count(self) -> None:
+    async def _count(self) -> None:
         collection = Collection(self._site.settings.home / "gestures")
         try:
-            counts = collection.counts(self._kind)
+            counts = await asyncio.to_thread(collection.counts, self._kind)
         except TableError as error:
             self._rows.text = str(error)
             return
@@ -83,7 +83,7 @@ class _Model:
             await asyncio.to_thread(self._site.trainings.start, self._kind)
         except TrainingError as error:
             ui.notify(str(error), type="negative", multi_line=True)
-        self._count()
+        await self._count()
         self._refresh()
 
     async def _stop(self) -> None:
