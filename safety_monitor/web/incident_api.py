@@ -30,7 +30,7 @@ from safety_monitor.web.api import (
 )
 from safety_monitor.web.site import Site
 
-TYPES = {".jpg": "image/jpeg", ".flac": "audio/flac", ".mp4": "video/mp4", ".json": "application/json"}
+TYPES = {".jpg": "image/jpeg", ".flac": "audio/flac", ".mp4": "video/mp4", ".csv": "text/csv"}
 ANY_TYPE = "application/octet-stream"
 AT_ONCE = 500
 """Rows of an export that are sent together."""

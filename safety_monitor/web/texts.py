@@ -149,6 +149,7 @@ FILE = {
     "sound.flac": "Sound",
     "clip.mp4": "Clip",
     "picture.jpg": "Picture",
+    "hands.csv": "Hands, as a table (CSV)",
 }
 MAP, ON_THE_MAP = "Where", "Open a map"
 NO_PLACE = "Where it was is not known: set place.latitude and place.longitude in the settings."
