@@ -17,13 +17,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import cv2
 from playwright.sync_api import Page, expect
 
 from audio.capture import SAMPLE_RATE
+from safety_monitor.config import TrainingSettings
 from safety_monitor.demo.scene import FPS, SECONDS, picture_at, sound
 from safety_monitor.training import train
 from tests.browser import browser
+from tests.recordings import write_media
 from tests.servers.mosquitto import PASSWORD, USER, Mosquitto
 from tests.servers.program import free_port
 from tests.stream_server import Send, pictures, stream_server
@@ -84,6 +85,11 @@ def heard(stop: threading.Event) -> Any:
     return answer
 
 
+def told(share: float, text: str) -> None:
+    """How far the training is."""
+    print(f"\r{share:4.0%} {text:60}", end="", file=sys.stderr)
+
+
 def show_live(page: Page) -> None:
     expect(page.get_by_text("Emergency: Scream")).to_be_visible()
     page.wait_for_function("document.getElementById('picture').naturalWidth > 0")
@@ -100,10 +106,11 @@ def show_incident(page: Page) -> None:
 
 
 def show_analyse(page: Page) -> None:
-    with tempfile.NamedTemporaryFile(suffix=".png") as file:
-        cv2.imwrite(file.name, picture_at(round(40 * FPS))[..., ::-1])
-        page.locator("input[type=file]").first.set_input_files(file.name)
-        expect(page.get_by_text("Open palm").first).to_be_visible()
+    with tempfile.TemporaryDirectory() as folder:
+        recording = write_media(Path(folder, "evening.wav"), sound=sound(), rate=SAMPLE_RATE)
+        page.locator("input[type=file]").first.set_input_files(recording)
+        expect(page.get_by_role("img", name="Spectrogram")).to_be_visible()
+    page.wait_for_timeout(2000)  # for the chart
 
 
 def show_collect(page: Page) -> None:
@@ -150,7 +157,7 @@ def main(folder: Path, wanted: list[str]) -> None:
         (home / "station.toml").write_text(TEXT + f'port = {broker.port}\nusername = "{USER}"\n')
         collected(home, "my_sign", 60)
         if "retrain" in wanted:
-            train(home, "signs", 6, lambda share, text: print(f"\r{share:4.0%} {text:60}", end="", file=sys.stderr))
+            train(home, "signs", TrainingSettings().passes, told)
         camera = stack.enter_context(stream_server(pictures(scene(stop), FPS / 2, stop)))
         microphone = stack.enter_context(stream_server(heard(stop), "audio/wav", "/sound.wav"))
         stack.callback(stop.set)
