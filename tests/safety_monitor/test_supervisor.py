@@ -1,9 +1,12 @@
 """What is wrong becomes a trouble when it lasts, is told once, and is over when it is."""
 
+from typing import get_args
+
 import pytest
 
 from audio.liveness import SoundFault
 from gesture.liveness import SightFault
+from safety_monitor.config import FaultName
 from safety_monitor.incident import Sense
 from safety_monitor.supervisor import SIGNS, Act, Condition, Fault, Ill, Phase, Rules, Supervisor, step
 
@@ -115,6 +118,7 @@ def test_a_dark_room_is_shown_and_nobody_is_told_and_what_does_not_matter_is_not
     assert [(trouble.about, trouble.note) for trouble in supervisor.troubles()] == [("gesture", True)]
 
 
-def test_every_fault_has_its_sign_and_is_found_within_a_minute() -> None:
+def test_every_fault_has_its_sign_and_its_name_in_the_settings_and_is_found_within_a_minute() -> None:
     assert set(SIGNS) == {*SoundFault, *SightFault}
+    assert set(get_args(FaultName)) == {str(fault) for fault in SIGNS}
     assert all(sign.limit_s < 60.0 for sign in SIGNS.values())
