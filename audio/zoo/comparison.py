@@ -293,7 +293,7 @@ def page(rows: Sequence[Row], clips: Sequence[Clip], plan: Plan, data: str, comm
         "",
         f"Written by `{command}`.",
         "",
-        f"Every published approach to this task, trained and judged alike on {data}: {len(clips)} recordings from",
+        f"Published approaches to this task, trained and judged alike on {data}: {len(clips)} recordings from",
         f"{len({clip.source for clip in clips})} sources. The sources are dealt to {plan.folds} folds; each fold is"
         " judged by models that learned from the other",
         f"folds and have heard nothing of its sources. Judged are {screams} screams and {len(sure) - screams} other"
