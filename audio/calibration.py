@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.corpus import LABELS
-from audio.detector import VERDICT_WINDOWS, Persistence
+from audio.detector import Persistence, strongest_second
 
 Array = NDArray[np.float32]
 
@@ -18,12 +18,9 @@ def scream_odds(logits: Array) -> Array:
 
 
 def strongest(odds: Array, clips: NDArray[np.int32], count: int) -> Array:
-    """Mean log-odds of the `VERDICT_WINDOWS` strongest windows of each of `count` recordings."""
+    """Mean log-odds of the strongest second of each of `count` recordings."""
     starts = np.searchsorted(clips, np.arange(count + 1))
-    return np.asarray(
-        [np.sort(odds[a:b])[::-1][:VERDICT_WINDOWS].mean() for a, b in pairwise(starts)],
-        np.float32,
-    )
+    return np.asarray([strongest_second(odds[a:b]) for a, b in pairwise(starts)], np.float32)
 
 
 def persisted(odds: Array, clips: NDArray[np.int32], count: int, persistence: Persistence) -> Array:
@@ -33,7 +30,7 @@ def persisted(odds: Array, clips: NDArray[np.int32], count: int, persistence: Pe
     for value, clip in zip(np.clip(odds, -persistence.limit, persistence.limit), clips, strict=True):
         if clip != current:
             total, current = -persistence.limit, clip
-        total += (persistence.rise if value > total else persistence.fall) * (value - total)
+        total = persistence.add(total, value)
         highest[clip] = max(highest[clip], total)
     return highest
 

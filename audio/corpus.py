@@ -53,6 +53,11 @@ class Clip:
         """Whether an alarm on it cannot be called false (acted distress)."""
         return "do not count" in self.note
 
+    @property
+    def sure(self) -> bool:
+        """Whether models are judged by it: its label was given by a person and is beyond dispute."""
+        return not self.weak and not self.disputed
+
 
 def read_corpus(where: Path) -> tuple[Clip, ...]:
     """Clips of a manifest (a CSV with `COLUMNS`) or of folders named by label.

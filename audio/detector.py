@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,7 +132,10 @@ class Persistence:
         Args:
             scream: the window's scream probability.
         """
-        odds = float(np.clip(log_odds(scream), -self.limit, self.limit))
+        return self.add(sum_so_far, float(np.clip(log_odds(scream), -self.limit, self.limit)))
+
+    def add(self, sum_so_far: float, odds: float) -> float:
+        """The sum after one more window of these log-odds, which lie within the limit."""
         return sum_so_far + (self.rise if odds > sum_so_far else self.fall) * (odds - sum_so_far)
 
     def probability(self, log_odds_sum: float) -> float:
@@ -165,11 +168,16 @@ class Verdict:
             screams: the scream probability of each window, at least one.
             traits: of each window, see `Stream.traits`.
         """
-        score = float(np.sort([log_odds(each) for each in screams])[::-1][:VERDICT_WINDOWS].mean())
+        score = strongest_second(np.asarray([log_odds(each) for each in screams]))
         known = [each for each in traits if each is not None]
         if self.opinion is not None and known:
             score += self.share * float(self.opinion(overview(np.stack(known))[None])[0][0, 0])
         return float(1 / (1 + np.exp(-self.slope * (score - self.threshold) - log_odds(OPERATING_POINT))))
+
+
+def strongest_second(odds: NDArray[np.floating[Any]]) -> float:
+    """Mean of the `VERDICT_WINDOWS` strongest of a recording's windows, at least one."""
+    return float(np.sort(odds)[::-1][:VERDICT_WINDOWS].mean())
 
 
 def overview(traits: Array) -> Array:

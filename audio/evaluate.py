@@ -157,7 +157,7 @@ def _in_portions(
     return [done[place % count][place // count] for place in range(len(items))]
 
 
-def _silent(what: str, done: int, of: int) -> None:
+def silent(what: str, done: int, of: int) -> None:
     """Tell nobody."""
 
 
@@ -172,7 +172,7 @@ class _Judge:
 
 
 def judge_corpus(
-    name: str, clips: Sequence[Clip], *, home: Path | None = None, jobs: int = 1, progress: Progress = _silent
+    name: str, clips: Sequence[Clip], *, home: Path | None = None, jobs: int = 1, progress: Progress = silent
 ) -> list[Judged]:
     """Play every recording to the detector, on several processes; the result is in the order of the clips.
 
@@ -213,7 +213,7 @@ def summarize(judged: Sequence[Judged]) -> dict[str, Any]:
 
 def counted_of(judged: Sequence[Judged]) -> list[Judged]:
     """Those whose label was given by a person and is beyond dispute."""
-    return [each for each in judged if not each.clip.weak and not each.clip.disputed]
+    return [each for each in judged if each.clip.sure]
 
 
 def _of_files(judged: Sequence[Judged]) -> tuple[list[str], list[str], Array]:
@@ -327,7 +327,7 @@ class _Watch:
 
 
 def watch_hours(
-    name: str, files: Sequence[Path], *, home: Path | None = None, jobs: int = 1, progress: Progress = _silent
+    name: str, files: Sequence[Path], *, home: Path | None = None, jobs: int = 1, progress: Progress = silent
 ) -> dict[str, Any]:
     """Long recordings in which nobody screams: every alarm is a false one.
 
@@ -384,7 +384,7 @@ def recall_in_noise(
     home: Path | None = None,
     jobs: int = 1,
     seed: int = 0,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Screams that set in after two seconds of other sound: the share that raises an alarm, and how soon.
 
@@ -556,7 +556,7 @@ def evaluate(
     home: Path | None = None,
     jobs: int = 1,
     noise: bool = True,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Evaluation:
     """Everything about a model on a corpus and on long recordings.
 

@@ -183,7 +183,7 @@ def compose(pool: Pool, label: str, rng: np.random.Generator) -> Composed:
         source = sound.clip.source
         bent = rng.random() < BENT
         front = _front(sound, rng, length, bent=bent)
-        weight = 0.0 if bent else (0.6 if sound.clip.weak or sound.clip.disputed else 1.0) * sound.clip.weight
+        weight = 0.0 if bent else (1.0 if sound.clip.sure else 0.6) * sound.clip.weight
     if rng.random() < 0.65:
         other = "conversation" if label == "scream" and rng.random() < 0.35 and "conversation" in pool else "ambient"
         sound = pool.draw(other, rng)

@@ -37,6 +37,7 @@ from audio.detector import (
 from audio.evaluate import RATES, Figures, figures
 from audio.examples import PART, load
 from audio.preparation import Windows, compose_parts, cut_windows, listen, read_sounds
+from audio.zoo.yamnet import SCREAMING
 from models.card import Card, write_card
 from models.registry import find
 
@@ -49,7 +50,6 @@ log = logging.getLogger(__name__)
 
 FALSE_CLIPS = 0.02
 """The operating point: the threshold lets through so many of the other recordings, of sources never learned from."""
-RISE, FALL, LIMIT = 0.5, 0.25, 6.0
 PRIOR_SHARE = 0.25
 """Weight of the teacher's opinion of a scream, as the trunk learned it, beside the heads'."""
 OPINION_SHARE = 1.0
@@ -60,8 +60,6 @@ RECORDED = 12
 """Most windows of a recording that heads learn from as they are."""
 UNSURE = 0.4
 """Weight of recordings whose label is weak or disputed."""
-SCREAMING = 11
-"""YAMNet's class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +233,7 @@ def train_scream(
     overviews = overviews_of(traits, judged, len(clips))
     screams = np.asarray([clip.label == "scream" for clip in clips])
     # What people marked is learned from, never judged: it is what the model in use got wrong, or just that one scream.
-    sure = np.asarray([not clip.weak and not clip.disputed and clip not in marked for clip in clips])
+    sure = np.asarray([clip.sure and clip not in marked for clip in clips])
     trust = np.asarray([_trust(clip) for clip in clips], np.float32)
 
     logits = np.zeros((len(judged.clips), len(LABELS)), np.float32)
@@ -251,14 +249,14 @@ def train_scream(
         opinions[~others] = learn_opinion(overviews[others], screams[others], trust[others])(overviews[~others])
     logits[:, LABELS.index("scream")] += PRIOR_SHARE * heard[:, -1]
 
+    raw = Persistence()
     odds = scream_odds(logits)
-    odds[judged.quiet] = -LIMIT
+    odds[judged.quiet] = -raw.limit
     scale = temperature(strongest(odds, judged.clips, len(clips))[sure], screams[sure])
     by_clip = strongest(odds * scale, judged.clips, len(clips)) + OPINION_SHARE * opinions
     verdict = {"threshold": threshold_at(by_clip[sure & ~screams], FALSE_CLIPS), "slope": 1.0, "share": OPINION_SHARE}
-    raw = Persistence(rise=RISE, fall=FALL, limit=LIMIT)
     summed = persisted(odds * scale, judged.clips, len(clips), raw)
-    persistence = Persistence(RISE, FALL, LIMIT, threshold_at(summed[sure & ~screams], FALSE_CLIPS), 1.0)
+    persistence = replace(raw, threshold=threshold_at(summed[sure & ~screams], FALSE_CLIPS))
 
     _write_scores(cache / SCORES_FILE, data, clips, logits, judged, by_clip - np.float32(verdict["threshold"]))
     log.info("heads and second opinion learn from everything")
@@ -309,7 +307,7 @@ def _lessons(trunk: Path, parts: Sequence[Path], cache: Path) -> Lessons:
 
 
 def _trust(clip: Clip) -> float:
-    return clip.weight * (UNSURE if clip.weak or clip.disputed else 1.0)
+    return clip.weight * (1.0 if clip.sure else UNSURE)
 
 
 def _apart(clips: Sequence[Clip], count: int) -> Sequence[Clip]:

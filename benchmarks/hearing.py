@@ -78,7 +78,7 @@ def main() -> None:
         )
     if given.data is None:
         return
-    clips = [clip for clip in read_corpus(given.data) if not clip.weak and not clip.disputed]
+    clips = [clip for clip in read_corpus(given.data) if clip.sure]
     screams = np.asarray([clip.label == "scream" for clip in clips])
     print(f"\n{screams.sum()} screams, {(~screams).sum()} others of {given.data}")
     print(f"{'':<24} AUC      " + "   ".join(f"{rate:.1%}" for rate in RATES))

@@ -202,7 +202,7 @@ def open_clip_model(folder: Path, card: Card, home: Path | None = None) -> ClipM
     if card.labels != LABELS:
         raise ModelError(f"{folder}: its labels must be {', '.join(LABELS)}")
     if member.kind is Kind.CONSENSUS:
-        return Consensus(tuple(_open_part(folder, card, name, home) for name in _parts(folder, card)))
+        return Consensus(tuple(_part(folder, card, name, home) for name in _parts(folder, card)))
     suffix = ".skops" if member.kind is Kind.ESTIMATOR else ".tflite"
     files = [folder / file for file in card.files if file.endswith(suffix)]
     if len(files) != 1:
@@ -232,9 +232,18 @@ def _parts(folder: Path, card: Card) -> dict[str, str]:
     return {str(name): str(digest) for name, digest in parts.items()}
 
 
-def _open_part(folder: Path, card: Card, name: str, home: Path | None) -> ClipModel:
+def open_part(folder: Path, name: str, home: Path | None) -> tuple[Path, Card]:
+    """Folder and checked card of a member of the consensus in `folder`: the one beside it before any other.
+
+    Raises:
+        ModelError: no such model, or a damaged one.
+    """
     beside = folder.parent / name
-    place, own = open_card(str(beside) if (beside / "card.md").is_file() else name, task="scream", home=home)
+    return open_card(str(beside) if (beside / "card.md").is_file() else name, task="scream", home=home)
+
+
+def _part(folder: Path, card: Card, name: str, home: Path | None) -> ClipModel:
+    place, own = open_part(folder, name, home)
     if sha256(place / "card.md") != card.parameters["members"][name]:
         raise ModelError(f"{folder}: {place} is not the member it was made of; train the consensus anew")
     model = open_clip_model(place, own, home)

@@ -246,7 +246,7 @@ def score(chances: Array, clips: Sequence[Clip]) -> Score:
     """
     from sklearn.metrics import f1_score, matthews_corrcoef, roc_curve
 
-    sure = np.asarray([not clip.weak and not clip.disputed for clip in clips])
+    sure = np.asarray([clip.sure for clip in clips])
     truth = np.asarray([LABELS.index(clip.label) for clip in clips])[sure]
     screams, given = truth == SCREAM, chances[sure].argmax(axis=1)
     if screams.all() or not screams.any():
@@ -285,7 +285,7 @@ def table(rows: Sequence[Row], clips: Sequence[Clip]) -> str:
 
 def page(rows: Sequence[Row], clips: Sequence[Clip], plan: Plan, data: str, command: str, picture: str) -> str:
     """The page on all models, in Markdown."""
-    sure = [clip for clip in clips if not clip.weak and not clip.disputed]
+    sure = [clip for clip in clips if clip.sure]
     screams = sum(clip.label == "scream" for clip in sure)
     fold = deal(clips, plan.folds)
     lines = [
@@ -314,7 +314,7 @@ def page(rows: Sequence[Row], clips: Sequence[Clip], plan: Plan, data: str, comm
         "|---|---|---|---|",
     ]
     for number in range(plan.folds):
-        there = [clip for clip, mine in zip(clips, fold, strict=True) if mine == number and clip in sure]
+        there = [clip for clip, mine in zip(clips, fold, strict=True) if mine == number and clip.sure]
         names = ", ".join(sorted({clip.source for clip, mine in zip(clips, fold, strict=True) if mine == number}))
         count = sum(clip.label == "scream" for clip in there)
         lines.append(f"| {number + 1} | {names} | {count} | {len(there) - count} |")

@@ -9,18 +9,20 @@ run goes on where it stopped.
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.capture import SAMPLE_RATE, Block, read_clip
+from audio.calibration import threshold_at
+from audio.capture import SAMPLE_RATE, read_clip
 from audio.corpus import LABELS, Clip, CorpusError, folds, read_corpus, read_feedback, split
-from audio.detector import OPERATING_POINT, VERDICT_WINDOWS, Persistence, ScreamDetector, ScreamModel, log_odds
-from audio.evaluate import RATES, Figures, figures
+from audio.detector import OPERATING_POINT, Persistence, ScreamModel, log_odds, strongest_second
+from audio.evaluate import RATES, Figures, Progress, figures, listen, silent
 from audio.zoo.clips import (
     ClipModel,
     Consensus,
@@ -29,6 +31,7 @@ from audio.zoo.clips import (
     clip_model,
     estimator_score,
     open_clip_model,
+    open_part,
     pool,
 )
 from audio.zoo.consensus import DEFAULT
@@ -39,7 +42,6 @@ from audio.zoo.table import ZOO
 from audio.zoo.yamnet import with_file
 from models.card import Card, ModelError, read_card, sha256, write_card
 from models.estimator import save_estimator
-from models.registry import open_card
 
 Array = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -48,8 +50,8 @@ FALSE_CLIPS = 0.01
 """The operating point: the threshold lets through so many of the other recordings that were not learned from."""
 LISTENED_S = 20.0
 """So much of a recording is played to the detector to find the threshold."""
-RISE, FALL, LIMIT = 0.6, 0.25, 6.0
-"""How windows add up, as in the model that ships."""
+PERSISTENCE = Persistence(rise=0.6)
+"""How windows add up, before there is a threshold."""
 SCREAM = LABELS.index("scream")
 
 
@@ -79,14 +81,6 @@ class Plan:
         return self.cutting.seed
 
 
-Tick = Callable[[str, int, int], None]
-"""Is told what is being done, how much of it is done, and of how much."""
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    pass
-
-
 @dataclass(frozen=True, slots=True)
 class Desk:
     """Where and how work is done.
@@ -107,7 +101,7 @@ class Desk:
     given: Path | None = None
     home: Path | None = None
     feedback: Path | None = None
-    tick: Tick = _silent
+    tick: Progress = silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,24 +371,18 @@ def learners(clips: Sequence[Clip], fold: NDArray[np.int64], number: int, seed: 
 
 def _play(model: ClipModel | Consensus, clips: Sequence[Clip], mine: Flags, plan: Plan, desk: Desk) -> Array:
     """What recordings reach in the running detector, screams and some of the others: see `Unheard.played`."""
-    chosen = [index for index in np.flatnonzero(mine).tolist() if not clips[index].disputed and not (clips[index].weak)]
+    chosen = [index for index in np.flatnonzero(mine).tolist() if clips[index].sure]
     screams = [index for index in chosen if clips[index].label == "scream"]
     others = [index for index in chosen if clips[index].label != "scream"]
     # Spread over all sources: the manifest is sorted by them.
     kept = [others[round(place)] for place in np.linspace(0, len(others) - 1, min(plan.listened, len(others)))]
     result = np.full((len(clips), 2), np.nan, np.float32)
-    persistence = Persistence(rise=RISE, fall=FALL, limit=LIMIT)
-    listener = ScreamModel(model, persistence)
+    listener = ScreamModel(model, PERSISTENCE)
     for done, index in enumerate([*screams, *kept], start=1):
         samples = read_clip(clips[index].path)[: int(LISTENED_S * SAMPLE_RATE)]
-        detector = ScreamDetector(listener)
-        readings = detector.feed(Block(samples, 0.0)) + detector.flush()
-        total = highest = -persistence.limit
-        for reading in readings:
-            total = persistence.step(total, reading.probabilities["scream"])
-            highest = max(highest, total)
-        odds = sorted(log_odds(reading.probabilities["scream"]) for reading in readings)
-        result[index] = highest, np.mean(odds[-VERDICT_WINDOWS:])
+        chances = [reading.probabilities["scream"] for reading in listen(listener, samples)]
+        sums = accumulate(chances, PERSISTENCE.step, initial=-PERSISTENCE.limit)
+        result[index] = max(sums), strongest_second(np.asarray([log_odds(chance) for chance in chances]))
         desk.tick("finding the threshold", done, len(screams) + len(kept))
     return result
 
@@ -403,10 +391,8 @@ def _train_consensus(member: Member, clips: Sequence[Clip], data: Path, out: Pat
     """Nothing is learned: the members are there already, and only the threshold is found."""
     models, digests = [], {}
     for name in plan.members:
-        beside = out.parent / name
-        where = str(beside) if (beside / "card.md").is_file() else name
         try:
-            folder, card = open_card(where, task="scream", home=desk.home)
+            folder, card = open_part(out, name, desk.home)
         except ModelError as error:
             raise ModelError(f"{error}; train it first: safety-monitor train scream --model {name}") from None
         if "member" not in card.parameters:
@@ -430,11 +416,8 @@ def _train_consensus(member: Member, clips: Sequence[Clip], data: Path, out: Pat
 
 def threshold(scores: Array, screams: Flags) -> float:
     """Between the scores of other recordings that may pass and those that may not."""
-    others = np.sort(scores[~screams])[::-1]
-    if not len(others):
-        return 0.0
-    allowed = int(FALSE_CLIPS * len(others))
-    return float((others[max(allowed - 1, 0)] + others[allowed]) / 2) if allowed else float(others[0])
+    others = scores[~screams]
+    return threshold_at(others, FALSE_CLIPS) if len(others) else 0.0
 
 
 def _finish(
@@ -452,7 +435,7 @@ def _finish(
     from audio.zoo.pictures import confusion, curves
 
     screams = np.asarray([clip.label == "scream" for clip in clips])
-    sure = np.asarray([not clip.weak and not clip.disputed for clip in clips])
+    sure = np.asarray([clip.sure for clip in clips])
     odds = np.asarray([log_odds(float(chance)) for chance in unheard.chances[:, SCREAM]], np.float32)
     played = ~np.isnan(unheard.played[:, 0])
     live, verdict = (threshold(scores, screams[played]) for scores in unheard.played[played].T)
@@ -461,7 +444,7 @@ def _finish(
         **own,
         "window": member.features.window,
         "rate": SAMPLE_RATE,
-        "persistence": asdict(Persistence(RISE, FALL, LIMIT, live, 1.0)),
+        "persistence": asdict(replace(PERSISTENCE, threshold=live)),
         "verdict": {"threshold": verdict, "slope": 1.0},
         "plan": {**asdict(plan), "members": list(plan.members)},
         "data": data.name,
