@@ -28,6 +28,7 @@ from gesture.tracked import Clip, read_clips
 from gesture.train import (
     DRAWN,
     FLAT_SOURCES,
+    PARTS,
     HeldOut,
     SignPlan,
     export,
@@ -46,7 +47,6 @@ Points = NDArray[np.float32]
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 SHORT = SignPlan(epochs=12, samples=8_000, members=1)
-PARTS = ("open_palm", "thumb_tucked", "fist")
 WITHIN_S = 0.5
 TWO_MODEL_SIGNS = {"Open": "open_palm", "Close": "fist", "Pointer": "pointer", "OK": "ok"}
 """Labels of the two-model repository, and the signs they mean."""
@@ -78,7 +78,7 @@ class Score:
 
 def score(name: str, held_out: HeldOut) -> Score:
     """Recall by sign, and false parts of the Signal for Help."""
-    return Score(name, held_out.recall(), held_out.false_parts(PARTS))
+    return Score(name, held_out.recall(), held_out.false_parts())
 
 
 def leave_source_out(table: HandTable, source: str, plan: SignPlan = SHORT) -> list[Score]:
@@ -239,16 +239,11 @@ def rate_bound(count: int, hours: float, sure: float = 0.95) -> float:
     """Highest rate an hour at which so few events in so many hours are not yet unlikely.
 
     The exact upper bound of a Poisson rate (Garwood, "Fiducial Limits for the Poisson Distribution", 1936): the mean of
-    which `count` or fewer events have a probability of 1 - `sure`, found by halving.
+    which `count` or fewer events have a probability of 1 - `sure`.
     """
-    if hours <= 0:
-        return math.inf
-    low, high = 0.0, 10.0 + 4 * count
-    for _ in range(60):
-        mean = (low + high) / 2
-        few = math.fsum(math.exp(i * math.log(mean) - mean - math.lgamma(i + 1)) for i in range(count + 1))
-        low, high = (mean, high) if few > 1 - sure else (low, mean)
-    return high / hours
+    from scipy.stats import chi2
+
+    return float(chi2.ppf(sure, 2 * count + 2)) / 2 / hours if hours > 0 else math.inf
 
 
 def rehearsal_text(results: Sequence[Rehearsed]) -> str:

@@ -20,7 +20,7 @@ def plot_confusion(matrix: NDArray[np.intp], labels: Sequence[str], path: Path) 
     """
     count = len(labels)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    figure, axes, pyplot = _figure(1.5 + 0.7 * count, 1 + 0.7 * count)
+    figure, axes = _figure(1.5 + 0.7 * count, 1 + 0.7 * count)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for i, j in np.ndindex(count, count):
         if matrix[i, j]:
@@ -30,9 +30,7 @@ def plot_confusion(matrix: NDArray[np.intp], labels: Sequence[str], path: Path) 
     axes.set_yticks(range(count), labels)
     axes.set_xlabel("taken for")
     axes.set_ylabel("shown")
-    figure.tight_layout()
     figure.savefig(path, dpi=100)
-    pyplot.close(figure)
 
 
 def plot_curves(trainings: Sequence[tuple[Sequence[float], Sequence[float]]], path: Path) -> None:
@@ -42,7 +40,7 @@ def plot_curves(trainings: Sequence[tuple[Sequence[float], Sequence[float]]], pa
         trainings: for each, the loss on what was trained on and on what was left out, one number a pass.
         path: the PNG.
     """
-    figure, axes, pyplot = _figure(6, 4)
+    figure, axes = _figure(6, 4)
     for number, (trained, left_out) in enumerate(trainings):
         passes = range(1, len(trained) + 1)
         axes.plot(passes, trained, color="C0", alpha=0.7, label=None if number else "trained on")
@@ -51,16 +49,11 @@ def plot_curves(trainings: Sequence[tuple[Sequence[float], Sequence[float]]], pa
     axes.set_ylabel("loss")
     axes.set_yscale("log")
     axes.legend()
-    figure.tight_layout()
     figure.savefig(path, dpi=100)
-    pyplot.close(figure)
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any, Any]:
-    import matplotlib
+def _figure(width: float, height: float) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(width, height))
-    return figure, axes, pyplot
+    figure = Figure(figsize=(width, height), layout="tight")
+    return figure, figure.subplots()

@@ -29,7 +29,7 @@ from gesture.train import (
     train_signs,
 )
 from gesture.trajectories import MOTIONS as BASE_MOTIONS
-from models.card import ModelError, change_card, read_card
+from models.card import Card, ModelError, change_card, read_card
 from models.in_use import Comparison, note_comparison
 from models.registry import open_card
 
@@ -155,17 +155,15 @@ def retrain_signs(
         known = without_alike(known, mine.select(np.isin(mine.label, added)))
     table = join([known, *(split_alone(mine, added) for mine in collected), *marked])
     held_out = train_signs(table, labels, target, plan, progress, folds=FOLDS)
-    recall, confusion = held_out.recall(), _counts(held_out)
-    try:
-        _, card = open_card(in_use, task=SIGNS, home=home)
-    except ModelError:
-        return Retrained(target, labels, recall, {}, confusion)
+    result, card = _retrained(target, held_out), _card_of(in_use, SIGNS, home)
+    if card is None:
+        return result
     shown = shown_by_people(table)
     features = sign_features(square_rows(shown))
     before = recall_of(SignClassifier.load(in_use, home), features, shown.label)
     after = recall_of(SignClassifier.load(str(target.absolute())), features, shown.label)
     note_comparison(target, card, _of_known(after, before, card.labels))
-    return Retrained(target, labels, recall, before, confusion)
+    return replace(result, in_use=before)
 
 
 def read_feedback(folder: Path) -> list[HandTable]:
@@ -198,8 +196,18 @@ def recall_of(
     return {str(label): float((named[shown == label] == label).mean()) for label in np.unique(shown)}
 
 
-def _counts(held_out: HeldOut) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(int(count) for count in row) for row in held_out.confusion())
+def _retrained(folder: Path, held_out: HeldOut) -> Retrained:
+    """What a training has brought, as long as there is nothing to compare it with."""
+    confusion = tuple(tuple(int(count) for count in row) for row in held_out.confusion())
+    return Retrained(folder, held_out.labels, held_out.recall(), {}, confusion)
+
+
+def _card_of(name: str, task: str, home: Path | None) -> Card | None:
+    """The card of the model in use; None where it cannot be used."""
+    try:
+        return open_card(name, task=task, home=home)[1]
+    except ModelError:
+        return None
 
 
 def retrain_motions(
@@ -228,18 +236,16 @@ def retrain_motions(
     plan = plan or MotionPlan()
     table = join([known, split_alone(mine.select(np.isin(mine.label, labels)), labels)])
     held_out = train_motions(table, labels, target, plan, progress, folds=FOLDS)
-    recall, confusion = held_out.recall(), _counts(held_out)
-    try:
-        _, card = open_card(in_use, task=MOTIONS, home=home)
-    except ModelError:
-        return Retrained(target, labels, recall, {}, confusion)
+    result, card = _retrained(target, held_out), _card_of(in_use, MOTIONS, home)
+    if card is None:
+        return result
     present = MotionClassifier.load(in_use, home)
     before, after = (
         score_motions(each, count=100) for each in (present, MotionClassifier.load(str(target.absolute())))
     )
     note_comparison(target, card, _of_known(after, before, card.labels))
     same = join([table, made_up_paths(labels, UNSEEN, plan.seed + 1)])
-    return Retrained(target, labels, recall, recall_of(present, motion_features(same.paths), same.label), confusion)
+    return replace(result, in_use=recall_of(present, motion_features(same.paths), same.label))
 
 
 def passes(plan: SignPlan | MotionPlan) -> int:

@@ -38,6 +38,8 @@ FLIPPED = {"thumb_up": "thumb_down", "thumb_down": "thumb_up"}
 """Signs that turn into each other when the picture is stood on its head (and the hand becomes the other one)."""
 MAX_ROLL_DEG = {"thumb_up": 45.0, "thumb_down": 45.0}
 OTHER_ROLL_DEG = 75.0
+PARTS = ("open_palm", "thumb_tucked", "fist")
+"""Signs of which the Signal for Help is made."""
 CLOSING = (("open_palm", "fist"), ("thumb_tucked", "fist"), ("open_palm", "thumb_tucked"), ("pointer", "fist"),
            ("victory", "open_palm"))  # fmt: skip
 """Pairs of signs between which real hands pass."""
@@ -413,9 +415,14 @@ class HeldOut:
         """The hands that a mask names."""
         return HeldOut(self.probabilities[chosen], self.target[chosen], self.labels)
 
-    def worth_while(self, most: int) -> float:
-        """Share of `most` passes after which the loss on what was left out was lowest; mean of the trainings."""
-        return float(np.mean([(best_pass(left_out) + 1) / most for _, left_out in self.curves]))
+    def passes(self, plan: SignPlan | MotionPlan) -> int:
+        """How many passes of a plan are worth while: the share after which its short one was best at what was left out.
+
+        The mean of the trainings.
+        """
+        most = plan.short().epochs
+        share = float(np.mean([(best_pass(left_out) + 1) / most for _, left_out in self.curves]))
+        return max(round(plan.epochs * share), 1)
 
     def plot(self, folder: Path) -> None:
         """Draw which label is taken for which, and the losses, into a folder."""
@@ -437,11 +444,11 @@ class HeldOut:
         np.add.at(matrix, (self.target, self.probabilities.argmax(axis=1)), 1)
         return matrix
 
-    def false_parts(self, parts: Sequence[str] = ("open_palm", "thumb_tucked", "fist")) -> float:
+    def false_parts(self) -> float:
         """Share of hands that show no sign but are taken for a part of the Signal for Help."""
         answers = self.probabilities.argmax(axis=1)
         none = self.target == self.labels.index(NONE)
-        wrong = np.isin(answers[none], [i for i, label in enumerate(self.labels) if label in parts])
+        wrong = np.isin(answers[none], [i for i, label in enumerate(self.labels) if label in PARTS])
         return float(wrong.mean()) if none.any() else 0.0
 
 
@@ -463,17 +470,32 @@ def hold_out_people(
     fold = folds_by_person(table.person, folds, plan.seed)
     features = sign_features(square_rows(table))
     target = np.array([labels.index(label) for label in table.label], np.intp)
-    probabilities = np.zeros((len(table), len(labels)), np.float32)
+
+    def learn(others: NDArray[np.bool_], say: Callable[[str], None], left_out: LeftOut) -> Fitted:
+        return fit_signs(join([table.select(others), drawn]), labels, plan, say, left_out)
+
+    return _hold_out(fold, folds, LeftOut(features, target), labels, learn, progress)
+
+
+def _hold_out(
+    fold: NDArray[np.intp],
+    folds: int,
+    rows: LeftOut,
+    labels: tuple[str, ...],
+    learn: Callable[[NDArray[np.bool_], Callable[[str], None], LeftOut], Fitted],
+    progress: Callable[[str], None],
+) -> HeldOut:
+    """Answers for all rows, those of each fold by networks that `learn` from the other rows."""
+    probabilities = np.zeros((len(rows.target), len(labels)), np.float32)
     curves = []
     for number in range(folds):
         mine = fold == number
         if mine.any():
-            left_out = LeftOut(features[mine], target[mine])
-            say = told(progress, number, folds)
-            fitted = fit_signs(join([table.select(~mine), drawn]), labels, plan, say, left_out)
-            probabilities[mine] = predict(fitted.networks, features[mine])
+            left_out = LeftOut(rows.features[mine], rows.target[mine])
+            fitted = learn(~mine, told(progress, number, folds), left_out)
+            probabilities[mine] = predict(fitted.networks, left_out.features)
             curves.append((fitted.loss[0], fitted.left_out[0]))
-    return HeldOut(probabilities, target, labels, tuple(curves))
+    return HeldOut(probabilities, rows.target, labels, tuple(curves))
 
 
 def told(progress: Callable[[str], None], fold: int, folds: int) -> Callable[[str], None]:
@@ -505,20 +527,27 @@ def train_signs(
     held_out = replace(held_out, probabilities=softmax(logits))
     for label, share in held_out.recall().items():
         progress(f"people left out: {label} {share:.3f}")
-    plan = replace(plan, epochs=max(round(plan.epochs * held_out.worth_while(plan.short().epochs)), 1))
+    plan = replace(plan, epochs=held_out.passes(plan))
     networks = fit_signs(table, labels, plan, progress).networks
+    parameters = {"temperature": round(temperature, 3), "seed": plan.seed, "passes": plan.epochs}
+    _write(target, "signs", networks, temperature, held_out, parameters, _sign_prose(table, held_out))
+    return held_out
+
+
+def _write(
+    target: Path,
+    task: str,
+    networks: Sequence[Any],
+    temperature: float,
+    held_out: HeldOut,
+    parameters: Mapping[str, Any],
+    prose: str,
+) -> None:
+    """The model's folder: the network, how it did on what was left out, and the card."""
     target.mkdir(parents=True, exist_ok=True)
     export(networks, temperature, target / "model.tflite")
     held_out.plot(target)
-    write_card(
-        target,
-        task="signs",
-        model_format="tflite",
-        labels=labels,
-        parameters={"temperature": round(temperature, 3), "seed": plan.seed, "passes": plan.epochs},
-        prose=_sign_prose(table, held_out),
-    )
-    return held_out
+    write_card(target, task=task, model_format="tflite", labels=held_out.labels, parameters=parameters, prose=prose)
 
 
 def _share(recall: Mapping[str, float], label: str) -> str:
@@ -584,26 +613,20 @@ def fit_motions(
     left_out: LeftOut | None = None,
 ) -> Fitted:
     """Networks that give the logits of `labels` from motion features; made-up paths are added to those of `table`."""
-    rng = np.random.default_rng(plan.seed)
-    known = np.isin(table.label, labels)
-    paths = [table.paths[known]]
-    target = [np.array([labels.index(label) for label in table.label[known]], np.intp)]
-    for index, label in enumerate(labels):
-        if label in MOTIONS:
-            made = [draw_motion(label, span, rng) for span in SPANS_S for _ in range(plan.made_up)]
-            paths.append(np.array(made, np.float32))
-            target.append(np.full(len(made), index, np.intp))
-    every, names = np.concatenate(paths), np.concatenate(target)
+    made = made_up_paths(labels, plan.made_up, plan.seed)
+    table = join([table.select(np.isin(table.label, labels)), made])
+    paths = table.paths
+    names = np.array([labels.index(label) for label in table.label], np.intp)
     counts = np.bincount(names, minlength=len(labels))
     weights = 1 / counts[names]
     weights /= weights.sum()
     eye = np.eye(len(labels), dtype=np.float32)
 
     def draw(rng: np.random.Generator) -> tuple[Points, Points]:
-        chosen = rng.choice(len(every), plan.samples, p=weights)
+        chosen = rng.choice(len(paths), plan.samples, p=weights)
         angle = rng.normal(0, np.deg2rad(5), plan.samples)
         turn = np.stack([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]).transpose(2, 0, 1)
-        varied = np.einsum("nij,nkj->nki", turn, every[chosen]) * rng.uniform(0.9, 1.1, plan.samples)[:, None, None]
+        varied = np.einsum("nij,nkj->nki", turn, paths[chosen]) * rng.uniform(0.9, 1.1, plan.samples)[:, None, None]
         varied += rng.normal(0, 0.01, varied.shape)
         return motion_features(varied.astype(np.float32)), eye[names[chosen]]
 
@@ -636,16 +659,11 @@ def hold_out_paths(
     fold = np.where(unseen, np.arange(len(table)) % folds, folds_by_person(table.person, folds, plan.seed))
     features = motion_features(table.paths)
     target = np.array([labels.index(label) for label in table.label], np.intp)
-    probabilities = np.zeros((len(table), len(labels)), np.float32)
-    curves = []
-    for number in range(folds):
-        mine = fold == number
-        left_out = LeftOut(features[mine], target[mine])
-        say = told(progress, number, folds)
-        fitted = fit_motions(table.select(~mine & ~unseen), labels, plan, say, left_out)
-        probabilities[mine] = predict(fitted.networks, features[mine])
-        curves.append((fitted.loss[0], fitted.left_out[0]))
-    return HeldOut(probabilities, target, labels, tuple(curves))
+
+    def learn(others: NDArray[np.bool_], say: Callable[[str], None], left_out: LeftOut) -> Fitted:
+        return fit_motions(table.select(others & ~unseen), labels, plan, say, left_out)
+
+    return _hold_out(fold, folds, LeftOut(features, target), labels, learn, progress)
 
 
 def train_motions(
@@ -665,19 +683,10 @@ def train_motions(
     held_out = hold_out_paths(table, labels, plan.short(), folds, progress)
     for label, share in held_out.recall().items():
         progress(f"paths left out: {label} {share:.3f}")
-    plan = replace(plan, epochs=max(round(plan.epochs * held_out.worth_while(plan.short().epochs)), 1))
+    plan = replace(plan, epochs=held_out.passes(plan))
     networks = fit_motions(table, labels, plan, progress).networks
-    target.mkdir(parents=True, exist_ok=True)
-    export(networks, 1.0, target / "model.tflite")
-    held_out.plot(target)
-    write_card(
-        target,
-        task="motions",
-        model_format="tflite",
-        labels=labels,
-        parameters={"points": POINTS, "spans_s": list(SPANS_S), "seed": plan.seed, "passes": plan.epochs},
-        prose=_motion_prose(table, held_out, plan),
-    )
+    parameters = {"points": POINTS, "spans_s": list(SPANS_S), "seed": plan.seed, "passes": plan.epochs}
+    _write(target, "motions", networks, 1.0, held_out, parameters, _motion_prose(table, held_out, plan))
     return held_out
 
 
