@@ -11,7 +11,6 @@ Both with an empty journal and with one that holds a million incidents.
 
 import argparse
 import json
-import platform
 import shutil
 import socket
 import tempfile
@@ -31,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import create_engine, text
 
+from benchmarks.machine import described
 from safety_monitor.actions.firebase import Firebase
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.messages import Messages
@@ -322,7 +322,7 @@ def main() -> None:
         if server is not None:
             server.stop()
         shutil.rmtree(folder, ignore_errors=True)
-    table = Table(title=f"Delivery on {platform.machine()}, {platform.python_version()}, {platform.system()}")
+    table = Table(title=f"Delivery, {described()}")
     for column in ("", "empty journal", f"{incidents:,} incidents", "factor"):
         table.add_column(column, justify="left" if not column else "right")
     for name, before in empty.first_byte_ms.items():

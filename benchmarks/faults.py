@@ -12,7 +12,6 @@ hour for all.
 
 import argparse
 import os
-import platform
 import re
 import shutil
 import signal
@@ -33,6 +32,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.machine import described
 from safety_monitor.demo.scene import FPS, picture_at, sound
 from safety_monitor.journal import Journal
 from tests.servers.mariadb import MariaDB
@@ -508,7 +508,7 @@ def main() -> None:
     captions = [run(group, table, console, groups[1] is group, arguments.log) for group in groups if group]
     table.caption = "\n".join(captions)
     console.print(table)
-    console.print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.platform()}")
+    console.print(described())
 
 
 def _which(name: str) -> str | None:

@@ -31,6 +31,7 @@ import numpy as np
 
 from audio.capture import SoundError, open_sound
 from audio.corpus import CorpusError, read_corpus
+from benchmarks.machine import resident_mb
 from gesture.capture import CameraError, open_camera
 from gesture.point_history_classifier import MOTION_FEATURES
 from gesture.tables import HandTable, PathTable, TableError, read_hands, read_paths, write_hands, write_paths
@@ -247,11 +248,6 @@ class Outcome:
     refused: int = 0
     faults: list[str] = field(default_factory=list)
     grown_mb: float = 0.0
-
-
-def resident_mb() -> float:
-    """Resident memory of this process."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def worker(name: str, first: int, count: int) -> NoReturn:

@@ -6,8 +6,6 @@ that it was trained on flatter it: its card has those on sources left out.
 """
 
 import argparse
-import os
-import platform
 import time
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from audio.detector import DECISION, ScreamDetector, load_scream_model
 from audio.evaluate import RATES, Figures, figures, judge_corpus
 from audio.examples import TEACHER_SAMPLES, loud
 from audio.features import HOP
+from benchmarks.machine import described
 from models.registry import find
 from models.runtime import TFLiteModel
 
@@ -69,7 +68,7 @@ def main() -> None:
     parser.add_argument("--yamnet", type=Path, help="YAMNet's TFLite file")
     parser.add_argument("--jobs", type=int, default=1)
     given = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(described())
     for name in given.models:
         found = cost(name)
         print(

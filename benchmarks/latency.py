@@ -14,7 +14,6 @@ have been trained on these). Hands are the drawn ones, at several paces, and wit
 import argparse
 import csv
 import json
-import platform
 import tempfile
 import time
 import uuid
@@ -30,6 +29,7 @@ from rich.table import Table
 
 from audio.capture import SAMPLE_RATE, Block, read_clip
 from audio.detector import ScreamDetector, ScreamModel
+from benchmarks.machine import described
 from gesture.capture import Frame, open_camera
 from safety_monitor.config import Settings, load_settings
 from safety_monitor.demo.hand import draw_hand
@@ -189,7 +189,7 @@ def main() -> None:
         if data is not None:
             found["scream, recorded"] = scream_delays(recorded_screams(data), decider, model)
         found |= gesture_delays(decider, data)
-    table = Table(title=f"Event to alarm call, on {platform.processor() or platform.machine()}, {platform.system()}")
+    table = Table(title=f"Event to alarm call, {described()}")
     for column in ("event", "alarms", "missed", "median", "95 %", "media", "compute"):
         table.add_column(column, justify="left" if column == "event" else "right")
     for name, delays in found.items():

@@ -10,7 +10,6 @@ Exit status 1 if a benchmark failed; the page then says which.
 import argparse
 import json
 import os
-import platform
 import re
 import sqlite3
 import subprocess
@@ -23,6 +22,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from benchmarks.machine import described
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "performance.md"
@@ -112,15 +113,6 @@ def sqlite_inserts_per_s() -> float:
         return INSERTS / (time.perf_counter() - begun)
 
 
-def processor() -> str:
-    """The processor's name as the system tells it."""
-    try:
-        found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        found = None
-    return found[1] if found else platform.processor() or platform.machine()
-
-
 def cells(output: str, first: str) -> list[str]:
     """The cells of a printed table's row that begins so; empty if there is none."""
     rows = ([cell.strip() for cell in re.split(r"[│┃|]", line)[1:-1]] for line in output.splitlines())
@@ -172,8 +164,7 @@ def page(found: dict[str, Result], inserts_per_s: float, data: Path | None) -> s
         "",
         "Written by `make bench`; do not edit. Every figure is of the machine named here, and of this run.",
         "",
-        f"- {processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, Python "
-        f"{platform.python_version()}",
+        f"- {described()}",
         f"- {datetime.now(UTC):%Y-%m-%d}; load when it was over: {os.getloadavg()[0]:.1f}",
         "- recordings: " + ("the development data as well" if data else "only what the benchmarks make themselves"),
         "",

@@ -9,8 +9,6 @@ were overtaken by newer ones. Last, how soon a hand is noticed in a scene that w
 
 import argparse
 import math
-import os
-import platform
 import threading
 import time
 from collections.abc import Sequence
@@ -22,6 +20,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.machine import described
 from gesture.capture import Frame
 from gesture.detector import GestureDetector, HandJudge
 from gesture.hands import HandFinder
@@ -138,7 +137,7 @@ def main() -> None:
     if options.data:
         for path in sorted((options.data / "scenes").glob("*-1.mp4")):
             sources[path.stem] = recorded_frames(path)
-    table = Table(title=f"Seeing, {options.hands} hands, {platform.machine()}, {os.cpu_count()} cores")
+    table = Table(title=f"Seeing, {options.hands} hands, {described()}")
     for column in ("frames", "bare frames/s", "whole frames/s", "whole / bare", "added ms, median", "95th percentile"):
         table.add_column(column, justify="left" if column == "frames" else "right")
     for name, frames in sources.items():

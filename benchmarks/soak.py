@@ -20,7 +20,6 @@ to its last. Exit status 1 if one did, if an incident got lost, or if there was 
 import argparse
 import json
 import os
-import platform
 import random
 import sys
 import tempfile
@@ -42,6 +41,7 @@ from audio.capture import SAMPLE_RATE, Block, read_clip
 from audio.corpus import read_corpus
 from audio.detector import ScreamDetector, SoundReading
 from benchmarks.delivery import Siren, Tap
+from benchmarks.machine import described, resident_mb
 from gesture.capture import Frame
 from gesture.detector import HandJudge
 from gesture.hands import Hand
@@ -128,10 +128,8 @@ class Watch:
 
     def _measure(self) -> None:
         while not self._over.wait(self._every_s):
-            status = Path("/proc/self/statm").read_text().split()
-            memory = int(status[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
             threads = len(os.listdir("/proc/self/task"))
-            self._found.append((memory, threads, len(os.listdir("/proc/self/fd")), self._queue()))
+            self._found.append((resident_mb(), threads, len(os.listdir("/proc/self/fd")), self._queue()))
 
     def end(self, part: Part) -> None:
         """Write what was found into a part."""
@@ -482,7 +480,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for part in parts:
             print(json.dumps(asdict(part)))
         return 0 if all(part.well for part in parts) else 1
-    table = Table(title=f"Soak, {given.minutes:g} minutes, {platform.machine()}, {os.cpu_count()} cores")
+    table = Table(title=f"Soak, {given.minutes:g} minutes, {described()}")
     for column in ("part", "scene time", "speed", "incidents", "missed", "false alarms", "lost", "memory", "grown"):
         table.add_column(column, justify="left" if column in ("part", "grown") else "right")
     for part in parts:

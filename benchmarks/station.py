@@ -14,9 +14,6 @@ import argparse
 import io
 import json
 import os
-import platform
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -31,9 +28,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.capture import SAMPLE_RATE, Block
+from audio.capture import SAMPLE_RATE
 from audio.detector import DECISION
+from audio.examples import TEACHER_SAMPLES
 from audio.features import HOP
+from benchmarks.hearing import cost
+from benchmarks.machine import described, processor_s, resident_mb
 from gesture.hands import HandFinder
 from models.hand_landmarker import default_path
 from models.runtime import TFLiteModel
@@ -42,37 +42,22 @@ from safety_monitor.demo.scene import FPS, SECONDS, picture_at, sound
 from safety_monitor.live import LiveView
 from safety_monitor.running import make_station
 from tests.stream_server import jpeg, part, stream_server
+from tests.system.command import running
 
 CAMERA_FPS = 30.0
 SETTLE_S = 5.0
-YAMNET_SAMPLES = 15_600
-PROGRAM = Path(sys.executable).with_name("safety-monitor")
 Image = NDArray[np.uint8]
 
 
 def start_up() -> dict[str, float]:
     """Seconds from the command to armed, and MB of resident memory then."""
     with tempfile.TemporaryDirectory() as home:
-        variables = {"SAFETY_MONITOR_HOME": home, "SAFETY_MONITOR_WEB__PORT": "0"}
         begun = time.perf_counter()
-        with subprocess.Popen(
-            [str(PROGRAM), "run", "--camera", "demo", "--mic", "demo"],
-            env=os.environ | variables,
-            cwd=home,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stderr is not None
-            for line in process.stderr:
-                if line.rstrip().endswith(" armed"):
-                    break
+        with running(Path(home), "--camera", "demo", "--mic", "demo", environ=os.environ) as station:
+            station.wait_until_armed()
             took = time.perf_counter() - begun
             time.sleep(2.0)
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            process.send_signal(signal.SIGKILL)
-    memory = next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS"))
-    return {"start_s": took, "memory_mb": memory}
+            return {"start_s": took, "memory_mb": resident_mb(station.process.pid)}
 
 
 def camera(pictures: list[bytes], stop: threading.Event) -> Callable[[Callable[[bytes], object]], None]:
@@ -112,11 +97,9 @@ def thread_seconds() -> dict[int, tuple[str, float]]:
     found = {}
     for task in Path("/proc/self/task").iterdir():
         try:
-            line = (task / "stat").read_text()
+            found[int(task.name)] = ((task / "comm").read_text().rstrip(), processor_s(task))
         except OSError:
             continue  # ended meanwhile
-        name, fields = line[line.index("(") + 1 : line.rindex(")")], line[line.rindex(")") + 2 :].split()
-        found[int(task.name)] = (name, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
     return found
 
 
@@ -247,33 +230,22 @@ def loop_share(work: Callable[[], object], per_s: float, rounds: int = 100) -> f
 
 def hearing_references(yamnet: Path | None) -> dict[str, float]:
     """Shares of a core: our detector, YAMNet and librosa's features at our rate of decisions, over the same sound."""
-    from audio.detector import ScreamDetector, load_scream_model
-
     per_s = SAMPLE_RATE / HOP / DECISION
-    noise = (0.1 * np.random.default_rng(0).standard_normal(60 * SAMPLE_RATE)).astype(np.float32)
-    detector, place = ScreamDetector(load_scream_model()), [0]
-
-    def ours() -> None:
-        step = DECISION * HOP
-        at = place[0] * step % (len(noise) - step)
-        detector.feed(Block(noise[at : at + step], place[0] * step / SAMPLE_RATE))
-        place[0] += 1
-
-    found = {"our detector": loop_share(ours, per_s, 300)}
+    noise = (0.1 * np.random.default_rng(0).standard_normal(SAMPLE_RATE)).astype(np.float32)
+    found = {"our detector": cost("scream")["real_time_factor"]}
     if yamnet is not None and yamnet.is_file():
         network = TFLiteModel(yamnet)
-        found["YAMNet"] = loop_share(lambda: network(noise[None, :YAMNET_SAMPLES]), per_s)
+        found["YAMNet"] = loop_share(lambda: network(noise[None, :TEACHER_SAMPLES]), per_s)
     try:
         import librosa
     except ImportError:
         return found
 
     def features() -> None:
-        window = noise[:SAMPLE_RATE]
-        mel = librosa.feature.melspectrogram(y=window, sr=SAMPLE_RATE, n_fft=512, hop_length=HOP, n_mels=64)
+        mel = librosa.feature.melspectrogram(y=noise, sr=SAMPLE_RATE, n_fft=512, hop_length=HOP, n_mels=64)
         librosa.feature.mfcc(S=librosa.power_to_db(mel), n_mfcc=20)
-        librosa.feature.spectral_centroid(y=window, sr=SAMPLE_RATE, n_fft=512, hop_length=HOP)
-        librosa.feature.zero_crossing_rate(window, frame_length=512, hop_length=HOP)
+        librosa.feature.spectral_centroid(y=noise, sr=SAMPLE_RATE, n_fft=512, hop_length=HOP)
+        librosa.feature.zero_crossing_rate(noise, frame_length=512, hop_length=HOP)
 
     found["librosa features of the last second"] = loop_share(features, per_s, 30)
     return found
@@ -299,7 +271,7 @@ def main() -> None:
     if given.json:
         print(json.dumps(found))
         return
-    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(described())
     print(f"armed after {found['start_s']:.1f} s, {found['memory_mb']:.0f} MB resident")
     print(f"{found['pictures_per_s']:.1f} pictures/s, {found['decisions_per_s']:.1f} decisions of hearing/s")
     print(f"{found['whole']:.2f} of a core, {found['native']:.0%} of it inside MediaPipe and the networks")

@@ -11,13 +11,9 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import re
-import socket
 import sqlite3
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -29,32 +25,14 @@ from pathlib import Path
 import aiohttp
 import socketio
 
+from benchmarks.machine import described, processor_s, resident_mb
 from safety_monitor.incident import Evidence, Incident, Sense, State
 from safety_monitor.journal import Journal, Search
 from safety_monitor.web.incident_api import csv_lines, json_lines
+from tests.servers.program import free_port
+from tests.system.command import running
 
 PICTURE_EVERY_S = 0.3
-PROGRAM = Path(sys.executable).with_name("safety-monitor")
-
-
-def free_port() -> int:
-    """A port of this machine that nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
-def resident_mb(pid: int) -> float:
-    """Resident memory of a process, in MB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1000
-    return 0.0
-
-
-def processor_s(pid: int) -> float:
-    """Processor time of a process so far, in seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def quiet_s(address: str) -> dict[str, float]:
@@ -108,11 +86,12 @@ async def measure(address: str, station: int, pages: int, seconds: float) -> tup
         lookers = [asyncio.create_task(look(address, web)) for _ in range(pages)]
         await asyncio.sleep(3.0)  # until all have opened
         waits: list[float] = []
-        begin, before = time.monotonic(), processor_s(station)
+        process = Path("/proc", str(station))
+        begin, before = time.monotonic(), processor_s(process)
         while time.monotonic() - begin < seconds:
             waits += (await asyncio.to_thread(quiet_s, address)).values()
             await asyncio.sleep(0.2)
-        share = (processor_s(station) - before) / (time.monotonic() - begin)
+        share = (processor_s(process) - before) / (time.monotonic() - begin)
         memory = resident_mb(station)
         ended = [looker for looker in lookers if looker.done()]
         for looker in lookers:
@@ -128,16 +107,10 @@ def with_pages(pages: int, seconds: float) -> tuple[float, float, float, float]:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryDirectory() as home:
-        variables = {"SAFETY_MONITOR_HOME": home, "SAFETY_MONITOR_WEB__PORT": str(port)}
-        command = [str(PROGRAM), "run", "--camera", "demo", "--mic", "demo"]
-        with subprocess.Popen(
-            command, env=os.environ | variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as station:
-            try:
-                wait_until_served(address)
-                return asyncio.run(measure(address, station.pid, pages, seconds))
-            finally:
-                station.terminate()
+        variables = {"SAFETY_MONITOR_WEB__PORT": str(port)}
+        with running(Path(home), "--camera", "demo", "--mic", "demo", environ=os.environ, **variables) as station:
+            wait_until_served(address)
+            return asyncio.run(measure(address, station.process.pid, pages, seconds))
 
 
 def fill(journal: Journal, incidents: int) -> None:
@@ -182,7 +155,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--incidents", type=int, default=1_000_000)
     wanted = parser.parse_args()
-    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
+    print(f"{described()}\n")
     print("| open live pages | since a sense spoke, median | longest | station's share of a core | memory |")
     print("|---|---|---|---|---|")
     for pages in (0, 1, wanted.pages):
