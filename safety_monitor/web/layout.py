@@ -48,15 +48,17 @@ LINKS: tuple[tuple[str, str, Role], ...] = (
 """All pages, and who may see the link."""
 
 STYLE = """
-:root { --edge: #d5dbe3; --panel: #ffffff; --ground: #f3f5f8; --quiet: #5b6573 }
-body.body--dark { --edge: #2c3440; --panel: #161b22; --ground: #0d1117; --quiet: #9aa6b5 }
+:root { --edge: #d5dbe3; --panel: #ffffff; --ground: #f3f5f8; --quiet: #5b6573; --link: #1565c0 }
+body.body--dark { color-scheme: dark;
+  --edge: #2c3440; --panel: #161b22; --ground: #0d1117; --quiet: #9aa6b5; --link: #6ea8fe }
 body { background: var(--ground) !important; font-variant-numeric: tabular-nums }
 .panel { background: var(--panel); border: 1px solid var(--edge); border-radius: 12px; padding: 16px; width: 100% }
 .panel h2 { font-size: 0.8rem; font-weight: 600; letter-spacing: .06em; text-transform: uppercase; line-height: 1.4;
   color: var(--quiet); margin: 0 0 8px 0 }
 .quiet { color: var(--quiet) }
 .text-quiet { color: var(--quiet) !important }
-body.body--light { --q-primary: #1565c0 !important }
+.nicegui-link { color: var(--link) }
+body.body--light { --q-primary: var(--link) !important }
 .grow { flex: 1 1 0; min-width: 0 }
 .grow.head { min-width: 11rem }
 .panel.literal h2 { text-transform: none; letter-spacing: normal }
