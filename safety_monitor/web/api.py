@@ -34,7 +34,10 @@ WAITING = 4
 
 AFTER = "^([^~]+~[^~]+)?$"
 Found = TypeVar("Found")
-Id = Annotated[str, Field(min_length=1, max_length=36, pattern=r"^[0-9A-Za-z-]+$")]
+Id = Annotated[
+    str,
+    Field(min_length=1, max_length=36, pattern=r"^[0-9A-Za-z-]+$", description="Its id, or as much of it as is unique"),
+]
 
 
 class _Model(BaseModel):

@@ -38,7 +38,7 @@ AT_ONCE = 500
 FORMULA = frozenset("=+-@\t\r")
 """What a cell begins with that a spreadsheet takes for a formula."""
 
-FileName = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z_.-]{0,99}$")]
+FileName = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z_.-]{0,99}$", description="Of the list of files")]
 
 
 class EvidenceFile(BaseModel):
