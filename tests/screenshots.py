@@ -116,6 +116,7 @@ def show_analyse(page: Page) -> None:
 def show_collect(page: Page) -> None:
     page.wait_for_function("document.getElementById('picture').naturalWidth > 0")
     expect(page.get_by_role("table")).to_contain_text("My sign")
+    expect(page.get_by_text("Hands in view: 1")).to_be_visible()  # when the scene comes to them
 
 
 def show_retrain(page: Page) -> None:
