@@ -85,11 +85,12 @@ def workers(jobs: int, dask: str | None = None) -> Iterator[None]:
             yield
         return
     try:
-        from distributed import Client
+        import distributed
     except ModuleNotFoundError as error:
         raise CorpusError(f"--dask: {error.name} is missing (pip install -e '.[dask]')") from None
+    connect: Any = distributed.Client
     try:
-        client = Client(dask, timeout=10)  # type: ignore[no-untyped-call]
+        client = connect(dask, timeout=10)
     except (OSError, ValueError):
         raise CorpusError(f"--dask {dask}: no Dask scheduler answers there") from None
     with client, joblib.parallel_config("dask"):
