@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from safety_monitor.command import TROUBLE, ConfigOption, fail, read_settings
-from safety_monitor.config import Settings
+from safety_monitor.config import FEEDBACK, Settings
 
 app = typer.Typer(help="Collect gestures, train them, measure them.", no_args_is_help=True)
 labels_app = typer.Typer(help="Labels of what you have collected.", no_args_is_help=False)
@@ -295,7 +295,7 @@ def _train(
         present = name_in_use(settings, kind)
         base = data or retrain.DATA / f"{kind}.csv.gz"
         if kind is Kind.SIGNS:
-            feedback = settings.home / "data" / "feedback"
+            feedback = settings.home / FEEDBACK
             result = retrain.retrain_signs(
                 collection, target, home, base=base, progress=say, feedback=feedback, in_use=present
             )

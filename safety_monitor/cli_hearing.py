@@ -12,6 +12,7 @@ import typer
 
 from safety_monitor.cli_gestures import train_app
 from safety_monitor.command import ConfigOption, fail, read_settings
+from safety_monitor.config import FEEDBACK
 
 if TYPE_CHECKING:
     from audio import evaluate
@@ -86,11 +87,9 @@ def train_scream_command(
     config: ConfigOption = None,
 ) -> None:
     """Train a scream model: the one that ships, or a published approach to compare with."""
-    from safety_monitor.feedback import FOLDER
-
     home = read_settings(config).home / "models"
     folder = out or home / f"{model}.new"
-    marked = home.parent / FOLDER if feedback else None
+    marked = home.parent / FEEDBACK if feedback else None
     with complaints(), progress() as tick:
         if model == "scream":
             from audio.train import DEFAULT, RETRAIN, train_scream

@@ -32,6 +32,8 @@ from gesture.pace import SLOWEST_FPS
 from safety_monitor.fusion import FusionRules
 
 FILE_NAME = "station.toml"
+FEEDBACK = Path("data") / "feedback"
+"""In the home: recordings that people marked."""
 PREFIX = "SAFETY_MONITOR_"
 NOT_SETTINGS = frozenset({"SAFETY_MONITOR_CACHE"})
 """Variables with our prefix that are read elsewhere (where downloaded files are kept)."""

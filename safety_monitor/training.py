@@ -26,7 +26,7 @@ from gesture.train import MotionPlan
 from models.card import Card, ModelError, read_card
 from models.in_use import PREVIOUS, roll_back, use
 from models.registry import SHIPPED, find
-from safety_monitor.config import Settings
+from safety_monitor.config import FEEDBACK, Settings
 from safety_monitor.emergency import unknown_labels
 
 PACKAGES = ("tensorflow", "keras", "matplotlib")
@@ -257,7 +257,7 @@ def train(home: Path, kind: Kind, most_passes: int, tell: Callable[[float, str],
             shutil.rmtree(coming, ignore_errors=True)
             collection = Collection(home / "gestures")
             if kind == SIGNS:
-                feedback = home / "data" / "feedback"
+                feedback = home / FEEDBACK
                 result = retrain_signs(collection, coming, models, signs, progress=progress, feedback=feedback)
             else:
                 result = retrain_motions(collection, coming, models, motions, progress=progress)
