@@ -339,12 +339,21 @@ class _Live:
         quiet_s: silence of the giver, in seconds, that means it is broken.
         lag_s: sound that comes later than this has lost something on its way.
         stop: ends the giver.
+        clocked: whether the giver counts samples by a clock of its own, see `SoundSource.position`.
     """
 
     live = True
 
     def __init__(
-        self, name: str, inbox: Inbox[_Arrival], start: float, quiet_s: float, lag_s: float, stop: Callable[[], None]
+        self,
+        name: str,
+        inbox: Inbox[_Arrival],
+        start: float,
+        quiet_s: float,
+        lag_s: float,
+        stop: Callable[[], None],
+        *,
+        clocked: bool = False,
     ) -> None:
         self.name = name
         self._inbox = inbox
@@ -352,6 +361,7 @@ class _Live:
         self._quiet_s = quiet_s
         self._lag_s = lag_s
         self._stop = stop
+        self._clocked = clocked
         self.position: tuple[float, float] | None = None
 
     @property
@@ -373,7 +383,7 @@ class _Live:
         offset_s: float | None = None
         for chunk, at in self._arrivals():
             seconds = len(chunk.samples) / chunk.rate
-            if self._lag_s < STREAM_LAG_S:
+            if self._clocked:
                 self.position = chunk.at_s + seconds, at
             now_s = at - self._start - (chunk.at_s + seconds)
             if offset_s is None or now_s - offset_s > self._lag_s:
@@ -571,9 +581,8 @@ def _device(src: str, start: float) -> SoundSource:
         inbox: Inbox[_Arrival] = Inbox(KEPT_ITEMS)
         stream = _start_device(port_audio, device, inbox)
         _devices_open += 1
-    return _Live(
-        device.name, inbox, start, DEVICE_QUIET_S, DEVICE_LAG_S, stop=partial(_stop_device, stream, device.name)
-    )
+    stop = partial(_stop_device, stream, device.name)
+    return _Live(device.name, inbox, start, DEVICE_QUIET_S, DEVICE_LAG_S, stop, clocked=True)
 
 
 def _start_device(port_audio: ModuleType, device: SoundDevice, inbox: Inbox[_Arrival]) -> Any:
