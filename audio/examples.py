@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio import augment
+from audio.cache import keep
 from audio.corpus import LABELS, Clip
 from audio.features import FRAME, HOP, SAMPLE_RATE, WINDOW, Frames, describe, frames, picture, silence
 
@@ -34,8 +35,6 @@ SYNTHETIC_AMBIENT = 0.2
 """Share of the ambient sounds: cries, tones and noise."""
 BENT = 0.15
 """Share of the recordings that are bent out of recognition, for the teacher alone."""
-EVALUATION_HOP = 24
-"""Frames between the windows by which whole recordings are judged while training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,10 +247,8 @@ def fingerprint(clips: Sequence[Clip], *facts: object) -> str:
 
 
 def save(examples: Examples, path: Path) -> None:
-    """Write to a .npz that appears only when it is complete."""
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, **{field.name: getattr(examples, field.name) for field in dataclass_fields(examples)})
-    partial.rename(path)
+    """Write to a .npz."""
+    keep(path, {field.name: getattr(examples, field.name) for field in dataclass_fields(examples)})
 
 
 def load(paths: Sequence[Path]) -> Examples:
@@ -260,7 +257,7 @@ def load(paths: Sequence[Path]) -> Examples:
     return Examples(*(np.concatenate([part[field.name] for part in parts]) for field in dataclass_fields(Examples)))
 
 
-def windows(samples: Array, hop: int = EVALUATION_HOP) -> list[Frames]:
+def windows(samples: Array, hop: int) -> list[Frames]:
     """The windows of a whole recording as the running detector makes them: silence before, one every `hop` frames."""
     missing = max(0, FRAME - len(samples)) + (-max(0, len(samples) - FRAME)) % HOP
     whole = frames(np.pad(samples, (0, missing)))

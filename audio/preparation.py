@@ -1,7 +1,7 @@
 """Everything that training looks at, kept in a cache folder, so that an interrupted run goes on where it stopped."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.cache import keep
 from audio.capture import SoundError, read_clip
 from audio.corpus import Clip, CorpusError
 from audio.detector import DECISION, QUIET_DB
@@ -70,7 +71,7 @@ def read_sounds(clips: Sequence[Clip], cache: Path, jobs: int) -> list[Sound]:
         except SoundError as error:
             raise CorpusError(str(error)) from None
         lengths = np.asarray([len(each) for each in decoded])
-        _save(path, {"samples": np.concatenate(decoded), "lengths": lengths})
+        keep(path, {"samples": np.concatenate(decoded), "lengths": lengths})
     kept = np.load(path)
     ends = np.cumsum(kept["lengths"])
     return [Sound(clip, part) for clip, part in zip(clips, np.split(kept["samples"], ends[:-1]), strict=True)]
@@ -78,12 +79,6 @@ def read_sounds(clips: Sequence[Clip], cache: Path, jobs: int) -> list[Sound]:
 
 def _decode(path: Path) -> NDArray[np.int16]:
     return np.round(np.clip(read_clip(path), -1, 1) * 32767).astype(np.int16)
-
-
-def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, allow_pickle=False, **arrays)
-    partial.rename(path)
 
 
 def compose_parts(sounds: Sequence[Sound], parts: int, teacher: Path | None, cache: Path, jobs: int) -> list[Path]:
@@ -109,7 +104,7 @@ def cut_windows(sounds: Sequence[Sound], cache: Path, jobs: int) -> Windows:
         cut = joblib.Parallel(n_jobs=jobs)(joblib.delayed(_cut)(sound.samples) for sound in sounds)
         images, facts, quiet = (np.concatenate(each) for each in zip(*cut, strict=True))
         clips = np.repeat(np.arange(len(cut), dtype=np.int32), [len(each[0]) for each in cut])
-        _save(path, {"images": images, "facts": facts, "clips": clips, "quiet": quiet})
+        keep(path, {"images": images, "facts": facts, "clips": clips, "quiet": quiet})
     kept = np.load(path)
     return Windows(path.stem, kept["images"], kept["facts"], kept["clips"], kept["quiet"])
 
@@ -125,9 +120,10 @@ def _cut(samples: NDArray[np.int16]) -> tuple[NDArray[np.float16], Array, NDArra
 
 def listen(trunk: Path, images: Iterable[NDArray[Any]], cache: Path, name: str) -> Array:
     """What a trunk makes of pictures, kept in the cache under this name: float32 of shape (n, HEARD)."""
-    path = cache / f"{name}-{sha256(trunk)[:12]}.npy"
+    path = cache / f"{name}-{sha256(trunk)[:12]}.npz"
     if not path.exists():
         network = TFLiteModel(trunk, threads=2)
         batches = (each[start : start + 64] for each in images for start in range(0, len(each), 64))
-        np.save(path, np.concatenate([network(batch.astype(np.float32))[0].astype(np.float16) for batch in batches]))
-    return np.asarray(np.load(path), np.float32)
+        heard = [network(batch.astype(np.float32))[0].astype(np.float16) for batch in batches]
+        keep(path, {"heard": np.concatenate(heard)})
+    return np.asarray(np.load(path)["heard"], np.float32)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.cache import keep
 from audio.capture import SoundError, read_clip
 from audio.corpus import LABELS, Clip, CorpusError
 from audio.detector import OVERLAP, STEP, Classifier, load_scream_model
@@ -122,9 +123,7 @@ def _judged_folds(members: Sequence[Member], clips: Sequence[Clip], plan: Plan, 
                     if member.kind is Kind.NETWORK:
                         model = clip_model(member, network_score(TFLiteModel(written)), found.scale)
                     measured = np.asarray([written.stat().st_size / 1e6, decision_ms(model)], np.float32)
-                partial = file.with_suffix(".partial.npz")
-                np.savez(partial, allow_pickle=False, chances=judged, costs=measured)
-                partial.rename(file)
+                keep(file, {"chances": judged, "costs": measured})
             with np.load(file) as kept:
                 chances += kept["chances"]
                 costs = kept["costs"]

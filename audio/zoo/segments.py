@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.augment import colour, mix, record
+from audio.cache import keep
 from audio.capture import SAMPLE_RATE, SoundError, read_clip
 from audio.corpus import Clip, CorpusError
 from audio.zoo.clips import windows
@@ -168,9 +169,7 @@ def hear(
         finished = zip(missing, joblib.Parallel(return_as="generator")(work), strict=True)
         for done, (number, found) in enumerate(finished, start=1):
             for name, arrays in found.items():
-                partial = places[number][name].with_suffix(".partial.npz")
-                np.savez(partial, allow_pickle=False, **arrays)
-                partial.rename(places[number][name])
+                keep(places[number][name], arrays)
             tick(len(batches) - len(missing) + done, len(batches))
     except SoundError as error:
         raise CorpusError(str(error)) from None
