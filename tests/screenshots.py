@@ -95,12 +95,15 @@ def show_live(page: Page) -> None:
     page.wait_for_function("document.getElementById('picture').naturalWidth > 0")
 
 
-def show_incident(page: Page) -> None:
-    row = page.get_by_role("row").nth(1)
-    while not row.is_visible():  # until the scene has brought the first one
+def show_incidents(page: Page) -> None:
+    while not page.get_by_role("row").nth(1).is_visible():  # until the scene has brought the first one
         page.wait_for_timeout(1000)
         page.reload()
-    row.get_by_role("link").first.click()
+
+
+def show_incident(page: Page) -> None:
+    show_incidents(page)
+    page.get_by_role("row").nth(1).get_by_role("link").first.click()
     expect(page.get_by_text("Time line", exact=True)).to_be_visible()
     page.wait_for_timeout(2000)  # for the map and the evidence
 
@@ -135,7 +138,7 @@ def show_kiosk(page: Page) -> None:
 
 PAGES = {
     "live": ("/", show_live),
-    "incidents": ("/incidents", lambda page: expect(page.get_by_role("row").nth(1)).to_be_visible()),
+    "incidents": ("/incidents", show_incidents),
     "incident": ("/incidents", show_incident),
     "analyse": ("/analyse", show_analyse),
     "collect": ("/collect", show_collect),
