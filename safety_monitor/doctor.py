@@ -16,7 +16,7 @@ from models.registry import open_card
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.journal import Journal, JournalError
-from safety_monitor.running import make_channels, microphones
+from safety_monitor.running import make_channels, microphones, mistakes_of
 
 LEAST_FREE_MB = 200
 
@@ -101,12 +101,13 @@ def _models(settings: Settings) -> list[Finding]:
 
 
 def _actions(settings: Settings) -> list[Finding]:
-    """Each channel opens what it needs; none is needed for a run to be worth something, all are worth a look."""
+    """What no run would begin with; then whether each channel opens what it needs: worth a look, none is needed."""
     findings = []
     try:
         channels = make_channels(settings, OwnSound())
     except SettingsError as error:
         return [Finding("channels", ok=False, detail=str(error), needed=True)]
+    findings += [Finding("settings", ok=False, detail=wrong, needed=True) for wrong in mistakes_of(settings, channels)]
     for channel in channels:
         try:
             outcome = channel.check()

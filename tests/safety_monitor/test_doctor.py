@@ -32,6 +32,15 @@ def test_a_damaged_model_is_missing(tmp_path: Path) -> None:
     assert result.status == 1
 
 
+def test_what_no_run_would_begin_with_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "station.toml").write_text('[[policies]]\nname = "quiet"\nsteps = [{ actions = ["pager"] }]\n')
+    sources = {"SAFETY_MONITOR_CAMERA__SOURCE": "demo", "SAFETY_MONITOR_MICROPHONE__SOURCE": "demo"}
+    result = safety_monitor(tmp_path, "doctor", **sources)
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("MISSING")]
+    assert "policies.0.steps.0.actions: no channel 'pager' is turned on" in line
+    assert result.status == 1
+
+
 def test_a_secret_is_named_and_never_printed(tmp_path: Path) -> None:
     result = safety_monitor(tmp_path, "doctor", SAFETY_MONITOR_MYSQL__URL=SECRET)
     assert "mysql.url" in result.stdout
