@@ -191,7 +191,7 @@ def _movement(reading: HandReading) -> dict[str, Any]:
 def describe(result: Mapping[str, Any]) -> str:
     """A result of `Analyst.analyze` as people read it: stretches of the same label rather than every window."""
     if "label" not in result:
-        return f"{result['file']}: {result['error']}"
+        return str(result["error"])  # names the file
     lines = [f"{result['file']}: {result['duration_s']:.1f} s"]
     if result["label"] is not None:
         lines.append(f"  sound     {result['label']}, scream probability {result['scream_probability']:.2f}")

@@ -91,3 +91,8 @@ def test_for_people_it_is_a_page_not_json(folder: Path) -> None:
     assert result.status == 0
     assert "sound     scream, scream probability" in result.stdout
     assert "confirmed" in result.stdout
+
+
+def test_what_cannot_be_judged_is_named_once(folder: Path) -> None:
+    result = safety_monitor(folder / "home", "analyze", folder / "missing.mp3")
+    assert (result.status, result.stdout) == (1, f"{folder / 'missing.mp3'}: no such file\n")
