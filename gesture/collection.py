@@ -16,7 +16,6 @@ import fcntl
 import io
 import math
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +35,7 @@ from gesture.tables import (
     read_paths,
     read_rows,
 )
+from models.atomic_file import write_whole
 
 Points = NDArray[np.float32]
 
@@ -306,12 +306,7 @@ class Collection:
             os.fsync(file.fileno())
 
     def _replace(self, name: str, text: str) -> None:
-        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=name, suffix=".part")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(self.folder / name)
+        write_whole(self.folder / name, text.encode())
 
     def _change_rows(self, kind: str, change: RowChange, label: str) -> int:
         path = self.folder / TABLES[kind]

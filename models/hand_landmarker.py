@@ -8,6 +8,7 @@ downloaded and read as a zip, never installed. Every file is checked by its SHA-
 """
 
 import hashlib
+import io
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import platformdirs
 
+from models.atomic_file import write_whole
 from models.card import ModelError
 
 TASK_NAME = "hand_landmarker.task"
@@ -99,19 +101,11 @@ def assemble(wheel: Path, path: Path) -> None:
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise ModelError(f"{wheel}: not the expected wheel: {error}") from None
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w+b") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as task:
-                for entry, data in contents:
-                    _store_aligned(task, file.tell(), entry, data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as task:
+        for entry, data in contents:
+            _store_aligned(task, file.tell(), entry, data)
+    write_whole(path, file.getvalue(), mode=0o644)
 
 
 def _store_aligned(task: zipfile.ZipFile, offset: int, name: str, data: bytes) -> None:

@@ -15,8 +15,6 @@ stays when the evidence itself has gone, and moves when the mark changes.
 import csv
 import io
 import logging
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +30,7 @@ from audio.detector import ScreamDetector
 from gesture.collection import SIGNS, table_text
 from gesture.signal_for_help import STAGES
 from gesture.tables import TableError, read_rows
+from models.atomic_file import write_whole
 from safety_monitor.actions.recorder import CLIP, HANDS, SOUND, SPARE_S, flac, trigger_of
 from safety_monitor.channels import evidence_store
 from safety_monitor.config import FEEDBACK, Settings
@@ -239,11 +238,5 @@ def _csv(rows: list[dict[str, str]]) -> str:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """The file is there whole or not at all."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(temporary).replace(path)
+    write_whole(path, data)

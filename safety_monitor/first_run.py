@@ -1,8 +1,7 @@
 """The first settings of a station: what the wizard finds out, and the `station.toml` that comes of it."""
 
-import os
-import tempfile
 import time
+import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,10 @@ from pydantic import ValidationError
 
 from audio.capture import SoundError, SoundSource, open_sound
 from audio.detector import OPERATING_POINT, ScreamDetector, ScreamModel, SoundReading
-from safety_monitor.config import Contact, SettingsError, load_settings
+from safety_monitor.config import Contact, checked
 from safety_monitor.demo import open_demo_sound
 from safety_monitor.senses import DEMO, hear
+from safety_monitor.settings_file import replace_file
 from safety_monitor.settings_page import template
 
 MUTE_DBFS, LOUD_DBFS = -85.0, -20.0
@@ -99,26 +99,10 @@ def write_settings(path: Path, text: str) -> Path | None:
         Where the one before is now; None if there was none.
 
     Raises:
-        SettingsError: the text is no settings file, or cannot be written.
+        SettingsError: a start would refuse the text, or it cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        number, draft_name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        draft = Path(draft_name)
-        try:
-            with os.fdopen(number, "w", encoding="utf-8") as file:
-                file.write(text)
-            load_settings(draft, environ={})
-            before = path.with_name(path.name + ".before") if path.exists() else None
-            if before is not None:
-                path.replace(before)
-            draft.chmod(0o644)
-            draft.replace(path)
-            return before
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be written: {error.strerror}") from None
+    checked(tomllib.loads(text), path, environ={})
+    return replace_file(path, text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,14 @@ Nothing is written that the next start would refuse. The file is replaced in one
 old one or the new one, and the one before lies beside it as `station.toml.bak`.
 """
 
-import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from models.atomic_file import write_whole
 from safety_monitor.config import Settings, SettingsError, checked, read_file, set_outside
 from safety_monitor.settings_text import TextError, changed
 
@@ -91,34 +89,29 @@ class SettingsFile:
             if self.read().text != before.text:
                 raise SettingsError(f"{self.path} has been changed meanwhile; load the page again")
             try:
-                _replace(self.path.resolve(), changed(before.text, values))
+                text = changed(before.text, values)
             except TextError as error:
                 raise SettingsError(f"{self.path}: {error}") from None
-            except OSError as error:
-                raise SettingsError(f"{self.path}: cannot be written: {error.strerror or error}") from None
+            replace_file(self.path, text)
         return settings
 
 
-def _replace(path: Path, text: str) -> None:
-    """Put a text in place of a file in one step; what was there becomes the backup."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+def replace_file(path: Path, text: str) -> Path | None:
+    """Put a text in place of a settings file in one step.
+
+    Returns:
+        Where the file before is now; None if there was none.
+
+    Raises:
+        SettingsError: it cannot be written.
+    """
+    place = path.resolve()
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, name)
-            with suppress(PermissionError):  # only root may give files away
-                os.chown(name, path.stat().st_uid, path.stat().st_gid)
-            shutil.copy2(path, path.with_name(path.name + BACKUP))
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        backup = place.with_name(place.name + BACKUP) if place.exists() else None
+        if backup:
+            shutil.copy2(place, backup)
+        write_whole(place, text.encode(), mode=0o644)
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be written: {error.strerror or error}") from None
+    return backup

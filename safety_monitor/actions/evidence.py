@@ -5,20 +5,19 @@ is told.
 """
 
 import logging
-import os
 import re
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from models.atomic_file import UNFINISHED, write_whole
 
 log = logging.getLogger(__name__)
 
 FOLDER = "evidence"
 PROTECTED = ".protected"
-UNFINISHED = ".part"
 ABANDONED_S = 3600.0
 """An unfinished file that old belongs to nobody any more."""
 LEAST_FREE = 200 * 2**20
@@ -71,20 +70,13 @@ class EvidenceStore:
             ValueError: the id or the name could lead out of the folder.
         """
         path = self._of(incident_id) / _checked(_NAME, name)
-        unfinished = path.with_name(f"{path.name}{UNFINISHED}")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if shutil.disk_usage(path.parent).free - len(data) < LEAST_FREE:
                 raise OSError("the disk is full")
-            with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
+            write_whole(path, data)
         except OSError as error:
             log.error("evidence of %s is lost: %s: %s", incident_id, name, error.strerror or error)
-            with suppress(OSError):
-                unfinished.unlink()
             return None
         return path
 

@@ -81,7 +81,7 @@ def test_a_person_without_devices_gets_settings_too_and_the_old_ones_are_kept(tm
     child.close()
     assert child.exitstatus == 0
     assert load_settings(old, environ={}).microphone.source == "demo"
-    assert (tmp_path / "station.toml.before").read_text() == "# mine\n"
+    assert (tmp_path / "station.toml.bak").read_text() == "# mine\n"
 
 
 @pytest.mark.parametrize("leave", ["n\r", "\x03"])
@@ -116,7 +116,7 @@ def test_a_script_asks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "station.toml: is there already; --overwrite" in again.stderr
     assert CliRunner().invoke(app, ["init", "--yes", "--overwrite"]).exit_code == 0
     assert load_settings(tmp_path / "station.toml", environ={}).model_dump() == Settings().model_dump()
-    assert "hall" in (tmp_path / "station.toml.before").read_text()
+    assert "hall" in (tmp_path / "station.toml.bak").read_text()
 
 
 @pytest.mark.parametrize(

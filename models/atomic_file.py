@@ -1,0 +1,43 @@
+"""Files that are there whole or not at all, whatever interrupts their writing: a crash, a full disk, a power cut."""
+
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+UNFINISHED = ".part"
+"""Ending of a file that is being written; after a crash one may stay behind."""
+
+
+def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Put a file in place in one step, on the disk before this returns.
+
+    Args:
+        path: the file; its folder must be there.
+        data: all that it is to hold.
+        mode: permissions of a new file; one that is replaced keeps its own, and its owner.
+
+    Raises:
+        OSError: it cannot be written; what was there stays as it was.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=UNFINISHED)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, mode)
+        if path.exists():
+            shutil.copymode(path, name)
+            with suppress(PermissionError):  # only root may give files away
+                os.chown(name, path.stat().st_uid, path.stat().st_gid)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
