@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gesture.augment import vary
 from gesture.features import upright
-from gesture.point_history_classifier import POINTS, motion_features
+from gesture.point_history_classifier import POINTS, SWIPES, motion_features
 from gesture.tables import HandTable, PathTable, TableError, join, read_rows, write_hands, write_paths
 from gesture.train import square_rows
 
@@ -146,38 +146,79 @@ def _lift(flat: Points, known: Points) -> tuple[Points, NDArray[np.bool_]]:
     return lifted, right
 
 
+DRAWN_IN_THE_AIR: dict[tuple[str, int], tuple[str, ...]] = {
+    ("kinivi", 0): ("stop",),
+    ("kinivi", 1): ("clockwise",),
+    ("kinivi", 2): ("counter_clockwise",),
+    ("scrambledfox", 0): ("stop",),
+    ("scrambledfox", 1): ("clockwise",),
+    ("scrambledfox", 2): ("counter_clockwise",),
+    ("scrambledfox", 3): SWIPES,
+    ("scrambledfox", 4): SWIPES,
+    ("segfault_gestnet", 0): SWIPES,
+    ("segfault_gestnet", 1): SWIPES,
+    ("segfault_gestnet", 3): ("clockwise", "counter_clockwise"),
+}
+"""Tables of movements in the two-model format, class -> what its rows may show; which of them is looked at."""
+FASTEST = 2.0
+"""Palm sizes between two points; what goes faster is the tracker that has lost the hand."""
+
+
 def path_table(shared: Path, seed: int = 20) -> PathTable:
-    """Circles and rest from a table of the two-model format, which knows neither time nor the size of the hand.
+    """Movements from tables of the two-model format, which knows neither time nor the size of the hand.
 
     Its points are shares of a 960x540 picture; a palm is taken for 6 to 12 % of the width. Rows in which the tracker
-    lost the hand (a jump across the picture) are left out, and so are circles of which too little is seen.
+    lost the hand (a jump across the picture) are left out, and so is what was logged before or after the movement: each
+    row must show it.
 
     Raises:
-        TableError: the table is missing or malformed.
+        TableError: a table is missing or malformed.
     """
-    path = shared / "gesture" / "tables" / "kinivi" / "point_history_classifier" / "point_history.csv.gz"
-    try:
-        with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
-            rows = np.array([[float(value) for value in row] for row in csv.reader(file) if row], np.float32)
-    except (OSError, ValueError) as error:
-        raise TableError(f"{path}: cannot be read: {error}") from None
-    paths = rows[:, 1:].reshape(-1, 16, 2) * np.array([1, 540 / 960], np.float32)
     rng = np.random.default_rng(seed)
-    paths /= rng.uniform(0.06, 0.12, len(paths))[:, None, None].astype(np.float32)
-    label = np.array(["stop", "clockwise", "counter_clockwise", "move"])[rows[:, 0].astype(int)]
-    whole = np.linalg.norm(np.diff(paths, axis=1), axis=2).max(axis=1) < 2.0
+    tables = []
+    for name in dict.fromkeys(name for name, _ in DRAWN_IN_THE_AIR):
+        path = shared / "gesture" / "tables" / name / "point_history_classifier" / "point_history.csv.gz"
+        try:
+            with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
+                lines = [[float(value) for value in row] for row in csv.reader(file) if len(row) == 2 * POINTS + 1]
+        except (OSError, ValueError) as error:
+            raise TableError(f"{path}: cannot be read: {error}") from None
+        rows = np.array(lines, np.float32)
+        paths = rows[:, 1:].reshape(-1, POINTS, 2) * np.array([1, 540 / 960], np.float32)
+        paths /= rng.uniform(0.06, 0.12, len(paths))[:, None, None].astype(np.float32)
+        label = shown_movements(paths)
+        expected = [DRAWN_IN_THE_AIR.get((name, int(number)), ()) for number in rows[:, 0]]
+        kept = np.array([one in some for one, some in zip(label, expected, strict=True)])
+        source = np.full(int(kept.sum()), name)
+        tables.append(
+            PathTable(
+                paths[kept], label[kept], source, source, np.full(len(source), ""), np.zeros(len(source), np.float32)
+            )
+        )
+    return join(tables)
+
+
+def shown_movements(paths: Points) -> NDArray[np.str_]:
+    """Which movement each path (n, POINTS, 2) shows, where there is no doubt; "" where there is."""
+    steps = np.diff(paths, axis=1)
+    lengths = np.linalg.norm(steps, axis=2)
+    along = lengths.sum(axis=1)
+    net = paths[:, -1] - paths[:, 0]
+    gone = np.linalg.norm(net, axis=1)
+    extent = np.ptp(paths, axis=1).max(axis=1)
     turns = motion_features(paths)[:, 2 * POINTS + 3]
-    circles = np.where(label == "clockwise", turns, -turns) > 0.65
-    kept = whole & ((label == "stop") | (np.isin(label, ["clockwise", "counter_clockwise"]) & circles))
-    count = int(kept.sum())
-    return PathTable(
-        paths=paths[kept],
-        label=label[kept],
-        source=np.full(count, "kinivi"),
-        person=np.full(count, "kinivi"),
-        session=np.full(count, ""),
-        at_s=np.zeros(count, np.float32),
-    )
+    across, down = np.abs(net[:, 0]), np.abs(net[:, 1])
+    straight = (gone > 1.2) & (gone > 0.85 * along) & (np.maximum(across, down) > 2.5 * np.minimum(across, down))
+    shown = np.full(len(paths), "", dtype="<U20")
+    shown[extent < 0.3] = "stop"
+    shown[(turns > 0.65) & (extent > 0.3)] = "clockwise"
+    shown[(turns < -0.65) & (extent > 0.3)] = "counter_clockwise"
+    shown[straight & (across > down)] = "swipe_right"
+    shown[straight & (across > down) & (net[:, 0] < 0)] = "swipe_left"
+    shown[straight & (down > across)] = "swipe_down"
+    shown[straight & (down > across) & (net[:, 1] < 0)] = "swipe_up"
+    shown[lengths.max(axis=1) > FASTEST] = ""
+    return shown
 
 
 def main(arguments: list[str]) -> int:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gesture.augment import blend, vary
 from gesture.features import SIGN_FEATURES, sign_features, square
 from gesture.plots import CONFUSION, CURVES, plot_confusion, plot_curves
-from gesture.point_history_classifier import MOTION_FEATURES, POINTS, SPANS_S, motion_features
+from gesture.point_history_classifier import MOTION_FEATURES, MOVING, POINTS, SPANS_S, motion_features
 from gesture.tables import HandTable, PathTable, TableError, join, read_hands, read_paths
 from gesture.trajectories import MOTIONS
 from gesture.trajectories import draw as draw_motion
@@ -100,13 +100,13 @@ class MotionPlan:
 
 
 def draw_weights(labels: Text, people: Text) -> Points:
-    """How likely each row is drawn: classes alike ("none" twice), within a class no person drowns the others."""
+    """How likely each row is drawn: classes alike, those that are nothing in particular twice, people more alike."""
     weights = np.zeros(len(labels), np.float64)
     for name in np.unique(labels):
         mine = labels == name
         _, index, counts = np.unique(people[mine], return_inverse=True, return_counts=True)
         share = 1 / np.sqrt(counts[index])
-        weights[mine] = share / share.sum() * (2.0 if name == NONE else 1.0)
+        weights[mine] = share / share.sum() * (2.0 if name in (NONE, MOVING) else 1.0)
     return np.asarray(weights / weights.sum(), np.float32)
 
 
@@ -617,8 +617,7 @@ def fit_motions(
     table = join([table.select(np.isin(table.label, labels)), made])
     paths = table.paths
     names = np.array([labels.index(label) for label in table.label], np.intp)
-    counts = np.bincount(names, minlength=len(labels))
-    weights = 1 / counts[names]
+    weights = draw_weights(table.label, table.person).astype(np.float64)
     weights /= weights.sum()
     eye = np.eye(len(labels), dtype=np.float32)
 
@@ -691,26 +690,36 @@ def train_motions(
 
 
 def _motion_prose(table: PathTable, held_out: HeldOut, plan: MotionPlan) -> str:
-    recall = held_out.recall()
+    table = table.select(np.isin(table.label, held_out.labels))
+    recorded = np.arange(len(held_out.target)) < len(table)
+    shown, made = held_out.select(recorded).recall(), held_out.select(~recorded).recall()
     rows = "\n".join(
-        f"| {label} | {int((table.label == label).sum())} | {plan.made_up * len(SPANS_S) if label in MOTIONS else 0} "
-        f"| {_share(recall, label)} |"
+        f"| {label} | {int((table.label == label).sum())} | {_share(shown, label)} "
+        f"| {plan.made_up * len(SPANS_S) if label in MOTIONS else 0} | {_share(made, label)} |"
         for label in held_out.labels
+    )
+    sources = "\n".join(
+        f"- {source}: {int((table.source == source).sum())} paths" for source in np.unique(table.source)
     )
     return f"""# Movements of one hand
 
 {POINTS} points of the index tip's or the wrist's path in, the probability of each movement out; made by
-`python -m gesture.train motions`. Directions are those of the picture. Recall is of single paths of people left out of
-the training and of paths made up from another seed; `{CONFUSION}` shows which is taken for which, `{CURVES}` how the
-loss fell.
+`python -m gesture.train motions`. Directions are those of the picture. Recall is of single paths, by short trainings
+that leave every person out once: of recorded ones by the people left out, and of paths made up from another seed.
+`{CONFUSION}` shows which is taken for which, `{CURVES}` how the loss fell.
 
-| movement | recorded paths | made-up paths | recall |
-|---|---|---|---|
+| movement | recorded paths | recall | made-up paths | recall |
+|---|---|---|---|---|
 {rows}
 
-Most paths are made up (`gesture/trajectories.py`): strokes of least jerk, circles and waves with a wandering speed,
-size and place, cameras of 9 to 31 frames a second, lost frames, jitter. `python -m gesture.evaluate motions` says how
-the model does on them and, with `--tracked`, on hands tracked in recordings.
+Most paths are made up (`gesture/trajectories.py`): strokes of least jerk or steadier, along arcs, circles and waves
+with a wandering speed, size and place, cameras of 9 to 31 frames a second, lost frames, jitter.
+`python -m gesture.evaluate motions` says how the model does on them and, with `--tracked`, on hands tracked in
+recordings.
+
+Recorded paths, each source one person (`data/README.md` says where they come from):
+
+{sources}
 """
 
 

@@ -42,21 +42,30 @@ def wander(count: int, rng: np.random.Generator, size: float) -> Path:
 
 
 def _swipe(direction: str, span: float, rng: np.random.Generator) -> Path:
-    """A stroke of which most lies within the span: one that is over, or one that goes on for a little while."""
+    """A stroke of which most lies within the span: one that is over, under way, or slow and not yet at its end.
+
+    Arms turn about elbow and shoulder, so that strokes are arcs; how far the arm turns decides the bow.
+    """
     angle = np.deg2rad(DIRECTIONS[direction] + rng.normal(0, 10))
-    length = rng.uniform(1.6, 9)
-    seconds = rng.uniform(0.25, 0.85) * min(span, 2.6)
-    after = rng.uniform(0, max(span - seconds, 0.02))
-    start = np.zeros(2)
+    length = rng.uniform(1.5, 9)
+    slow = rng.random() < 0.35
+    seconds = rng.uniform(0.8, 1.5) * min(span, 2.6) if slow else rng.uniform(0.25, 0.85) * min(span, 2.6)
+    length = rng.uniform(1.5, 4.5) if slow else length
+    after = 0.0 if slow and rng.random() < 0.5 else rng.uniform(0, max(span - seconds, 0.02))
+    across = np.array([-np.sin(angle), np.cos(angle)]) * length * rng.normal(0, 0.06)
     end = length * np.array([np.cos(angle), np.sin(angle)])
-    # A slight bow.
-    path = stroke(start, end, seconds)
-    across = np.array([-np.sin(angle), np.cos(angle)]) * length * rng.normal(0, 0.05)
-    path = path + np.sin(np.linspace(0, np.pi, len(path)))[:, None] * across
-    if after < 0.15 * span:
+    path = stroke(np.zeros(2), end, seconds)
+    # Steady hands that draw keep their speed more than the profile of least jerk says.
+    steady = rng.uniform(0, 0.7) if slow else rng.uniform(0, 0.3)
+    share = np.linspace(0, 1, len(path))
+    path = (1 - steady) * path + steady * share[:, None] * end
+    path = path + np.sin(np.pi * (path @ end) / (end @ end))[:, None] * across
+    if slow:
+        path = path[: max(len(path) - int(len(path) * rng.uniform(0, 0.35)), 2)]
+    elif after < 0.15 * span:
         after = 0.0
         path = path[: len(path) - int(len(path) * rng.uniform(0, 0.25))]
-    return np.concatenate([still(start, span), path, still(path[-1], after)])
+    return np.concatenate([still(np.zeros(2), span), path, still(path[-1], after)])
 
 
 def _circle(clockwise: bool, span: float, rng: np.random.Generator) -> Path:
@@ -101,8 +110,10 @@ def _wave(span: float, rng: np.random.Generator) -> Path:
 def _move(span: float, rng: np.random.Generator) -> Path:
     """Movement that is none of the others: passing by, arcs, strokes one after the other, wandering."""
     kind = rng.integers(7)
-    if kind == 0:  # in the middle of a straight or slightly bent way
-        angle, length = rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 8)
+    if kind == 0:  # in the middle of a long straight way: too little of it, or too slanting, for a swipe
+        slanting = rng.random() < 0.5
+        angle = np.deg2rad(rng.choice([45, 135, 225, 315]) + rng.uniform(-18, 18)) if slanting else rng.uniform(0, 6.3)
+        length = rng.uniform(0.5, 8 if slanting else 2)
         end = length * np.array([np.cos(angle), np.sin(angle)])
         whole = stroke(np.zeros(2), end, span * rng.uniform(2.2, 5))
         count = int(span * RATE)
@@ -148,7 +159,19 @@ def path_of(label: str, span: float, rng: np.random.Generator) -> Path:
         return _circle(label == "clockwise", span, rng)
     if label == "wave":
         return _wave(span, rng)
-    return _move(span, rng) if label == "move" else _swipe(label, span, rng)
+    if label != "move":
+        return _swipe(label, span, rng)
+    path = _move(span, rng)
+    while _is_swipe(path[-int(span * RATE) :]):  # one of several strokes, as long and straight as a swipe
+        path = _move(span, rng)
+    return path
+
+
+def _is_swipe(path: Path) -> bool:
+    """Whether a path is as straight, long and level or upright as those that are called swipes."""
+    net = path[-1] - path[0]
+    gone, along = float(np.hypot(*net)), float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
+    return gone > 1.5 and gone > 0.9 * along and np.abs(net).max() > 3 * np.abs(net).min()
 
 
 def seen(path: Path, span: float, rng: np.random.Generator) -> NDArray[np.float32]:
