@@ -1,10 +1,12 @@
-"""How fast seeing is: `python -m benchmarks.seeing [--data ../shared/data]`.
+"""How fast seeing is, beside its targets: `python -m benchmarks.seeing [--data ../shared/data]`.
 
-The same frames go through a bare MediaPipe loop and through the whole detector, in turns within one run, so that both
-have the machine at its moods alike. Frames are the drawn hand of the demo scene, and with `--data` the recorded scenes.
-Printed: frames a second of both, what the detector adds to a frame beyond MediaPipe, and the machine. Then, for frames
-that come in their own time as a camera's do: how long from a frame to its readings, in frame times, and how many frames
-were overtaken by newer ones. Last, how soon a hand is noticed in a scene that was idle (`seeing.idle_after_s`).
+The same frames go through a bare MediaPipe loop – picture in, result out, nothing done with it – and through the whole
+detector, frame by frame within one run and each of the two first in turn, so that both have the machine at its moods
+alike. Frames are the drawn hand of the demo scene, and with `--data` the recorded scenes. Printed: frames a second of
+both, what of a frame's time is spent outside of MediaPipe's own call, and the machine. Then, for frames that come in
+their own time as a camera's do: how long from a frame to its readings, in frame times, and how many frames were
+overtaken by newer ones. Last, how soon a hand is noticed in a scene that was idle (`seeing.idle_after_s`). Every line
+says whether its target is met; on a machine that has other things to do the targets mean nothing.
 """
 
 import argparse
@@ -12,8 +14,10 @@ import math
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import av
 import numpy as np
@@ -33,10 +37,17 @@ from safety_monitor.demo.scene import FPS, picture_at
 
 DEMO_FRAMES = 200
 FIRST_DEMO_FRAME = 500
-ROUNDS = 1
 CAMERA_FPS = (15.0, 30.0)
 WAKE_PHASES = 6
 """Tries, each with the hand one frame later between two looks."""
+LEAST_SHARE = 0.95
+"""Target: frames a second of the whole beside those of the bare loop."""
+MOST_ADDED_MS = 1.0
+"""Target: milliseconds of a frame spent outside of MediaPipe, median."""
+MOST_FRAME_TIMES = 1.5
+"""Target: frame times from a frame to its readings, median."""
+LATEST_WAKE_S = 0.3
+"""Target: seconds until a hand is noticed in an idle scene, at the latest."""
 
 
 def demo_frames() -> list[Frame]:
@@ -53,26 +64,85 @@ def recorded_frames(path: Path) -> list[Frame]:
         ]
 
 
-def measure(frames: Sequence[Frame], hands: int) -> tuple[float, float, list[float]]:
-    """Seconds of the bare loop, seconds of the whole, and milliseconds that ours added to each frame."""
-    bare_s, whole_s, added_ms = 0.0, 0.0, []
-    for _ in range(ROUNDS):
-        bare, ours = HandFinder(default_path(), hands), HandFinder(default_path(), hands)
-        judge = HandJudge(SignClassifier.load(), MotionClassifier.load())
-        for frame in frames:
-            start = time.perf_counter()
-            bare.find(frame.image, frame.at_s)
-            middle = time.perf_counter()
-            found = ours.find(frame.image, frame.at_s)
-            seen = time.perf_counter()
-            judge(found, frame.at_s, frame.image.shape[0] / frame.image.shape[1])
-            end = time.perf_counter()
-            bare_s += middle - start
-            whole_s += end - middle
-            added_ms.append((end - seen) * 1e3)
-        bare.close()
-        ours.close()
-    return bare_s, whole_s, added_ms
+class Bare:
+    """MediaPipe and nothing of ours: what the detector is compared with."""
+
+    def __init__(self, hands: int) -> None:
+        import mediapipe
+
+        self._mediapipe = mediapipe
+        vision = mediapipe.tasks.vision
+        self._landmarker: Any = vision.HandLandmarker.create_from_options(
+            vision.HandLandmarkerOptions(
+                base_options=mediapipe.tasks.BaseOptions(model_asset_path=str(default_path())),
+                running_mode=vision.RunningMode.VIDEO,
+                num_hands=hands,
+            )
+        )
+
+    def __call__(self, frame: Frame) -> None:
+        picture = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=frame.image)
+        self._landmarker.detect_for_video(picture, round(frame.at_s * 1000))
+
+    def close(self) -> None:
+        self._landmarker.close()
+
+
+@dataclass(slots=True)
+class Timed:
+    """A landmarker that counts the seconds spent in it."""
+
+    landmarker: Any
+    spent_s: float = 0.0
+
+    def detect_for_video(self, picture: Any, at_ms: int) -> Any:
+        start = time.perf_counter()
+        found = self.landmarker.detect_for_video(picture, at_ms)
+        self.spent_s += time.perf_counter() - start
+        return found
+
+
+@dataclass(slots=True)
+class Measured:
+    """Seconds of the bare loop and of the whole, and milliseconds of each frame outside of MediaPipe's call."""
+
+    bare_s: float = 0.0
+    whole_s: float = 0.0
+    added_ms: list[float] = field(default_factory=list)
+
+    @property
+    def share(self) -> float:
+        """Frames a second of the whole, of those of the bare loop."""
+        return self.bare_s / self.whole_s
+
+
+def measure(frames: Sequence[Frame], hands: int) -> Measured:
+    """The same frames through both."""
+    finder = HandFinder(default_path(), hands)
+    timed = finder._landmarker = Timed(finder._landmarker)
+    judge = HandJudge(SignClassifier.load(), MotionClassifier.load())
+    bare = Bare(hands)
+    measured = Measured()
+
+    def alone(frame: Frame) -> None:
+        start = time.perf_counter()
+        bare(frame)
+        measured.bare_s += time.perf_counter() - start
+
+    def whole(frame: Frame) -> None:
+        inside = timed.spent_s
+        start = time.perf_counter()
+        judge(finder.find(frame.image, frame.at_s), frame.at_s, frame.image.shape[0] / frame.image.shape[1])
+        spent = time.perf_counter() - start
+        measured.whole_s += spent
+        measured.added_ms.append((spent - (timed.spent_s - inside)) * 1e3)
+
+    for number, frame in enumerate(frames):
+        for loop in (alone, whole) if number % 2 else (whole, alone):
+            loop(frame)
+    bare.close()
+    finder.close()
+    return measured
 
 
 def delays(frames: Sequence[Frame], fps: float, hands: int) -> tuple[list[float], int]:
@@ -137,23 +207,30 @@ def main() -> None:
     if options.data:
         for path in sorted((options.data / "scenes").glob("*-1.mp4")):
             sources[path.stem] = recorded_frames(path)
-    table = Table(title=f"Seeing, {options.hands} hands, {described()}")
-    for column in ("frames", "bare frames/s", "whole frames/s", "whole / bare", "added ms, median", "95th percentile"):
+    table = Table(
+        title=f"Seeing, {options.hands} hands, {described()}",
+        caption=f"Targets: whole / bare at least {LEAST_SHARE}, added at most {MOST_ADDED_MS} ms (median)",
+    )
+    for column in ("frames", "bare frames/s", "whole frames/s", "whole / bare", "added ms, median", "95 %", "targets"):
         table.add_column(column, justify="left" if column == "frames" else "right")
     for name, frames in sources.items():
-        bare_s, whole_s, added_ms = measure(frames, options.hands)
-        count = ROUNDS * len(frames)
+        measured = measure(frames, options.hands)
+        added_ms = median(measured.added_ms)
         table.add_row(
             name,
-            f"{count / bare_s:.1f}",
-            f"{count / whole_s:.1f}",
-            f"{bare_s / whole_s:.3f}",
-            f"{median(added_ms):.2f}",
-            f"{float(np.percentile(added_ms, 95)):.2f}",
+            f"{len(frames) / measured.bare_s:.1f}",
+            f"{len(frames) / measured.whole_s:.1f}",
+            f"{measured.share:.3f}",
+            f"{added_ms:.2f}",
+            f"{float(np.percentile(measured.added_ms, 95)):.2f}",
+            verdict(measured.share >= LEAST_SHARE and added_ms <= MOST_ADDED_MS),
         )
     Console().print(table)
-    table = Table(title="From a frame to its readings, demo scene")
-    for column in ("camera", "frame times, median", "95th percentile", "overtaken"):
+    table = Table(
+        title="From a frame to its readings, demo scene",
+        caption=f"Target: at most {MOST_FRAME_TIMES} frame times (median)",
+    )
+    for column in ("camera", "frame times, median", "95 %", "overtaken", "target"):
         table.add_column(column, justify="left" if column == "camera" else "right")
     for fps in CAMERA_FPS:
         found, overtaken = delays(sources["demo scene"], fps, options.hands)
@@ -163,6 +240,7 @@ def main() -> None:
             f"{float(np.median(share)):.2f}",
             f"{float(np.percentile(share, 95)):.2f}",
             f"{overtaken} of {DEMO_FRAMES}",
+            verdict(float(np.median(share)) <= MOST_FRAME_TIMES),
         )
     Console().print(table)
     for fps in CAMERA_FPS:
@@ -170,8 +248,14 @@ def main() -> None:
         waits, wholes = zip(*woken, strict=True) if woken else ((math.nan,), (math.nan,))
         print(
             f"idle scene, camera of {fps:.0f} frames/s: a hand noticed in {len(woken)} of {WAKE_PHASES} tries, at the "
-            f"latest after {max(wholes):.2f} s; the frame that shows it comes after {max(waits):.2f} s"
+            f"latest after {max(wholes):.2f} s; the frame that shows it comes after {max(waits):.2f} s; target of "
+            f"{LATEST_WAKE_S} s: {verdict(len(woken) == WAKE_PHASES and max(wholes) <= LATEST_WAKE_S)}"
         )
+
+
+def verdict(met: bool) -> str:
+    """In a word whether a target is met."""
+    return "met" if met else "MISSED"
 
 
 if __name__ == "__main__":
