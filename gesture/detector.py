@@ -192,9 +192,9 @@ class PictureReader:
 
 def named(labels: Sequence[str], probabilities: NDArray[np.float32]) -> dict[str, float]:
     """Probabilities by label."""
-    return {label: float(value) for label, value in zip(labels, probabilities, strict=True)}
+    return dict(zip(labels, probabilities.tolist(), strict=True))
 
 
 def likeliest(probabilities: Mapping[str, float]) -> str:
     """The label with the highest probability."""
-    return max(probabilities, key=lambda label: probabilities[label])
+    return max(probabilities, key=probabilities.__getitem__)

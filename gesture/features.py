@@ -49,9 +49,13 @@ def square(landmarks: Points, handedness: Sequence[str], aspect: float) -> Point
     return points
 
 
+def _dot(one: Points, other: Points) -> Points:
+    return np.asarray(np.einsum("...i,...i->...", one, other), np.float32)
+
+
 def _unit(vectors: Points) -> Points:
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.asarray(vectors / np.maximum(length, 1e-6), np.float32)
+    length = np.sqrt(_dot(vectors, vectors))
+    return np.asarray(vectors / np.maximum(length, 1e-6)[..., None], np.float32)
 
 
 def upright(points: Points) -> tuple[Points, Points]:
@@ -65,15 +69,13 @@ def upright(points: Points) -> tuple[Points, Points]:
         from the wrist to the base of the middle finger. A hand of no size becomes zeros.
     """
     moved = points - points[:, WRIST : WRIST + 1]
-    size = np.sqrt(np.mean(np.sum(moved[:, :, :2] ** 2, axis=2), axis=1))
+    size = np.sqrt(_dot(moved[:, :, :2], moved[:, :, :2]).mean(axis=1))
     scaled = moved / np.maximum(size, 1e-6)[:, None, None]
-    # The knuckles' mean is steadier than one of them when the hand is seen from the side.
-    direction = _unit(scaled[:, [5, 9, 13, 17], :2].mean(axis=1))
+    # The knuckles together are steadier than one of them when the hand is seen from the side.
+    direction = _unit(scaled[:, 5:18:4, :2].sum(axis=1))
     sin, cos = direction[:, 0], -direction[:, 1]
-    turned = scaled.copy()
-    turned[:, :, 0] = cos[:, None] * scaled[:, :, 0] + sin[:, None] * scaled[:, :, 1]
-    turned[:, :, 1] = -sin[:, None] * scaled[:, :, 0] + cos[:, None] * scaled[:, :, 1]
-    return turned, direction
+    scaled[:, :, :2] = scaled[:, :, :2] @ np.array([[cos, -sin], [sin, cos]]).transpose(2, 0, 1)
+    return scaled, direction
 
 
 def sign_features(points: Points) -> Points:
@@ -89,12 +91,12 @@ def sign_features(points: Points) -> Points:
     count = len(points)
     bones = turned[:, _BONE_ENDS] - turned[:, _BONE_STARTS]  # (n, 5 fingers, 4 bones, 3)
     directions = _unit(bones)
-    bends = np.sum(directions[:, :, 1:] * directions[:, :, :-1], axis=3)  # cosine at each joint
-    distances = np.linalg.norm(turned[:, _FIRST] - turned[:, _SECOND], axis=2)
-    palm = _unit(np.cross(turned[:, 5] - turned[:, 0], turned[:, 17] - turned[:, 0]))
-    # Where the thumb points within the picture as it is, not as it was turned: up or down.
-    thumb = _unit(points[:, 4, :2] - points[:, 2, :2])
-    index = _unit(points[:, 8, :2] - points[:, 5, :2])
+    bends = _dot(directions[:, :, 1:], directions[:, :, :-1])  # cosine at each joint
+    between = turned[:, _FIRST] - turned[:, _SECOND]
+    distances = np.sqrt(_dot(between, between))
+    palm = _unit(_cross(turned[:, 5], turned[:, 17]))
+    # Where thumb and index point within the picture as it is, not as it was turned: up or down.
+    pointing = _unit(points[:, [4, 8], :2] - points[:, [2, 5], :2])
     return np.concatenate(
         [
             turned[:, 1:].reshape(count, 60),
@@ -103,8 +105,13 @@ def sign_features(points: Points) -> Points:
             distances,
             palm,
             direction,
-            thumb,
-            index,
+            pointing.reshape(count, 4),
         ],
         axis=1,
-    ).astype(np.float32)
+    )
+
+
+def _cross(one: Points, other: Points) -> Points:
+    """Cross products of vectors of shape (n, 3); a tenth of the time of `np.cross` for the few of a frame."""
+    (x, y, z), (u, v, w) = one.T, other.T
+    return np.array([y * w - z * v, z * u - x * w, x * v - y * u]).T

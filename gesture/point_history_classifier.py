@@ -5,10 +5,10 @@ because it is measured in palm sizes. Several spans of time are looked at togeth
 circle are both seen whole. Directions are those of the picture: a swipe to the right goes to the picture's right.
 """
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,36 +30,51 @@ STILL, MOVING = "stop", "move"
 SWIPES = ("swipe_left", "swipe_right", "swipe_up", "swipe_down")
 MOTION_FEATURES = 2 * POINTS + 7
 
+_STEPS_S = np.concatenate([np.linspace(-span, 0.0, POINTS) for span in SPANS_S])
+_NOTHING = np.zeros((6, 0))
 
-@dataclass(slots=True)
+
 class PointHistory:
-    """Where the index tip and the wrist of one hand were; the newest seconds of it.
+    """Where the index tip and the wrist of one hand were; the newest seconds of it."""
 
-    Attributes:
-        times: seconds, increasing.
-        places: index tip x, y and wrist x, y in picture widths, one row a time.
-        sizes: palm sizes in picture widths.
-    """
+    __slots__ = ("_rows",)
 
-    times: deque[float] = field(default_factory=deque)
-    places: deque[tuple[float, float, float, float]] = field(default_factory=deque)
-    sizes: deque[float] = field(default_factory=deque)
+    def __init__(self) -> None:
+        self._rows = _NOTHING
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """Seconds, increasing; shape (n,)."""
+        return self._rows[0, :]
+
+    @property
+    def places(self) -> NDArray[np.float64]:
+        """Index tip x, y and wrist x, y in picture widths; shape (n, 4)."""
+        return self._rows[1:5].T
+
+    @property
+    def sizes(self) -> NDArray[np.float64]:
+        """Palm sizes in picture widths; shape (n,)."""
+        return self._rows[5, :]
 
     def add(self, at_s: float, landmarks: Points, size: float, aspect: float, *, anew: bool) -> None:
         """Note one frame; `anew` where the hand was found again elsewhere."""
-        if anew or (self.times and at_s - self.times[-1] > LONGEST_GAP_S):
-            for kept in (self.times, self.places, self.sizes):
-                kept.clear()
-        if self.times and at_s <= self.times[-1]:
+        times = self.times
+        if len(times) and at_s - times[-1] > LONGEST_GAP_S:
+            anew = True
+        if anew:
+            self._rows = _NOTHING
+        elif len(times) and at_s <= times[-1]:
             return
-        tip, wrist = landmarks[8], landmarks[0]
-        self.times.append(at_s)
-        self.places.append((float(tip[0]), float(tip[1]) * aspect, float(wrist[0]), float(wrist[1]) * aspect))
-        self.sizes.append(size)
-        # One frame older than the longest span, so that it can be covered whole.
-        while len(self.times) > 2 and at_s - self.times[1] > SPANS_S[-1]:
-            for kept in (self.times, self.places, self.sizes):
-                kept.popleft()
+        tip_x, tip_y, _ = landmarks[8].tolist()
+        wrist_x, wrist_y, _ = landmarks[0].tolist()
+        newest = np.array([[at_s], [tip_x], [tip_y * aspect], [wrist_x], [wrist_y * aspect], [size]])
+        rows = np.concatenate([self._rows, newest], axis=1)
+        # One frame older than the longest span stays, so that it can be covered whole.
+        first = 0
+        while first + 1 < rows.shape[1] and at_s - rows[0, first + 1] > SPANS_S[-1]:
+            first += 1
+        self._rows = rows[:, first:]
 
     def paths(self) -> tuple[Points, list[float]]:
         """Paths of the tip and of the wrist for every span the history covers.
@@ -67,16 +82,14 @@ class PointHistory:
         Returns:
             float32 of shape (spans covered, 2, POINTS, 2) in palm sizes, oldest point first, and those spans.
         """
-        if len(self.times) < 3:
-            return np.zeros((0, 2, POINTS, 2), np.float32), []
-        times = np.array(self.times)
-        places = np.array(self.places) / float(np.median(self.sizes))
-        covered = [span for span in SPANS_S if times[-1] - times[0] >= span * 0.95]
+        times = self.times
+        passed = times[-1] - times[0] if len(times) >= 3 else 0.0
+        covered = [span for span in SPANS_S if passed >= span * 0.95]
         if not covered:
             return np.zeros((0, 2, POINTS, 2), np.float32), []
-        steps = np.concatenate([np.linspace(times[-1] - span, times[-1], POINTS) for span in covered])
-        points = _at(times, places, steps).reshape(len(covered), POINTS, 2, 2)
-        return np.asarray(points.transpose(0, 2, 1, 3), np.float32), covered
+        steps = times[-1] + _STEPS_S[: len(covered) * POINTS]
+        points = _at(times, self.places, steps) / median(self.sizes.tolist())
+        return np.asarray(points.reshape(len(covered), POINTS, 2, 2).transpose(0, 2, 1, 3), np.float32), covered
 
 
 def resample(times: NDArray[np.float64], values: NDArray[np.float64], span_s: float) -> Points:
@@ -90,15 +103,12 @@ def resample(times: NDArray[np.float64], values: NDArray[np.float64], span_s: fl
     Returns:
         float32 of shape (POINTS, columns), interpolated in straight lines.
     """
-    return _at(times, values, np.linspace(times[-1] - span_s, times[-1], POINTS))
+    return _at(times, values, np.linspace(times[-1] - span_s, times[-1], POINTS)).astype(np.float32)
 
 
-def _at(times: NDArray[np.float64], values: NDArray[np.float64], steps: NDArray[np.float64]) -> Points:
+def _at(times: NDArray[np.float64], values: NDArray[np.float64], steps: NDArray[np.float64]) -> NDArray[np.float64]:
     """Values at other times, in straight lines; before the first and after the last they stay what they are."""
-    before = np.clip(np.searchsorted(times, steps) - 1, 0, len(times) - 2)
-    share = np.clip((steps - times[before]) / (times[before + 1] - times[before]), 0.0, 1.0)
-    start = values[before]
-    return np.asarray(start + (values[before + 1] - start) * share[:, None], np.float32)
+    return np.array([np.interp(steps, times, column) for column in values.T]).T
 
 
 def motion_features(paths: Points) -> Points:
@@ -110,31 +120,28 @@ def motion_features(paths: Points) -> Points:
     Returns:
         float32 of shape (n, `MOTION_FEATURES`).
     """
-    middle = paths - paths.mean(axis=1, keepdims=True)
-    extent = np.maximum(np.linalg.norm(middle, axis=2).max(axis=1), 1e-3)
-    shape = middle / extent[:, None, None]
-    steps = np.diff(shape, axis=1)
-    lengths = np.linalg.norm(steps, axis=2)
-    here, there = shape[:, :-1], shape[:, 1:]
-    area = 0.5 * np.sum(here[:, :, 0] * there[:, :, 1] - there[:, :, 0] * here[:, :, 1], axis=1)
-    cross = steps[:, :-1, 0] * steps[:, 1:, 1] - steps[:, :-1, 1] * steps[:, 1:, 0]
-    dot = np.sum(steps[:, :-1] * steps[:, 1:], axis=2)
+    # Points as complex numbers: of conj(a) * b the real part is the dot product, the imaginary one the cross product.
+    points = np.ascontiguousarray(paths, np.float32).view(np.complex64)[:, :, 0]
+    middle = points - (points.sum(axis=1) / POINTS)[:, None]
+    extent = np.maximum(np.abs(middle).max(axis=1), 1e-3)
+    shape = middle / extent[:, None]
+    steps = shape[:, 1:] - shape[:, :-1]
+    lengths = np.abs(steps)
+    area = 0.5 * (shape[:, :-1].conj() * shape[:, 1:]).imag.sum(axis=1)
+    turns = steps[:, :-1].conj() * steps[:, 1:]
     # Turns count only where there is movement: the direction of jitter says nothing.
-    turning = np.where(lengths[:, 1:] * lengths[:, :-1] > 1e-3, np.arctan2(cross, dot), 0.0).sum(axis=1)
+    turning = np.where(np.abs(turns) > 1e-3, np.arctan2(turns.imag, turns.real), 0.0).sum(axis=1)
     end = shape[:, -1] - shape[:, 0]
-    numbers = np.stack(
-        [
-            np.log(extent),
-            lengths.sum(axis=1) / 4,
-            area,
-            turning / (2 * np.pi),
-            end[:, 0],
-            end[:, 1],
-            lengths[:, -2:].sum(axis=1),
-        ],
-        axis=1,
-    )
-    return np.concatenate([shape.reshape(len(paths), -1), numbers], axis=1).astype(np.float32)
+    numbers = [
+        np.log(extent),
+        lengths.sum(axis=1) / 4,
+        area,
+        turning / (2 * np.pi),
+        end.real,
+        end.imag,
+        lengths[:, -2:].sum(axis=1),
+    ]
+    return np.concatenate([shape.view(np.float32), np.array(numbers, np.float32).T], axis=1)
 
 
 def combine(probabilities: Points, labels: Sequence[str]) -> Points:
@@ -150,18 +157,18 @@ def combine(probabilities: Points, labels: Sequence[str]) -> Points:
         fingers that close move their tips downwards too.
     """
     still, moving = labels.index(STILL), labels.index(MOVING)
-    swipes = [i for i, label in enumerate(labels) if label in SWIPES]
-    tip, wrist = probabilities[:, 0].copy(), probabilities[:, 1]
-    tip[:, swipes] = np.sqrt(tip[:, swipes] * wrist[:, swipes])
-    best = tip.max(axis=0)
-    best[[still, moving]] = 0.0
+    swipe = np.array([label in SWIPES for label in labels])
+    tip, wrist = probabilities[:, 0], probabilities[:, 1]
+    best = np.where(swipe, np.sqrt(tip * wrist), tip).max(axis=0)
+    best[still] = best[moving] = 0.0
     total = float(best.sum())
     if total > 1:
         best /= total
         total = 1.0
-    rest = tip[0, still], max(float(1 - tip[0, still]), 1e-6)
-    best[still] = (1 - total) * rest[0] / (rest[0] + rest[1])
-    best[moving] = (1 - total) * rest[1] / (rest[0] + rest[1])
+    resting = float(tip[0, still])
+    going = max(1 - resting, 1e-6)
+    best[still] = (1 - total) * resting / (resting + going)
+    best[moving] = (1 - total) * going / (resting + going)
     return np.asarray(best, np.float32)
 
 

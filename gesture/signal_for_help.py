@@ -94,7 +94,7 @@ def step(progress: Progress, probabilities: Mapping[str, float], at_s: float, li
     """
     before = at_s if progress.last_s is None else progress.last_s
     passed = min(max(at_s - before, 0.0), limits.longest_step_s)
-    progress = replace(_expire(progress, at_s, limits), last_s=at_s)
+    progress = _expire(progress, at_s, limits)
     seen = max(probabilities, key=lambda label: probabilities[label], default=NONE)
     likely = probabilities.get(seen, 0.0) >= LIKELY
     evidence = {
@@ -104,7 +104,7 @@ def step(progress: Progress, probabilities: Mapping[str, float], at_s: float, li
         else max(progress.evidence.get(pose, 0.0) - passed, 0.0)
         for pose in STAGES
     }
-    progress = replace(progress, evidence=evidence)
+    progress = replace(progress, last_s=at_s, evidence=evidence)
     if likely and seen in STAGES:
         return _known(progress, STAGES.index(seen) + 1, probabilities[seen], at_s, limits)
     if likely and seen != NONE and progress.stage in (1, 2):
@@ -120,7 +120,9 @@ def _expire(progress: Progress, at_s: float, limits: Limits) -> Progress:
         or (progress.stage == 2 and (late > limits.closing_gap_s or at_s - progress.since_s > limits.whole_s))
         or (progress.stage == 3 and late > limits.after_s)
     )
-    return replace(START if over else progress, completed_s=completed, evidence=progress.evidence)
+    if over:
+        return replace(START, completed_s=completed, evidence=progress.evidence)
+    return progress if completed == progress.completed_s else replace(progress, completed_s=completed)
 
 
 def _known(progress: Progress, pose: int, probability: float, at_s: float, limits: Limits) -> Progress:

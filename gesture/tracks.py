@@ -7,9 +7,7 @@ are in view together stay two.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from math import dist, sqrt
 
 from gesture.hands import Hand
 
@@ -28,7 +26,7 @@ class Track:
 
     Attributes:
         number: unlike that of any other track of the run.
-        palm: float32 of shape (2,), middle of the palm in picture widths.
+        palm: x and y of its middle in picture widths.
         size: palm size in picture widths.
         handedness: "left" or "right" as last seen.
         seen_s: when it was last seen.
@@ -36,30 +34,30 @@ class Track:
     """
 
     number: int
-    palm: NDArray[np.float32]
+    palm: tuple[float, float]
     size: float
     handedness: str
     seen_s: float
     jumped: bool = False
 
 
-def palm_of(hand: Hand, aspect: float) -> tuple[NDArray[np.float32], float]:
+def palm_of(hand: Hand, aspect: float) -> tuple[tuple[float, float], float]:
     """Middle of the palm and its size, both in picture widths."""
-    points = hand.landmarks[PALM, :2] * np.array([1.0, aspect], np.float32)
-    middle = points.mean(axis=0)
-    size = float(np.sqrt(((points - middle) ** 2).sum(axis=1).mean())) * 2
+    landmarks = hand.landmarks.tolist()  # five points are too few for numpy
+    points = [(landmarks[i][0], landmarks[i][1] * aspect) for i in PALM]
+    middle = sum(x for x, _ in points) / len(PALM), sum(y for _, y in points) / len(PALM)
+    size = 2 * sqrt(sum(dist(point, middle) ** 2 for point in points) / len(PALM))
     return middle, max(size, 1e-4)
 
 
 def distinct(hands: Sequence[Hand], aspect: float) -> list[Hand]:
     """The hands without second finds of the same one; of two, the surer is kept."""
-    kept: list[Hand] = []
+    kept: list[tuple[Hand, tuple[float, float], float]] = []
     for hand in sorted(hands, key=lambda hand: -hand.score):
         middle, size = palm_of(hand, aspect)
-        others = [palm_of(other, aspect) for other in kept]
-        if all(float(np.linalg.norm(middle - place)) > SAME * max(size, extent) for place, extent in others):
-            kept.append(hand)
-    return kept
+        if all(dist(middle, place) > SAME * max(size, extent) for _, place, extent in kept):
+            kept.append((hand, middle, size))
+    return [hand for hand, _, _ in kept]
 
 
 def assign(
@@ -82,7 +80,7 @@ def assign(
     places = [palm_of(hand, aspect) for hand in hands]
     costs = sorted(
         (
-            float(np.linalg.norm(middle - track.palm)) / max(size, track.size)
+            dist(middle, track.palm) / max(size, track.size)
             + (WRONG_SIDE if hand.handedness != track.handedness else 0.0),
             i,
             j,
@@ -98,7 +96,7 @@ def assign(
             if i in found or j in taken or (near and cost > NEAR + WRONG_SIDE):
                 continue
             (middle, size), before = places[i], alive[j]
-            moved = float(np.linalg.norm(middle - before.palm)) / max(size, before.size)
+            moved = dist(middle, before.palm) / max(size, before.size)
             found[i] = Track(before.number, middle, size, hands[i].handedness, at_s, moved > NEAR)
             taken.add(j)
     number = first_number
