@@ -133,7 +133,7 @@ def make_places(settings: Settings, journal: Journal | None = None) -> "Places":
 
     given = settings.place
     here: Place | None = None
-    if given.latitude is not None and given.longitude is not None:
+    if given.latitude is not None or given.address:
         here = Place(given.latitude, given.longitude, given.accuracy_m, given.address, "settings")
     try:
         key = given.geocoder_key.get_secret_value() if given.geocoder_key else ""

@@ -108,23 +108,38 @@ def try_channels(
     """Send a marked test through every channel that is turned on, and show what came of each."""
     from safety_monitor.actions.message import trial_message
     from safety_monitor.actions.own_sound import OwnSound
+    from safety_monitor.channels import make_places
     from safety_monitor.config import SettingsError
-    from safety_monitor.running import make_channels
+    from safety_monitor.dispatch import is_aloud, nature_of
+    from safety_monitor.escalation import ALL, Nature, resolve
+    from safety_monitor.incident import notice
+    from safety_monitor.running import NOBODY_TOLD, make_channels
 
     settings = settings_or_fail(config)
+
+    def message(channel: "Channel") -> "Message":
+        return trial_message(settings.station.name, channel.name, place, aloud=is_aloud(channel))
+
+    try:
+        place = make_places(settings).place(notice("test"))
+    except SettingsError as error:
+        fail(error)
 
     def use(journal: "Journal") -> bool:
         try:
             channels = make_channels(settings, OwnSound(), journal)
         except SettingsError as error:
             fail(error)
+        natures = {each.name: nature_of(each) for each in channels}
         try:
-            named = [each for each in channels if channel in (None, each.name, *each.name.split(":"))]
-            if not named:
-                on = ", ".join(each.name for each in channels) or "none"
+            asked = resolve([channel or ALL], natures)
+            if not asked:
+                on = ", ".join(natures) or "none"
                 fail(f"no channel '{channel}' is turned on; on are: {on}" if channel else "no channel is turned on")
+            if channel is None and Nature.MESSAGE not in natures.values():
+                typer.echo(f"safety-monitor: {NOBODY_TOLD}", err=True)
             well = True
-            for name, outcome in tried(named, lambda name: trial_message(settings.station.name, name)):
+            for name, outcome in tried([each for each in channels if each.name in asked], message):
                 well = well and outcome.ok
                 told = {"channel": name, "ok": outcome.ok, "delivered": outcome.delivered, "detail": outcome.detail}
                 word = "delivered" if outcome.delivered else "sent" if outcome.ok else "FAILED"
@@ -139,13 +154,13 @@ def try_channels(
 
 
 def tried(
-    channels: "list[Channel]", message: "Callable[[str], Message]", follow_s: float = FOLLOW_S
+    channels: "list[Channel]", message: "Callable[[Channel], Message]", follow_s: float = FOLLOW_S
 ) -> "Iterator[tuple[str, Outcome]]":
     """Send a test through channels, all at the same time.
 
     Args:
         channels: to be tried.
-        message: gives the message for a channel's name.
+        message: gives the message for a channel.
         follow_s: how long to wait for a far end that says later whether it arrived.
 
     Yields:
@@ -157,7 +172,7 @@ def tried(
 
     def attempt(channel: "Channel") -> None:
         try:
-            outcome = channel.deliver(message(channel.name))
+            outcome = channel.deliver(message(channel))
             follow = getattr(channel, "follow", None)
             deadline = time.monotonic() + follow_s
             while outcome.ok and not outcome.delivered and outcome.reference and follow is not None:

@@ -210,8 +210,9 @@ class Speech(Section):
 
     enabled: bool = True
     """Whether anything is said."""
-    text: str = "Emergency. {what}. Help has been called."
-    """What is said; {what} becomes what was noticed, {station} the station's name."""
+    text: str = "Emergency. {what}. {help}"
+    """What is said; {what} becomes what was noticed, {station} the station's name, {help} "Help is being called." where
+    that is so, and else nothing."""
     rate: Annotated[int, Field(ge=60, le=400)] = 160
     """Words a minute."""
     limit_s: Seconds = 15.0

@@ -13,10 +13,9 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError, VerifyMismatchError
 
 from safety_monitor.config import Acknowledge
-from safety_monitor.incident import Incident, State
+from safety_monitor.incident import BY_A_PERSON, Incident, State
 from safety_monitor.journal import Journal
 
-REASON = "by a person"
 WRONG_PINS, WITHIN_S = 5, 300.0
 """After so many wrong PINs within this time, no PIN is taken until it has passed."""
 SHORTEST, LONGEST = 4, 32
@@ -78,7 +77,7 @@ class Decisions:
         """Whether this decision takes a PIN."""
         return bool(self._pin_hash) and (state is not State.ACKNOWLEDGED or self._pin_to_acknowledge)
 
-    def decide(self, incident_id: str, state: State, pin: str = "", reason: str = REASON) -> Incident:
+    def decide(self, incident_id: str, state: State, pin: str = "", reason: str = BY_A_PERSON) -> Incident:
         """Acknowledge or cancel an incident. The duress PIN works for both, also where no PIN is needed.
 
         Args:

@@ -37,7 +37,7 @@ from safety_monitor.journal import (
     Turn,
     is_immediate,
 )
-from safety_monitor.limits import Limits, Told, counted, digest, hold
+from safety_monitor.limits import Hold, Limits, Told, counted, digest, hold
 from safety_monitor.settling import Waits, instead_of, settle
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,8 @@ MOST_UNRECORDED = 1000
 """Transitions that are kept for a journal that cannot be written; the oldest go first."""
 TROUBLE_EVERY_S = 3600.0
 """Troubles with one part of the station are told of this often at most."""
+URGENT = frozenset({"alarm", "duress"})
+"""Kinds of messages that tell of an emergency."""
 CLOCK_SET_S = 2.0
 """The clock was set if it went on by so much more or less than time did."""
 
@@ -68,6 +70,7 @@ class Channel(Protocol):
     A channel may have more: `record = True` if it keeps what an incident is now, and is asked again at every change;
     `heard = True` if it is noticed where the station stands, and only of use at that moment;
     `deliver_many(messages) -> Outcome` if it takes several at once, all or none;
+    `aloud = True` if what it is given is read out to somebody;
     `follow(reference) -> Outcome | None` if its far end says later whether a message arrived (None: not yet known);
     `attend(panel)` if it shows the station as a whole, and takes commands for it.
     """
@@ -91,6 +94,11 @@ class Channel(Protocol):
 
 class OutboxBusyError(Exception):
     """Another process delivers from this journal; the text is one line that says so."""
+
+
+def is_aloud(channel: Channel) -> bool:
+    """Whether what a channel is given is read out to somebody."""
+    return bool(getattr(channel, "aloud", False))
 
 
 def nature_of(channel: Channel) -> Nature:
@@ -161,6 +169,16 @@ class _Outlet:
 
 def _about(jobs: Iterable[Job]) -> frozenset[str]:
     return frozenset(_telling(job.key, job.channel) for job in jobs)
+
+
+def _is_urgent(job: Job) -> bool:
+    return job.kind in URGENT
+
+
+def _most_urgent(jobs: Sequence[Job]) -> int:
+    """Place of the newest emergency that waits for somebody; else of the newest of all."""
+    waiting = [job.kind == "alarm" and job.incident.state in (State.CONFIRMED, State.CLOSED) for job in jobs]
+    return len(jobs) - 1 - (waiting[::-1].index(True) if True in waiting else 0)
 
 
 def _once_more(job: Job, result: Result) -> Job:
@@ -274,6 +292,11 @@ class Dispatch:
         known = self._hidden.get(incident.id)
         return choose(self._policies, incident).silent if known is None else known
 
+    def calls_help(self, incident: Incident) -> bool:
+        """Whether anybody elsewhere is told of an incident."""
+        planned = plan(choose(self._policies, incident), incident.id, self._natures)
+        return any(each.nature is Nature.MESSAGE for each in planned)
+
     def health(self) -> list[ChannelHealth]:
         """How each channel is, as far as its use since the start tells."""
         found = []
@@ -380,8 +403,12 @@ class Dispatch:
         Raises:
             KeyError: no such channel is turned on.
         """
-        message = trial_message(self._station, name)
-        return self._trial(name, lambda channel: channel.deliver(message))
+
+        def deliver(channel: Channel) -> Outcome:
+            place = self._place(notice("test"))
+            return channel.deliver(trial_message(self._station, name, place, aloud=is_aloud(channel)))
+
+        return self._trial(name, deliver)
 
     def follow_trial(self, name: str, reference: str) -> "Future[Outcome | None]":
         """Ask the far end whether a test has arrived; None if that is not yet known, or cannot be asked."""
@@ -465,7 +492,9 @@ class Dispatch:
         lasting = [max(limits.within_s, limits.cool_down_s) for limits in self._limits.values() if limits is not None]
         for channel, sent_at, keys in self._journal.told_since(self._journal.clock() - max(lasting, default=0.0)):
             if channel in self._people:
-                self._remember(Told(sent_at, channel, frozenset(_telling(key, channel) for key in keys)))
+                about = frozenset(_telling(key, channel) for key in keys)
+                urgent = any(telling.split(":")[1] in URGENT for telling in about)
+                self._remember(Told(sent_at, channel, about, urgent))
 
     def _work(self, outlet: _Outlet) -> None:
         """The life of one channel's thread."""
@@ -545,22 +574,31 @@ class Dispatch:
 
     def _held_back(self, outlet: _Outlet, jobs: Sequence[Job]) -> tuple[Sequence[Job], bool]:
         """What is left of jobs when those that a person is not to be told of now are held back; whether any were."""
+        if duress := [job for job in jobs if job.kind == "duress"]:
+            return duress, False
+        held = {urgent: self._hold(outlet, jobs, urgent=urgent) for urgent in {_is_urgent(job) for job in jobs}}
+        free = [job for job in jobs if held[_is_urgent(job)] is None]
+        if free:
+            return free, False
+        results = []
+        for job in jobs:
+            if (hold := held[_is_urgent(job)]) is not None:
+                detail = f"held back: {hold.why}"
+                log.log(logging.DEBUG if job.hidden else logging.INFO, "%s %s", outlet.channel.name, detail)
+                results.append(Result(job.key, job.version, DeliveryState.PENDING, detail, hold.until, held=True))
+        self._journal.finish(results)
+        return (), True
+
+    def _hold(self, outlet: _Outlet, jobs: Sequence[Job], *, urgent: bool) -> Hold | None:
+        """Whether those jobs that are emergencies, or those that are none, are held back."""
         name = outlet.channel.name
         limits = self._limits[name]
-        now = self._journal.clock()
+        if limits is None:
+            return None
+        about = _about(job for job in jobs if _is_urgent(job) == urgent)
         with self._lock_messages:
-            sent = counted(self._messages[self._people[name]], name, _about(jobs))
-        held = hold(limits, datetime.fromtimestamp(now).astimezone(), sent) if limits is not None else None
-        urgent = [job for job in jobs if job.kind == "duress"]
-        if held is None or urgent:
-            return urgent or jobs, False
-        level = logging.DEBUG if any(job.hidden for job in jobs) else logging.INFO
-        log.log(level, "%s: %d held back: %s", name, len(jobs), held.why)
-        self._journal.finish(
-            Result(job.key, job.version, DeliveryState.PENDING, f"held back: {held.why}", held.until, held=True)
-            for job in jobs
-        )
-        return (), True
+            sent = counted(self._messages[self._people[name]], name, about, urgent=urgent)
+        return hold(limits, datetime.fromtimestamp(self._journal.clock()).astimezone(), sent)
 
     def _unwritten_again(self, outlet: _Outlet) -> Job | None:
         """Write what could not be written before; if it still cannot, the next job of it that is to be tried again."""
@@ -590,7 +628,8 @@ class Dispatch:
         with self._at_work(outlet):
             outcomes = self._outcomes(outlet, jobs)
         if jobs[0].turn is not Turn.FOLLOW and any(outcome is not None and outcome.ok for outcome in outcomes):
-            self._remember(Told(self._journal.clock(), outlet.channel.name, _about(jobs)))
+            urgent = any(map(_is_urgent, jobs))
+            self._remember(Told(self._journal.clock(), outlet.channel.name, _about(jobs), urgent))
         results = [self._settled(outlet, job, outcome) for job, outcome in zip(jobs, outcomes, strict=True)]
         if journaled:
             try:
@@ -630,8 +669,9 @@ class Dispatch:
                 return [follow(job.reference) for job in jobs]
             messages = [self._message(outlet, job) for job in jobs]
             if jobs[0].turn is Turn.HELD and len(jobs) > 1:
-                together = digest([message.text for message in messages], [job.incident for job in jobs], self._station)
-                return [channel.deliver(replace(messages[-1], text=together))] * len(jobs)
+                first = _most_urgent(jobs)
+                text = digest([message.text for message in messages], [job.incident for job in jobs], first)
+                return [channel.deliver(replace(messages[first], text=text))] * len(jobs)
             if len(jobs) == 1:
                 return [channel.deliver(messages[0])]
             deliver_many = cast(Callable[[Sequence[Message]], Outcome], getattr(channel, "deliver_many"))  # noqa: B009
@@ -652,16 +692,28 @@ class Dispatch:
                 place, files = self._place(job.incident), self._evidence(job.incident.id)
             except Exception:
                 log.exception("place and evidence are left out of a message")
+        text = written(
+            job.kind,
+            job.incident,
+            self._station,
+            opened_at,
+            place,
+            self._public_url,
+            discreet=job.hidden,
+            aloud=is_aloud(outlet.channel),
+        )
         return Message(
             key=job.key,
             kind=job.kind,
             incident=job.incident,
             station=self._station,
             opened_at=opened_at,
-            text=written(job.kind, job.incident, self._station, opened_at, place, self._public_url),
+            text=text,
             place=place,
             attachments=files,
             reference=job.reference,
+            discreet=job.hidden,
+            help_called=self.calls_help(job.incident),
         )
 
     def _settled(self, outlet: _Outlet, job: Job, outcome: Outcome | None) -> Result:

@@ -15,8 +15,10 @@ from models.card import ModelError, sha256
 from models.registry import open_card
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.config import Settings, SettingsError
+from safety_monitor.dispatch import nature_of
+from safety_monitor.escalation import Nature
 from safety_monitor.journal import Journal, JournalError
-from safety_monitor.running import make_channels, microphones, mistakes_of
+from safety_monitor.running import NOBODY_TOLD, make_channels, microphones, mistakes_of
 
 LEAST_FREE_MB = 200
 
@@ -108,6 +110,8 @@ def _actions(settings: Settings) -> list[Finding]:
     except SettingsError as error:
         return [Finding("channels", ok=False, detail=str(error), needed=True)]
     findings += [Finding("settings", ok=False, detail=wrong, needed=True) for wrong in mistakes_of(settings, channels)]
+    told = [channel.name for channel in channels if nature_of(channel) is Nature.MESSAGE]
+    findings.append(Finding("people", bool(told), ", ".join(told) or NOBODY_TOLD, needed=False))
     for channel in channels:
         try:
             outcome = channel.check()

@@ -15,7 +15,7 @@ pending one was dropped, weak evidence of the same senses alone opens no other u
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from safety_monitor.incident import MAY_FOLLOW, OPEN, Evidence, Incident, Moment, Sense, State
+from safety_monitor.incident import BY_A_PERSON, MAY_FOLLOW, OPEN, Evidence, Incident, Moment, Sense, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +160,10 @@ class Fusion:
         if incident is None or incident.id != incident_id or state not in MAY_FOLLOW[incident.state]:
             return None
         if state in OPEN:
-            self._incident = replace(incident, state=state, at_s=self.now_s, reason="by a person")
+            self._incident = replace(incident, state=state, at_s=self.now_s, reason=BY_A_PERSON)
             return self._incident
         self._hold(incident)
-        return self._end(state, self.now_s, "by a person")
+        return self._end(state, self.now_s, BY_A_PERSON)
 
     def finish(self) -> list[Incident]:
         """The inputs have ended: a pending incident is dropped, any other open one is closed."""

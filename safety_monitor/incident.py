@@ -41,6 +41,8 @@ MAY_FOLLOW: Mapping[State, frozenset[State]] = {
     State.CLOSED: frozenset(),
 }
 
+BY_A_PERSON = "by a person"
+"""Why an incident was acknowledged or cancelled, where it is not known who did."""
 OPEN = frozenset(state for state, followers in MAY_FOLLOW.items() if followers)
 
 

@@ -37,11 +37,13 @@ class Told:
         at: seconds since 1970.
         channel: it came by.
         about: what it told of; several things if they had been held back.
+        urgent: whether one of them was an emergency.
     """
 
     at: float
     channel: str
     about: frozenset[str]
+    urgent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +54,22 @@ class Hold:
     why: str
 
 
-def counted(told: Iterable[Told], channel: str, about: frozenset[str]) -> list[float]:
+def counted(told: Iterable[Told], channel: str, about: frozenset[str], *, urgent: bool = False) -> list[float]:
     """When a person was told something that counts before another message, in order.
 
     All that came by the same channel counts, and by others what was about something else: a call about what an SMS
-    told already is an escalation, and must not wait. What came by several channels counts once.
+    told already is an escalation, and must not wait. What came by several channels counts once. An emergency waits for
+    nothing that was none.
 
     Args:
         told: what the person got by all channels.
         channel: that the message shall go by.
         about: what it tells of.
+        urgent: whether that is an emergency.
     """
     newest: dict[frozenset[str], float] = {}
     for each in told:
-        if each.channel == channel or not about <= each.about:
+        if (each.urgent or not urgent) and (each.channel == channel or not about <= each.about):
             newest[each.about] = max(each.at, newest.get(each.about, each.at))
     return sorted(newest.values())
 
@@ -102,11 +106,18 @@ def quiet_until(quiet: tuple[time, time], now: datetime) -> datetime | None:
     return datetime.combine(day.date(), end).astimezone()
 
 
-def digest(texts: Sequence[str], incidents: Sequence[Incident], station: str) -> str:
-    """One text for several messages: what there was, and the newest in full."""
-    counted = [f"{station}: {len(texts)} messages were held back. The newest:", texts[-1], "Before:"]
-    earlier = [
-        f"- {what_was_noticed(incident) or incident.reason} ({incident.state})" for incident in reversed(incidents[:-1])
+def digest(texts: Sequence[str], incidents: Sequence[Incident], first: int) -> str:
+    """One text for several messages: one in full, and what else there was, the newest first.
+
+    Args:
+        texts: of the messages, in order.
+        incidents: that they are about.
+        first: place of the one that is told in full.
+    """
+    others = [
+        f"- {what_was_noticed(incident) or incident.reason} ({incident.state})"
+        for place, incident in reversed(list(enumerate(incidents)))
+        if place != first
     ]
-    more = [f"- and {len(earlier) - 10} more"] if len(earlier) > 10 else []
-    return "\n".join([*counted, *earlier[:10], *more])
+    more = [f"- and {len(others) - 10} more"] if len(others) > 10 else []
+    return "\n".join([texts[first], f"Held back until now, too: {len(others)}", *others[:10], *more])

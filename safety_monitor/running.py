@@ -37,6 +37,9 @@ PATIENCE_S = 30.0
 """How long a station waits for the one before it, or one that plays a recording, to give the journal free."""
 
 
+NOBODY_TOLD = "nobody elsewhere is told of an emergency: name contacts or addresses for messages (docs/channels.md)"
+
+
 class NothingToWatchError(Exception):
     """There is neither a source named nor a device found; the text is one line that says what to do."""
 
@@ -104,6 +107,8 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     places = make_places(settings, journal)
     channels = make_channels(settings, own_sound, journal)
     dispatch = make_dispatch(settings, journal, channels, places.place, recorder, hearts)
+    if Nature.MESSAGE not in dispatch.channels.values():
+        log.warning("%s", NOBODY_TOLD)
     if journal.rescued:
         log.error("journal: %s", journal.rescued)
         dispatch.trouble("journal", f"journal: {journal.rescued}")
@@ -307,7 +312,6 @@ def make_channels(settings: Settings, own_sound: OwnSound, journal: Journal | No
             Speech(
                 own_sound,
                 text=speech.text,
-                station=settings.station.name,
                 rate=speech.rate,
                 limit_s=speech.limit_s,
                 hush=alarm.hush if alarm else lambda hushed: None,

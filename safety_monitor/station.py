@@ -402,8 +402,8 @@ class Station:
             source: what heard or saw it.
             place: where it happened, if that is not where the station stands.
         """
-        if place is not None and self._places is not None:
-            self._places.report(incident.id, place.latitude, place.longitude, place.accuracy_m)
+        if place is not None and place.position is not None and self._places is not None:
+            self._places.report(incident.id, *place.position, place.accuracy_m)
         try:
             self._dispatch.follow(incident, source, place)
         except JournalError as error:  # a full disk must not stop an alarm

@@ -5,10 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from safety_monitor.incident import Incident, State, notice
+from safety_monitor.incident import BY_A_PERSON, Incident, State, notice
 
 PHRASES = {"scream": "a scream was heard", "signal_for_help": "the signal for help was seen"}
 """What is said of a label; of any other, its name."""
+UNNOTICED = "Do not call or ring: it must look as if nobody was coming."
+SUREST = 0.99
+"""Nothing is told as surer than this."""
 OVER = "over: "
 """How the text of a trouble begins that is over."""
 Kind = Literal["alarm", "update", "duress", "trouble", "test"]
@@ -21,23 +24,33 @@ class Place:
     """Where an incident happened.
 
     Attributes:
-        latitude: degrees, WGS 84.
+        latitude: degrees, WGS 84; None, like the longitude, where only the address is known.
         longitude: degrees, WGS 84.
         accuracy_m: radius in metres within which it is; None if unknown.
         address: for people; empty if unknown.
         source: who says so: "settings", "browser" or "ip".
     """
 
-    latitude: float
-    longitude: float
+    latitude: float | None
+    longitude: float | None
     accuracy_m: float | None
     address: str
     source: str
 
     @property
+    def position(self) -> tuple[float, float] | None:
+        """Latitude and longitude, if known."""
+        return None if self.latitude is None or self.longitude is None else (self.latitude, self.longitude)
+
+    @property
+    def words(self) -> str:
+        """The address, or else the position."""
+        return self.address or ("{:.6f}, {:.6f}".format(*self.position) if self.position else "")
+
+    @property
     def map_link(self) -> str:
-        """A page that shows the place on a map."""
-        return f"https://www.openstreetmap.org/?mlat={self.latitude:.6f}&mlon={self.longitude:.6f}"
+        """A page that shows the place on a map; empty if its position is not known."""
+        return "https://www.openstreetmap.org/?mlat={:.6f}&mlon={:.6f}".format(*self.position) if self.position else ""
 
 
 def from_browser(latitude: float, longitude: float, accuracy_m: float | None) -> Place:
@@ -65,6 +78,8 @@ class Message:
         place: where it happened, if known.
         attachments: evidence files that exist now.
         reference: what an earlier attempt of this delivery got from the far end; "" at first.
+        discreet: whether nothing may be noticed of it where the station stands.
+        help_called: whether people elsewhere are told of it.
     """
 
     key: str
@@ -76,15 +91,60 @@ class Message:
     place: Place | None
     attachments: tuple[Path, ...]
     reference: str
+    discreet: bool = False
+    help_called: bool = False
 
 
 def what_was_noticed(incident: Incident) -> str:
     """The labels of an incident in words, such as "a scream was heard"."""
-    return ", ".join(PHRASES.get(label, f"{label.replace('_', ' ')} was seen") for label in incident.labels)
+    return " and ".join(PHRASES.get(label, f"{label.replace('_', ' ')} was seen") for label in incident.labels)
+
+
+def said(kind: Kind, incident: Incident, station: str, *, discreet: bool = False, aloud: bool = False) -> list[str]:
+    """What is the matter, in one to three lines: the first of `written`, which see."""
+    sure = f"{min(incident.confidence, SUREST):.0%} sure"
+    noticed = f"{what_was_noticed(incident)}, {sure}" if aloud else f"{what_was_noticed(incident)} ({sure})"
+    match kind:
+        case "test":
+            lines = [f"TEST of {station}: nothing has happened. An emergency would be told this way."]
+        case "trouble":
+            over = incident.reason.startswith(OVER)
+            lines = [f"{station}: {'works again.' if over else 'trouble.'} {incident.reason.removeprefix(OVER)}"]
+        case "duress":
+            lines = [
+                f"EMERGENCY at {station}: called off by somebody who is being FORCED to. Help is needed.",
+                UNNOTICED,
+                f"Before, {noticed}.",
+            ]
+        case "update":
+            now = {
+                State.ACKNOWLEDGED: "somebody has taken it on",
+                State.CANCELLED: "called off as a false alarm",
+                State.CLOSED: "it is over",
+            }.get(incident.state, str(incident.state))
+            who = "" if incident.state is State.CLOSED or incident.reason == BY_A_PERSON else f" ({incident.reason})"
+            lines = [f"{station}: {now}{who}. Before, {noticed}."]
+        case "alarm":
+            lines = [f"EMERGENCY at {station}: {noticed}."]
+            if incident.state is State.CANCELLED:
+                lines.append("It has been called off since.")
+            elif incident.state is State.ACKNOWLEDGED:
+                lines.append("Somebody has taken it on since.")
+            if discreet:
+                lines.append(f"The station stays silent. {UNNOTICED}")
+    return lines
 
 
 def written(
-    kind: Kind, incident: Incident, station: str, opened_at: datetime, place: Place | None, public_url: str = ""
+    kind: Kind,
+    incident: Incident,
+    station: str,
+    opened_at: datetime,
+    place: Place | None,
+    public_url: str = "",
+    *,
+    discreet: bool = False,
+    aloud: bool = False,
 ) -> str:
     """The text of a message for people: what, who, when, where, and how to take it on.
 
@@ -95,40 +155,19 @@ def written(
         opened_at: when the incident began; told in the machine's time zone.
         place: where it happened, if known.
         public_url: where others reach the station's pages; empty: they do not.
+        discreet: whether nothing may be noticed of it where the station stands.
+        aloud: whether it is read out: then in sentences, without links and numbers that nobody can listen to.
     """
-    noticed = f"{what_was_noticed(incident)} ({incident.confidence:.0%} sure)"
-    match kind:
-        case "test":
-            lines = [f"TEST of {station}: nothing has happened. This is what a message looks like."]
-        case "trouble":
-            over = incident.reason.startswith(OVER)
-            lines = [f"{station}: {'works again.' if over else 'trouble.'} {incident.reason.removeprefix(OVER)}"]
-        case "duress":
-            lines = [
-                f"EMERGENCY at {station}: called off by somebody who is being FORCED to. Help is needed.",
-                "Do not call or ring: it must look as if nobody was coming.",
-                f"Before, {noticed}.",
-            ]
-        case "update":
-            now = {
-                State.ACKNOWLEDGED: "somebody has taken it on",
-                State.CANCELLED: "called off as a false alarm",
-                State.CLOSED: "it is over",
-            }.get(incident.state, str(incident.state))
-            lines = [f"{station}: {now}. Before, {noticed}."]
-        case "alarm":
-            lines = [f"EMERGENCY at {station}: {noticed}."]
-            if incident.state is State.CANCELLED:
-                lines.append("It has been called off since.")
-            elif incident.state is State.ACKNOWLEDGED:
-                lines.append("Somebody has taken it on since.")
-    lines.append(f"{opened_at.astimezone():%Y-%m-%d %H:%M:%S %Z}")
+    lines = said(kind, incident, station, discreet=discreet, aloud=aloud)
+    local = opened_at.astimezone()
+    lines.append(f"{local:%d %B, %H:%M}." if aloud else f"{local:%Y-%m-%d %H:%M:%S %Z}")
     if place is not None and kind != "trouble":
-        accuracy = f" (within {place.accuracy_m:.0f} m)" if place.accuracy_m is not None else ""
-        lines.append(f"{place.address or f'{place.latitude:.6f}, {place.longitude:.6f}'}{accuracy}")
-        lines.append(place.map_link)
+        lines += _spoken_place(place) if aloud else _written_place(place)
+    waits = kind == "alarm" and incident.state in (State.CONFIRMED, State.CLOSED)
+    if aloud:
+        return " ".join([*lines, *(["Nobody has taken it on yet."] if waits else [])])
     number = incident.id[:8]
-    if kind == "alarm" and incident.state is State.CONFIRMED:
+    if waits:
         how = f": {public_url}/incidents/{number}" if public_url else f" at the station: incident {number}"
         lines.append(f"Take it on{how}")
     elif kind != "test":
@@ -136,9 +175,26 @@ def written(
     return "\n".join(lines)
 
 
-def trial_message(station: str, channel: str) -> Message:
-    """A message that says that it is only a test."""
+def _written_place(place: Place) -> list[str]:
+    accuracy = f" (within {place.accuracy_m:.0f} m)" if place.accuracy_m is not None else ""
+    return list(filter(None, (f"{place.words}{accuracy}", place.map_link)))
+
+
+def _spoken_place(place: Place) -> list[str]:
+    """Numbers of degrees are of no use to whoever hears them."""
+    return [f"Place: {place.address}."] if place.address else []
+
+
+def trial_message(station: str, channel: str, place: Place | None = None, *, aloud: bool = False) -> Message:
+    """A message that says that it is only a test.
+
+    Args:
+        station: its name.
+        channel: it is sent by.
+        place: where the station stands, if known: a test is the time to notice that it is wrong.
+        aloud: see `written`.
+    """
     incident = notice("test")
     now = datetime.now(UTC)
-    text = written("test", incident, station, now, None)
-    return Message(f"{incident.id}:{channel}:test", "test", incident, station, now, text, None, (), "")
+    text = written("test", incident, station, now, place, aloud=aloud)
+    return Message(f"{incident.id}:{channel}:test", "test", incident, station, now, text, place, (), "")

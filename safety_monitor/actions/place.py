@@ -120,8 +120,10 @@ class Places:
             if self._here and not self._here.address:
                 wanted[""] = self._here
         for key, place in wanted.items():
+            if place.position is None:
+                continue
             try:
-                address = self._geocode(place.latitude, place.longitude)
+                address = self._geocode(*place.position)
             except (OSError, ValueError) as error:
                 log.warning("the address of a position is not known: %s", one_line(error))
                 return False

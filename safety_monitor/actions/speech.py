@@ -3,20 +3,26 @@
 from collections.abc import Callable
 from tempfile import TemporaryDirectory
 
-from safety_monitor.actions.message import Message
+from safety_monitor.actions.message import Message, what_was_noticed
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.worker import Interrupted, Worker, WorkError
-from safety_monitor.incident import Incident
 
-PHRASES = {"scream": "A scream was heard", "signal_for_help": "The signal for help was seen"}
-"""What is said of a label; of any other, its name."""
+HELP = "Help is being called."
+"""Said only where that is true: whoever hears it may rely on it."""
 
 
-def announcement(template: str, incident: Incident, station: str = "") -> str:
-    """What is said of an incident: `template` with {what} and {station} filled in."""
-    what = ". ".join(PHRASES.get(label, f"{label.replace('_', ' ')} was seen") for label in incident.labels)
-    return template.replace("{what}", what).replace("{station}", station)
+def announcement(template: str, message: Message) -> str:
+    """What is said of an incident: `template` with {what}, {station} and {help} filled in."""
+    what = what_was_noticed(message.incident)
+    known = {
+        "{what}": what[:1].upper() + what[1:],
+        "{station}": message.station,
+        "{help}": HELP if message.help_called else "",
+    }
+    for name, words in known.items():
+        template = template.replace(name, words)
+    return " ".join(template.split())
 
 
 class Speech:
@@ -25,7 +31,6 @@ class Speech:
     Args:
         own_sound: told when the voice sounds.
         text: what is said, see `announcement`.
-        station: the station's name.
         rate: words a minute.
         limit_s: longest time for one announcement; a voice that hangs is ended and started anew.
         hush: told to make the siren quiet while the voice speaks.
@@ -39,14 +44,12 @@ class Speech:
         own_sound: OwnSound,
         *,
         text: str,
-        station: str = "",
         rate: int = 160,
         limit_s: float = 15.0,
         hush: Callable[[bool], None] = lambda hushed: None,
     ) -> None:
         self._own_sound = own_sound
         self._text = text
-        self._station = station
         self._rate = rate
         self._limit_s = limit_s
         self._hush = hush
@@ -62,8 +65,8 @@ class Speech:
     def deliver(self, message: Message) -> Outcome:
         """Say what happened; returns when it has been said, was interrupted or failed."""
         if message.kind == "test":
-            return self.say(f"This is a test of {self._station}. Nothing has happened.")
-        return self.say(announcement(self._text, message.incident, self._station))
+            return self.say(f"This is a test of {message.station}. Nothing has happened.")
+        return self.say(announcement(self._text, message))
 
     def say(self, text: str) -> Outcome:
         """Say `text`, see `deliver`."""

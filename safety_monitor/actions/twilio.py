@@ -23,7 +23,7 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from safety_monitor.actions.failure import one_line
-from safety_monitor.actions.message import Message
+from safety_monitor.actions.message import Message, said
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.actions.sms import plain
 from safety_monitor.actions.voice import TEST, answer_url, instructions
@@ -137,6 +137,7 @@ class Twilio:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.name = f"{medium}:{contact}"
+        self.aloud = medium == "call"
         self._contact = contact
         self._medium = medium
         self._to = f"whatsapp:{to}" if medium == "whatsapp" else to
@@ -300,11 +301,11 @@ def variables(template: Mapping[str, str], message: Message) -> dict[str, str]:
     """
     place = message.place
     known = {
-        "what": ", ".join(message.incident.labels).replace("_", " "),
+        "what": " ".join(said(message.kind, message.incident, message.station, discreet=message.discreet)),
         "station": message.station,
         "time": message.opened_at.astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-        "place": (place.address or f"{place.latitude:.5f}, {place.longitude:.5f}") if place else "unknown",
-        "link": place.map_link if place else "no map",
+        "place": place.words if place else "unknown",
+        "link": (place.map_link if place else "") or "no map",
         "text": message.text,
         "ref": mark(message),
     }

@@ -41,7 +41,8 @@ def told(site: Site) -> tuple[str, str, str, str]:
     """Colour, sign, title and hint of what is the case now."""
     snapshot = site.view.snapshot()
     if snapshot.incident is not None and snapshot.incident.state is State.CONFIRMED:
-        return ALARM, "warning", texts.KIOSK_HELP, texts.KIOSK_HELP_HINT
+        called = site.station.dispatch.calls_help(snapshot.incident)
+        return ALARM, "warning", texts.KIOSK_HELP, texts.KIOSK_HELP_HINT if called else texts.KIOSK_ALONE_HINT
     if snapshot.incident is not None and snapshot.incident.state is State.ACKNOWLEDGED:
         return TAKEN, "support_agent", texts.KIOSK_TAKEN, texts.KIOSK_TAKEN_HINT
     if site.view.troubles():

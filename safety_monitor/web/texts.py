@@ -28,7 +28,7 @@ STATE = {
 }
 STATE_MEANS = {
     State.PENDING: "Something was noticed; it is not yet enough.",
-    State.CONFIRMED: "Help is being called.",
+    State.CONFIRMED: "An emergency: alarm, voice and messages, as far as they are set up.",
     State.ACKNOWLEDGED: "A person has taken it on.",
     State.CANCELLED: "Called off, or not confirmed in time.",
     State.CLOSED: "Over.",
@@ -152,7 +152,7 @@ FILE = {
     "hands.csv": "Hands, as a table (CSV)",
 }
 MAP, ON_THE_MAP = "Where", "Open a map"
-NO_PLACE = "Where it was is not known: set place.latitude and place.longitude in the settings."
+NO_PLACE = "Where it was is not known: set place.address in the settings."
 WITHIN = "within {metres:.0f} m"
 PLACE_SOURCE = {
     "browser": "told by the device that heard it",
@@ -221,6 +221,7 @@ KIOSK_QUIET = "I am watching and listening"
 KIOSK_QUIET_HINT = "Scream, or show the Signal for Help: palm out, thumb in, fingers down over it."
 KIOSK_HELP = "Emergency noticed"
 KIOSK_HELP_HINT = "Help is being called."
+KIOSK_ALONE_HINT = "This station calls nobody: call for help yourself."
 KIOSK_TAKEN = "Somebody has answered"
 KIOSK_TAKEN_HINT = "A person has taken this on."
 KIOSK_OFF = "This station is switched off"

@@ -382,10 +382,28 @@ def test_what_is_held_back_comes_together_and_duress_never_waits(journal: Journa
     until(lambda: not [each for each in journal.outbox() if each.due_at])
     dispatch.close()
     assert [message.kind for message in sms.messages] == ["alarm", "duress", "alarm"]
-    assert "3 messages were held back" in sms.messages[2].text
+    assert "Held back until now, too: 2" in sms.messages[2].text
     assert len(alarm.messages) == 4
     states = {number: journal.delivery(f"{number}:sms:alarm").state for number in range(4)}
     assert set(states.values()) == {DeliveryState.DELIVERED}
+
+
+def test_what_is_no_emergency_delays_none_and_comes_behind_it(journal: Journal) -> None:
+    sms = Outlet("sms")
+    limits = Limits(cool_down_s=0.5, most=100)
+    dispatch = Dispatch(journal, [sms], waits=SOON, station="kiosk", limits=lambda channel: limits)
+    dispatch.trouble("audio", "audio: unplugged")
+    until(lambda: len(sms.messages) == 1)
+    confirm(dispatch)
+    until(lambda: len(sms.messages) == 2)
+    confirm(dispatch, replace(SCREAM, id="2"))
+    until(lambda: "held back" in journal.delivery("2:sms:alarm").detail)
+    dispatch.trouble("gesture", "gesture: unplugged")
+    until(lambda: len(sms.messages) == 3)
+    dispatch.close()
+    assert [message.kind for message in sms.messages] == ["trouble", "alarm", "alarm"]
+    assert sms.messages[2].text.startswith("EMERGENCY at kiosk")
+    assert "- gesture: unplugged" in sms.messages[2].text
 
 
 def test_a_person_is_told_over_all_channels_as_often_as_the_limits_allow_and_a_restart_forgets_nothing(

@@ -102,10 +102,15 @@ def test_what_a_person_was_told_elsewhere_counts_unless_it_was_the_same(
     assert counted(told, channel, frozenset(about)) == counts
 
 
-def test_a_digest_names_the_newest_in_full_and_counts_the_rest() -> None:
+def test_an_emergency_waits_for_nothing_that_was_none() -> None:
+    told = [Told(10.0, "sms", frozenset({"1"})), Told(40.0, "sms", frozenset({"2"}), urgent=False)]
+    assert counted(told, "sms", frozenset({"3"}), urgent=True) == [10.0]
+    assert counted(told, "sms", frozenset({"3"})) == [10.0, 40.0]
+
+
+def test_a_digest_begins_with_one_in_full_and_counts_the_rest() -> None:
     incidents = [replace(SCREAM, id=str(number)) for number in range(15)]
-    text = digest([f"text {number}" for number in range(15)], incidents, "kiosk")
-    assert "15 messages were held back" in text
-    assert "text 14" in text
+    text = digest([f"text {number}" for number in range(15)], incidents, 3)
+    assert text.startswith("text 3\nHeld back until now, too: 14\n")
     assert text.count("a scream was heard (closed)") == 10
     assert "and 4 more" in text

@@ -36,7 +36,7 @@ def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_an_alarm_says_all_that_helps_in_two_sms() -> None:
     text = written("alarm", INCIDENT, "kiosk", AT, PLACE, URL)
     assert text == (
-        "EMERGENCY at kiosk: a scream was heard, the signal for help was seen (97% sure).\n"
+        "EMERGENCY at kiosk: a scream was heard and the signal for help was seen (97% sure).\n"
         "2026-07-04 05:02:01 CEST\n"
         "Station hall, 2nd floor, behind the ticket machines\n"
         "https://www.openstreetmap.org/?mlat=52.520008&mlon=13.404954\n"
@@ -49,6 +49,7 @@ def test_an_alarm_says_all_that_helps_in_two_sms() -> None:
     ("kind", "state", "url", "last"),
     [
         ("alarm", State.CONFIRMED, "", "Take it on at the station: incident 0b4ad0e6"),
+        ("alarm", State.CLOSED, "", "Take it on at the station: incident 0b4ad0e6"),
         ("alarm", State.ACKNOWLEDGED, URL, "Incident 0b4ad0e6"),
         ("update", State.CANCELLED, URL, "Incident 0b4ad0e6"),
         ("duress", State.CANCELLED, URL, "Incident 0b4ad0e6"),
@@ -58,6 +59,38 @@ def test_an_alarm_says_all_that_helps_in_two_sms() -> None:
 )
 def test_only_what_can_be_taken_on_says_how(kind: Kind, state: State, url: str, last: str) -> None:
     assert written(kind, replace(INCIDENT, state=state), "kiosk", AT, None, url).splitlines()[-1] == last
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "discreet", "said"),
+    [
+        ("alarm", {"confidence": 0.9999}, False, "the signal for help was seen (99% sure)."),
+        ("alarm", {}, True, "The station stays silent. Do not call or ring: it must look as if nobody was coming."),
+        (
+            "update",
+            {"state": State.ACKNOWLEDGED, "reason": "by ben"},
+            False,
+            "somebody has taken it on (by ben). Before",
+        ),
+        ("update", {"state": State.CANCELLED, "reason": "by a person"}, False, "called off as a false alarm. Before"),
+    ],
+)
+def test_it_says_who_how_sure_and_what_must_not_be_done(
+    kind: Kind, changes: dict[str, object], discreet: bool, said: str
+) -> None:
+    assert said in written(kind, replace(INCIDENT, **changes), "kiosk", AT, None, discreet=discreet)  # type: ignore[arg-type]
+
+
+def test_what_is_read_out_can_be_listened_to() -> None:
+    assert written("alarm", INCIDENT, "kiosk", AT, PLACE, URL, aloud=True) == (
+        "EMERGENCY at kiosk: a scream was heard and the signal for help was seen, 97% sure. 04 July, 05:02. "
+        "Place: Station hall, 2nd floor, behind the ticket machines. Nobody has taken it on yet."
+    )
+
+
+def test_a_place_without_a_position_is_told_in_words() -> None:
+    text = written("alarm", INCIDENT, "kiosk", AT, replace(PLACE, latitude=None, longitude=None), URL)
+    assert text.splitlines()[2:] == [PLACE.address, "Take it on: https://kiosk.example.org/incidents/0b4ad0e6"]
 
 
 @pytest.mark.parametrize(

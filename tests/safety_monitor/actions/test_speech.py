@@ -3,6 +3,7 @@ import signal
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.speech import Speech, announcement
+from safety_monitor.config import Settings
 from safety_monitor.incident import Evidence, Incident, Sense, State
 from tests.safety_monitor.actions.conftest import RATE, SoundSystem
 
@@ -30,13 +32,21 @@ def message(*labels: str) -> Message:
     [
         ("Emergency. {what}.", ["scream"], "Emergency. A scream was heard."),
         ("{what} at {station}", ["signal_for_help"], "The signal for help was seen at the hall"),
-        ("{what}", ["signal_for_help", "scream"], "A scream was heard. The signal for help was seen"),
-        ("{what}", ["thumb_tucked"], "thumb tucked was seen"),
+        ("{what}", ["signal_for_help", "scream"], "A scream was heard and the signal for help was seen"),
+        ("{what}", ["thumb_tucked"], "Thumb tucked was seen"),
         ("Help {is} coming", ["scream"], "Help {is} coming"),
     ],
 )
 def test_says_what_was_noticed(template: str, labels: list[str], said: str) -> None:
-    assert announcement(template, incident(*labels), "the hall") == said
+    assert announcement(template, replace(message(*labels), station="the hall")) == said
+
+
+@pytest.mark.parametrize(
+    ("help_called", "said"),
+    [(True, "Emergency. A scream was heard. Help is being called."), (False, "Emergency. A scream was heard.")],
+)
+def test_help_is_promised_only_where_somebody_is_told(help_called: bool, said: str) -> None:
+    assert announcement(Settings().speech.text, replace(message("scream"), help_called=help_called)) == said
 
 
 def test_speaks_again_and_again(sound_system: SoundSystem, speech: Speech, own_sound: OwnSound) -> None:

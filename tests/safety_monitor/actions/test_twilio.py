@@ -11,7 +11,7 @@ import pytest
 
 from safety_monitor.actions.message import Kind, Place
 from safety_monitor.actions.twilio import LONGEST_TEXT, Account, Medium, Twilio, mark, variables
-from safety_monitor.incident import Evidence, Sense
+from safety_monitor.incident import Evidence, Sense, State
 from tests.alarms import OPENED_AT as NOW
 from tests.alarms import SCREAM, alarm
 from tests.servers.twilio import SID, TOKEN, FakeTwilio, fake_twilio
@@ -174,12 +174,26 @@ def test_whatsapp_sends_the_approved_template(twilio: FakeTwilio) -> None:
     assert form["ContentSid"] == "HX" + "1" * 32
     assert "Body" not in form
     assert json.loads(form["ContentVariables"]) == {
-        "1": "signal for help",
+        "1": "EMERGENCY at kiosk: the signal for help was seen (97% sure).",
         "2": "kiosk",
         "3": "Alexanderplatz, Berlin",
         "4": PLACE.map_link,
         "5": MESSAGE.opened_at.astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "begins"),
+    [
+        ("update", "kiosk: called off"),
+        ("trouble", "kiosk: trouble."),
+        ("test", "TEST of kiosk"),
+        ("duress", "EMERGENCY"),
+    ],
+)
+def test_a_template_tells_what_kind_of_message_it_is(kind: Kind, begins: str) -> None:
+    message = replace(MESSAGE, kind=kind, incident=replace(INCIDENT, state=State.CANCELLED))
+    assert variables({"1": "{what}"}, message)["1"].startswith(begins)
 
 
 def test_whatsapp_without_a_template_sends_free_text(twilio: FakeTwilio) -> None:
