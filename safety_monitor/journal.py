@@ -61,6 +61,8 @@ LONGEST_REMARK, LONGEST_NAME = 2000, 100
 EXPORTED = 5000
 """Rows that an export reads at once."""
 STALE = "of an earlier run: too late to be of use"
+PERSON = "person"
+"""Who moved an incident, where it was not the station."""
 
 
 class JournalError(Exception):
@@ -185,6 +187,12 @@ class Entry:
         """What people say that it was, as it stands now; None if nobody does."""
         marks = [remark.mark for remark in self.remarks if remark.mark is not None]
         return marks[-1] if marks and marks[-1] is not Mark.NONE else None
+
+    @property
+    def standing(self) -> State:
+        """Where it stands for people: an incident that is over may have been taken on or called off before or since."""
+        decided = [step.state for step in self.transitions if step.by == PERSON]
+        return decided[-1] if decided and self.incident.state is State.CLOSED else self.incident.state
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,8 +417,9 @@ class Journal:
     def decide(self, incident_id: str, state: State, reason: str, *, duress: bool = False) -> Incident:
         """A person acknowledges, cancels or closes an incident.
 
-        Steps that wait are dropped, and those who were told of the incident are told of this. An incident that closed
-        by itself while steps still wait can be acknowledged or cancelled, too; it stays closed.
+        Steps that wait are dropped, and those who were told of the incident are told of this. An incident closes by
+        itself when it has been quiet for a while; whoever was called may need longer to answer. So it can still be
+        acknowledged and cancelled then; it stays closed.
 
         Args:
             incident_id: may be shortened while it is unique.
@@ -419,6 +428,9 @@ class Journal:
             duress: the person is being forced: here it must look decided, but steps go on and all who were told are
                 told that help is needed.
 
+        Returns:
+            The incident as it was decided about.
+
         Raises:
             JournalError: no such incident, or it is in a state that this may not follow.
         """
@@ -426,18 +438,18 @@ class Journal:
             now = self.clock()
             row = self._found(session, incident_id)
             waiting = [each for each in self._unfinished(session, row.id) if each.waits and each.turn != Turn.TAKEN]
-            if not (row.state == State.CLOSED and waiting and state in (State.ACKNOWLEDGED, State.CANCELLED)):
-                _check_follows(row.id, State(row.state), state)
-                row.state = state
+            over = row.state == State.CLOSED and row.kind == "alarm" and state is not State.CLOSED
+            earlier = _decision(session, row)
+            standing = State(earlier.state if earlier else State.CONFIRMED if over else row.state)
+            _check_follows(row.id, standing, state)
+            row.state = State.CLOSED if over else state
             row.changed_at, row.reason, row.duress = _iso(now), reason, row.duress or duress
             for each in waiting:
                 each.covert = row.duress
                 if not row.duress:
                     each.state, each.due_at, each.changed_at = DeliveryState.DROPPED, None, _iso(now)
-            incident = _incident(row)
-            step = _transition_row(incident, row.changed_at, "person")
-            step.state = state
-            session.add(step)
+            incident = replace(_incident(row), state=state)
+            session.add(_transition_row(incident, row.changed_at, PERSON))
             kind: Kind = "duress" if row.duress else "update"
             self._ask_records(session, row.id, now, kind)
             told = select(DeliveryRow.channel, func.count()).where(DeliveryRow.incident_id == row.id)
@@ -609,7 +621,7 @@ class Journal:
                     .limit(limit)
                 ).all()
                 if rows:
-                    return [_job(delivery, incident) for delivery, incident in rows]
+                    return [_job(session, delivery, incident) for delivery, incident in rows]
         return []
 
     def next_due(self, channel: str) -> float | None:
@@ -679,7 +691,7 @@ class Journal:
                 )
                 .limit(100)
             ).all()
-            return [_job(delivery, incident) for delivery, incident in rows]
+            return [_job(session, delivery, incident) for delivery, incident in rows]
 
     def fall_back(self, job: Job, instead: Iterable[Planned]) -> None:
         """Ask others to do a job, while it is still tried."""
@@ -1149,19 +1161,32 @@ def _called_off(delivery: Delivery, at: str) -> Delivery:
     return replace(delivery, state=DeliveryState.DROPPED, attempts=0, changed_at=at, due_at=None, detail="")
 
 
-def _job(delivery: DeliveryRow, incident: IncidentRow) -> Job:
+def _decision(session: Session, row: IncidentRow) -> TransitionRow | None:
+    """What a person decided last about an incident that is over; None if it is not, or nobody did."""
+    if row.state != State.CLOSED:
+        return None
+    steps = select(TransitionRow).where(TransitionRow.incident_id == row.id, TransitionRow.by == PERSON)
+    return session.scalars(steps.order_by(TransitionRow.number.desc()).limit(1)).first()
+
+
+def _job(session: Session, delivery: DeliveryRow, row: IncidentRow) -> Job:
+    incident, kind = _incident(row), cast(Kind, delivery.kind)
+    if delivery.nature == Nature.MESSAGE:  # records tell what it is, messages what became of it
+        if (decision := _decision(session, row)) is not None:
+            incident = replace(incident, state=State(decision.state), reason=decision.reason)
+        kind = "duress" if row.duress and kind == "alarm" else kind
     return Job(
         key=delivery.key,
         version=delivery.version,
         channel=delivery.channel,
-        kind=cast(Kind, delivery.kind),
+        kind=kind,
         turn=Turn(delivery.turn),
         attempts=delivery.attempts,
         asked_at=delivery.asked_at,
         sent_at=delivery.sent_at,
         reference=delivery.reference,
         fallback=tuple(json.loads(delivery.fallback)) if delivery.fallback else (),
-        hidden=delivery.covert or incident.silent,
-        incident=_incident(incident),
-        opened_at=incident.opened_at,
+        hidden=delivery.covert or row.silent,
+        incident=incident,
+        opened_at=row.opened_at,
     )

@@ -11,8 +11,8 @@ from safety_monitor.station import Station
 LOOKED_THROUGH = 20
 """Newest incidents among which one is looked for that an order without an id is about."""
 WAITING = {
-    State.ACKNOWLEDGED: frozenset({State.CONFIRMED}),
-    State.CANCELLED: frozenset({State.CONFIRMED, State.ACKNOWLEDGED}),
+    State.ACKNOWLEDGED: frozenset({State.CONFIRMED, State.CLOSED}),
+    State.CANCELLED: frozenset({State.CONFIRMED, State.ACKNOWLEDGED, State.CLOSED}),
 }
 """What an incident becomes -> what it is before."""
 
@@ -65,6 +65,6 @@ class Remote:
     def _newest(self, state: State) -> str:
         """The newest incident that may become this; not one that nobody here must notice."""
         for entry in self._station.journal.list(LOOKED_THROUGH):
-            if entry.incident.state in WAITING[state] and not entry.silent:
+            if entry.standing in WAITING[state] and not entry.silent:
                 return entry.incident.id
         raise RefusedError("no incident waits for it")

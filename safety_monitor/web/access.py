@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from safety_monitor.config import Role, Web
+from safety_monitor.incident import BY_A_PERSON
 
 RANK: dict[Role, int] = {"viewer": 0, "operator": 1, "admin": 2}
 SESSION_S = 12 * 3600.0
@@ -51,6 +52,11 @@ class Visitor:
     def may(self, role: Role) -> bool:
         """Whether they have at least this role."""
         return RANK[self.role] >= RANK[role]
+
+    @property
+    def reason(self) -> str:
+        """Why an incident was acknowledged or cancelled, if they did that."""
+        return BY_A_PERSON if self == NOBODY_ELSE else f"by {self.name}"
 
 
 NOBODY_ELSE = Visitor("this machine", "admin")

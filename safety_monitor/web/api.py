@@ -304,15 +304,19 @@ def make_api(site: Site) -> APIRouter:
         """One incident; its id may be shortened while it is unique."""
         return entry_out(in_journal(lambda: site.journal.show(incident), 404))
 
-    @api.post("/incidents/{incident}/ack", responses=missing | REFUSED, dependencies=[needs("operator")])
-    def acknowledge(incident: Id, decision: Decision | None = None) -> IncidentOut:
+    @api.post("/incidents/{incident}/ack", responses=missing | REFUSED)
+    def acknowledge(
+        visitor: Annotated[Visitor, needs("operator")], incident: Id, decision: Decision | None = None
+    ) -> IncidentOut:
         """Take an incident on: alarm and voice end, help stays called."""
-        return decide(incident, State.ACKNOWLEDGED, decision)
+        return decide(visitor, incident, State.ACKNOWLEDGED, decision)
 
-    @api.post("/incidents/{incident}/cancel", responses=missing | REFUSED, dependencies=[needs("operator")])
-    def cancel(incident: Id, decision: Decision | None = None) -> IncidentOut:
+    @api.post("/incidents/{incident}/cancel", responses=missing | REFUSED)
+    def cancel(
+        visitor: Annotated[Visitor, needs("operator")], incident: Id, decision: Decision | None = None
+    ) -> IncidentOut:
         """Call an incident off: it was a false alarm."""
-        return decide(incident, State.CANCELLED, decision)
+        return decide(visitor, incident, State.CANCELLED, decision)
 
     @api.post("/arm", dependencies=[needs("operator")])
     def arm() -> Armed:
@@ -382,11 +386,11 @@ def make_api(site: Site) -> APIRouter:
         """The models that the station has."""
         return models_of(site.settings)
 
-    def decide(incident: str, state: State, decision: Decision | None) -> IncidentOut:
+    def decide(visitor: Visitor, incident: str, state: State, decision: Decision | None) -> IncidentOut:
         in_journal(lambda: site.journal.show(incident), 404)
         pin = decision.pin if decision else ""
         try:
-            decided = in_journal(lambda: site.decisions.decide(incident, state, pin), 409)
+            decided = in_journal(lambda: site.decisions.decide(incident, state, pin, visitor.reason), 409)
         except PinError as error:
             raise HTTPException(403, str(error)) from None
         return entry_out(in_journal(lambda: site.journal.show(decided.id), 404))

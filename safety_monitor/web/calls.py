@@ -27,7 +27,6 @@ COMPLAIN_EVERY_S = 60.0
 SAID = {
     State.ACKNOWLEDGED: "Somebody has taken it on already.",
     State.CANCELLED: "It has been called off already.",
-    State.CLOSED: "It is over already.",
 }
 Word = Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,64}$")]
 
@@ -73,14 +72,15 @@ def answer(site: Site, about: str, contact: str, *, take_on: bool) -> str:
         return last_words(f"This was a test. {station} has got the key that you pressed.")
     try:
         entry = site.journal.show(about)
-        if entry.incident.state is not State.CONFIRMED:
-            return last_words(SAID.get(entry.incident.state, "Nothing is known of it."))
+        if entry.standing in SAID:
+            return last_words(SAID[entry.standing])
         if take_on:
             site.decisions.decide(entry.incident.id, State.ACKNOWLEDGED, reason=f"key pressed in the call to {contact}")
             return last_words("Thank you. You have taken it on.")
     except JournalError as error:
         log.warning("a key pressed in a call changes nothing: %s", error)
         return last_words("The station could not do that. Please call it, or use another way.")
-    words = written("alarm", entry.incident, station, datetime.fromisoformat(entry.opened_at), None)
+    place = site.station.place_of(entry.incident)
+    words = written("alarm", entry.incident, station, datetime.fromisoformat(entry.opened_at), place, aloud=True)
     language = site.settings.twilio.voice_language if site.settings.twilio else "en-GB"
     return instructions(words, language, answer_url(site.settings.web.public_url, about, contact))

@@ -128,7 +128,7 @@ async def incident_page(request: Request, incident_id: str) -> None:
 def _head(request: Request, entry: Entry) -> None:
     incident = entry.incident
     with ui.row().classes("items-center w-full gap-4"):
-        with incident_head(request, incident):
+        with incident_head(request, incident, entry.standing):
             ui.label(f"{when(entry.opened_at)} UTC · {incident.reason}").classes("quiet")
             ui.label(entry.source).classes("quiet")
         ui.link(texts.AS_JSON, f"/api/v1/incidents/{incident.id}", new_tab=True)
@@ -176,17 +176,18 @@ def _map(site: Site, place: Place | None) -> None:
     if place is None:
         ui.label(texts.NO_PLACE).classes("quiet")
         return
-    words = [place.address, f"{place.latitude:.5f}, {place.longitude:.5f}"]
+    at = place.position
+    words = [place.address, "{:.5f}, {:.5f}".format(*at) if at else ""]
     if place.accuracy_m is not None:
         words.append(texts.WITHIN.format(metres=place.accuracy_m))
     words.append(texts.PLACE_SOURCE.get(place.source, place.source))
     with ui.row().classes("w-full items-baseline gap-3"):
         ui.label(" · ".join(word for word in words if word)).classes("grow")
-        ui.link(texts.ON_THE_MAP, place.map_link, new_tab=True)
+        if at:
+            ui.link(texts.ON_THE_MAP, place.map_link, new_tab=True)
     web = site.settings.web
-    if not web.map_tiles:
+    if not web.map_tiles or not at:
         return
-    at = (place.latitude, place.longitude)
     chart = ui.leaflet(center=at, zoom=ZOOM).classes("w-full h-72 rounded-lg")
     chart.clear_layers()
     # Servers of maps want to know whose page asks; the page's own policy tells nobody else.

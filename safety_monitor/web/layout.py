@@ -152,13 +152,19 @@ def headline(incident: Incident) -> str:
 
 
 @contextmanager
-def incident_head(request: Request, incident: Incident) -> Iterator[None]:
-    """An incident in large letters, room for lines below, and the buttons that fit its state; to be put into a row."""
+def incident_head(request: Request, incident: Incident, standing: State | None = None) -> Iterator[None]:
+    """An incident in large letters, room for lines below, and the buttons that fit; to be put into a row.
+
+    Args:
+        request: of the page.
+        incident: that is shown.
+        standing: see `Entry.standing`; None: as its state.
+    """
     ui.icon(STATE_ICON[incident.state], size="44px", color=STATE_COLOR[incident.state]).props("aria-hidden=true")
     with ui.column().classes("gap-0 grow head"):
         ui.label(headline(incident)).classes("text-2xl font-semibold")
         yield
-    decision_buttons(request, incident.id, incident.state)
+    decision_buttons(request, incident.id, standing or incident.state)
 
 
 def mark_badge(mark: Mark | None) -> None:
@@ -199,15 +205,15 @@ def arm_button(request: Request, armed: bool) -> None:
 
 
 def decision_buttons(request: Request, incident_id: str, state: State) -> None:
-    """The buttons that fit an incident's state; none for those who may not press them."""
+    """The buttons that fit where an incident stands; none for those who may not press them."""
     if not visitor_of(request).may("operator"):
         return
     with ui.row().classes("gap-2"):
-        if state is State.CONFIRMED:
+        if state in (State.CONFIRMED, State.CLOSED):
             ui.button(
                 texts.ACKNOWLEDGE, icon="support_agent", on_click=lambda: ask(request, incident_id, State.ACKNOWLEDGED)
             ).props("color=blue-8 no-caps")
-        if state in (State.CONFIRMED, State.ACKNOWLEDGED):
+        if state in (State.CONFIRMED, State.ACKNOWLEDGED, State.CLOSED):
             ui.button(texts.CANCEL, icon="block", on_click=lambda: ask(request, incident_id, State.CANCELLED)).props(
                 "outline no-caps color=quiet"
             )
@@ -233,7 +239,8 @@ def ask(request: Request, incident_id: str, state: State) -> None:
             if not may(request, "operator"):
                 return
             try:
-                await asyncio.to_thread(site.decisions.decide, incident_id, state, pin.value or "")
+                reason = visitor_of(request).reason
+                await asyncio.to_thread(site.decisions.decide, incident_id, state, pin.value or "", reason)
             except (PinError, JournalError) as error:
                 ui.notify(str(error), type="negative")
                 return

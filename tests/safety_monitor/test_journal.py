@@ -152,10 +152,10 @@ def test_who_answers_drops_the_steps_that_wait_and_those_who_were_told_are_told(
     journal.finish([Result(job.key, job.version, DeliveryState.DELIVERED, "")])
     if closed:
         journal.record(replace(SCREAM, state=State.CLOSED))
-    decided = journal.decide(SCREAM.id, decision, "by a person")
-    assert decided.state is (State.CLOSED if closed else decision)
+    assert journal.decide(SCREAM.id, decision, "by a person").state is decision
     entry = journal.show(SCREAM.id)
-    assert entry.transitions[-1].state is decision
+    assert entry.incident.state is (State.CLOSED if closed else decision)
+    assert (entry.transitions[-1].state, entry.standing) == (decision, decision)
     assert {(each.channel, each.kind, each.state.value) for each in entry.deliveries} == {
         ("sms", "alarm", "delivered"),
         ("sms", "update", "pending"),
@@ -163,6 +163,23 @@ def test_who_answers_drops_the_steps_that_wait_and_those_who_were_told_are_told(
         ("mysql", "alarm", "pending"),
         ("mysql", "update", "pending"),
     }
+
+
+def test_whoever_was_called_can_answer_though_it_has_been_quiet_since(journal: Journal) -> None:
+    confirmed(journal, asked("sms"), asked("mysql", Nature.RECORD))
+    take(journal, "sms")
+    journal.record(replace(SCREAM, state=State.CLOSED))
+    assert journal.show(SCREAM.id).standing is State.CLOSED
+    journal.decide(SCREAM.id, State.ACKNOWLEDGED, "by a person")
+    with pytest.raises(JournalError, match="is acknowledged; it cannot become acknowledged"):
+        journal.decide(SCREAM.id, State.ACKNOWLEDGED, "by another")
+    told, record = take(journal, "sms"), take(journal, "mysql")
+    assert (told.kind, told.incident.state, record.incident.state) == ("update", State.ACKNOWLEDGED, State.CLOSED)
+    journal.decide(SCREAM.id, State.CANCELLED, "by a person")
+    assert take(journal, "sms").incident.state is State.CANCELLED
+    for state in (State.ACKNOWLEDGED, State.CANCELLED):
+        with pytest.raises(JournalError, match=f"is cancelled; it cannot become {state}"):
+            journal.decide(SCREAM.id, state, "by a person")
 
 
 def test_under_duress_it_looks_called_off_and_help_comes_all_the_same(journal: Journal, clock: Clock) -> None:
@@ -177,9 +194,10 @@ def test_under_duress_it_looks_called_off_and_help_comes_all_the_same(journal: J
     ]
     assert "duress" not in repr((shown, journal.list(), journal.outbox()))
     assert [each.kind for each in journal.show(SCREAM.id, covert=True).deliveries] == ["alarm", "duress", "alarm"]
-    assert [take(journal, "sms").kind, take(journal, "sms").kind] == ["alarm", "duress"]
     clock.now += 60
-    assert take(journal, "call").hidden
+    jobs = [take(journal, "sms"), take(journal, "sms"), take(journal, "call")]
+    assert [job.kind for job in jobs] == ["duress"] * 3  # nobody is told that it was called off
+    assert jobs[-1].hidden
 
 
 def test_a_delivery_that_failed_asks_others_once(journal: Journal, clock: Clock) -> None:

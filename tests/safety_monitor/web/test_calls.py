@@ -1,5 +1,6 @@
 """A key pressed in a call: only a post that Twilio signed does anything, and it takes an incident on once."""
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -56,6 +57,12 @@ def test_another_key_has_it_told_again(client: TestClient, journal: Journal) -> 
     assert gather.get("action") == PUBLIC + PATH
     assert "a scream was heard" in "".join(gather.itertext())
     assert journal.state_of(INCIDENT.id) is State.CONFIRMED
+
+
+def test_a_key_comes_in_time_though_it_has_been_quiet_since(client: TestClient, journal: Journal) -> None:
+    journal.record(replace(INCIDENT, state=State.CLOSED))
+    assert "You have taken it on" in press(client, "1")
+    assert journal.show(INCIDENT.id).standing is State.ACKNOWLEDGED
 
 
 def test_what_was_called_off_is_not_taken_on(client: TestClient, journal: Journal) -> None:
