@@ -1,4 +1,4 @@
-"""An incident and a message about it, for tests of the ways out."""
+"""An incident and a message about it, for tests of what becomes of one."""
 
 from datetime import UTC, datetime
 
@@ -7,12 +7,12 @@ from safety_monitor.incident import Evidence, Incident, Sense, State
 
 OPENED_AT = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 SCREAM = Incident(
-    "11111111-0000-0000-0000-000000000001",
+    "0b4ad0e6-6f0e-4c5e-8a43-000000000001",
     State.CONFIRMED,
-    13.5,
-    0.97,
-    (Evidence(Sense.AUDIO, "scream", 0.97, 13.5),),
-    "scream 0.97",
+    8.25,
+    0.91,
+    (Evidence(Sense.AUDIO, "scream", 0.91, 8.25),),
+    "scream 0.91, threshold 0.80",
 )
 
 

@@ -9,14 +9,12 @@ import pytest
 
 from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.escalation import Nature, Planned, delivery_key
-from safety_monitor.incident import Evidence, Incident, Sense, State
+from safety_monitor.incident import State
 from safety_monitor.journal import DeliveryState, Journal, Result
+from tests.alarms import SCREAM
 from tests.servers.mail import mail_server
 from tests.system.command import PROGRAM, environment, safety_monitor
 
-SCREAM = Incident(
-    "0b4ad0e6", State.CONFIRMED, 8.25, 0.91, (Evidence(Sense.AUDIO, "scream", 0.91, 8.25),), "scream 0.91"
-)
 KEY = delivery_key(SCREAM.id, "sms:anna", "alarm")
 PIN = "47110815"
 

@@ -7,12 +7,10 @@ import pytest
 
 from safety_monitor.decision import WITHIN_S, WRONG_PINS, Decisions, PinError, hash_of, is_hash
 from safety_monitor.escalation import DEFAULT, Nature, plan
-from safety_monitor.incident import Evidence, Incident, Sense, State
+from safety_monitor.incident import State
 from safety_monitor.journal import Journal
+from tests.alarms import SCREAM
 
-SCREAM = Incident(
-    "0b4ad0e6", State.CONFIRMED, 8.25, 0.91, (Evidence(Sense.AUDIO, "scream", 0.91, 8.25),), "scream 0.91"
-)
 PIN, DURESS = "4711", "4712"
 PIN_HASH, DURESS_HASH = hash_of(PIN), hash_of(DURESS)
 

@@ -16,19 +16,12 @@ from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError
 from safety_monitor.escalation import Nature, Policy, Step, plan
-from safety_monitor.incident import Evidence, Incident, Sense, State
+from safety_monitor.incident import Incident, State
 from safety_monitor.journal import Delivery, DeliveryState, Journal, JournalError
 from safety_monitor.limits import Limits
 from safety_monitor.settling import Waits
+from tests.alarms import SCREAM
 
-SCREAM = Incident(
-    id="0b4ad0e6-6f0e-4c5e-8a43-000000000001",
-    state=State.CONFIRMED,
-    at_s=8.25,
-    confidence=0.91,
-    evidence=(Evidence(Sense.AUDIO, "scream", 0.91, 8.25),),
-    reason="scream 0.91, threshold 0.80",
-)
 SOON = Waits(first_wait_s=0.02, longest_wait_s=0.05)
 DONE = Outcome(ok=True, detail="done", delivered=True)
 NO_NETWORK = Outcome(ok=False, detail="no network", again=True)

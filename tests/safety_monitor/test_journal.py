@@ -12,18 +12,11 @@ import pytest
 from sqlalchemy import Engine, event
 
 from safety_monitor.escalation import Nature, Planned, delivery_key
-from safety_monitor.incident import Evidence, Incident, Mark, Sense, State
+from safety_monitor.incident import Incident, Mark, State
 from safety_monitor.journal import STALE, DeliveryState, Job, Journal, JournalError, Result, Turn
+from tests.alarms import SCREAM as CONFIRMED
 
-SCREAM = Incident(
-    id="0b4ad0e6-6f0e-4c5e-8a43-000000000001",
-    state=State.PENDING,
-    at_s=8.25,
-    confidence=0.91,
-    evidence=(Evidence(Sense.AUDIO, "scream", 0.91, 8.25),),
-    reason="scream 0.91, threshold 0.80",
-)
-CONFIRMED = replace(SCREAM, state=State.CONFIRMED)
+SCREAM = replace(CONFIRMED, state=State.PENDING)
 
 
 def asked(channel: str, nature: Nature = Nature.MESSAGE, after_s: float = 0.0, incident: Incident = SCREAM) -> Planned:

@@ -10,19 +10,12 @@ import pytest
 from filelock import FileLock
 
 from safety_monitor.escalation import Nature, Planned, delivery_key
-from safety_monitor.incident import Evidence, Incident, Sense, State
+from safety_monitor.incident import Incident, State
 from safety_monitor.journal import LOCK_NAME, Journal, JournalDamagedError, JournalError
 from safety_monitor.journal_tables import VERSION
+from tests.alarms import SCREAM
 from tests.safety_monitor.old_journals import CONTENT, VERSION_1, VERSION_2, VERSION_3
 
-SCREAM = Incident(
-    "0b4ad0e6-6f0e-4c5e-8a43-000000000001",
-    State.CONFIRMED,
-    8.25,
-    0.91,
-    (Evidence(Sense.AUDIO, "scream", 0.91, 8.25),),
-    "scream 0.91, threshold 0.80",
-)
 MANY = 120
 
 

@@ -3,9 +3,16 @@
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+from sqlalchemy import Engine, create_engine
+
+from safety_monitor.actions.mysql import COLLATION
 from tests.servers.program import Program
 
 PASSWORD = "planted/p@ss w:rd"  # characters that must be encoded in an address
@@ -38,6 +45,11 @@ class MariaDB:
         from urllib.parse import quote
 
         return f"mysql+mysqlconnector://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/safety"
+
+    @property
+    def engine(self) -> Engine:
+        """To look into it."""
+        return create_engine(self.url, connect_args={"collation": COLLATION})
 
     def install(self) -> None:
         """Make the data folder."""
@@ -88,3 +100,18 @@ class MariaDB:
     @staticmethod
     def _as_root() -> list[str]:
         return ["--user=root"] if os.getuid() == 0 else []
+
+
+@contextmanager
+def mariadb() -> Iterator[MariaDB]:
+    """A server that is not started yet; a test is skipped where there is none."""
+    if missing := missing_programs():
+        pytest.skip(f"not installed: {', '.join(missing)} (Debian: mariadb-server-core mariadb-client-core)")
+    folder = Path(tempfile.mkdtemp(prefix="maria-"))  # short: a socket's path has at most 107 characters
+    server = MariaDB(folder)
+    try:
+        server.install()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -3,8 +3,12 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from tests.servers.program import Program
 
@@ -46,3 +50,16 @@ class Mosquitto:
     def stop(self) -> None:
         """As if its machine lost power."""
         self.program.stop()
+
+
+@contextmanager
+def mosquitto(folder: Path) -> Iterator[Mosquitto]:
+    """A running broker; a test is skipped where there is none."""
+    if missing := missing_programs():
+        pytest.skip(f"not installed: {', '.join(missing)} (Debian: mosquitto)")
+    broker = Mosquitto(folder)
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.stop()

@@ -7,10 +7,8 @@ what it left behind, and so on. The far ends are real databases, which outlive i
 import multiprocessing
 import os
 import random
-import shutil
 import signal
 import sqlite3
-import tempfile
 import time
 import uuid
 from contextlib import closing
@@ -18,18 +16,17 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from safety_monitor.actions.message import Message
-from safety_monitor.actions.mysql import COLLATION, MySQL
+from safety_monitor.actions.mysql import MySQL
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.dispatch import Channel, Dispatch
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Incident, Sense, State
 from safety_monitor.journal import STALE, DeliveryState, Entry, Journal
 from safety_monitor.settling import Waits
-from tests.servers.mariadb import MariaDB, missing_programs
+from tests.servers.mariadb import mariadb
 
 SOON = Waits(first_wait_s=0.01, longest_wait_s=0.1)
 LIMIT_S = 120.0
@@ -211,20 +208,12 @@ def test_killed_hundreds_of_incidents_long_every_channel_gets_each_once(tmp_path
 
 
 def test_killed_stations_leave_one_row_an_incident_in_mysql(tmp_path: Path) -> None:
-    if missing := missing_programs():
-        pytest.skip(f"not installed: {', '.join(missing)} (Debian: mariadb-server-core mariadb-client-core)")
-    folder = Path(tempfile.mkdtemp(prefix="maria-"))  # short: a socket's path has at most 107 characters
-    server = MariaDB(folder)
-    try:
-        server.install()
+    with mariadb() as server:
         server.start()
         entries, said = crash(tmp_path, seed=2, rounds=10, mysql_url=server.url)
         check(tmp_path, entries, said)
-        with create_engine(server.url, connect_args={"collation": COLLATION}).connect() as connection:
+        with server.engine.connect() as connection:
             rows = connection.execute(text("SELECT id, state FROM incidents WHERE reason NOT LIKE '%failed:%'")).all()
         confirmed = {entry.incident.id: entry.incident.state.value for entry in entries if was_confirmed(entry)}
         assert len(confirmed) > 20
         assert sorted((row[0], row[1]) for row in rows) == sorted(confirmed.items())
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)

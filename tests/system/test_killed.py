@@ -6,22 +6,19 @@ and a MariaDB that is down for a while. What it said it had confirmed must be in
 
 import random
 import re
-import shutil
-import tempfile
 import time
 import wave
 from collections import Counter
 from pathlib import Path
 
-import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from audio.capture import SAMPLE_RATE
 from safety_monitor.demo.scene import sound
 from safety_monitor.incident import State
 from safety_monitor.journal import Journal
 from tests.servers.hook import hook
-from tests.servers.mariadb import MariaDB, missing_programs
+from tests.servers.mariadb import mariadb
 from tests.servers.twilio import SID, TOKEN, fake_twilio
 from tests.system.command import environment, running, safety_monitor
 
@@ -68,19 +65,14 @@ def screams(path: Path) -> None:
 
 
 def test_whenever_it_is_killed_every_incident_reaches_every_channel_once(tmp_path: Path) -> None:
-    if missing := missing_programs():
-        pytest.skip(f"not installed: {', '.join(missing)} (Debian: mariadb-server-core mariadb-client-core)")
     chance = random.Random(5)
     home, recording = tmp_path / "home", tmp_path / "screams.wav"
     home.mkdir()
     (home / "station.toml").write_text(SETTINGS, encoding="utf-8")
     screams(recording)
     listen = ("--mic", recording, "--camera", "off", "--fast")
-    folder = Path(tempfile.mkdtemp(prefix="maria-"))  # short: a socket's path has at most 107 characters
-    server = MariaDB(folder)
     said: set[str] = set()
-    try:
-        server.install()
+    with mariadb() as server:
         server.start()
         with hook(failing=0.5) as receiver, fake_twilio() as twilio:
             twilio.becomes = {"Messages": "delivered"}
@@ -108,11 +100,8 @@ def test_whenever_it_is_killed_every_incident_reaches_every_channel_once(tmp_pat
             retry = safety_monitor(home, "outbox", "retry", "--json", **variables)
             assert retry.status == 0, retry.stdout + retry.stderr
             sent = Counter(re.findall(r"Ref [0-9a-f]{10}", "".join(each["body"] for each in twilio.messages)))
-        with create_engine(server.url, connect_args={"collation": "utf8mb4_general_ci"}).connect() as connection:
+        with server.engine.connect() as connection:
             rows = [row[0] for row in connection.execute(text("SELECT id FROM incidents"))]
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     entries = Journal(home).list(limit=1000)
     confirmed = {
         entry.incident.id for entry in entries if any(step.state is State.CONFIRMED for step in entry.transitions)

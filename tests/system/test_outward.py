@@ -1,8 +1,6 @@
 """The whole station with real servers around it: everybody is told once, also when a server is down at first."""
 
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from safety_monitor.demo import EXPECTED
 from safety_monitor.journal import Journal
@@ -18,7 +16,6 @@ from tests.servers import mariadb, mosquitto
 from tests.servers.hook import hook
 from tests.servers.mail import Mails, mail_server
 from tests.servers.mariadb import MariaDB
-from tests.servers.mosquitto import Mosquitto
 from tests.servers.program import free_port
 from tests.servers.twilio import SID, TOKEN, FakeTwilio, fake_twilio
 from tests.system.command import LIMIT_S, Result, environment, running, safety_monitor
@@ -54,7 +51,7 @@ class World:
 
     def rows(self) -> list[dict[str, Any]]:
         """What stands in the database."""
-        with create_engine(self.database.url, connect_args={"collation": "utf8mb4_general_ci"}).connect() as connection:
+        with self.database.engine.connect() as connection:
             return [dict(row) for row in connection.execute(text("SELECT * FROM incidents")).mappings()]
 
 
@@ -70,18 +67,9 @@ def account(twilio: FakeTwilio) -> dict[str, str]:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    if missing := mariadb.missing_programs() + mosquitto.missing_programs():
-        pytest.skip(f"not installed: {', '.join(missing)} (Debian: mariadb-server-core mariadb-client-core mosquitto)")
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="maria-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        database = MariaDB(folder)
-        stack.callback(database.stop)
-        database.install()
+        broker, database = stack.enter_context(mosquitto.mosquitto(tmp_path)), stack.enter_context(mariadb.mariadb())
         database.start()
-        broker = Mosquitto(tmp_path)
-        stack.callback(broker.stop)
-        broker.start()
         mails = stack.enter_context(mail_server())
         twilio, receiver = stack.enter_context(fake_twilio()), stack.enter_context(hook())
         (tmp_path / "home").mkdir()

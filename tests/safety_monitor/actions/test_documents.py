@@ -73,7 +73,7 @@ def test_mongodb_keeps_one_document_an_incident(mongo: Any, journal: Journal) ->
     document = mongo.documents[INCIDENT.id]
     entry = journal.show(INCIDENT.id)
     assert document["timestamp"].replace(tzinfo=UTC) == datetime.fromisoformat(entry.opened_at)
-    assert (document["source"], document["probability"], document["threshold"]) == ("microphone default", 0.97, 0.8)
+    assert (document["source"], document["probability"], document["threshold"]) == ("microphone default", 0.91, 0.8)
     assert (document["is_scream"], document["alert_types"]) == (True, ["scream", "signal_for_help"])
     assert document["location"]["address"] == "Berlin"
     assert document["location"]["accuracy_m"] == 25.0

@@ -19,7 +19,7 @@ from safety_monitor.identity import Identity
 from safety_monitor.incident import State
 from tests.alarms import SCREAM as INCIDENT
 from tests.alarms import alarm
-from tests.servers.mosquitto import PASSWORD, USER, Mosquitto, missing_programs
+from tests.servers.mosquitto import PASSWORD, USER, Mosquitto, mosquitto
 
 ROOT = Path(__file__).resolve().parents[3]
 ANSWER_S = 60.0
@@ -30,12 +30,8 @@ MESSAGE = alarm("mqtt")
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    if missing := missing_programs():
-        pytest.skip(f"not installed: {', '.join(missing)} (Debian: mosquitto)")
-    server = Mosquitto(tmp_path)
-    server.start()
-    yield server
-    server.stop()
+    with mosquitto(tmp_path) as broker:
+        yield broker
 
 
 class Home:

@@ -1,9 +1,7 @@
 """Incidents reach a real MariaDB server once, whatever happens to the server."""
 
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,15 +11,15 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import text
 
 from safety_monitor.actions.message import Message, Place
-from safety_monitor.actions.mysql import COLLATION, MySQL, metadata
+from safety_monitor.actions.mysql import MySQL, metadata
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.identity import Identity, identity
 from safety_monitor.incident import Evidence, Incident, Sense, State
 from safety_monitor.journal import DeliveryState, Journal, JournalError, Result
-from tests.servers.mariadb import PASSWORD, MariaDB, missing_programs
+from tests.servers.mariadb import PASSWORD, MariaDB, mariadb
 
 ROOT = Path(__file__).resolve().parents[3]
 TABLES = ("stations", "incidents", "readings", "deliveries")
@@ -33,16 +31,8 @@ EVIDENCE = (
 
 @pytest.fixture(scope="module")
 def installed() -> Iterator[MariaDB]:
-    if missing := missing_programs():
-        pytest.skip(f"not installed: {', '.join(missing)} (Debian: mariadb-server-core mariadb-client-core)")
-    folder = Path(tempfile.mkdtemp(prefix="maria-"))  # short: a socket's path has at most 107 characters
-    server = MariaDB(folder)
-    try:
-        server.install()
+    with mariadb() as server:
         yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -50,7 +40,7 @@ def stopped(installed: MariaDB) -> Iterator[MariaDB]:
     """A server that is down and has no tables."""
     if installed.program.process is None:
         installed.start()
-    with reader(installed).begin() as connection:
+    with installed.engine.begin() as connection:
         for (table,) in connection.execute(text("SHOW TABLES")).all():
             connection.execute(text(f"DROP TABLE {table}"))
     installed.stop()
@@ -72,13 +62,9 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     journal.close()
 
 
-def reader(server: MariaDB) -> Engine:
-    return create_engine(server.url, connect_args={"collation": COLLATION})
-
-
 def contents(server: MariaDB) -> dict[str, list[dict[str, Any]]]:
     """All rows of all tables."""
-    with reader(server).connect() as connection:
+    with server.engine.connect() as connection:
         return {
             table: [dict(row) for row in connection.execute(text(f"SELECT * FROM {table} ORDER BY 1, 2")).mappings()]  # noqa: S608
             for table in TABLES
@@ -233,7 +219,7 @@ def test_a_server_that_takes_connections_and_never_answers(server: MariaDB, jour
 def test_a_database_that_comes_back_empty_gets_its_tables(server: MariaDB, journal: Journal) -> None:
     out = channel(server, journal)
     assert out.deliver(confirmed(journal, 1)).ok
-    with reader(server).begin() as connection:
+    with server.engine.begin() as connection:
         for table in (*TABLES, "alembic_version"):
             connection.execute(text(f"DROP TABLE {table}"))
     second = confirmed(journal, 2)
@@ -295,24 +281,24 @@ def test_several_stations_make_the_tables_and_write_at_the_same_time(
 
 def test_the_migrations_make_what_the_program_writes(server: MariaDB, journal: Journal) -> None:
     assert channel(server, journal).check().ok
-    with reader(server).connect() as connection:
+    with server.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
 def test_a_migration_that_was_broken_off_is_completed(server: MariaDB, journal: Journal) -> None:
     assert channel(server, journal).check().ok
-    with reader(server).begin() as connection:
+    with server.engine.begin() as connection:
         connection.execute(text("DROP TABLE deliveries"))
         connection.execute(text("DROP INDEX incidents_by_time ON incidents"))
         connection.execute(text("DELETE FROM alembic_version"))
     assert channel(server, journal).deliver(confirmed(journal)).ok
-    with reader(server).connect() as connection:
+    with server.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
 def test_tables_of_a_newer_program_are_used_as_they_are(server: MariaDB, journal: Journal) -> None:
     assert channel(server, journal).check().ok
-    with reader(server).begin() as connection:
+    with server.engine.begin() as connection:
         connection.execute(text("ALTER TABLE incidents ADD COLUMN weather VARCHAR(20)"))
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     assert channel(server, journal).deliver(confirmed(journal)).ok
@@ -322,7 +308,7 @@ def test_tables_of_a_newer_program_are_used_as_they_are(server: MariaDB, journal
 
 def test_nothing_that_a_distributed_database_cannot_do(server: MariaDB, journal: Journal) -> None:
     assert channel(server, journal).check().ok
-    with reader(server).connect() as connection:
+    with server.engine.connect() as connection:
 
         def count(query: str) -> int:
             return int(connection.execute(text(f"SELECT count(*) FROM information_schema.{query}")).scalar_one())  # noqa: S608
