@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from gesture.features import SIGN_FEATURES, sign_features, square
 from gesture.hands import Hand
-from models.registry import open_card
-from models.runtime import TFLiteModel
+from models.runtime import TFLiteModel, open_classifier
 
 Points = NDArray[np.float32]
 
@@ -38,9 +37,7 @@ class SignClassifier:
         Raises:
             ModelError: there is no such model, or it is damaged or made for something else.
         """
-        folder, card = open_card(name, task=TASK, home=home)
-        model = TFLiteModel(folder / "model.tflite")
-        model.try_out([(1, SIGN_FEATURES)], len(card.labels))
+        model, card = open_classifier(name, task=TASK, features=SIGN_FEATURES, home=home)
         return SignClassifier(model, card.labels)
 
     def __call__(self, hands: Sequence[Hand], aspect: float) -> Points:

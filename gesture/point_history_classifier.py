@@ -13,8 +13,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from models.registry import open_card
-from models.runtime import TFLiteModel
+from models.runtime import TFLiteModel, open_classifier
 
 Points = NDArray[np.float32]
 
@@ -191,9 +190,7 @@ class MotionClassifier:
         Raises:
             ModelError: there is no such model, or it is damaged or made for something else.
         """
-        folder, card = open_card(name, task=TASK, home=home)
-        model = TFLiteModel(folder / "model.tflite")
-        model.try_out([(1, MOTION_FEATURES)], len(card.labels))
+        model, card = open_classifier(name, task=TASK, features=MOTION_FEATURES, home=home)
         return MotionClassifier(model, card.labels)
 
     def __call__(self, histories: Sequence[PointHistory]) -> list[Points | None]:

@@ -7,7 +7,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from models.card import ModelError
+from models.card import Card, ModelError
+from models.registry import open_card
 
 Array = NDArray[np.float32]
 
@@ -77,3 +78,15 @@ class TFLiteModel:
             self._interpreter.set_tensor(index, value)
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+
+def open_classifier(name: str, *, task: str, features: int, home: Path | None = None) -> tuple[TFLiteModel, Card]:
+    """Network and card of a model that takes rows of `features` numbers and gives a probability for each label.
+
+    Raises:
+        ModelError: no such model, a damaged one, or one made for another task or other features.
+    """
+    folder, card = open_card(name, task=task, home=home)
+    model = TFLiteModel(folder / "model.tflite")
+    model.try_out([(1, features)], len(card.labels))
+    return model, card

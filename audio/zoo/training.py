@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.calibration import threshold_at
+from audio.calibration import temperature, threshold_at
 from audio.capture import SAMPLE_RATE, read_clip
 from audio.corpus import LABELS, Clip, CorpusError, folds, read_corpus, read_feedback, split
 from audio.detector import OPERATING_POINT, Persistence, ScreamModel, log_odds, strongest_second
@@ -265,14 +265,11 @@ def _fit_estimator(member: Member, lesson: Lesson, seed: int) -> Any:
 
 
 def _calibrated(found: Learned, heard: Heard, clips: Sequence[Clip], held: Flags) -> Learned:
-    """With the scale at which recordings held back are likeliest (temperature scaling, Guo et al. 2017)."""
-    from sklearn.linear_model import LogisticRegression
-
+    """With the scale at which recordings held back are likeliest."""
     chances = judge_clips(found.model, heard, held)[held]
     truth = np.asarray([clip.label == "scream" for clip in clips])[held]
-    odds = np.asarray([[log_odds(float(chance))] for chance in chances[:, SCREAM]])
-    line = LogisticRegression(C=1e4, class_weight="balanced", fit_intercept=False).fit(odds, truth)
-    return Learned(found.member, found.artefact, found.score, float(np.clip(line.coef_[0, 0], 0.1, 3.0)), found.history)
+    odds = np.asarray([log_odds(float(chance)) for chance in chances[:, SCREAM]], np.float32)
+    return replace(found, scale=temperature(odds, truth))
 
 
 def judge_clips(model: ClipModel, heard: Heard, mine: Flags) -> Array:
