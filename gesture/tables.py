@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 Points = NDArray[np.float32]
 Text = NDArray[np.str_]
 
-HEAD = ("label", "source", "person", "session", "handedness", "at_s", "aspect")
+TEXTS = ("label", "source", "person", "session")
+HEAD = (*TEXTS, "handedness", "at_s", "aspect")
 LANDMARK_COLUMNS = tuple(f"{axis}{joint}" for joint in range(21) for axis in "xyz")
-MOTION_HEAD = ("label", "source", "person", "session", "at_s")
+MOTION_HEAD = (*TEXTS, "at_s")
 MOST_BYTES = 512 << 20
 """A table that unpacks to more is none: a small file can hold any number of zeros."""
 PATH_COLUMNS = tuple(f"{axis}{point}" for point in range(16) for axis in "xy")
@@ -148,6 +149,14 @@ def _numbers(path: Path, number: int, row: dict[str, str], columns: Sequence[str
     return values
 
 
+def _texts(path: Path, rows: Sequence[dict[str, str]]) -> dict[str, Text]:
+    """What is said of each row; all but the label may be missing."""
+    for i, row in enumerate(rows, start=1):
+        if not row.get("label"):
+            raise TableError(f"{path}: row {i}: has no label")
+    return {name: np.array([row.get(name, "") for row in rows], np.str_) for name in TEXTS}
+
+
 def read_hands(path: Path) -> HandTable:
     """A table of hands as `write_hands` writes it.
 
@@ -160,17 +169,12 @@ def read_hands(path: Path) -> HandTable:
     for i, row in enumerate(rows, start=1):
         if row.get("handedness") not in ("left", "right"):
             raise TableError(f"{path}: row {i}: handedness must be left or right, not {row.get('handedness')!r}")
-        if not row.get("label"):
-            raise TableError(f"{path}: row {i}: has no label")
     return HandTable(
         landmarks=values[:, 2:].reshape(-1, 21, 3),
         handedness=np.array([row["handedness"] for row in rows], np.str_),
         aspect=values[:, 1],
-        label=np.array([row["label"] for row in rows], np.str_),
-        source=np.array([row.get("source", "") for row in rows], np.str_),
-        person=np.array([row.get("person", "") for row in rows], np.str_),
-        session=np.array([row.get("session", "") for row in rows], np.str_),
         at_s=values[:, 0],
+        **_texts(path, rows),
     )
 
 
@@ -181,10 +185,7 @@ def write_hands(path: Path, table: HandTable) -> None:
         (*HEAD, *LANDMARK_COLUMNS),
         (
             (
-                table.label[i],
-                table.source[i],
-                table.person[i],
-                table.session[i],
+                *(getattr(table, name)[i] for name in TEXTS),
                 table.handedness[i],
                 f"{table.at_s[i]:.3f}",
                 f"{table.aspect[i]:.4f}",
@@ -204,17 +205,7 @@ def read_paths(path: Path) -> PathTable:
     rows = read_rows(path)
     numbers = [_numbers(path, i, row, ("at_s", *PATH_COLUMNS)) for i, row in enumerate(rows, start=1)]
     values = np.array(numbers, np.float32).reshape(len(rows), 1 + len(PATH_COLUMNS))
-    for i, row in enumerate(rows, start=1):
-        if not row.get("label"):
-            raise TableError(f"{path}: row {i}: has no label")
-    return PathTable(
-        paths=values[:, 1:].reshape(-1, 16, 2),
-        label=np.array([row["label"] for row in rows], np.str_),
-        source=np.array([row.get("source", "") for row in rows], np.str_),
-        person=np.array([row.get("person", "") for row in rows], np.str_),
-        session=np.array([row.get("session", "") for row in rows], np.str_),
-        at_s=values[:, 0],
-    )
+    return PathTable(paths=values[:, 1:].reshape(-1, 16, 2), at_s=values[:, 0], **_texts(path, rows))
 
 
 def write_paths(path: Path, table: PathTable) -> None:
@@ -224,10 +215,7 @@ def write_paths(path: Path, table: PathTable) -> None:
         (*MOTION_HEAD, *PATH_COLUMNS),
         (
             (
-                table.label[i],
-                table.source[i],
-                table.person[i],
-                table.session[i],
+                *(getattr(table, name)[i] for name in TEXTS),
                 f"{table.at_s[i]:.3f}",
                 *(f"{value:.4f}" for value in table.paths[i].ravel()),
             )

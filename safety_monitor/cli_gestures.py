@@ -8,8 +8,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from safety_monitor.command import TROUBLE, ConfigOption, fail, read_settings
-from safety_monitor.config import FEEDBACK, Settings
+from safety_monitor.command import TROUBLE, ConfigOption, fail, fail_without, read_settings
+from safety_monitor.config import Settings
 
 app = typer.Typer(help="Collect gestures, train them, measure them.", no_args_is_help=True)
 labels_app = typer.Typer(help="Labels of what you have collected.", no_args_is_help=False)
@@ -36,7 +36,7 @@ KindOption = Annotated[Kind, typer.Option("--kind", help="Signs or movements.")]
 
 
 def _folder(config: Path | None, data: Path | None) -> Path:
-    return data or read_settings(config).home / "gestures"
+    return data or read_settings(config).gestures_folder
 
 
 @app.command()
@@ -75,9 +75,9 @@ def collect(
         label = sign or motion
         if label:
             check_label(label)
-        collection = Collection(data or settings.home / "gestures")
+        collection = Collection(data or settings.gestures_folder)
         frames = open_camera(camera, fast=not window)
-        home = settings.home / "models"
+        home = settings.models_folder
         seer = PictureReader(max_hands=hands, home=home) if still else GestureDetector(max_hands=hands, home=home)
     except (CollectionError, CameraError, ModelError, OSError) as error:
         fail(error)
@@ -147,7 +147,7 @@ def rename_label(
 
     try:
         count = Collection(_folder(config, data)).rename_label(kind, old, new)
-        changed = rename_in_models(read_settings(config).home / "models", kind, old, new)
+        changed = rename_in_models(read_settings(config).models_folder, kind, old, new)
     except (CollectionError, TableError, ModelError) as error:
         fail(error)
     typer.echo(f"{old} is {new} now: {count} rows" + "".join(f", model {name}" for name in changed))
@@ -278,14 +278,14 @@ def _train(
     from safety_monitor.cli_models import name_in_use, put_in_use
 
     settings = read_settings(config)
-    home = settings.home / "models"
+    home = settings.models_folder
     try:
         if rollback:
             typer.echo(roll_back(home, name_in_use(settings, kind)))
             return
         from gesture import retrain
 
-        collection = Collection(add or settings.home / "gestures")
+        collection = Collection(add or settings.gestures_folder)
         target = home / f"{kind}.new"
         shutil.rmtree(target, ignore_errors=True)
 
@@ -295,7 +295,7 @@ def _train(
         present = name_in_use(settings, kind)
         base = data or retrain.DATA / f"{kind}.csv.gz"
         if kind is Kind.SIGNS:
-            feedback = settings.home / FEEDBACK
+            feedback = settings.feedback_folder
             result = retrain.retrain_signs(
                 collection, target, home, base=base, progress=say, feedback=feedback, in_use=present
             )
@@ -303,7 +303,7 @@ def _train(
             result = retrain.retrain_motions(collection, target, home, base=base, progress=say, in_use=present)
         print(file=sys.stderr)
     except ModuleNotFoundError as error:
-        fail(f"{error.name} is missing: training needs the extra packages (pip install -e '.[train]')")
+        fail_without(error)
     except (CollectionError, TableError, ModelError, OSError) as error:
         fail(error)
     typer.echo(retrain.comparison(result))
@@ -392,5 +392,5 @@ def _evaluate(*arguments: str) -> NoReturn:
     try:
         status = main([*arguments])
     except ModuleNotFoundError as error:
-        fail(f"{error.name} is missing: measuring trains anew and needs the extra packages (pip install -e '.[train]')")
+        fail_without(error, "measuring trains anew and")
     raise typer.Exit(status)

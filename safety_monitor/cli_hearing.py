@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from safety_monitor.cli_gestures import train_app
-from safety_monitor.command import ConfigOption, fail, read_settings
-from safety_monitor.config import FEEDBACK
+from safety_monitor.command import ConfigOption, fail, fail_without, read_settings
 
 if TYPE_CHECKING:
     from audio import evaluate
@@ -41,7 +40,7 @@ def complaints() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        fail(f"{error.name} is missing: training needs the extra packages (pip install -e '.[train]')")
+        fail_without(error)
     except (CorpusError, ModelError, OSError) as error:
         fail(error)
 
@@ -87,9 +86,10 @@ def train_scream_command(
     config: ConfigOption = None,
 ) -> None:
     """Train a scream model: the one that ships, or a published approach to compare with."""
-    home = read_settings(config).home / "models"
+    settings = read_settings(config)
+    home = settings.models_folder
     folder = out or home / f"{model}.new"
-    marked = home.parent / FEEDBACK if feedback else None
+    marked = settings.feedback_folder if feedback else None
     with complaints(), progress() as tick:
         if model == "scream":
             from audio.train import DEFAULT, RETRAIN, train_scream
@@ -138,7 +138,7 @@ def compare(
     config: ConfigOption = None,
 ) -> None:
     """Judge models by the same recordings: one table, one picture of ROC curves."""
-    home = read_settings(config).home / "models"
+    home = read_settings(config).models_folder
     if page is not None and not folds:
         fail("--page describes models trained on sources left out: give --folds")
     with complaints(), progress() as tick:

@@ -9,7 +9,7 @@ import typer
 
 from safety_monitor.cli_gestures import evaluate_app
 from safety_monitor.cli_hearing import JobsOption, complaints, progress
-from safety_monitor.command import WRONG_INPUT, ConfigOption, fail, read_settings
+from safety_monitor.command import WRONG_INPUT, ConfigOption, fail, fail_without, read_settings
 
 CORES = os.cpu_count() or 1
 
@@ -50,7 +50,7 @@ def evaluate_scream_command(
                 model or settings.hearing.model,
                 data,
                 hours=hours or (),
-                home=settings.home / "models",
+                home=settings.models_folder,
                 jobs=jobs,
                 noise=noise,
                 progress=tick,
@@ -80,9 +80,9 @@ def plot_command(
     try:
         from audio.plots import draw_recording
     except ModuleNotFoundError as error:
-        fail(f"{error.name} is missing: pip install {error.name}")
+        fail_without(error, "drawing")
     with complaints():
-        loaded = load_scream_model(model or settings.hearing.model, settings.home / "models")
+        loaded = load_scream_model(model or settings.hearing.model, settings.models_folder)
     bad = False
     for file in files:
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safety_monitor.command import TROUBLE, ConfigOption, JsonOption, fail, read_settings
+from safety_monitor.command import TROUBLE, ConfigOption, JsonOption, fail, fail_without, read_settings
 from safety_monitor.config import Settings
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def list_models(config: ConfigOption = None, as_json: JsonOption = False) -> Non
     from models.registry import find, installed
 
     settings = read_settings(config)
-    home = settings.home / "models"
+    home = settings.models_folder
     used = set()
     for name in (settings.hearing.model, settings.seeing.signs, settings.seeing.motions):
         try:
@@ -95,7 +95,7 @@ def check_models(
     from models.registry import find, installed
 
     settings = read_settings(config)
-    home = settings.home / "models"
+    home = settings.models_folder
     bad = False
     for name in names or [str(model.folder) for model in installed(home)]:
         try:
@@ -151,7 +151,7 @@ def use_model(
     from models.registry import find
 
     settings = read_settings(config)
-    home = settings.home / "models"
+    home = settings.models_folder
     try:
         folder = find(name, home)
         card = read_card(folder)
@@ -165,7 +165,7 @@ def use_model(
             comparison = compare_on(data, folder, find(name_in_use(settings, card.task), home), jobs=jobs)
         put_in_use(settings, card, folder, comparison, force=force)
     except ModuleNotFoundError as error:
-        fail(f"{error.name} is missing: measuring needs the extra packages (pip install -e '.[train]')")
+        fail_without(error, "measuring")
     except (ModelError, CorpusError, SoundError, OSError) as error:
         fail(error)
 
@@ -189,7 +189,7 @@ def put_in_use(
     from models.in_use import compare, use
     from models.registry import open_card
 
-    home, name = settings.home / "models", name_in_use(settings, card.task)
+    home, name = settings.models_folder, name_in_use(settings, card.task)
     if not force:
         try:
             present = open_card(name, task=card.task, home=home)[1]
@@ -222,6 +222,6 @@ def roll_back_model(
 
     settings = read_settings(config)
     try:
-        print(roll_back(settings.home / "models", name_in_use(settings, task)))
+        print(roll_back(settings.models_folder, name_in_use(settings, task)))
     except (ModelError, OSError) as error:
         fail(error)

@@ -34,6 +34,11 @@ def fail(text: object, status: int = WRONG_INPUT) -> NoReturn:
     raise typer.Exit(status)
 
 
+def fail_without(error: ModuleNotFoundError, doing: str = "training") -> NoReturn:
+    """The line for somebody who has not installed the packages that training takes."""
+    fail(f"{error.name} is missing: {doing} needs the extra packages (pip install -e '.[train]')")
+
+
 def read_settings(config: Path | None) -> Settings:
     """The checked settings."""
     try:

@@ -32,8 +32,6 @@ from gesture.pace import SLOWEST_FPS
 from safety_monitor.fusion import FusionRules
 
 FILE_NAME = "station.toml"
-FEEDBACK = Path("data") / "feedback"
-"""In the home: recordings that people marked."""
 PREFIX = "SAFETY_MONITOR_"
 NOT_SETTINGS = frozenset({"SAFETY_MONITOR_CACHE"})
 """Variables with our prefix that are read elsewhere (where downloaded files are kept)."""
@@ -674,6 +672,21 @@ class Settings(Section):
     training: TrainingSettings = TrainingSettings()
 
     _places: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def models_folder(self) -> Path:
+        """Models of the user's own, one folder each."""
+        return self.home / "models"
+
+    @property
+    def gestures_folder(self) -> Path:
+        """What was collected, see `gesture.collection`."""
+        return self.home / "gestures"
+
+    @property
+    def feedback_folder(self) -> Path:
+        """Recordings that people marked, see `safety_monitor.feedback`."""
+        return self.home / "data" / "feedback"
 
     @field_validator("contacts")
     @classmethod

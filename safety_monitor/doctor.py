@@ -81,7 +81,7 @@ def _named(source: str) -> str:
 
 
 def _models(settings: Settings) -> list[Finding]:
-    home = settings.home / "models"
+    home = settings.models_folder
     named = {"scream": settings.hearing.model, "signs": settings.seeing.signs, "motions": settings.seeing.motions}
     findings = []
     for task, name in named.items():

@@ -33,7 +33,7 @@ from gesture.tables import TableError, read_rows
 from models.atomic_file import write_whole
 from safety_monitor.actions.recorder import CLIP, HANDS, SOUND, SPARE_S, flac, trigger_of
 from safety_monitor.channels import evidence_store
-from safety_monitor.config import FEEDBACK, Settings
+from safety_monitor.config import Settings
 from safety_monitor.incident import Mark, Sense, State
 from safety_monitor.journal import Entry, Journal, JournalError
 from safety_monitor.senses import load_scream_classifier
@@ -125,7 +125,7 @@ def put_aside(settings: Settings, entry: Entry) -> tuple[Path, ...]:
         OSError: a file cannot be read or written.
         SenseError: the model that is to judge a false alarm's sound cannot be used.
     """
-    folder, incident = settings.home / FEEDBACK, entry.incident
+    folder, incident = settings.feedback_folder, entry.incident
     if entry.mark is None and not folder.is_dir():
         return ()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

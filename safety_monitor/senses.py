@@ -51,7 +51,7 @@ def load_scream_classifier(settings: Settings) -> ScreamModel:
         SenseError: it cannot be used.
     """
     try:
-        return load_scream_model(settings.hearing.model, settings.home / "models")
+        return load_scream_model(settings.hearing.model, settings.models_folder)
     except ModelError as error:
         raise SenseError(str(error)) from None
 
@@ -64,7 +64,7 @@ def check_models(settings: Settings) -> None:
     """
     try:
         if settings.microphone.source != OFF:
-            open_card(settings.hearing.model, task="scream", home=settings.home / "models")
+            open_card(settings.hearing.model, task="scream", home=settings.models_folder)
         if settings.camera.source != OFF:
             check_gestures(settings)
     except ModelError as error:
@@ -78,7 +78,7 @@ def check_gestures(settings: Settings) -> None:
         SenseError: they do not.
         ModelError: a model cannot be used.
     """
-    seeing, home = settings.seeing, settings.home / "models"
+    seeing, home = settings.seeing, settings.models_folder
     signs = open_card(seeing.signs, task="signs", home=home)[1].labels
     movements = open_card(seeing.motions, task="motions", home=home)[1].labels
     complaints = unknown_labels(settings.emergency.gestures, signs, movements)
@@ -92,7 +92,7 @@ def load_gesture_detector(settings: Settings) -> GestureDetector:
     Raises:
         SenseError: a model cannot be used, or an emergency gesture is none that the models know.
     """
-    seeing, home = settings.seeing, settings.home / "models"
+    seeing, home = settings.seeing, settings.models_folder
     try:
         check_gestures(settings)
         limits = Limits(repeats=seeing.help_sign_repeats)
@@ -116,7 +116,7 @@ def load_picture_reader(settings: Settings) -> PictureReader:
     """
     seeing = settings.seeing
     try:
-        return PictureReader(seeing.hand_model, seeing.hands, signs=seeing.signs, home=settings.home / "models")
+        return PictureReader(seeing.hand_model, seeing.hands, signs=seeing.signs, home=settings.models_folder)
     except ModelError as error:
         raise SenseError(str(error)) from None
 

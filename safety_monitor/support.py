@@ -69,7 +69,7 @@ def _parts(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "health.json", health(settings)
     yield "log.txt", "\n".join(log_lines(settings)) + "\n"
     for name in {settings.hearing.model, settings.seeing.signs, settings.seeing.motions}:
-        yield f"models/{Path(name).name}.md", _card(name, settings.home / "models")
+        yield f"models/{Path(name).name}.md", _card(name, settings.models_folder)
 
 
 def versions() -> dict[str, Any]:

@@ -26,7 +26,7 @@ from gesture.train import MotionPlan
 from models.card import Card, ModelError, read_card
 from models.in_use import PREVIOUS, roll_back, use
 from models.registry import SHIPPED, find
-from safety_monitor.config import FEEDBACK, Settings
+from safety_monitor.config import Settings
 from safety_monitor.emergency import unknown_labels
 
 PACKAGES = ("tensorflow", "keras", "matplotlib")
@@ -108,7 +108,7 @@ class Trainings:
     @property
     def home(self) -> Path:
         """Folder of the models that were made here."""
-        return self.settings.home / "models"
+        return self.settings.models_folder
 
     def start(self, kind: Kind) -> None:
         """Begin to train from the base data and what was collected.
@@ -241,7 +241,8 @@ def train(home: Path, kind: Kind, most_passes: int, tell: Callable[[float, str],
     Raises:
         TrainingError: it cannot be trained; the candidate before is kept.
     """
-    models = home / "models"
+    places = Settings(home=home)
+    models = places.models_folder
     target, coming = models / f"{kind}{CANDIDATE}", models / f"{kind}.training"
     models.mkdir(parents=True, exist_ok=True)
     signs, motions = replace(QUICK, epochs=most_passes), MotionPlan(epochs=most_passes)
@@ -255,9 +256,9 @@ def train(home: Path, kind: Kind, most_passes: int, tell: Callable[[float, str],
     try:
         with FileLock(models / ".training.lock", timeout=0):
             shutil.rmtree(coming, ignore_errors=True)
-            collection = Collection(home / "gestures")
+            collection = Collection(places.gestures_folder)
             if kind == SIGNS:
-                feedback = home / FEEDBACK
+                feedback = places.feedback_folder
                 result = retrain_signs(collection, coming, models, signs, progress=progress, feedback=feedback)
             else:
                 result = retrain_motions(collection, coming, models, motions, progress=progress)

@@ -400,7 +400,7 @@ def make_api(site: Site) -> APIRouter:
 
 def models_of(settings: Settings) -> list[ModelOut]:
     """The models of a station."""
-    home = settings.home / "models"
+    home = settings.models_folder
     used: set[Path] = set()
     for name in (settings.hearing.model, settings.seeing.signs, settings.seeing.motions):
         with suppress(ModelError):

@@ -35,7 +35,7 @@ def collect_page(request: Request) -> None:
                 ui.label(texts.NO_CAMERA)
             return
         origin = Origin(health.name or "camera", "me" if site.access.open else visitor_of(request).name, session_name())
-        session = LiveCollecting(site.view, Collection(site.settings.home / "gestures"), origin)
+        session = LiveCollecting(site.view, Collection(site.settings.gestures_folder), origin)
         client = ui.context.client
         client.on_disconnect(lambda: session.record(False))
         client.on_delete(session.close)
@@ -124,10 +124,10 @@ class _Page:
         settings = self._site.settings
         name = settings.seeing.signs if kind == SIGNS else settings.seeing.motions
         try:
-            known = open_card(name, task=kind, home=settings.home / "models")[1].labels
+            known = open_card(name, task=kind, home=settings.models_folder)[1].labels
         except ModelError:
             known = ()
-        mine = Collection(settings.home / "gestures").labels(kind)
+        mine = Collection(settings.gestures_folder).labels(kind)
         return {label: texts.label(label) for label in dict.fromkeys([*mine, *known])}
 
     def _kind_chosen(self) -> None:

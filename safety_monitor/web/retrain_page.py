@@ -63,7 +63,7 @@ class _Model:
         ui.timer(REFRESH_S, self._refresh)
 
     async def _count(self) -> None:
-        collection = Collection(self._site.settings.home / "gestures")
+        collection = Collection(self._site.settings.gestures_folder)
         try:
             counts = await asyncio.to_thread(collection.counts, self._kind)
         except TableError as error:

@@ -15,7 +15,7 @@ from gesture.detector import HandReading
 from gesture.tables import read_hands
 from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.actions.recorder import Recorder
-from safety_monitor.config import FEEDBACK, Settings
+from safety_monitor.config import Settings
 from safety_monitor.feedback import mark, when_saved
 from safety_monitor.incident import Evidence, Incident, Mark, Sense, State
 from safety_monitor.journal import Journal
@@ -68,7 +68,7 @@ def keep_evidence(settings: Settings, journal: Journal) -> None:
 
 
 def put_aside(settings: Settings) -> set[str]:
-    folder = settings.home / FEEDBACK
+    folder = settings.feedback_folder
     return {str(path.relative_to(folder)) for path in folder.glob("*/**/*") if path.is_file()}
 
 
@@ -81,15 +81,15 @@ def test_recordings_follow_the_mark_also_when_the_evidence_has_gone(settings: Se
     assert put_aside(settings) == set()
     marked = mark(settings, journal, ID[:8], Mark.FALSE, by="anna", text="a party")
     assert put_aside(settings) == FALSE
-    assert set(marked.files) == {settings.home / FEEDBACK / name for name in FALSE}
+    assert set(marked.files) == {settings.feedback_folder / name for name in FALSE}
     assert marked.text.startswith("put aside for the next training: data/feedback/ambient/")
-    (clip,) = read_feedback(settings.home / FEEDBACK)
+    (clip,) = read_feedback(settings.feedback_folder)
     assert (clip.label, clip.source, clip.group, clip.seconds) == ("ambient", "feedback", ID, 4.0)
     assert clip.weight > 1
-    assert read_corpus(settings.home / FEEDBACK) == (clip,)
+    assert read_corpus(settings.feedback_folder) == (clip,)
     heard = read_clip(clip.path).reshape(4, -1)  # what came before the trigger, nothing of what came after
     assert np.abs(heard).max(axis=1) == pytest.approx([9 / 25, 10 / 25, 11 / 25, 12 / 25], abs=0.01)
-    hands = read_hands(settings.home / FEEDBACK / "hands" / "false" / f"{ID}.csv")
+    hands = read_hands(settings.feedback_folder / "hands" / "false" / f"{ID}.csv")
     assert set(hands.label.tolist()) == {"thumb_tucked"}  # what the sign was told by; the palm was rightly seen
     assert (float(hands.at_s.min()), float(hands.at_s.max())) == (10.0, TRIGGER_S)
     assert hands.landmarks[0] == pytest.approx(HAND, abs=1e-5)
@@ -97,7 +97,7 @@ def test_recordings_follow_the_mark_also_when_the_evidence_has_gone(settings: Se
     shutil.rmtree(settings.home / "evidence")
     mark(settings, journal, ID, Mark.REAL)
     assert put_aside(settings) == REAL
-    (clip,) = read_feedback(settings.home / FEEDBACK)
+    (clip,) = read_feedback(settings.feedback_folder)
     assert (clip.label, clip.seconds) == ("scream", 2.0)
     assert np.abs(read_clip(clip.path)).max() == pytest.approx(12 / 25, abs=0.01)
 
@@ -105,7 +105,7 @@ def test_recordings_follow_the_mark_also_when_the_evidence_has_gone(settings: Se
     assert put_aside(settings) == FALSE
     marked = mark(settings, journal, ID, Mark.NONE)
     assert put_aside(settings) == set()
-    assert read_feedback(settings.home / FEEDBACK) == ()
+    assert read_feedback(settings.feedback_folder) == ()
     assert marked.text == "nothing of it is put aside for training"
     assert [remark.mark for remark in journal.show(ID).remarks] == [Mark.FALSE, Mark.REAL, Mark.FALSE, Mark.NONE]
 
