@@ -1,6 +1,7 @@
 """The offline twin of the station: a recording or picture in, what the station would make of it out."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count, groupby
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ from media.container import MediaError, contents
 from safety_monitor.config import Settings
 from safety_monitor.emergency import EmergencyGestures
 from safety_monitor.fusion import Fusion
-from safety_monitor.incident import Incident, incident_json
+from safety_monitor.incident import Incident, State, incident_json
 from safety_monitor.senses import (
     gesture_moment,
     hear,
@@ -27,6 +28,8 @@ from safety_monitor.senses import (
 )
 
 Reading = TypeVar("Reading")
+NO_SIGN = "none"
+FLICKER = 3
 
 
 class Analyst:
@@ -188,29 +191,69 @@ def _movement(reading: HandReading) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A time for which a hand kept to one sign or movement."""
+
+    begin_s: float
+    end_s: float
+    hand: int
+    handedness: str
+    label: str
+    probability: float
+    """The highest."""
+
+
+def stretches(readings: Sequence[Mapping[str, Any]]) -> list[Stretch]:
+    """The signs or movements of a result of `Analyst.analyze`, for people: in order of time, without what flickers.
+
+    Several hands are judged in turn, and a hand between two poses is taken for this and that: a stretch of fewer than
+    `FLICKER` readings is left out where there are more of that hand, and so is what is no sign.
+    """
+    found = []
+    for hand in sorted({each["hand"] for each in readings}):
+        own = [each for each in readings if each["hand"] == hand]
+        for label, group in groupby(own, key=lambda each: str(each["label"])):
+            stretch = list(group)
+            if label == NO_SIGN or len(stretch) < min(FLICKER, len(own)):
+                continue
+            sides = [each["handedness"] for each in stretch]
+            found.append(
+                Stretch(
+                    stretch[0]["at_s"],
+                    stretch[-1]["at_s"],
+                    hand,
+                    max(sorted(set(sides)), key=sides.count),
+                    label,
+                    max(each["probability"] for each in stretch),
+                )
+            )
+    return sorted(found, key=lambda each: (each.begin_s, each.hand))
+
+
 def describe(result: Mapping[str, Any]) -> str:
-    """A result of `Analyst.analyze` as people read it: stretches of the same label rather than every window."""
+    """A result of `Analyst.analyze` as people read it: what the station would have done first, then why."""
     if "label" not in result:
         return str(result["error"])  # names the file
-    lines = [f"{result['file']}: {result['duration_s']:.1f} s"]
-    if result["label"] is not None:
-        lines.append(f"  sound     {result['label']}, scream probability {result['scream_probability']:.2f}")
-    for label, group in groupby(result["segments"], key=lambda segment: segment["label"]):
-        stretch = list(group)
-        highest = max(segment["scream"] for segment in stretch)
-        lines.append(
-            f"  {stretch[0]['start_s']:7.2f} to {stretch[-1]['end_s']:7.2f} s  {label:<13} scream {highest:.2f}"
-        )
-    for kind in ("signs", "movements"):
-        for (hand, label), group in groupby(result[kind], key=lambda sign: (sign["hand"], sign["label"])):
-            stretch = list(group)
-            highest = max(sign["probability"] for sign in stretch)
-            times = f"{stretch[0]['at_s']:7.2f} to {stretch[-1]['at_s']:7.2f} s"
-            lines.append(f"  {times}  hand {hand} {stretch[0]['handedness']}: {label} {highest:.2f}")
-    lines += [
-        f"  {step['at_s']:7.2f} s  incident {step['incident']} {step['state']}: {step['reason']}"
-        for step in result["incidents"]
-    ]
+    alarms = [step for step in result["incidents"] if step["state"] == State.CONFIRMED]
+    verdict = ", ".join(f"ALARM at {step['at_s']:.2f} s ({', '.join(step['labels'])})" for step in alarms) or "no alarm"
+    lines = [f"{result['file']}: {result['duration_s']:.1f} s: {verdict}"]
     if "error" in result:
-        lines.append(f"  {result['error']}")
+        lines.append(f"  judged only as far as it could be read: {result['error']}")
+    lines += [f"  {step['at_s']:20.2f} s  {step['state']}: {step['reason']}" for step in result["incidents"]]
+    if result["label"] is not None:
+        lines.append(
+            f"  sound as a whole        {result['label']}, scream probability {result['scream_probability']:.2f}"
+        )
+    begin_s = 0.0
+    for label, group in groupby(result["segments"], key=lambda segment: segment["label"]):
+        stretch = list(group)  # windows overlap; a stretch begins where the one before ended
+        highest = max(segment["scream"] for segment in stretch)
+        lines.append(f"  {begin_s:8.2f} to {stretch[-1]['end_s']:8.2f} s  {label}, alarm score {highest:.2f}")
+        begin_s = stretch[-1]["end_s"]
+    for kind in ("signs", "movements"):
+        for each in stretches(result[kind]):
+            who = f"{each.handedness} hand {each.hand}"
+            times = f"{each.begin_s:8.2f} to {each.end_s:8.2f} s"
+            lines.append(f"  {times}  {who}: {each.label} {each.probability:.2f}")
     return "\n".join(lines)

@@ -4,21 +4,20 @@ import asyncio
 import json
 import tempfile
 from base64 import b64encode
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fastapi import HTTPException, Request
 from nicegui import events, ui
 
+from safety_monitor.analysis import stretches
 from safety_monitor.incident import State
 from safety_monitor.web import texts
-from safety_monitor.web.api import judge_recording
+from safety_monitor.web.api import judge_stored
 from safety_monitor.web.chart import COLORS, over_seconds
 from safety_monitor.web.layout import may, page_frame, panel, site_of, state_badge
 from safety_monitor.web.microphone_panel import microphone_panel
-from safety_monitor.web.site import Site
 from safety_monitor.web.upload import KINDS
 
 POINTS = 1000
@@ -66,9 +65,10 @@ def analyse_page(request: Request) -> None:
         waiting.set_visibility(True)
         shown = ui.timer(0.5, lambda: bar.set_value(round(share, 2)))
         try:
-            with tempfile.NamedTemporaryFile(prefix="safety-monitor-") as copy:
-                await arrived.file.save(Path(copy.name))
-                result, drawing = await asyncio.to_thread(judge_path, site, Path(copy.name), arrived.file.name, tell)
+            with tempfile.TemporaryDirectory(prefix="safety-monitor-") as folder:
+                stored = Path(folder, "upload")
+                await arrived.file.save(stored)
+                result, drawing = await asyncio.to_thread(judge_stored, site, stored, arrived.file.name, tell)
         except HTTPException as error:
             ui.notify(str(error.detail), type="negative", multi_line=True, timeout=10_000)
             return
@@ -80,12 +80,6 @@ def analyse_page(request: Request) -> None:
             show(result, drawing)
 
     upload.on_upload(judge)
-
-
-def judge_path(site: Site, path: Path, name: str, progress: Callable[[float], None]) -> tuple[dict[str, Any], bytes]:
-    """Judge a stored upload; blocks."""
-    with path.open("rb") as file:
-        return judge_recording(site, file, name, progress)
 
 
 def show(result: dict[str, Any], drawing: bytes) -> None:
@@ -122,24 +116,20 @@ def show(result: dict[str, Any], drawing: bytes) -> None:
                     ui.label(f"{step['at_s']:.2f} s").classes("quiet w-20 text-right")
                     state_badge(State(step["state"]))
                     ui.label(step["reason"])
-    stretches = [line for kind in ("signs", "movements") for line in hand_lines(result[kind])]
-    if stretches:
+    lines = [line for kind in ("signs", "movements") for line in hand_lines(result[kind])]
+    if lines:
         with panel(texts.HANDS_IN_IT):
-            for line in stretches[:200]:
+            for line in lines[:200]:
                 ui.label(line)
 
 
 def hand_lines(readings: Sequence[dict[str, Any]]) -> list[str]:
-    """Stretches of the same sign or movement of the same hand."""
-    lines = []
-    for (hand, label), group in groupby(readings, key=lambda each: (each["hand"], each["label"])):
-        stretch = list(group)
-        if label == "none":
-            continue
-        highest = max(each["probability"] for each in stretch)
-        times = f"{stretch[0]['at_s']:.2f} – {stretch[-1]['at_s']:.2f} s"
-        lines.append(f"{times}: {stretch[0]['handedness']} hand {hand}, {texts.label(label)} {highest:.2f}")
-    return lines
+    """What each hand did and when, a line each."""
+    return [
+        f"{each.begin_s:.2f} – {each.end_s:.2f} s: {each.handedness} hand {each.hand}, "
+        f"{texts.label(each.label)} {each.probability:.2f}"
+        for each in stretches(readings)
+    ]
 
 
 def chart(segments: Sequence[dict[str, Any]]) -> dict[str, Any]:

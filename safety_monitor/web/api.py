@@ -1,6 +1,7 @@
 """The REST API, `/api/v1`."""
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -443,30 +444,34 @@ async def judge_upload(site: Site, request: Request) -> dict[str, Any]:
         raise HTTPException(408, f"it took longer than {UPLOAD_S:g} s to arrive", {"Connection": "close"}) from None
 
 
-def judge_recording(
-    site: Site, file: BinaryIO, filename: str | None, progress: Callable[[float], None] = lambda share: None
+def judge_recording(site: Site, file: BinaryIO, filename: str | None) -> tuple[dict[str, Any], bytes]:
+    """Judge an upload that has arrived, see `judge_stored`."""
+    with tempfile.TemporaryDirectory(prefix="safety-monitor-") as folder:
+        stored = Path(folder, "upload")
+        with stored.open("wb") as copy:
+            shutil.copyfileobj(file, copy)
+        return judge_stored(site, stored, filename)
+
+
+def judge_stored(
+    site: Site, stored: Path, filename: str | None, progress: Callable[[float], None] = lambda share: None
 ) -> tuple[dict[str, Any], bytes]:
-    """Judge an upload that has arrived; blocks. The result, and its spectrogram: see `Analyses.judge`.
+    """Judge an upload that lies in a folder of its own; blocks. The result, and its spectrogram: see `Analyses.judge`.
 
     Raises:
         HTTPException: it is no recording, or it cannot be judged.
     """
-    head = file.read(HEAD)
-    suffix = suffix_of(head)
+    with stored.open("rb") as file:
+        suffix = suffix_of(file.read(HEAD))
     if suffix is None:
         raise HTTPException(415, f"not a recording or picture that can be judged; it takes {KINDS}")
-    file.seek(0)
-    name = shown_name(filename)
-    with tempfile.NamedTemporaryFile(prefix="safety-monitor-", suffix=suffix) as copy:
-        while piece := file.read(1 << 20):
-            copy.write(piece)
-        copy.flush()
-        try:
-            result, drawing = site.analyses.judge(Path(copy.name), progress)
-        except AnalysisError as error:
-            raise HTTPException(422, f"{name}: {error}") from None
+    copy, name = stored.rename(stored.with_suffix(suffix)), shown_name(filename)
+    try:
+        result, drawing = site.analyses.judge(copy, progress)
+    except AnalysisError as error:
+        raise HTTPException(422, f"{name}: {error}") from None
     if "error" in result:
-        result["error"] = str(result["error"]).replace(copy.name, name)
+        result["error"] = str(result["error"]).replace(str(copy), name)
     if "label" not in result:
         raise HTTPException(422, result["error"])
     return result | {"file": name}, drawing

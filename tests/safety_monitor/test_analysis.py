@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from safety_monitor.analysis import stretches
 from safety_monitor.demo.scene import FPS, picture_at, sound
 from tests.system.command import Result, safety_monitor
 
@@ -89,10 +90,22 @@ def test_a_picture_is_a_file_of_one_frame(judged: Result) -> None:
 def test_for_people_it_is_a_page_not_json(folder: Path) -> None:
     result = safety_monitor(folder / "home", "analyze", folder / "scream.wav")
     assert result.status == 0
-    assert "sound     scream, scream probability" in result.stdout
+    assert "s: ALARM at " in result.stdout.splitlines()[0]
+    assert "sound as a whole        scream, scream probability" in result.stdout
     assert "confirmed" in result.stdout
 
 
 def test_what_cannot_be_judged_is_named_once(folder: Path) -> None:
     result = safety_monitor(folder / "home", "analyze", folder / "missing.mp3")
     assert (result.status, result.stdout) == (1, f"{folder / 'missing.mp3'}: no such file\n")
+
+
+def test_hands_that_are_judged_in_turn_are_told_apart_and_what_flickers_is_left_out() -> None:
+    def reading(at_s: float, hand: int, label: str, side: str = "left") -> dict[str, object]:
+        return {"at_s": at_s, "hand": hand, "handedness": side, "label": label, "probability": 0.9 + at_s / 100}
+
+    readings = [reading(at / 10, hand, "fist" if hand == 1 else "ok") for at in range(5) for hand in (1, 2)]
+    readings += [reading(0.5, 1, "wave"), reading(0.6, 1, "none"), reading(0.7, 1, "none"), reading(0.8, 1, "none")]
+    readings.append(reading(0.3, 3, "ok", "right"))
+    told = [(each.hand, each.label, each.begin_s, each.end_s) for each in stretches(readings)]
+    assert told == [(1, "fist", 0.0, 0.4), (2, "ok", 0.0, 0.4), (3, "ok", 0.3, 0.3)]
