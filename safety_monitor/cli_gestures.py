@@ -22,6 +22,9 @@ app.add_typer(train_app, name="train")
 app.add_typer(evaluate_app, name="evaluate")
 
 
+NOTHING = "nothing has been collected yet; `safety-monitor collect --help` says how"
+
+
 class Kind(StrEnum):
     """What a label names."""
 
@@ -105,6 +108,8 @@ def labels_default(context: typer.Context, data: DataOption = None, config: Conf
     """List labels and how many rows each has."""
     if context.invoked_subcommand is None:
         list_labels(data, config)
+    elif data or config:
+        fail(f"--data and --config stand behind {context.invoked_subcommand}")
 
 
 @labels_app.command("list")
@@ -120,6 +125,8 @@ def list_labels(data: DataOption = None, config: ConfigOption = None) -> None:
             for number, label in enumerate(collection.labels(kind)):
                 rows = sum(count for (one, _, _), count in counts.items() if one == label)
                 typer.echo(f"{kind}  {number}  {label}  {rows} rows")
+        if not any(map(collection.labels, Kind)):
+            typer.echo(NOTHING, err=True)
     except TableError as error:
         fail(error, TROUBLE)
 
@@ -179,6 +186,8 @@ def stats(data: DataOption = None, config: ConfigOption = None) -> None:
         for kind in Kind:
             for (label, person, session), count in sorted(collection.counts(kind).items()):
                 typer.echo(f"{kind}  {label}  {person}  {session}  {count} rows")
+        if not any(map(collection.counts, Kind)):
+            typer.echo(NOTHING, err=True)
     except TableError as error:
         fail(error, TROUBLE)
 
@@ -193,6 +202,7 @@ def check(data: DataOption = None, config: ConfigOption = None) -> None:
         typer.echo(complaint)
     if complaints:
         raise typer.Exit(TROUBLE)
+    typer.echo("nothing is wrong with the rows")
 
 
 @data_app.command("import")

@@ -9,7 +9,14 @@ import typer
 
 from safety_monitor.cli_gestures import evaluate_app
 from safety_monitor.cli_hearing import JobsOption, complaints, progress
-from safety_monitor.command import WRONG_INPUT, ConfigOption, fail, fail_without, read_settings
+from safety_monitor.command import (
+    WRONG_INPUT,
+    ConfigOption,
+    fail,
+    fail_without,
+    read_settings,
+    silence_native_libraries,
+)
 
 CORES = os.cpu_count() or 1
 
@@ -77,6 +84,7 @@ def plot_command(
     from audio.detector import load_scream_model
 
     settings = read_settings(config)
+    silence_native_libraries(settings)
     try:
         from audio.plots import draw_recording
     except ModuleNotFoundError as error:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safety_monitor.command import TROUBLE, ConfigOption, JsonOption, fail, fail_without, read_settings
+from safety_monitor.command import (
+    TROUBLE,
+    ConfigOption,
+    JsonOption,
+    fail,
+    fail_without,
+    read_settings,
+    silence_native_libraries,
+)
 from safety_monitor.config import Settings
 
 if TYPE_CHECKING:
@@ -95,6 +103,7 @@ def check_models(
     from models.registry import find, installed
 
     settings = read_settings(config)
+    silence_native_libraries(settings)
     home = settings.models_folder
     bad = False
     for name in names or [str(model.folder) for model in installed(home)]:
@@ -151,6 +160,7 @@ def use_model(
     from models.registry import find
 
     settings = read_settings(config)
+    silence_native_libraries(settings)
     home = settings.models_folder
     try:
         folder = find(name, home)

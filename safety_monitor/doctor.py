@@ -31,7 +31,7 @@ class Finding:
         part: its name.
         ok: whether it can be used.
         detail: one line: what it is, or what is wrong and what to do.
-        needed: whether a run with these settings cannot do without it.
+        needed: whether a run with these settings cannot do without it, or people would not be told.
     """
 
     part: str
@@ -42,7 +42,7 @@ class Finding:
     @property
     def line(self) -> str:
         """For people; the word, not a colour, says how it stands."""
-        mark = "ok" if self.ok else "MISSING" if self.needed else "absent"
+        mark = "ok" if self.ok else "NOT OK" if self.needed else "not ok"
         return f"{mark:<8} {self.part:<12} {self.detail}"
 
 
@@ -103,7 +103,7 @@ def _models(settings: Settings) -> list[Finding]:
 
 
 def _actions(settings: Settings) -> list[Finding]:
-    """What no run would begin with; then whether each channel opens what it needs: worth a look, none is needed."""
+    """What no run would begin with, who is told, and whether each channel can do what it is there for."""
     findings = []
     try:
         channels = make_channels(settings, OwnSound())
@@ -117,7 +117,7 @@ def _actions(settings: Settings) -> list[Finding]:
             outcome = channel.check()
         finally:
             channel.close()
-        findings.append(Finding(channel.name, outcome.ok, outcome.detail, needed=False))
+        findings.append(Finding(channel.name, outcome.ok, outcome.detail, needed=channel.name in told))
     return findings
 
 

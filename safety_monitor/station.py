@@ -185,6 +185,11 @@ class Station:
         """End the run soon; may be called from a signal handler."""
         self._stop.set()
 
+    @property
+    def ending(self) -> bool:
+        """Whether the run is over, or will be soon."""
+        return self._stop.is_set()
+
     def restart(self) -> None:
         """The same, and have whoever runs it start it again."""
         self.starting_again = True
@@ -270,23 +275,26 @@ class Station:
             finally:
                 ready.close()
         except SenseError as error:
-            self.view.broke(sense, str(error))
-            self._trouble(str(error))
+            self._ended(sense, str(error), str(error))
         except threading.BrokenBarrierError:
             pass
         except Exception:
             log.exception("%s: ended in an unforeseen way", sense)
-            self.view.broke(sense, "ended in an unforeseen way; see the log")
-            self._trouble(f"{sense}: ended in an unforeseen way; see the log")
+            text = "ended in an unforeseen way; see the log"
+            self._ended(sense, text, f"{sense}: {text}")
         finally:
             self.hearts.end(sense)
             self._line.end(sense)
-            if (
-                sense not in self._running and not self._stop.is_set()
-            ):  # it never started: a station that only seems to watch helps nobody
-                self._summary.started = False
+            if sense not in self._running:
                 self._loaded.abort()
-                self._stop.set()
+
+    def _ended(self, sense: Sense, why: str, trouble: str) -> None:
+        """A sense has ended and will not go on."""
+        if sense not in self._running and not self._stop.is_set():
+            self._summary.started = False  # it never began: a station that only seems to watch helps nobody
+            self._stop.set()
+        self.view.broke(sense, why)
+        self._trouble(trouble)
 
     def _keep_sensing(self, ready: ReadySense) -> None:
         """Sense until the source ends; a live one that breaks is opened again."""

@@ -78,7 +78,7 @@ class WebServer:
 
     def _serve(self, station: Station) -> None:
         station.view.ready.wait(READY_S)
-        if self._closing.is_set():
+        if self._closing.is_set() or station.ending:
             return
         try:
             self._server = self._make_server(station)

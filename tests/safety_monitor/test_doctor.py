@@ -28,7 +28,7 @@ def test_a_damaged_model_is_missing(tmp_path: Path) -> None:
     (folder / "card.md").write_text("+++\ntask = 1\n")
     result = safety_monitor(tmp_path, "doctor")
     (line,) = [line for line in result.stdout.splitlines() if "model scream" in line]
-    assert line.startswith("MISSING")
+    assert line.startswith("NOT OK")
     assert result.status == 1
 
 
@@ -36,8 +36,18 @@ def test_what_no_run_would_begin_with_is_missing(tmp_path: Path) -> None:
     (tmp_path / "station.toml").write_text('[[policies]]\nname = "quiet"\nsteps = [{ actions = ["pager"] }]\n')
     sources = {"SAFETY_MONITOR_CAMERA__SOURCE": "demo", "SAFETY_MONITOR_MICROPHONE__SOURCE": "demo"}
     result = safety_monitor(tmp_path, "doctor", **sources)
-    (line,) = [line for line in result.stdout.splitlines() if line.startswith("MISSING")]
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("NOT OK")]
     assert "policies.0.steps.0.actions: no channel 'pager' is turned on" in line
+    assert result.status == 1
+
+
+def test_whoever_cannot_be_told_is_named(tmp_path: Path) -> None:
+    sources = {"SAFETY_MONITOR_CAMERA__SOURCE": "demo", "SAFETY_MONITOR_MICROPHONE__SOURCE": "demo"}
+    assert "not ok   people" in safety_monitor(tmp_path, "doctor", **sources).stdout
+    hook = {"SAFETY_MONITOR_WEBHOOK__URL": "http://127.0.0.1:9/", "SAFETY_MONITOR_WEBHOOK__SECRET": "planted-secret"}
+    result = safety_monitor(tmp_path, "doctor", **sources, **hook)
+    assert "ok       people       webhook" in result.stdout
+    assert "NOT OK   webhook" in result.stdout
     assert result.status == 1
 
 
