@@ -78,12 +78,20 @@ def with_journal(config: Path | None, use: Callable[["Journal"], Any]) -> Any:
         fail(error)
 
 
+def _writes_to_standard_error() -> bool:
+    try:
+        return sys.stderr.fileno() == 2
+    except (OSError, ValueError, AttributeError):  # somebody put something else in its place
+        return False
+
+
 def silence_native_libraries(settings: Settings) -> None:
     """Keep what MediaPipe, ALSA and others print past Python off the terminal; log level debug shows it.
 
-    They write to file descriptor 2. Python's own stderr moves to a copy of it, and theirs leads nowhere.
+    They write to file descriptor 2. Python's own stderr moves to a copy of it, and theirs leads nowhere. Where Python
+    writes elsewhere already, nothing is changed.
     """
-    if settings.log.level == "debug":
+    if settings.log.level == "debug" or not _writes_to_standard_error():
         return
     before = sys.stderr
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
