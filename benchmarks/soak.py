@@ -49,7 +49,7 @@ from gesture.keypoint_classifier import SignClassifier
 from gesture.point_history_classifier import MotionClassifier
 from safety_monitor.actions.webhook import Webhook
 from safety_monitor.channels import make_recorder
-from safety_monitor.config import Settings, load_settings
+from safety_monitor.config import Settings
 from safety_monitor.demo.scene import EXPECTED, FPS, HEIGHT, SECONDS, WIDTH, hand_at, picture_at, sound
 from safety_monitor.demo.scream import room_noise, scream
 from safety_monitor.emergency import EmergencyGestures
@@ -59,6 +59,7 @@ from safety_monitor.journal import Journal
 from safety_monitor.live import LiveView
 from safety_monitor.running import make_dispatch
 from safety_monitor.senses import gesture_moment, load_gesture_detector, load_scream_classifier, sound_moment
+from safety_monitor.settings_sources import load_settings
 from safety_monitor.station import ReadySense, RunningSense, Station
 
 Samples = NDArray[np.float32]

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from safety_monitor.config import Settings, SettingsError, load_settings
+from safety_monitor.config import Settings, SettingsError
 from safety_monitor.logs import set_up_log
+from safety_monitor.settings_sources import load_settings
 
 if TYPE_CHECKING:
     from safety_monitor.journal import Journal

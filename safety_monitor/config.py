@@ -1,20 +1,14 @@
-"""Settings: `station.toml`, the environment (`SAFETY_MONITOR_<SECTION>__<KEY>`) and `.env`, checked at start.
+"""Every setting, with its default, its limits and its meaning; `settings_sources` reads them.
 
-The environment wins over `.env`, which wins over the file. An unknown key anywhere is an error: a setting that is
-accepted and never does anything is worse than none.
+An unknown key anywhere is an error: a setting that is accepted and never does anything is worse than none.
 """
 
-import json
-import os
 import re
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping
-from functools import reduce
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
-from dotenv import dotenv_values
 from platformdirs import user_data_path
 from pydantic import (
     AfterValidator,
@@ -23,7 +17,6 @@ from pydantic import (
     Field,
     PrivateAttr,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -33,11 +26,19 @@ from safety_monitor.fusion import FusionRules
 
 FILE_NAME = "station.toml"
 PREFIX = "SAFETY_MONITOR_"
-NOT_SETTINGS = frozenset({"SAFETY_MONITOR_CACHE"})
-"""Variables with our prefix that are read elsewhere (where downloaded files are kept)."""
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Field(gt=0.0, le=86_400.0)]
+
+
+def _split(address: str) -> SplitResult:
+    """The parts of an address; what is wrong with it is said without repeating it."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("is not an address: host or port is malformed") from None
+    return parts
 
 
 def _phone_number(text: str) -> str:
@@ -705,7 +706,7 @@ class Settings(Section):
         Args:
             mistake: one line that begins with the key, such as "contacts: anna …".
         """
-        return SettingsError(f"{_place_of(mistake, self._places)}: {mistake}")
+        return SettingsError(f"{place_of(mistake, self._places)}: {mistake}")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
@@ -733,180 +734,9 @@ class Settings(Section):
         return values
 
 
-def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
-    """Read and check all settings.
-
-    Args:
-        path: the settings file; None: see `find_file`.
-        environ: the environment; None: that of the process.
-
-    Raises:
-        SettingsError: the file is missing (when named) or malformed, or a key or value in any place is not one of ours.
-    """
-    path = path or find_file(environ)
-    return checked(_from_file(path) if path else {}, path, environ)
-
-
-def find_file(environ: Mapping[str, str] | None = None) -> Path | None:
-    """`station.toml` in the current folder, else in the station's home, else none.
-
-    Raises:
-        SettingsError: what the environment sets is malformed.
-    """
-    return next((place for place in (Path(FILE_NAME), home_file(environ)) if place.is_file()), None)
-
-
-def home_file(environ: Mapping[str, str] | None = None) -> Path:
-    """Where `station.toml` is in the station's home, whether it is there or not."""
-    return Path(set_outside(environ).get("home") or Settings().home) / FILE_NAME
-
-
-def set_outside(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What `.env` and the environment set, nested like the file; secrets among it.
-
-    Raises:
-        SettingsError: it is malformed.
-    """
-    return _together(_layers(environ))
-
-
-def checked(in_file: dict[str, Any], path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings that a file's values make together with `.env` and the environment.
-
-    Args:
-        in_file: the file's values.
-        path: of the file, for people; None: there is none.
-        environ: the environment; None: that of the process.
-
-    Raises:
-        SettingsError: a key or value in any place is not one of ours, or a secret stands in the file.
-    """
-    layers = _layers(environ)
-    if path is not None:
-        _refuse_secrets(Settings, in_file, (), path)
-        layers.insert(0, (str(path), in_file))
-    places = {key: name for name, layer in layers for key in _keys(layer)}
-    try:
-        settings = Settings.model_validate(_together(layers))
-    except ValidationError as error:
-        raise SettingsError(_one_line(error, places), error.errors(include_input=False)[0]["loc"]) from None
-    settings._places.update(places)
-    return settings
-
-
-def _layers(environ: Mapping[str, str] | None) -> list[tuple[str, dict[str, Any]]]:
-    dotenv = {key: value for key, value in dotenv_values(".env").items() if value is not None}
-    given = os.environ if environ is None else environ
-    return [(".env", _from_environment(dotenv)), ("environment", _from_environment(given))]
-
-
-def _together(layers: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-    """The values of all layers, the lowest first."""
-    return reduce(_merged, (layer for _, layer in layers), {})
-
-
-def _from_file(path: Path) -> dict[str, Any]:
-    try:
-        return read_file(path)[1]
-    except FileNotFoundError:
-        raise SettingsError(f"{path}: there is no such settings file") from None
-
-
-def read_file(path: Path) -> tuple[str, dict[str, Any]]:
-    """The text of a settings file, and its values as they stand there.
-
-    Raises:
-        FileNotFoundError: there is none.
-        SettingsError: it cannot be read as TOML.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        return text, tomllib.loads(text)
-    except FileNotFoundError:
-        raise
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read as TOML: {error}") from None
-
-
-def _refuse_secrets(section: type[BaseModel], values: Any, where: tuple[str, ...], path: Path) -> None:
-    """A file is copied, shown and kept under version control: what is secret has no place in it."""
-    if not isinstance(values, dict):
-        return
-    for key, value in values.items():
-        field = section.model_fields.get(key)
-        if field is None:
-            continue
-        kinds = (field.annotation, *get_args(field.annotation))
-        here = (*where, key)
-        if SecretStr in kinds:
-            name = PREFIX + "__".join(here).upper()
-            raise SettingsError(f"{path}: {'.'.join(here)} is a secret: set {name} in the environment or in .env")
-        for nested in kinds:
-            if isinstance(nested, type) and issubclass(nested, BaseModel):
-                for each in value if isinstance(value, list) else [value]:
-                    _refuse_secrets(nested, each, here, path)
-
-
-def _split(address: str) -> SplitResult:
-    """The parts of an address; what is wrong with it is said without repeating it."""
-    try:
-        parts = urlsplit(address)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("is not an address: host or port is malformed") from None
-    return parts
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Nested values of the variables that are ours; lists and tables are written as JSON."""
-    values: dict[str, Any] = {}
-    for name, text in environ.items():
-        if not name.upper().startswith(PREFIX) or name.upper() in NOT_SETTINGS:
-            continue
-        *sections, key = name[len(PREFIX) :].lower().split("__")
-        table = values
-        for section in sections:
-            table = table.setdefault(section, {})
-            if not isinstance(table, dict):
-                raise SettingsError(f"{name}: '{section}' is set as a value and as a section")
-        try:
-            table[key] = json.loads(text) if text[:1] in ("[", "{") else text
-        except json.JSONDecodeError as error:
-            raise SettingsError(f"{name}: is not valid JSON: {error}") from None
-    return values
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables joined key by key, what is above wins."""
-    values = dict(below)
-    for key, value in above.items():
-        old = values.get(key)
-        values[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return values
-
-
-def _keys(layer: Any, above: str = "") -> Iterator[str]:
-    """Every key of nested tables and lists, such as "contacts.0.sms", and those above it."""
-    items = layer.items() if isinstance(layer, dict) else enumerate(layer) if isinstance(layer, list) else ()
-    for name, value in items:
-        key = f"{above}.{name}" if above else str(name)
-        yield key
-        yield from _keys(value, key)
-
-
-def _place_of(mistake: str, places: Mapping[str, str]) -> str:
+def place_of(mistake: str, places: Mapping[str, str]) -> str:
     """Where the key stands that a mistake begins with, or as much of it as stands anywhere."""
     key = mistake.partition(":")[0]
     while key and key not in places:
         key = key.rpartition(".")[0]
     return places.get(key, "settings")
-
-
-def _one_line(error: ValidationError, places: Mapping[str, str]) -> str:
-    """The first mistake: place, key, and what is wrong. The value itself is not repeated: it may be a secret."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("function-", "literal[")))
-    message = first["msg"].removeprefix("Value error, ")
-    mistake = f"{key}: {message}" if key else message
-    place = _place_of(mistake, places)
-    return f"{place}: unknown key '{key}'" if first["type"] == "extra_forbidden" else f"{place}: {mistake}"

@@ -12,11 +12,12 @@ from pydantic import ValidationError
 
 from audio.capture import SoundError, SoundSource, open_sound
 from audio.detector import OPERATING_POINT, ScreamDetector, ScreamModel, SoundReading
-from safety_monitor.config import Contact, checked
+from safety_monitor.config import Contact
 from safety_monitor.demo import open_demo_sound
 from safety_monitor.senses import DEMO, hear
 from safety_monitor.settings_file import replace_file
 from safety_monitor.settings_page import template
+from safety_monitor.settings_sources import checked
 
 MUTE_DBFS, LOUD_DBFS = -85.0, -20.0
 """A room is never as quiet as the first, and a microphone that hears more than the second has no room for a scream."""

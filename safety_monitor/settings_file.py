@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from models.atomic_file import write_whole
-from safety_monitor.config import Settings, SettingsError, checked, read_file, set_outside
+from safety_monitor.config import Settings, SettingsError
+from safety_monitor.settings_sources import checked, read_file, set_outside
 from safety_monitor.settings_text import TextError, changed
 
 BACKUP = ".bak"

@@ -7,7 +7,8 @@ import threading
 from pathlib import Path
 from typing import Protocol
 
-from safety_monitor.config import FILE_NAME, Settings, SettingsError, find_file
+from safety_monitor.config import FILE_NAME, Settings, SettingsError
+from safety_monitor.settings_sources import find_file
 from safety_monitor.station import Station
 from safety_monitor.training import Trainings
 from safety_monitor.web.access import Access, WebError, check_exposure

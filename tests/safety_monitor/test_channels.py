@@ -8,9 +8,10 @@ import pytest
 
 from safety_monitor.actions.message import Place
 from safety_monitor.channels import make_places, outward_channels
-from safety_monitor.config import Settings, SettingsError, load_settings
+from safety_monitor.config import Settings, SettingsError
 from safety_monitor.incident import Incident, State
 from safety_monitor.journal import Journal
+from safety_monitor.settings_sources import load_settings
 from tests.servers.twilio import SID
 
 TWILIO = {"TWILIO__ACCOUNT_SID": SID, "TWILIO__AUTH_TOKEN": "planted", "TWILIO__NUMBER": "+15005550001"}

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from audio.detector import load_scream_model
 from safety_monitor.analysis import Analyst
 from safety_monitor.cli import app
-from safety_monitor.config import load_settings
+from safety_monitor.settings_sources import load_settings
 from tests.made_up_corpus import write_corpus
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from safety_monitor.config import SettingsError, load_settings
+from safety_monitor.config import SettingsError
+from safety_monitor.settings_sources import load_settings
 
 SID = "AC" + "0" * 32
 

@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 from audio.capture import SoundError
 from audio.detector import SoundReading
 from safety_monitor.cli import app
-from safety_monitor.config import Settings, load_settings
+from safety_monitor.config import Settings
 from safety_monitor.first_run import Answers, ContactError, contact_of, read_contact, room_of
+from safety_monitor.settings_sources import load_settings
 from tests.sound_server import SoundServer
 from tests.system.command import PROGRAM, environment, safety_monitor
 

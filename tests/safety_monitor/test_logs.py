@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from safety_monitor.config import Settings, SettingsError, load_settings
+from safety_monitor.config import Settings, SettingsError
 from safety_monitor.logs import set_up_log
 from safety_monitor.redaction import Redaction
+from safety_monitor.settings_sources import load_settings
 
 ENVIRON = {
     "SAFETY_MONITOR_MYSQL__URL": "mysql+mysqlconnector://station:p%40ssw0rd@db.example/safety",

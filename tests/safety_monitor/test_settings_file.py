@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from safety_monitor.config import SettingsError, load_settings
+from safety_monitor.config import SettingsError
 from safety_monitor.running import check_start
 from safety_monitor.settings_file import SettingsFile
+from safety_monitor.settings_sources import load_settings
 
 TEXT = """\
 # ours

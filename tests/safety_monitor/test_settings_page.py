@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from safety_monitor.config import load_settings
 from safety_monitor.settings_page import template
+from safety_monitor.settings_sources import load_settings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 
