@@ -20,6 +20,7 @@ from av.audio.frame import AudioFrame
 from av.container import InputContainer
 from numpy.typing import NDArray
 
+from audio import alsa
 from media.container import READ_LIMIT_S, MediaError, display_name, is_address, open_container, reason, start_s
 from media.in_time import in_time
 from media.inbox import Inbox
@@ -44,7 +45,9 @@ AHEAD_S = 0.25
 """Live sound that comes faster than time passes is left out beyond this."""
 DEVICE_LAG_S = 0.25
 STREAM_LAG_S = 10.0
-"""Live sound that comes later than this has lost something on its way: the clock is set anew."""
+LAG_LASTS_S = 1.0
+"""Live sound all of which comes later than the one for so long has lost something on its way: the clock is set anew. On
+a busy machine sound is often late, and none of it lost."""
 BACKLOG_WAIT_S = 0.005
 """Sound of a stream that arrives without such a wait was not made just now; servers send some when one connects."""
 RATES = range(1_000, 768_001)
@@ -381,14 +384,21 @@ class _Live:
     def _on_clock(self) -> Iterator[_Chunk]:
         """Put the source's own time line, which has no jitter, on the monotonic clock, which does not drift."""
         offset_s: float | None = None
+        late_since, least_s = math.inf, math.inf
         for chunk, at in self._arrivals():
             seconds = len(chunk.samples) / chunk.rate
             if self._clocked:
                 self.position = chunk.at_s + seconds, at
             now_s = at - self._start - (chunk.at_s + seconds)
-            if offset_s is None or now_s - offset_s > self._lag_s:
+            if offset_s is None:
                 offset_s = now_s
-            elif offset_s - now_s > AHEAD_S:
+            if now_s - offset_s > self._lag_s:
+                late_since, least_s = min(late_since, at), min(least_s, now_s)
+                if at - late_since >= LAG_LASTS_S:
+                    offset_s = least_s
+            else:
+                late_since, least_s = math.inf, math.inf
+            if offset_s - now_s > AHEAD_S:
                 offset_s -= seconds
                 self._inbox.lose()
                 continue
@@ -479,9 +489,10 @@ class SoundDevice:
 
 
 _devices_lock = threading.Lock()
-_devices_open = 0
-_close_hangs = False
-"""Whether a device was left behind that does not close."""
+_open_streams: set[Any] = set()
+"""Devices that are open, or being closed."""
+_closing_streams: set[Any] = set()
+"""Those that are being closed; one that stays here was left behind by whoever closed it."""
 
 
 def list_devices() -> list[SoundDevice]:
@@ -511,7 +522,7 @@ def _in_time(work: Callable[[], T], too_late: Callable[[T], object]) -> T:
     except TimeoutError:
         _forget_at_exit()
         raise SoundHungError(f"the sound system has not answered for {OPEN_LIMIT_S:.0f} s") from None
-    if not _close_hangs and "sounddevice" in sys.modules:
+    if not _closing_streams and "sounddevice" in sys.modules:
         _forget_at_exit()  # or it would be ended twice
         atexit.register(sys.modules["sounddevice"]._exit_handler)
     return result
@@ -524,11 +535,13 @@ def _forget_at_exit() -> None:
 
 
 def _port_audio() -> ModuleType:
+    if not alsa.has_devices():
+        raise SoundError("no sound devices: ALSA is not set up on this machine (Debian: libasound2-data)")
     try:
         import sounddevice  # here, because without the PortAudio library even the import fails
     except (ImportError, OSError) as error:
         raise SoundError(f"no sound devices: {error}; install PortAudio (Debian: libportaudio2)") from None
-    if not _devices_open:
+    if not _open_streams:
         # PortAudio looks for devices only when it starts; starting it anew would end every open stream.
         sounddevice._terminate()
         sounddevice._initialize()
@@ -569,18 +582,19 @@ def _open_device(src: str, start: float) -> SoundSource:
 
 
 def _device(src: str, start: float) -> SoundSource:
-    global _devices_open
     with _devices_lock:
+        inbox: Inbox[_Arrival] = Inbox(KEPT_ITEMS)
         try:
             port_audio = _port_audio()
             device = _choose_device(_found_devices(port_audio), src)
-        except SoundError:
+            stream = _start_device(port_audio, device, inbox)
+        except SoundError as error:
             if Path(src).suffix in SOUND_FILES:
                 raise SoundError(f"{src}: no such file") from None
+            if _closing_streams:  # what was plugged in since cannot be seen
+                raise SoundHungError(f"{error}; the device before it does not close") from None
             raise
-        inbox: Inbox[_Arrival] = Inbox(KEPT_ITEMS)
-        stream = _start_device(port_audio, device, inbox)
-        _devices_open += 1
+        _open_streams.add(stream)
     stop = partial(_stop_device, stream, device.name)
     return _Live(device.name, inbox, start, DEVICE_QUIET_S, DEVICE_LAG_S, stop, clocked=True)
 
@@ -628,18 +642,21 @@ def _on_sound(inbox: Inbox[_Arrival], rate: int) -> Callable[[NDArray[np.float32
 
 def _stop_device(stream: Any, name: str) -> None:
     """Close a device, which may never return where its driver or sound server has gone: then it is left behind."""
-    global _close_hangs, _devices_open
     if not _devices_lock.acquire(timeout=CLOSE_LIMIT_S):
         return  # the sound system hangs
+
+    def close() -> None:
+        stream.close()
+        _open_streams.discard(stream)
+        _closing_streams.discard(stream)
+
     try:
-        closing = threading.Thread(target=stream.close, name="close-device", daemon=True)
+        _closing_streams.add(stream)
+        closing = threading.Thread(target=close, name="close-device", daemon=True)
         closing.start()
         closing.join(CLOSE_LIMIT_S)
-        if not closing.is_alive():
-            _devices_open -= 1
-            return
-        log.warning("%s: does not close; until the next start, devices that are plugged in later are not seen", name)
-        _close_hangs = True
-        _forget_at_exit()
+        if closing.is_alive():
+            log.warning("%s: does not close; until it does, devices that are plugged in later are not seen", name)
+            _forget_at_exit()
     finally:
         _devices_lock.release()

@@ -1,5 +1,6 @@
 """Whether a microphone that gives sound can hear: signs of a source that works and is deaf all the same."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -11,6 +12,8 @@ STEP = 2.0**-17
 FULL_SCALE = 0.995
 CLIPPED_SHARE = 0.25
 """A block with so many samples at full scale is clipped; a loud scream stays below."""
+RATE_OVER_S = 5.0
+"""Over how long a rate is measured: what lies in buffers must not count."""
 RATE_OFF = 0.1
 """A source that gives so much more or less sound than time passes runs at another rate than it says."""
 
@@ -46,11 +49,37 @@ def examine(samples: Samples) -> SoundFault | None:
     return None
 
 
-def rate_fault(sound_s: float, passed_s: float) -> SoundFault | None:
+@dataclass(frozen=True, slots=True)
+class Rate:
     """Whether a live source gives as much sound as time passes.
 
-    Args:
-        sound_s: seconds of sound, as its rate says.
-        passed_s: seconds that it took, at least 5: what lay in buffers must not count.
+    Attributes:
+        begun: seconds of sound and of time when this measurement began; None: it has not.
+        gained_s: how much more sound than time the one before gave; 0 if that was all right.
+        fault: what is wrong.
     """
-    return SoundFault.WRONG_RATE if abs(sound_s - passed_s) > RATE_OFF * passed_s else None
+
+    begun: tuple[float, float] | None = None
+    gained_s: float = 0.0
+    fault: SoundFault | None = None
+
+
+def measure(rate: Rate, position: tuple[float, float] | None) -> Rate:
+    """How it is now. Pure.
+
+    On a busy machine sound comes late and then in a rush: a rate is wrong only if two measurements, one after the
+    other, err to the same side.
+
+    Args:
+        rate: how it was; a fresh one after sound was lost.
+        position: seconds of sound that there were, and of time; None while that is not known.
+    """
+    if rate.begun is None or position is None:
+        return Rate(position, rate.gained_s, rate.fault)
+    passed_s = position[1] - rate.begun[1]
+    if passed_s < RATE_OVER_S:
+        return rate
+    gained_s = position[0] - rate.begun[0] - passed_s
+    if abs(gained_s) <= RATE_OFF * passed_s:
+        return Rate(position)
+    return Rate(position, gained_s, SoundFault.WRONG_RATE if gained_s * rate.gained_s > 0 else None)

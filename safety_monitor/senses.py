@@ -9,7 +9,7 @@ import numpy as np
 
 from audio.capture import SAMPLE_RATE, Block, SoundError, SoundHungError, SoundSource, open_sound
 from audio.detector import ScreamDetector, ScreamModel, SoundReading, load_scream_model
-from audio.liveness import SoundFault, examine, rate_fault
+from audio.liveness import Rate, SoundFault, examine, measure
 from gesture.capture import CameraError, CameraHungError, Frame, FrameSource, open_camera
 from gesture.detector import GestureDetector, HandReading, PictureReader
 from gesture.liveness import Scene, SightFault, glance, look
@@ -32,8 +32,6 @@ OFF = "off"
 """The source that is none."""
 GLANCE_S = 1.0
 """How often a picture is looked at for signs that the camera is blind."""
-RATE_OVER_S = 5.0
-"""Over how long a microphone's rate is measured."""
 
 Deaf = Callable[[float], bool]
 """Whether the station itself sounded at a moment of `time.monotonic()`, so that the microphone is to be ignored."""
@@ -154,7 +152,10 @@ def load_hearing(
             raise SenseError(str(error), hung=isinstance(error, SoundHungError)) from None
         blocks = _kept(source, keep)
         if source.live:
-            blocks = (silenced(block, deaf, start) for block in _noticed_sound(blocks, source, notice))
+            blocks = (
+                silenced(block, deaf, start)
+                for block in _noticed_sound(blocks, source, notice, lambda block: deaf(start + block.at_s))
+            )
         every = (lambda: workload.effort.every) if workload and source.live else lambda: 1
         return RunningSense(
             source.name, source.live, _heard(hear(_kept(blocks, view.listened), detector, every), view), source.close
@@ -209,23 +210,21 @@ def _kept(items: Iterable[Item], keep: Callable[[Item], None]) -> Iterator[Item]
 
 
 def _noticed_sound(
-    blocks: Iterable[Block], source: SoundSource, notice: Callable[[SoundFault | None], None]
+    blocks: Iterable[Block],
+    source: SoundSource,
+    notice: Callable[[SoundFault | None], None],
+    own: Callable[[Block], bool],
 ) -> Iterator[Block]:
-    """The same blocks; `notice` is told of each what is wrong with it."""
-    begun, dropped = source.position, source.dropped
-    wrong_rate: SoundFault | None = None
+    """The same blocks; `notice` is told what is wrong with each that is not the station's own sound."""
+    rate, dropped = Rate(source.position), source.dropped
     for block in blocks:
         if source.dropped != dropped:  # there may be silence in it that nobody heard
-            dropped = source.dropped
+            rate, dropped = Rate(), source.dropped
             yield block
             continue
-        position = source.position
-        if begun is None or position is None:
-            begun = position
-        elif position[1] - begun[1] >= RATE_OVER_S:
-            wrong_rate = rate_fault(position[0] - begun[0], position[1] - begun[1])
-            begun = position
-        notice(examine(block.samples) or wrong_rate)
+        rate = measure(rate, source.position)
+        if not own(block):
+            notice(examine(block.samples) or rate.fault)
         yield block
 
 

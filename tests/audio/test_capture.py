@@ -7,6 +7,7 @@ import threading
 import time
 import wave
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,17 @@ import pytest
 import soundfile
 
 from audio import capture
-from audio.capture import SAMPLE_RATE, Block, Samples, SoundError, list_devices, open_pushed, open_sound, read_clip
+from audio.capture import (
+    BLOCK_SAMPLES,
+    SAMPLE_RATE,
+    Block,
+    Samples,
+    SoundError,
+    list_devices,
+    open_pushed,
+    open_sound,
+    read_clip,
+)
 from tests.recordings import SOUND_CODECS, plain, tone, write_media
 from tests.rtsp_server import PACKET, rtsp_server
 from tests.sound_server import SoundServer, sound_server
@@ -547,3 +558,42 @@ def test_pushed_sound_comes_at_the_station_s_rate_and_no_faster_than_time() -> N
     assert len(heard) == pytest.approx(8_000, abs=800)
     assert np.median(heard) == pytest.approx(0.5, abs=0.01)
     assert source.dropped == 19
+
+
+@dataclass
+class Clock:
+    """A clock that is set by hand, in place of the module `time`."""
+
+    now: float = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(("comes_after_all", "missing_s"), [(True, 0.0), (False, 0.6)], ids=["late", "lost"])
+def test_sound_that_is_late_on_a_busy_machine_is_not_taken_for_lost(
+    monkeypatch: pytest.MonkeyPatch, comes_after_all: bool, missing_s: float
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(capture, "time", clock)
+    monkeypatch.setattr(capture, "STREAM_LAG_S", capture.DEVICE_LAG_S)
+    monkeypatch.setattr(capture, "PUSHED_ITEMS", 200)
+    source, push = open_pushed("busy", SAMPLE_RATE, start=clock.now)
+    given = 0
+
+    def come(count: int, every_s: float) -> None:
+        nonlocal given
+        for _ in range(count):
+            clock.now += every_s
+            push(np.full(BLOCK_SAMPLES, 0.5, np.float32))
+            given += 1
+
+    come(20, 0.05)
+    clock.now += 0.6
+    if comes_after_all:
+        come(12, 0.0)
+    come(40, 0.05)
+    blocks = list(itertools.islice(source, given + round(missing_s / 0.05)))
+    assert source.dropped == 0
+    assert sum(float(block.samples.sum()) for block in blocks) == pytest.approx(given * BLOCK_SAMPLES * 0.5)
+    assert blocks[-1].at_s + 0.05 == pytest.approx(clock.now - 1_000.0, abs=0.01)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from audio.capture import BLOCK_SAMPLES, Samples
-from audio.liveness import SoundFault, examine, rate_fault
+from audio.liveness import Rate, SoundFault, examine, measure
 
 RNG = np.random.default_rng(0)
 TIME = np.arange(BLOCK_SAMPLES) / 16_000
@@ -41,8 +41,20 @@ def test_what_is_wrong_with_a_block(samples: Samples, fault: SoundFault | None) 
 
 
 @pytest.mark.parametrize(
-    ("sound_s", "fault"),
-    [(5.0, None), (4.8, None), (5.3, None), (2.5, SoundFault.WRONG_RATE), (5.4 / 0.91, SoundFault.WRONG_RATE)],
+    ("given", "fault"),
+    [
+        ((5.0, 5.0, 5.0), None),
+        ((4.8, 5.3, 4.8), None),
+        ((4.2, 5.8, 5.0), None),  # late, and then in a rush
+        ((5.0, 2.5, 2.5), SoundFault.WRONG_RATE),
+        ((5.9, 5.9), SoundFault.WRONG_RATE),
+        ((5.9, 5.9, 5.0), None),
+    ],
 )
-def test_sound_and_time_go_on_alike(sound_s: float, fault: SoundFault | None) -> None:
-    assert rate_fault(sound_s, 5.0) is fault
+def test_sound_and_time_go_on_alike(given: tuple[float, ...], fault: SoundFault | None) -> None:
+    rate, sound_s = measure(Rate(), (1.0, 100.0)), 1.0
+    for number, gained_s in enumerate(given, start=1):
+        sound_s += gained_s
+        rate = measure(rate, (sound_s - 0.1, 100.0 + 5 * number - 0.1))  # too early to say anything
+        rate = measure(rate, (sound_s, 100.0 + 5 * number))
+    assert rate.fault is fault
