@@ -35,6 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
 
 from safety_monitor.actions.message import Kind, Place
 from safety_monitor.escalation import Nature, Planned, delivery_key
@@ -49,7 +50,7 @@ from safety_monitor.journal_tables import (
     TransitionRow,
     migrate,
 )
-from safety_monitor.rescue import move_aside, salvage
+from safety_monitor.rescue import copy, move_aside, salvage
 
 FILE_NAME = "journal.sqlite"
 LOCK_NAME = "outbox.lock"
@@ -309,9 +310,12 @@ class Journal:
         Raises:
             JournalError: no fresh one can be begun.
         """
-        self._engine.dispose()
+        gone = not self.path.exists()
         try:
             aside = move_aside(self.path, self.clock())
+            if gone:
+                self._copy_open(aside)
+            self._engine.dispose()
             self._open()
             copied = salvage(aside, self.path)
         except (OSError, sqlite3.Error) as error:
@@ -319,6 +323,16 @@ class Journal:
         return (
             f"was damaged: {aside} is what is left of it; {copied['incidents']} incidents could be read and were kept"
         )
+
+    def _copy_open(self, aside: Path) -> None:
+        """Write what a file holds that was deleted while it is open: it is there as long as a connection is."""
+        if not cast(QueuePool, self._engine.pool).checkedin():
+            return
+        pooled = self._engine.raw_connection()
+        try:
+            copy(cast(sqlite3.Connection, pooled.driver_connection), aside)
+        finally:
+            pooled.close()
 
     def check(self) -> None:
         """Read the whole file, to see whether it is damaged; takes seconds where it is large, and delays nobody.

@@ -36,6 +36,21 @@ def move_aside(path: Path, now: float) -> Path:
     return aside
 
 
+def copy(connection: sqlite3.Connection, path: Path) -> None:
+    """Write all that an open connection can read into a file, in place of what is left there.
+
+    Raises:
+        OSError: the folder cannot be written.
+        sqlite3.Error: it cannot be read or written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    with closing(sqlite3.connect(part)) as file:
+        connection.backup(file)
+    for ending in ENDINGS:
+        path.with_name(path.name + ending).unlink(missing_ok=True)  # a log that belongs to another file would damage it
+    part.rename(path)
+
+
 def salvage(damaged: Path, fresh: Path) -> dict[str, int]:
     """Copy what can be read of a damaged journal into a fresh one.
 

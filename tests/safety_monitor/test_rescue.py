@@ -113,15 +113,18 @@ def test_of_a_damaged_journal_what_can_be_read_is_kept_and_a_fresh_one_is_used(
     assert journal.show(new.id).incident == new
 
 
-def test_a_journal_that_is_gone_is_begun_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("deleted", ["journal.sqlite*", "journal.sqlite"], ids=["all of it", "without its log"])
+def test_a_journal_that_is_deleted_while_it_is_in_use_loses_nothing(tmp_path: Path, deleted: str) -> None:
     journal = Journal(tmp_path)
-    for path in tmp_path.glob("journal.sqlite*"):
+    journal.record(incident(1))
+    for path in tmp_path.glob(deleted):
         path.unlink()
+    journal.record(incident(2))
     with pytest.raises(JournalDamagedError, match="is gone"):
         journal.probe()
-    journal.rescue()
+    assert "2 incidents could be read" in journal.rescue()
     journal.record(SCREAM)
-    assert Journal(tmp_path).show(SCREAM.id).incident == SCREAM
+    assert {entry.incident.id for entry in Journal(tmp_path).list()} == {incident(1).id, incident(2).id, SCREAM.id}
 
 
 def test_the_journal_of_another_station_is_not_moved_from_under_it(tmp_path: Path) -> None:
