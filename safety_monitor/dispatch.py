@@ -21,6 +21,7 @@ from typing import Protocol, cast
 
 from filelock import FileLock, Timeout
 
+from media.in_time import in_time
 from safety_monitor.actions.message import OVER, Message, Place, trial_message, written
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.escalation import Nature, Planned, Policy, choose, choose_for_trouble, plan
@@ -52,8 +53,15 @@ HUNG_S = 120.0
 """A channel that is at one delivery for longer than this is a trouble; each has shorter time limits of its own."""
 WORKER_LIMIT_S, DELIVERY_LIMIT_S = 60.0, 600.0
 """Longest times between two heartbeats of a worker: one that looks for work, and one that is at a delivery."""
+COMMIT_S = 2.0
+"""So long an alarm waits for its incident to be on the disk. Where that hangs, or another program holds the journal, it
+is given from memory."""
+EVIDENCE_S = 5.0
+"""So long a message waits for its place and picture."""
 CLOSE_S = 20.0
 """How long what is due when the station ends may still take; the rest is taken up at the next start."""
+GIVE_BACK_S = 5.0
+"""How long a channel may take to end."""
 MOST_UNRECORDED = 1000
 """Transitions that are kept for a journal that cannot be written; the oldest go first."""
 TROUBLE_EVERY_S = 3600.0
@@ -136,6 +144,8 @@ class _Outlet:
     """What could not be written to the journal, and when it is due."""
     unwritten: dict[str, tuple[Job, Result]] = field(default_factory=dict)
     """Jobs that are in the journal, where what came of them could not be written."""
+    given: set[str] = field(default_factory=set)
+    """Keys of what the journal is about to hold, and what is done from memory should it not do so in time."""
     trials: "deque[tuple[Callable[[Channel], Outcome | None], Future[Outcome | None]]]" = field(default_factory=deque)
     """What somebody wants to be tried; emergencies go first."""
     trying: bool = False
@@ -165,6 +175,16 @@ class _Outlet:
     @property
     def batch(self) -> int:
         return BATCH if hasattr(self.channel, "deliver_many") else 1
+
+
+def _give_back(channel: Channel) -> None:
+    """Close a channel, for a while; whatever is wrong with it must not keep the others from being closed."""
+    try:
+        in_time(f"close {channel.name}", channel.close, GIVE_BACK_S, lambda closed: None)
+    except TimeoutError:
+        log.error("%s: does not close; left behind", channel.name)
+    except Exception:
+        log.exception("%s: does not close", channel.name)
 
 
 def _about(jobs: Iterable[Job]) -> frozenset[str]:
@@ -313,7 +333,9 @@ class Dispatch:
         return self._natures
 
     def follow(self, incident: Incident, source: str = "", place: Place | None = None) -> None:
-        """Make a transition durable and, if it is confirmed, start every channel on it; waits for the disk alone.
+        """Make a transition durable and, if it is confirmed, start every channel on it.
+
+        It waits for the disk alone, and for that no longer than `COMMIT_S`.
 
         Args:
             incident: as it is from now on.
@@ -331,16 +353,55 @@ class Dispatch:
             if len(self._hidden) > HIDDEN_KEPT:
                 del self._hidden[next(iter(self._hidden))]
             planned = plan(policy, incident.id, self._natures)
+        missed = _Unrecorded(incident, source, silent, place, self._journal.clock())
         try:
-            with self._recording:
-                self._record_missed()
-                self._journal.record(incident, planned, source, silent=silent, place=place)
+            self._record(missed, planned)
         except JournalError as error:  # a full disk must not stop an alarm
             self._hand(planned, incident, silent, journaled=False)
             if isinstance(error, JournalUnusableError):
-                self._unrecorded.append(_Unrecorded(incident, source, silent, place, self._journal.clock()))
+                self._unrecorded.append(missed)
             raise
         self._hand(planned, incident, silent, journaled=True)
+
+    def _record(self, new: _Unrecorded, planned: Sequence[Planned]) -> None:
+        """Write a transition with what it asks for, after all that could not be written before.
+
+        Raises:
+            JournalError: it cannot be written, or not in time.
+        """
+
+        def write() -> None:
+            with self._recording:
+                self._record_missed()
+                self._journal.record(new.incident, planned, new.source, silent=new.silent, place=new.place)
+
+        for each in planned:
+            self._outlets[each.channel].given.add(each.key)
+        try:
+            in_time(f"journal {id(self)}", write, COMMIT_S, lambda _: self._recorded_late(new, planned))
+        except TimeoutError:
+            path = self._journal.path
+            raise JournalUnusableError(f"{path}: cannot be written: no answer within {COMMIT_S:g} s") from None
+        except JournalError:
+            self._written(planned)
+            raise
+        self._written(planned)
+
+    def _recorded_late(self, missed: _Unrecorded, planned: Sequence[Planned]) -> None:
+        """A transition is in the journal after all, when what it asks for was done from memory: not once more."""
+        with suppress(ValueError):
+            self._unrecorded.remove(missed)
+        done = "made without the journal, which did not answer in time"
+        try:
+            self._journal.finish(Result(each.key, 1, DeliveryState.DROPPED, done) for each in planned)
+        except JournalError as error:
+            log.error("what was made from memory will be made again: %s", error)
+        self._written(planned)
+
+    def _written(self, planned: Iterable[Planned]) -> None:
+        """The journal holds what it will ever hold of deliveries."""
+        for each in planned:
+            self._outlets[each.channel].given.discard(each.key)
 
     def _record_missed(self) -> None:
         """Write what could not be written when it was; in its order, and before anything new.
@@ -442,16 +503,15 @@ class Dispatch:
         self._close_by = time.monotonic() + CLOSE_S
         self._closing.set()
         self.wake()
+        for thread in (*self._threads, self._watcher):
+            thread.join(max(self._close_by - time.monotonic(), 0.0) + LOOK_S)
         for thread, outlet in zip(self._threads, self._outlets.values(), strict=True):
-            sounding = outlet.nature is Nature.SOUND  # it has its own time limit, and is heard to the end
-            thread.join(None if sounding else max(self._close_by - time.monotonic(), 0.0) + LOOK_S)
             if thread.is_alive():
                 log.error("%s: still busy at the end; what is left is done after the next start", outlet.channel.name)
-        self._watcher.join()
-        for outlet in self._outlets.values():
-            outlet.channel.close()
-        with suppress(JournalError):
-            self._record_missed()
+            _give_back(outlet.channel)
+            thread.join(LOOK_S)
+        with suppress(JournalError, TimeoutError):
+            in_time(f"journal {id(self)}", self._record_missed, COMMIT_S, lambda written: None)
         self._lock.release()
 
     def _hand(self, planned: Iterable[Planned], incident: Incident, hidden: bool, *, journaled: bool) -> None:
@@ -502,7 +562,7 @@ class Dispatch:
             self._hearts.begin(outlet.heart, WORKER_LIMIT_S)
             outlet.woken.clear()
             closing = self._closing.is_set()
-            if closing and outlet.nature is not Nature.SOUND and time.monotonic() > self._close_by:
+            if closing and time.monotonic() > self._close_by:
                 return
             try:
                 busy = self._look(outlet, follow=not closing)
@@ -535,8 +595,9 @@ class Dispatch:
             return self._try_next(outlet)
         limited = outlet.nature is Nature.MESSAGE and self._limits[name] is not None
         found = self._journal.due(name, (BATCH if limited else outlet.batch) + len(outlet.unwritten))
+        others = outlet.unwritten.keys() | outlet.given
         jobs: Sequence[Job] = [
-            job for job in found if job.key not in outlet.unwritten and (follow or job.turn is not Turn.FOLLOW)
+            job for job in found if job.key not in others and (follow or job.turn is not Turn.FOLLOW)
         ]
         if limited and jobs and jobs[0].turn in (Turn.FRESH, Turn.HELD):
             jobs, holding = self._held_back(outlet, jobs)
@@ -689,8 +750,13 @@ class Dispatch:
         files: tuple[Path, ...] = ()
         if outlet.nature is not Nature.SOUND:
             try:
-                place, files = self._place(job.incident), self._evidence(job.incident.id)
-            except Exception:
+                place, files = in_time(
+                    f"evidence for {outlet.channel.name} {id(self)}",
+                    lambda: (self._place(job.incident), self._evidence(job.incident.id)),
+                    EVIDENCE_S,
+                    lambda late: None,
+                )
+            except Exception:  # also one that hangs, as the disk may
                 log.exception("place and evidence are left out of a message")
         text = written(
             job.kind,
@@ -767,8 +833,11 @@ class Dispatch:
                     self._journal.shift(now_difference - difference)
                 difference = now_difference
                 self._watch_for_hung(hung)
-                with self._recording:
-                    self._record_missed()
+                if self._recording.acquire(timeout=LOOK_S):  # who has it may be waiting for the disk
+                    try:
+                        self._record_missed()
+                    finally:
+                        self._recording.release()
                 self._fall_back_in_time()
             except JournalError as error:
                 log.error("%s", error)

@@ -145,8 +145,9 @@ class Listeners:
             threads = dict(self._threads)
         for listener in threads:
             listener.close()
+        close_by = time.monotonic() + CLOSE_S
         for thread in threads.values():
-            thread.join(CLOSE_S)
+            thread.join(max(close_by - time.monotonic(), 0.0))
 
     def _listen(self, listener: Listener, source: SoundSource, start: float, told: Told) -> None:
         """The life of one listener's thread."""

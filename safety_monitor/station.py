@@ -4,17 +4,18 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from media.in_time import in_time
 from safety_monitor.actions.message import Place
 from safety_monitor.actions.place import Places
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.dispatch import Dispatch
 from safety_monitor.fusion import Fusion, FusionRules
 from safety_monitor.heartbeat import Heartbeats
-from safety_monitor.incident import Incident, Moment, Sense, State
+from safety_monitor.incident import MAY_FOLLOW, Incident, Moment, Sense, State
 from safety_monitor.journal import Journal, JournalDamagedError, JournalError
 from safety_monitor.live import LiveView, trouble_of
 from safety_monitor.schedule import Schedule
@@ -38,9 +39,13 @@ TOO_LATE_S = 3.0
 """Decisions that come later than this, though as little as possible is judged, are a trouble."""
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Waits before a live source that broke is opened again; the last one repeats."""
-DECIDE_LIMIT_S, SENSE_LIMIT_S, LOAD_LIMIT_S, HUNG_LIMIT_S = 60.0, 60.0, 300.0, 300.0
-"""Longest times between two heartbeats: of threads that decide or supervise, of one that senses, of one that loads, and
-of one whose driver hangs: a new start may help, but ends what works still."""
+END_S = 10.0
+"""How long a sense may take to end; then it is left behind."""
+PROBE_LIMIT_S = 15.0
+"""How long trying the journal may take; then its disk hangs."""
+DECIDE_LIMIT_S, SENSE_LIMIT_S, LOAD_LIMIT_S, HUNG_LIMIT_S, RESCUE_LIMIT_S = 60.0, 60.0, 300.0, 300.0, 600.0
+"""Longest times between two heartbeats: of threads that decide or supervise, of one that senses, of one that loads, of
+one whose driver hangs (a new start may help, but ends what works still), and of one that rescues a journal."""
 
 
 class SenseError(Exception):
@@ -172,6 +177,8 @@ class Station:
         self._lock = threading.Lock()
         self._summary = Summary()
         self._looked_up = 0.0
+        self._damage: JournalDamagedError | None = None
+        """What reading all of the journal has found."""
         self._waited_for: set[Sense] = set()
         """Senses that a patient station begins without."""
         self._restarting: set[Sense] = set()
@@ -247,11 +254,7 @@ class Station:
             self._over.set()
             self._loaded.abort()
             self._line.close()
-            with self._lock:
-                for running in self._running.values():
-                    running.close()
-            for thread in threads:
-                thread.join()
+            self._end(threads)
         self._follow(self._fusion.finish())
         for ending in self.at_end:
             ending()
@@ -260,6 +263,21 @@ class Station:
         self._dispatch.close()
         self._summary.watched_s = self._fusion.now_s
         return self._summary
+
+    def _end(self, threads: Sequence[threading.Thread]) -> None:
+        """Close every source and wait for every thread, but for no driver that hangs."""
+        with self._lock:
+            open_sources = list(self._running.values())
+        for running in open_sources:
+            try:
+                running.close()
+            except Exception:  # the other sources are to be closed, too
+                log.exception("%s: does not close", running.name)
+        end_by = time.monotonic() + END_S
+        for thread in threads:
+            thread.join(max(end_by - time.monotonic(), 0.0))
+            if thread.is_alive():
+                log.error("%s: does not end; left behind", thread.name)
 
     def _set_start(self) -> None:
         self._start = time.monotonic()
@@ -433,7 +451,7 @@ class Station:
             state = self.journal.state_of(incident.id)
         except JournalError:
             return None
-        if state is incident.state:
+        if state not in MAY_FOLLOW[incident.state]:  # the same; or the journal could not be written and is behind
             return None
         decided = fusion.follow(incident.id, state)
         self._dispatch.interrupt()
@@ -486,11 +504,13 @@ class Station:
                         first = figures()
                     for about, ill in growth(first, figures()).items() if first else ():
                         self.supervisor.check(about, ill)
-                    if now >= probe_at or self.supervisor.phase("journal") is not Phase.HEALTHY:
+                    gone = not self.journal.path.exists()
+                    if now >= probe_at or gone or self.supervisor.phase("journal") is not Phase.HEALTHY:
                         probe_at = now + PROBE_S
-                        whole = now >= check_at
-                        check_at = now + CHECK_S if whole else check_at
-                        self.supervisor.check("journal", self._probe(whole))
+                        self.supervisor.check("journal", self._probe())
+                    if now >= check_at:
+                        check_at = now + CHECK_S
+                        threading.Thread(target=self._read_journal, name="read-journal", daemon=True).start()
                     if (asleep_s := asleep() - slept_s) > SLEPT_S:
                         text = f"machine: slept for {asleep_s:.0f} s; nothing was watched. Forbid it to sleep"
                         log.error("%s", text)
@@ -525,18 +545,27 @@ class Station:
         text = f"decisions come late ({', '.join(late)}): this machine is too slow or too busy"
         self.supervisor.check("speed", Ill(text) if too_slow else None)
 
-    def _probe(self, whole: bool) -> Ill | None:
-        """Whether the journal can be used; a damaged one is rescued.
-
-        Args:
-            whole: whether all of the file is read.
-        """
+    def _read_journal(self) -> None:
+        """Read all of the journal, which may take minutes, to see whether it is damaged."""
         try:
-            self.journal.probe()
-            if whole:
-                self.journal.check()
+            self.journal.check()
+        except JournalDamagedError as error:
+            self._damage = error
+        except JournalError:
+            pass  # probing will say so
+
+    def _probe(self) -> Ill | None:
+        """Whether the journal can be used; a damaged one is rescued."""
+        try:
+            in_time("probe-journal", self.journal.probe, PROBE_LIMIT_S, lambda tried: None)
+            damage, self._damage = self._damage, None
+            if damage is not None:
+                raise damage
+        except TimeoutError:
+            return Ill(f"{self.journal.path}: the disk has not answered for {PROBE_LIMIT_S:.0f} s")
         except JournalDamagedError as error:
             log.error("%s", error)
+            self.hearts.begin("supervisor", RESCUE_LIMIT_S)
             try:
                 text = f"journal: {self.journal.rescue()}"
             except JournalError as failure:

@@ -45,6 +45,8 @@ QUALITY = 85
 SPARE_S = 10.0
 """How much longer than needed the rings reach back, and how long a source that stands still is waited for."""
 LOOK_S = 0.2
+CLOSE_S = 10.0
+"""How long the saving of what was begun may take at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,19 +172,27 @@ class Recorder:
         """Save what there is of what was begun, and end."""
         self._closing.set()
         self._asked.put(None)
-        self._thread.join()
+        self._thread.join(CLOSE_S)
+        if self._thread.is_alive():
+            log.error("evidence is still being written at the end; what is not finished is lost")
 
     def _work(self) -> None:
-        self._store.tidy()
+        self._tidy()
         while (incident := self._asked.get()) is not None:
-            self._write_picture(incident.id)
-            self._wait_until(incident.at_s + self._after_s)
             try:
+                self._write_picture(incident.id)
+                self._wait_until(incident.at_s + self._after_s)
                 self._save(incident)
-                self._store.tidy()
                 self._saved(incident.id)
             except Exception:  # evidence that cannot be made must not end the making of evidence
                 log.exception("evidence of %s is lost", incident.id)
+            self._tidy()
+
+    def _tidy(self) -> None:
+        try:
+            self._store.tidy()
+        except OSError as error:  # a disk that cannot be written
+            log.error("evidence cannot be tidied: %s", error.strerror)
 
     def _wait_until(self, at_s: float) -> None:
         """Until the rings have reached a moment, or nothing more comes."""

@@ -24,6 +24,8 @@ from typing import Any, NoReturn
 log = logging.getLogger(__name__)
 
 Request = Mapping[str, Any]
+KILL_S = 2.0
+"""A process that is not gone so long after it was killed hangs in a driver, and is left behind."""
 SETTLED_S = 5.0
 """A process that lived this long and then died is started anew at once, not only when it is needed."""
 
@@ -103,7 +105,7 @@ class Worker:
                 if last:
                     break
                 log.warning("%s: the process died; starting it anew", self._module)
-            raise WorkError(f"the process died (exit status {process.popen.wait()})")
+            raise WorkError(f"the process died (exit status {process.popen.poll()})")
         except OSError as error:
             raise WorkError(f"the process cannot be started ({error})") from None
         finally:
@@ -194,7 +196,8 @@ def _kill(process: _Process) -> None:
     """End a process and all it started."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.popen.pid, signal.SIGKILL)
-    process.popen.wait()
+    with suppress(subprocess.TimeoutExpired):
+        process.popen.wait(KILL_S)
 
 
 def serve(

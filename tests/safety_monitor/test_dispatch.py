@@ -264,6 +264,41 @@ def test_a_journal_that_cannot_be_written_stops_neither_alarm_nor_message(impati
     assert [step.state for step in steps] == [State.CONFIRMED, State.CLOSED]
 
 
+def test_an_alarm_does_not_wait_for_a_journal_that_does_not_answer_and_is_given_once(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "COMMIT_S", 0.1)
+    alarm, sms = Outlet("alarm", heard=True), Outlet("sms")
+    blocker = sqlite3.connect(journal.path, isolation_level=None)  # it is waited for, as for a disk that hangs
+    with running(journal, alarm, sms) as dispatch:
+        blocker.execute("BEGIN IMMEDIATE")
+        for state in (State.PENDING, State.CONFIRMED):
+            with pytest.raises(JournalError, match="cannot be written: no answer"):
+                dispatch.follow(replace(SCREAM, state=state))
+        until(lambda: len(alarm.messages) == len(sms.messages) == 1)
+        blocker.execute("ROLLBACK")
+        until(lambda: [entry.incident.state for entry in journal.list()] == [State.CONFIRMED])
+    blocker.close()
+    steps = journal.show(SCREAM.id).transitions
+    assert [step.state for step in steps] == [State.PENDING, State.CONFIRMED]
+    assert len(alarm.messages) == len(sms.messages) == 1
+
+
+def test_a_late_commit_asks_for_nothing_again(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    sms = Outlet("sms")
+    blocker = sqlite3.connect(journal.path, isolation_level=None)
+    with running(journal, sms) as dispatch:
+        dispatch.follow(replace(SCREAM, state=State.PENDING))
+        blocker.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(module, "COMMIT_S", 0.1)
+        with pytest.raises(JournalError, match="no answer"):
+            dispatch.follow(SCREAM)
+        blocker.execute("ROLLBACK")
+        settled(journal, "sms:alarm", DeliveryState.DROPPED)
+    blocker.close()
+    assert len(sms.messages) == 1
+
+
 def test_a_journal_that_cannot_be_written_later_loses_and_doubles_nothing(impatient: Journal) -> None:
     blocker = sqlite3.connect(impatient.path, isolation_level=None, check_same_thread=False)
 

@@ -1,6 +1,7 @@
 """The station's threads: senses that end, break and come back, and decisions made elsewhere."""
 
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import cast
 import pytest
 
 from gesture.liveness import SightFault
+from safety_monitor import station as station_module
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.dispatch import Dispatch
@@ -319,3 +321,69 @@ def test_a_journal_that_cannot_be_written_stops_no_alarm(journal: Journal, tmp_p
     summary, told = run(journal, scripted(Sense.AUDIO, loses_the_journal))
     assert State.CONFIRMED in [incident.state for incident in told]
     assert "cannot be written" in summary.troubles[0]
+
+
+def test_a_journal_that_falls_behind_silences_no_siren(journal: Journal) -> None:
+    class Siren(Post):
+        heard = True
+        interrupted = 0
+
+        def interrupt(self) -> None:
+            Siren.interrupted += 1
+
+    def screams() -> Iterator[Moment]:
+        yield moment(0.1, 0.6)
+        assert pending.wait(FOREVER)
+        blocker.execute("BEGIN IMMEDIATE")  # from here on the journal holds the incident as pending
+        for number in range(2, 12):
+            yield moment(number / 10, 0.95)
+
+    blocker = sqlite3.connect(journal.path, isolation_level=None, check_same_thread=False)
+    impatient = Journal(journal.path.parent, wait_s=0.0)
+    siren = Siren()
+    told: list[Incident] = []
+    pending = threading.Event()
+
+    def tell(incident: Incident) -> None:
+        told.append(incident)
+        pending.set()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(station_module, "TICK_S", 0.0)
+        station = Station(
+            {Sense.AUDIO: lambda: scripted(Sense.AUDIO, screams)},
+            rules=FusionRules(),
+            journal=impatient,
+            dispatch=Dispatch(impatient, [siren]),
+            on_transition=tell,
+            source="scripted",
+            live=False,
+        )
+        station.run()
+    blocker.close()
+    assert State.CONFIRMED in [incident.state for incident in told]
+    assert siren.messages.get(timeout=FOREVER).kind == "alarm"
+    assert siren.interrupted == 0
+
+
+@pytest.mark.parametrize("where", ["close", "iterate"])
+def test_a_driver_that_hangs_does_not_keep_the_station_from_ending(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr(station_module, "END_S", 0.1)
+    for_good = threading.Event()
+
+    def watches() -> Iterator[Moment]:
+        yield moment(0.1, 0.0, Sense.GESTURE)
+        station.stop()
+        for_good.wait(FOREVER)
+
+    def close() -> None:
+        if where == "close":
+            raise OSError("the driver is in disorder")
+
+    eyes = ReadySense(Sense.GESTURE, lambda start: RunningSense("camera", True, watches(), close))
+    ears = scripted(Sense.AUDIO, lambda: iter([moment(0.1, 0.95)]), live=True)
+    station = station_of(journal, {Sense.AUDIO: lambda: ears, Sense.GESTURE: lambda: eyes}, live=True)
+    assert station.run().started
+    for_good.set()
