@@ -1,13 +1,14 @@
-"""Faults put into a running station: `python -m benchmarks.faults [NAME...] [--list]`.
+"""Faults put into a running station: `python -m benchmarks.faults [NAME...] [--list] [--page FILE]`.
 
 A station with a microphone (PulseAudio), a network camera (MJPEG on loopback), MariaDB, Mosquitto, siren and voice is
 broken in one way after the other, and mended again. Of each fault the table says after how long it was found, after how
 long all was well again once it was mended, and how many emergencies were lost meanwhile: while the station is deaf
 somebody makes the Signal for Help, in every other case somebody screams.
 
-Everything runs at its default limits. What cannot be had on this machine (a small file system, libfaketime) is left out
-and said so. What stood in a journal that is deleted is lost with it, and counted in the last line. About half an
-hour for all.
+"Found" counts from the fault to the line in the log, "well again" from its end. Everything runs at its default limits,
+but for the siren (2 s), the cool-down (4 s) and the longest wait of the outbox (5 s). What cannot be had on this
+machine (a file system of the station's own, libfaketime) is left out and said so. About half an hour for all; `--page`
+writes a page about it, too.
 """
 
 import argparse
@@ -15,12 +16,13 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -48,8 +50,13 @@ HELP = (38.5, 45.0)
 LIMIT_S = 150.0
 """What is not found or over by then counts as never."""
 EMERGENCY_S = 60.0
+OWN_SOUND_S = 2.0
+"""So long siren and voice may still be heard after an incident is over."""
+LATENCY_MS = 500
+"""Of the player of screams: a busy machine must not cut holes into them."""
 LEARNT_S = 35.0
 """By then the usual view of the camera is known."""
+DISK_BYTES = 500_000_000
 CAMERA_FPS, VIEWS = 8.0, 11
 PLAY = ("pacat", "--playback", "--raw")
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
@@ -174,19 +181,51 @@ class World:
     broker: Mosquitto
     clock: Path | None
     stack: ExitStack
+    start: Callable[[], Running]
+    """Starts the station."""
+    holder: sqlite3.Connection | None = None
+    """Has the journal."""
     emergencies: int = 0
     seen: list[str] = field(default_factory=list)
+    _times: list[float] = field(default_factory=list)
 
-    def said(self, pattern: str, since: int, limit_s: float = LIMIT_S) -> float | None:
-        """Seconds until the station has said it in its log, from line `since` on; None if it does not."""
-        begun = time.monotonic()
-        while time.monotonic() - begun < limit_s:
-            if any(re.search(pattern, line) for line in self.station.log[since:]):
-                return time.monotonic() - begun
-            if self.station.process.poll() is not None:
+    def __post_init__(self) -> None:
+        threading.Thread(target=self._stamp, daemon=True).start()
+
+    def _stamp(self) -> None:
+        """Note when each line of the log came."""
+        while True:
+            lines = len(self.station.log)
+            self._times += [time.monotonic()] * (lines - len(self._times))
+            time.sleep(0.05)
+
+    def said(self, pattern: str, since: int, begun: float, limit_s: float = LIMIT_S) -> float | None:
+        """Seconds from `begun` until the station said it in its log, from line `since` on; None if it does not."""
+        while True:
+            for number in range(since, len(self._times)):
+                if re.search(pattern, self.station.log[number]):
+                    return self._times[number] - begun
+            if time.monotonic() - begun > limit_s or self.station.process.poll() is not None:
                 return None
             time.sleep(0.1)
-        return None
+
+    def calm(self) -> None:
+        """Wait until the last emergency is over, and what the station itself sounded has been heard out."""
+        deadline = time.monotonic() + EMERGENCY_S
+        while time.monotonic() < deadline:
+            steps = list(self.station.transitions)
+            last = {step["incident"]: step["state"] for step in steps}
+            if not {"pending", "confirmed", "acknowledged"} & set(last.values()):
+                break
+            time.sleep(0.1)
+        time.sleep(OWN_SOUND_S)
+
+    def start_again(self) -> None:
+        """Start the station anew, as systemd would; what it said before stays known."""
+        old = self.station
+        self.station = self.start()
+        self.station.log[:0] = old.log
+        self.station.transitions[:0] = old.transitions
 
     def children(self, module: str) -> list[int]:
         """Processes of the station that run a module."""
@@ -200,12 +239,13 @@ class World:
 
     def emergency(self, *, seen: bool) -> bool:
         """Somebody screams, or makes the sign; whether the station called for help."""
+        self.calm()
         self.emergencies += 1
         before = len(self.station.transitions)
         if seen:
             self.camera.signing.set()
         else:
-            self.sound.play(sound()[SCREAM])
+            self.sound.play(sound()[SCREAM], latency_ms=LATENCY_MS)
         deadline = time.monotonic() + EMERGENCY_S
         confirmed = ""
         while time.monotonic() < deadline:
@@ -231,12 +271,15 @@ class Fault:
 
     Attributes:
         name: in the table.
-        make: breaks it.
+        make: breaks it; may give the `time.monotonic()` at which it did.
         mend: mends it.
         found: what the log says once it is found.
         over: what it says once all is well.
         deaf: whether the emergency meanwhile has to be seen.
-        needs: whether it can be tried here; None: yes.
+        at_once: whether the emergency does not wait until it is found: that is by what comes of it.
+        needs: why it cannot be tried here; empty: it can.
+        apart: faults of the same name share a station with each other, and with no others: nothing is well after them,
+            or (under libfaketime) more than the fault is strange.
     """
 
     name: str
@@ -245,7 +288,9 @@ class Fault:
     found: str
     over: str
     deaf: bool = False
+    at_once: bool = False
     needs: Callable[[], str] = lambda: ""
+    apart: str = ""
 
 
 def hear(kind: str) -> Callable[[World], object]:
@@ -270,16 +315,18 @@ def plug_sound(world: World) -> None:
     world.noise = Noise(world.sound)
 
 
-def kill_database(world: World) -> None:
-    """The database dies, and something is to be written to it."""
-    world.database.stop()
-    world.emergency(seen=False)
+def unplug_microphone(world: World) -> None:
+    """The sound system loses its microphone."""
+    loaded = world.sound.control("list", "short", "modules").splitlines()
+    number = next(line.split()[0] for line in loaded if f"sink_name={ROOM}" in line)
+    world.sound.control("unload-module", number)
 
 
-def kill_broker(world: World) -> None:
-    """The broker dies, and something is to be told to it."""
-    world.broker.stop()
-    world.emergency(seen=False)
+def plug_microphone(world: World) -> None:
+    """It is there again, under another number and at another rate."""
+    world.sound.control("load-module", "module-null-sink", f"sink_name={ROOM}", "rate=44100", "norewinds=1")
+    world.sound.control("set-default-source", f"{ROOM}.monitor")
+    world.noise = Noise(world.sound)
 
 
 def fill_disk(world: World) -> None:
@@ -294,9 +341,42 @@ def make_room(world: World) -> None:
     (world.home / "filler").unlink()
 
 
-def remount(how: str) -> Callable[[World], object]:
-    """The station's file system becomes read-only, or writable again."""
-    return lambda world: subprocess.run(["mount", "-o", f"remount,{how}", str(world.home)], check=True)
+def freeze(how: str) -> Callable[[World], object]:
+    """The station's file system answers to no writing any more, or does again."""
+    return lambda world: subprocess.run(["fsfreeze", how, str(world.home)], check=True)
+
+
+def make_read_only(world: World) -> None:
+    """The file system finds an error, and is read-only from then on."""
+    found = subprocess.run(["findmnt", "-no", "SOURCE", str(world.home)], capture_output=True, text=True, check=True)
+    Path(f"/sys/fs/ext4/{Path(found.stdout.strip()).name}/trigger_fs_error").write_text("a disk that fails")
+
+
+def hold_journal(world: World) -> None:
+    """Another program writes to the journal, and does not finish."""
+    holder = world.holder = sqlite3.connect(world.home / "journal.sqlite", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+
+
+def let_go_of_journal(world: World) -> None:
+    """It finishes."""
+    assert world.holder is not None
+    world.holder.close()
+
+
+def kill_station(world: World) -> float:
+    """The station is killed in the middle of an emergency, and started anew as systemd would."""
+    world.calm()
+    world.emergencies += 1
+    before = len(world.station.transitions)
+    world.sound.play(sound()[SCREAM], latency_ms=LATENCY_MS)
+    world.station.wait_for(lambda station: any(s["state"] == "confirmed" for s in station.transitions[before:]))
+    world.seen += [s["incident"] for s in world.station.transitions[before:] if s["state"] == "confirmed"]
+    world.station.process.kill()
+    world.station.process.wait()
+    killed = time.monotonic()
+    world.start_again()
+    return killed
 
 
 def delete_journal(world: World) -> None:
@@ -331,7 +411,10 @@ def nothing(world: World) -> None:
 
 def small_disk() -> str:
     """Whether the station's home is a file system of its own."""
-    return "" if os.geteuid() == 0 else "needs root, for a small file system"
+    if os.geteuid() != 0 or not Path("/dev/loop-control").exists():
+        return "needs root and loop devices, for a file system of the station's own"
+    missing = [name for name in ("mkfs.ext4", "fsfreeze", "findmnt") if _which(name) is None]
+    return f"needs {', '.join(missing)}" if missing else ""
 
 
 def fake_time() -> str:
@@ -339,11 +422,28 @@ def fake_time() -> str:
     return "" if Path(FAKETIME).exists() else "needs libfaketime (Debian: libfaketime)"
 
 
+HEADS = ("fault", "found after", "well again after", "emergencies", "lost")
+PAGE = """\
+# Broken on purpose
+
+A station with a microphone (PulseAudio), a network camera (MJPEG), MariaDB, Mosquitto, siren and voice, broken in one
+way after the other while it runs, and mended again. While each fault lasts somebody is in need: a scream or, where
+the station cannot hear, the Signal for Help. *Found* counts from the fault to the station's word about it, *well
+again* from its end until all is well (a part is trusted again once it has been well for six seconds); `–` is where
+nothing of the kind is to be seen. Lost is an emergency for which nobody was called. Written by `python -m
+benchmarks.faults --page FILE`; what the station does about each is told in [operating.md](operating.md#troubles).
+
+{table}
+
+{remarks}
+"""
+CLOCK = "clock"
 HEARD, SEEN = "works again: audio", "works again: gesture"
 FAULTS = [
     Fault("microphone: digital silence", hear("silent"), hear("noise"), "trouble: audio:.*silence", HEARD, deaf=True),
     Fault("microphone: one value", hear("stuck"), hear("noise"), "trouble: audio:.*one value", HEARD, deaf=True),
     Fault("microphone: clipped", hear("clipped"), hear("noise"), "trouble: audio:.*too loud", HEARD, deaf=True),
+    Fault("microphone: unplugged", unplug_microphone, plug_microphone, "trouble: audio:", HEARD, deaf=True),
     Fault("sound system killed", unplug_sound, plug_sound, "trouble: audio:", HEARD, deaf=True),
     Fault(
         "sound system frozen",
@@ -365,34 +465,50 @@ FAULTS = [
     Fault("camera: stream dead", see("dead"), see("room"), "trouble: gesture:", SEEN),
     Fault(
         "MariaDB killed",
-        kill_database,
+        lambda world: world.database.stop(),
         lambda world: world.database.start(),
         "mysql failed",
         "mysql: ",
+        at_once=True,
     ),
     Fault(
         "Mosquitto killed",
-        kill_broker,
+        lambda world: world.broker.stop(),
         lambda world: world.broker.start(),
         "mqtt failed",
         "mqtt: .* shows",
+        at_once=True,
     ),
-    Fault("siren killed", strike("alarm_process", signal.SIGKILL), nothing, "", "siren sounded"),
-    Fault("siren stopped", strike("alarm_process", signal.SIGSTOP), nothing, "", "alarm failed: siren"),
-    Fault("voice stopped", strike("speech_process", signal.SIGSTOP), nothing, "", "speech failed: voice"),
+    Fault("siren killed", strike("alarm_process", signal.SIGKILL), nothing, "", "siren sounded", at_once=True),
+    Fault("siren stopped", strike("alarm_process", signal.SIGSTOP), nothing, "", "alarm failed: siren", at_once=True),
+    Fault("voice killed", strike("speech_process", signal.SIGKILL), nothing, "", "speech: said", at_once=True),
+    Fault("voice stopped", strike("speech_process", signal.SIGSTOP), nothing, "", "speech failed: voice", at_once=True),
+    Fault("station killed", kill_station, nothing, "", " armed$", at_once=True),
+    Fault("journal deleted", delete_journal, nothing, "journal: was damaged", "journal: was damaged"),
+    Fault("journal held", hold_journal, let_go_of_journal, "trouble: journal", "works again: journal"),
     Fault(
         "disk full", fill_disk, make_room, "trouble: (disk|journal)", "works again: (disk|journal)", needs=small_disk
     ),
+    Fault("disk hangs", freeze("-f"), freeze("-u"), "trouble: journal", "works again: journal", needs=small_disk),
+    Fault("disk read-only for good", make_read_only, nothing, "trouble: journal", "", needs=small_disk, apart="disk"),
     Fault(
-        "disk read-only",
-        remount("ro"),
-        remount("rw"),
-        "trouble: journal|cannot be written",
-        "works again: journal",
-        needs=small_disk,
+        "clock an hour on",
+        set_clock(3600),
+        set_clock(0),
+        "clock was set by [+]",
+        "clock was set by -",
+        needs=fake_time,
+        apart=CLOCK,
     ),
-    Fault("journal deleted", delete_journal, nothing, "journal: was damaged", "journal: was damaged"),
-    Fault("clock an hour on", set_clock(3600), set_clock(0), "clock was set", "clock was set by -", needs=fake_time),
+    Fault(
+        "clock an hour back",
+        set_clock(-3600),
+        set_clock(0),
+        "clock was set by -",
+        "clock was set by [+]",
+        needs=fake_time,
+        apart=CLOCK,
+    ),
 ]
 
 
@@ -408,7 +524,11 @@ def a_world(*, clock_can_be_set: bool) -> Iterator[World]:
             (folder / name).mkdir()
         home = folder / "home"
         if not small_disk():
-            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m", "faults", str(home)], check=True)
+            image = folder / "disk"
+            with image.open("wb") as file:
+                file.truncate(DISK_BYTES)
+            subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
+            subprocess.run(["mount", "-o", "loop,errors=remount-ro", str(image), str(home)], check=True)
             stack.callback(subprocess.run, ["umount", "-l", str(home)], check=False)
         server = stack.enter_context(sound_server(folder / "sound"))
         noise = Noise(server)
@@ -435,10 +555,14 @@ def a_world(*, clock_can_be_set: bool) -> Iterator[World]:
             "SAFETY_MONITOR_MYSQL__URL": database.url,
             "SAFETY_MONITOR_MQTT__PORT": str(broker.port),
         }
-        station = stack.enter_context(running(home, "--camera", address, environ=environ, **variables))
-        world = World(station, folder, home, server, noise, camera, database, broker, clock, stack)
+
+        def start() -> Running:
+            return stack.enter_context(running(home, "--camera", address, environ=environ, **variables))
+
+        world = World(start(), folder, home, server, noise, camera, database, broker, clock, stack, start)
         stack.callback(lambda: world.noise.stop())
-        station.wait_until_armed()
+        stack.callback(subprocess.run, ["fsfreeze", "-u", str(home)], check=False, stderr=subprocess.DEVNULL)
+        world.station.wait_until_armed()
         yield world
 
 
@@ -446,40 +570,51 @@ def put(world: World, fault: Fault) -> tuple[str, str, int, int]:
     """Break the station, have somebody in need, mend it: found after, over after, emergencies, lost."""
     before, since = world.emergencies, len(world.station.log)
     heard = len(world.seen)
-    fault.make(world)
-    found = world.said(fault.found, since) if fault.found else None
+    broken = time.monotonic()
+    when = fault.make(world)
+    broken = when if isinstance(when, float) else broken
+    if fault.at_once and world.emergencies == before:
+        world.emergency(seen=fault.deaf)
+    found = world.said(fault.found, since, broken) if fault.found else None
     if world.emergencies == before:
         world.emergency(seen=fault.deaf)
-    mended = len(world.station.log) if fault.mend is not nothing else since
+    mended, mended_at = (since, broken) if fault.mend is nothing else (len(world.station.log), time.monotonic())
     fault.mend(world)
-    over = world.said(fault.over, mended)
+    over = world.said(fault.over, mended, mended_at) if fault.over else None
     emergencies = world.emergencies - before
     lost = emergencies - (len(world.seen) - heard)
-    return _seconds(found) if fault.found else "–", _seconds(over), emergencies, lost
+    return _seconds(found, fault.found), _seconds(over, fault.over), emergencies, lost
 
 
-def run(faults: list[Fault], table: Table, console: Console, clock_can_be_set: bool, log: Path | None) -> str:
-    """Put faults into one station, a row of the table each; what became of all emergencies."""
-    with a_world(clock_can_be_set=clock_can_be_set) as world:
-        world.said("^$", 0, LEARNT_S)
+def run(faults: list[Fault], log: Path | None) -> tuple[list[tuple[str, ...]], str]:
+    """Put faults into one station: a row of the table each, and what became of all emergencies."""
+    rows = []
+    with a_world(clock_can_be_set=faults[0].apart == CLOCK) as world:
+        time.sleep(LEARNT_S)
         for fault in faults:
-            row = tuple(map(str, put(world, fault)))
-            table.add_row(fault.name, *row)
-            console.print(fault.name, *row)
+            rows.append((fault.name, *map(str, put(world, fault))))
+            print("  ".join(rows[-1]), flush=True)
         ended = world.station.process.poll() is not None
         world.station.stop()
         if log is not None:
             with log.open("a") as file:
                 file.write("\n".join([*world.station.log, *map(str, world.station.transitions), ""]))
-        kept = {entry.incident.id for entry in Journal(world.home).list(1000)}
+        copy = world.folder / "copy"  # its own disk may be read-only
+        copy.mkdir()
+        for path in world.home.glob("journal.sqlite*"):
+            shutil.copy(path, copy)
+        kept = {entry.incident.id for entry in Journal(copy).list(1000)}
     not_kept = [each for each in world.seen if each not in kept]
-    return (
-        f"{world.emergencies} emergencies, {len(world.seen)} called for help, {len(not_kept)} of these not in the "
-        f"journal; the station {'ENDED' if ended else 'ran to the end'}"
+    about = f"{rows[0][0]}: " if len(rows) == 1 else f"{rows[0][0]} to {rows[-1][0]}: "
+    return rows, (
+        f"{about}{world.emergencies} emergencies, {len(world.seen)} called for help, {len(not_kept)} of these not in "
+        f"the journal; the station {'ENDED' if ended else 'ran to the end'}."
     )
 
 
-def _seconds(value: float | None) -> str:
+def _seconds(value: float | None, sought: str) -> str:
+    if not sought:
+        return "–"
     return "never" if value is None else f"{value:.1f} s"
 
 
@@ -489,6 +624,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="part of the names of the faults; all if none is given")
     parser.add_argument("--list", action="store_true", help="name the faults, and do nothing")
     parser.add_argument("--log", type=Path, help="file that gets what the stations say")
+    parser.add_argument("--page", type=Path, help="file that gets the table as Markdown")
     arguments = parser.parse_args()
     chosen = [fault for fault in FAULTS if not arguments.names or any(name in fault.name for name in arguments.names)]
     if arguments.list:
@@ -497,18 +633,26 @@ def main() -> None:
     missing = [name for name in ("pulseaudio", "pacat", "mariadbd", "mosquitto") if _which(name) is None]
     if missing or not chosen:
         sys.exit(f"not installed: {', '.join(missing)}" if missing else "no fault has such a name; see --list")
-    table = Table("fault", "found after", "well again after", "emergencies", "lost", title="A broken station")
-    console = Console()
-    for fault in chosen:
-        if why_not := fault.needs():
-            console.print(f"{fault.name}: left out, {why_not}")
+    left_out = [f"{fault.name}: left out, {why_not}." for fault in chosen if (why_not := fault.needs())]
     chosen = [fault for fault in chosen if not fault.needs()]
-    # Under libfaketime other things than the clock go wrong, too: that fault has a station of its own.
-    groups = [[fault for fault in chosen if (fault.needs is fake_time) is alone] for alone in (False, True)]
-    captions = [run(group, table, console, groups[1] is group, arguments.log) for group in groups if group]
-    table.caption = "\n".join(captions)
-    console.print(table)
-    console.print(described())
+    groups = [[fault for fault in chosen if fault.apart == apart] for apart in {fault.apart: None for fault in chosen}]
+    busy = os.getloadavg()[0]
+    done = [run(group, arguments.log) for group in groups]
+    rows = [row for group, _ in done for row in group]
+    load = f"{min(busy, os.getloadavg()[0]):.0f} to {max(busy, os.getloadavg()[0]):.0f} programs had something to do"
+    remarks = [*(remark for _, remark in done), *left_out, f"Machine: {described()}; {load}."]
+    table = Table(*HEADS, title="A broken station", caption="\n".join(remarks))
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+    if arguments.page is not None:
+        arguments.page.write_text(page(rows, remarks), encoding="utf-8")
+
+
+def page(rows: Sequence[Sequence[str]], remarks: Sequence[str]) -> str:
+    """The result as Markdown."""
+    lines = [f"| {' | '.join(cells)} |" for cells in (HEADS, ["---", *["---:"] * (len(HEADS) - 1)], *rows)]
+    return PAGE.format(table="\n".join(lines), remarks="\n".join(f"- {remark}" for remark in remarks))
 
 
 def _which(name: str) -> str | None:

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.25
 """How often time passes for fusion, and decisions of people are looked up, when no moment arrives."""
-LOOK_S, PROBE_S, CHECK_S, WARM_UP_S = 5.0, 60.0, 86_400.0, 600.0
+LOOK_S, PROBE_S, CHECK_S, WARM_UP_S = 5.0, 45.0, 86_400.0, 600.0
 """How often the station looks at itself, tries whether its journal can be written and reads all of it, and when it has
 settled."""
 START_S = 30.0
@@ -177,6 +177,8 @@ class Station:
         self._lock = threading.Lock()
         self._summary = Summary()
         self._looked_up = 0.0
+        self._journal_failed = False
+        """Whether something could not be written to the journal since it was tried last."""
         self._damage: JournalDamagedError | None = None
         """What reading all of the journal has found."""
         self._waited_for: set[Sense] = set()
@@ -433,6 +435,7 @@ class Station:
         try:
             self._dispatch.follow(incident, source, place)
         except JournalError as error:  # a full disk must not stop an alarm
+            self._journal_failed = True
             self._trouble(str(error))
         self._tell(incident, here=source == self._source)
         if incident.state is State.CONFIRMED and not self._dispatch.is_hidden(incident):
@@ -504,8 +507,10 @@ class Station:
                         first = figures()
                     for about, ill in growth(first, figures()).items() if first else ():
                         self.supervisor.check(about, ill)
-                    gone = not self.journal.path.exists()
-                    if now >= probe_at or gone or self.supervisor.phase("journal") is not Phase.HEALTHY:
+                    if not self.journal.path.exists() or self.supervisor.phase("journal") is not Phase.HEALTHY:
+                        probe_at = now
+                    if now >= probe_at or self._journal_failed:
+                        self._journal_failed = False
                         probe_at = now + PROBE_S
                         self.supervisor.check("journal", self._probe())
                     if now >= check_at:

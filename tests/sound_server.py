@@ -47,15 +47,23 @@ class SoundServer:
     environment: dict[str, str]
     process: subprocess.Popen[str]
 
-    def play(self, samples: Samples, rate: int = RATE) -> None:
-        """Sound in the room, heard by whoever listens to the microphone; returns when it is over."""
+    def play(self, samples: Samples, rate: int = RATE, latency_ms: int = 50) -> None:
+        """Sound in the room, heard by whoever listens to the microphone; returns when it is over.
+
+        Where a busy machine must not cut holes into it, it needs more of a latency.
+        """
         program = ["pacat", "--playback", "--raw", f"--device={ROOM}", "--format=float32le", "--channels=1"]
         subprocess.run(
-            [*program, f"--rate={rate}", "--latency-msec=50"],
+            [*program, f"--rate={rate}", f"--latency-msec={latency_ms}"],
             input=samples.astype("<f4").tobytes(),
             env=self.environment,
             check=True,
         )
+
+    def control(self, *command: str) -> str:
+        """What `pactl` says to a command."""
+        done = subprocess.run(["pactl", *command], env=self.environment, check=True, capture_output=True, text=True)
+        return done.stdout
 
     @contextmanager
     def recorder(self) -> Iterator["Recorder"]:

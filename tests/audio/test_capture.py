@@ -421,7 +421,7 @@ def test_a_microphone_hears_the_room(room: SoundServer, src: str) -> None:
         player.start()
         heard: list[Samples] = []
         for block in blocks:
-            assert block.at_s <= time.monotonic() - start
+            assert block.at_s <= time.monotonic() - start + capture.AHEAD_S  # its first piece may have come late
             if level(block.samples) > 0.01:
                 heard.append(block.samples)
             if len(heard) == 20:
