@@ -26,12 +26,13 @@ from safety_monitor.command import (
     ConfigOption,
     IdArgument,
     JsonOption,
+    end_within,
     fail,
     settings_or_fail,
     silence_native_libraries,
     with_journal,
 )
-from safety_monitor.config import Settings, SettingsError
+from safety_monitor.config import Role, Settings, SettingsError
 from safety_monitor.incident import Incident, State, incident_json
 
 app = typer.Typer(
@@ -45,6 +46,10 @@ app = typer.Typer(
 incidents = typer.Typer(help="Look at the journal and decide about incidents.", no_args_is_help=False)
 app.add_typer(incidents, name="incidents")
 app.add_typer(gesture_commands)
+
+
+END_LIMIT_S = 55.0
+"""A station that was told to end is gone by then, even if something hangs that has no time limit of its own."""
 
 
 def incident_line(incident: Incident) -> str:
@@ -97,6 +102,7 @@ def run(
         web.start(station)
 
     def stop() -> None:
+        end_within(END_LIMIT_S)
         notify("STOPPING=1")
         station.stop()
 
@@ -105,6 +111,7 @@ def run(
         with told_to_systemd(station.view, station.hearts.stale), dead_mans_switch(settings, station):
             summary = station.run()
     finally:
+        end_within(END_LIMIT_S)
         if web is not None:
             web.close()
     if station.starting_again:
@@ -310,7 +317,7 @@ def settings() -> None:
 @app.command("password-hash")
 def password_hash(
     name: Annotated[str, typer.Option(help="Name to sign in with.")] = "admin",
-    role: Annotated[str, typer.Option(help="viewer, operator or admin.")] = "admin",
+    role: Annotated[Role, typer.Option(help="What they may do.")] = "admin",
 ) -> None:
     """Ask for a password, and print the lines for station.toml that let somebody sign in with it."""
     from safety_monitor.web.access import hash_password
@@ -323,7 +330,7 @@ def password_hash(
 @app.command("web-token")
 def web_token(
     name: Annotated[str, typer.Argument(help="What the program is called.")],
-    role: Annotated[str, typer.Option(help="viewer, operator or admin.")] = "viewer",
+    role: Annotated[Role, typer.Option(help="What they may do.")] = "viewer",
 ) -> None:
     """Make a token for a program that uses the REST API, and print the lines for station.toml that let it in."""
     from safety_monitor.web.access import new_token
@@ -338,7 +345,7 @@ def print_table(section: str, values: dict[str, str]) -> None:
     try:
         Settings.model_validate({"web": {section.removeprefix("web."): [values]}})
     except ValueError:
-        fail(f"'{values['name']}' is not a name, or '{values['role']}' is none of viewer, operator and admin")
+        fail(f"'{values['name']}' is not a name")
     print(f"[[{section}]]")
     for key, value in values.items():
         print(f"{key} = {json.dumps(value)}")

@@ -3,10 +3,12 @@
 Heavy parts are imported by the command that needs them: `--help` must not wait for a database.
 """
 
+import faulthandler
 import logging
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -84,6 +86,12 @@ def _writes_to_standard_error() -> bool:
         return sys.stderr.fileno() == 2
     except (OSError, ValueError, AttributeError):  # somebody put something else in its place
         return False
+
+
+def end_within(limit_s: float) -> None:
+    """End the process after so many seconds, whatever hangs in it, and say where; called again it begins anew."""
+    with suppress(OSError, ValueError):  # without standard error there is nobody to tell
+        faulthandler.dump_traceback_later(limit_s, exit=True, file=sys.stderr)
 
 
 def silence_native_libraries(settings: Settings) -> None:

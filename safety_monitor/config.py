@@ -615,9 +615,10 @@ FaultName = Literal[
 class Supervision(Section):
     """What the station notices about itself."""
 
-    wait_for_devices: bool = False
-    """Whether a station begins without a camera or microphone that cannot be opened at its start, and keeps trying.
-    What it is to do without for good has to be "off" then."""
+    wait_for_devices: Literal["as-service", "always", "never"] = "as-service"
+    """When a station begins without a camera or microphone that cannot be opened at its start, or a journal that cannot
+    be written, and keeps trying: as a service of systemd, where nobody reads why it ended; always; or never. What it is
+    to do without for good has to be "off" then."""
     shown_only: tuple[FaultName, ...] = ("black",)
     """Faults of sound and picture that are shown, but of which nobody is told; a room is dark every night."""
     ignored: tuple[FaultName, ...] = ()
@@ -628,6 +629,12 @@ class Supervision(Section):
     """Page to ask for while all is well, such as a check of healthchecks.io: whoever runs it learns that it ceased."""
     ping_every_s: Annotated[float, Field(ge=10.0, le=86_400.0)] = 60.0
     """How often."""
+
+    @field_validator("wait_for_devices", mode="before")
+    @classmethod
+    def _when(cls, given: Any) -> Any:
+        """It was once true or false."""
+        return {"true": "always", "false": "never"}.get(str(given).lower(), given)
 
     @field_validator("ping_url")
     @classmethod

@@ -277,6 +277,8 @@ class Journal:
         self._wait_s = wait_s
         self.rescued = ""
         """What had to be done about a damaged file, one line; empty if nothing had."""
+        self.stands_in = ""
+        """Why it is used in place of the one in the station's home, one line; empty if it is that one."""
         try:
             self._open()
         except JournalDamagedError:
@@ -295,8 +297,10 @@ class Journal:
             event.listen(self._engine, "connect", _durable)
             with self._writing() as session:
                 migrate(session)
-        except (OSError, SQLAlchemyError, NewerError) as error:
-            raise JournalError(f"{self.path}: the journal cannot be opened: {_reason(error)}") from None
+        except (OSError, SQLAlchemyError) as error:
+            raise JournalUnusableError(f"{self.path}: the journal cannot be opened: {_reason(error)}") from None
+        except NewerError as error:
+            raise JournalError(f"{self.path}: the journal cannot be opened: {error}") from None
         except JournalError as error:
             reason = str(error).removeprefix(f"{self.path}: cannot be written: ")
             raise type(error)(f"{self.path}: the journal cannot be opened: {reason}") from None
@@ -1082,7 +1086,7 @@ def _set(row: IncidentRow, incident: Incident, now: float) -> None:
 
 def _reason(error: Exception) -> str:
     cause = getattr(error, "orig", None) or error
-    return str(cause).splitlines()[0]
+    return str(getattr(cause, "strerror", None) or cause).splitlines()[0]
 
 
 def _check_follows(incident_id: str, now: State, then: State) -> None:

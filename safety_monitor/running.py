@@ -1,9 +1,11 @@
 """Builds a station from its settings: which sources, which senses, which channels."""
 
 import logging
+import tempfile
 from collections.abc import Callable, Sequence
 from datetime import time
 from functools import partial
+from pathlib import Path
 
 from audio.capture import SoundDevice, SoundError, list_devices
 from gesture.capture import list_cameras
@@ -20,7 +22,7 @@ from safety_monitor.escalation import ALL, Nature, mistakes, person_of, resolve
 from safety_monitor.feedback import when_saved
 from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, Sense
-from safety_monitor.journal import Journal, JournalError
+from safety_monitor.journal import Journal, JournalError, JournalUnusableError
 from safety_monitor.limits import Limits
 from safety_monitor.live import LiveView
 from safety_monitor.schedule import schedule_of
@@ -28,11 +30,14 @@ from safety_monitor.senses import DEMO, OFF, check_models, is_recorded, load_hea
 from safety_monitor.settling import Waits
 from safety_monitor.station import ReadySense, SenseError, Station
 from safety_monitor.supervisor import SIGNS, Rules, Supervisor
+from safety_monitor.systemd import is_service
 from safety_monitor.workload import Workload
 
 log = logging.getLogger(__name__)
 
 
+MEMORY = Path("/dev/shm")  # noqa: S108  # not a known name in it
+"""A folder that is no disk."""
 PATIENCE_S = 30.0
 """How long a station waits for the one before it, or one that plays a recording, to give the journal free."""
 
@@ -51,7 +56,7 @@ def choose_sources(settings: Settings, *, demo_without_devices: bool) -> Setting
         NothingToWatchError: there is nothing to watch or listen to.
     """
     camera, microphone = settings.camera.source, settings.microphone.source
-    if settings.supervision.wait_for_devices and not camera == microphone == OFF:
+    if is_patient(settings) and not (camera == microphone == OFF or is_recorded(camera) or is_recorded(microphone)):
         return settings  # what is not there yet is waited for
     if not camera and not microphone:
         camera = "" if list_cameras() else OFF
@@ -82,6 +87,12 @@ def choose_sources(settings: Settings, *, demo_without_devices: bool) -> Setting
     )
 
 
+def is_patient(settings: Settings) -> bool:
+    """Whether what is missing at the start is waited for: nobody stands before a service to read why it ended."""
+    given = settings.supervision.wait_for_devices
+    return given == "always" or (given == "as-service" and is_service())
+
+
 def microphones() -> list[SoundDevice]:
     """The microphones that are there; none, with a warning, where sound devices cannot be looked for at all."""
     try:
@@ -97,10 +108,7 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     Raises:
         SettingsError: the journal cannot be used, or a policy names what is not there.
     """
-    try:
-        journal = Journal(settings.home, rescue=True)
-    except JournalError as error:
-        raise SettingsError(str(error)) from None
+    journal = open_journal(settings)
     own_sound = OwnSound(settings.microphone.deaf_tail_s)
     recorder = make_recorder(settings, saved=when_saved(settings, journal))
     hearts = Heartbeats()
@@ -155,7 +163,7 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
         places=places,
         supervisor=supervisor,
         workload=workload,
-        patient=settings.supervision.wait_for_devices,
+        patient=is_patient(settings),
     )
     for channel in channels:
         if hasattr(channel, "attend"):
@@ -163,6 +171,29 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
 
             channel.attend(Remote(station, decisions_of(settings.acknowledge, journal)))
     return station
+
+
+def open_journal(settings: Settings) -> Journal:
+    """The station's journal.
+
+    For a patient station whose disk cannot be written there is one in memory: better an alarm that is forgotten at the
+    next start than none.
+
+    Raises:
+        SettingsError: there is none that can be used.
+    """
+    try:
+        return Journal(settings.home, rescue=True)
+    except JournalUnusableError as error:
+        if not is_patient(settings) or not MEMORY.is_dir():
+            raise SettingsError(str(error)) from None
+        instead = Path(tempfile.mkdtemp(prefix="safety-monitor-", dir=MEMORY))
+        journal = Journal(instead)
+        journal.stands_in = f"{error}; until the next start incidents are only kept in memory"
+        log.error("%s", journal.stands_in)
+        return journal
+    except JournalError as error:
+        raise SettingsError(str(error)) from None
 
 
 def make_supervisor(settings: Settings) -> Supervisor:

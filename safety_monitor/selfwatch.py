@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from safety_monitor.actions.evidence import LEAST_FREE
 from safety_monitor.supervisor import Ill
 
 SLEPT_S = 5.0
 """A machine whose clocks went apart by more than this slept."""
-LEAST_FREE = 200_000_000
-"""Bytes of disk below which nothing may be kept much longer."""
 GROWN_MEMORY = 500_000_000
 GROWN_THREADS = 40
 GROWN_FILES = 200

@@ -51,7 +51,7 @@ TimeoutStartSec=300
 # Signs of life come three times as often, and only while every part of the station gives one.
 WatchdogSec=60
 # What is due when the station ends is still delivered.
-TimeoutStopSec=45
+TimeoutStopSec=60
 # When memory is short, others go first.
 OOMScoreAdjust=-500
 

@@ -516,11 +516,11 @@ class Station:
                     if now >= check_at:
                         check_at = now + CHECK_S
                         threading.Thread(target=self._read_journal, name="read-journal", daemon=True).start()
-                    if (asleep_s := asleep() - slept_s) > SLEPT_S:
-                        text = f"machine: slept for {asleep_s:.0f} s; nothing was watched. Forbid it to sleep"
+                    before_s, slept_s = slept_s, asleep()
+                    if slept_s - before_s > SLEPT_S:
+                        text = f"machine: slept for {slept_s - before_s:.0f} s; nothing was watched. Forbid it to sleep"
                         log.error("%s", text)
                         self._dispatch.trouble("machine", text)
-                    slept_s = asleep()
             except Exception:  # whoever watches must not end
                 log.exception("supervision failed in an unforeseen way")
         self.hearts.end("supervisor")
@@ -579,7 +579,7 @@ class Station:
             self._dispatch.trouble("journal", text)
         except JournalError as error:
             return Ill(str(error))
-        return None
+        return Ill(self.journal.stands_in) if self.journal.stands_in else None
 
     def _tell(self, incident: Incident, *, here: bool) -> None:
         """Tell of a transition, as far as it may be seen."""

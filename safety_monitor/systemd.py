@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 
 def notify(*facts: str) -> bool:
     """Tell systemd; whether there is one that listens."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if address[:1] not in ("/", "@"):
+    if not is_service():
         return False
+    address = os.environ["NOTIFY_SOCKET"]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
             sender.setblocking(False)  # a systemd that does not listen must not stop the station
@@ -34,6 +34,11 @@ def notify(*facts: str) -> bool:
         log.warning("systemd cannot be told: %s", error.strerror)
         return False
     return True
+
+
+def is_service() -> bool:
+    """Whether systemd has started this process, and waits to be told of it."""
+    return os.environ.get("NOTIFY_SOCKET", "")[:1] in ("/", "@")
 
 
 def watchdog_s() -> float | None:

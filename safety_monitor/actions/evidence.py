@@ -20,8 +20,8 @@ FOLDER = "evidence"
 PROTECTED = ".protected"
 ABANDONED_S = 3600.0
 """An unfinished file that old belongs to nobody any more."""
-LEAST_FREE = 200 * 2**20
-"""Bytes that stay free on the disk: the journal needs them more."""
+LEAST_FREE = 200_000_000
+"""Bytes that stay free on the disk: the journal needs them more. Below, no evidence is kept, and that is a trouble."""
 DAY_S = 86_400.0
 
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")

@@ -80,3 +80,14 @@ def test_a_value_is_never_repeated_in_the_message() -> None:
 def test_a_named_file_that_is_missing_is_an_error() -> None:
     with pytest.raises(SettingsError, match=r"missing\.toml: there is no such settings file"):
         load_settings(Path("missing.toml"), environ={})
+
+
+def test_a_folder_is_no_settings_file_and_is_refused_without_a_number(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=f"{tmp_path}: is a folder, not a settings file"):
+        load_settings(tmp_path, environ={})
+
+
+@pytest.mark.parametrize(("given", "meant"), [("true", "always"), ("False", "never"), ("as-service", "as-service")])
+def test_what_was_once_a_switch_is_still_understood(given: str, meant: str) -> None:
+    settings = load_settings(environ={"SAFETY_MONITOR_SUPERVISION__WAIT_FOR_DEVICES": given})
+    assert settings.supervision.wait_for_devices == meant

@@ -387,3 +387,33 @@ def test_a_driver_that_hangs_does_not_keep_the_station_from_ending(
     station = station_of(journal, {Sense.AUDIO: lambda: ears, Sense.GESTURE: lambda: eyes}, live=True)
     assert station.run().started
     for_good.set()
+
+
+def test_a_machine_that_slept_is_told_of(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept = iter([0.0])
+    monkeypatch.setattr(station_module, "asleep", lambda: next(slept, 3600.0))
+    for name in ("TICK_S", "LOOK_S"):
+        monkeypatch.setattr(station_module, name, 0.01)
+
+    def watches() -> Iterator[Moment]:
+        over.wait(FOREVER)
+        yield moment(0.1)
+
+    over = threading.Event()
+    post = Post()
+    station = Station(
+        {Sense.AUDIO: lambda: scripted(Sense.AUDIO, watches, live=True)},
+        rules=FusionRules(),
+        journal=journal,
+        dispatch=Dispatch(journal, [post]),
+        on_transition=lambda incident: None,
+        source="scripted",
+        live=True,
+    )
+    running = threading.Thread(target=station.run)
+    running.start()
+    told = post.messages.get(timeout=FOREVER)
+    station.stop()
+    over.set()
+    running.join()
+    assert "slept for 3600 s; nothing was watched" in told.text

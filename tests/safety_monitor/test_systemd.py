@@ -133,3 +133,16 @@ def test_the_station_tells_its_life_to_systemd(tmp_path: Path) -> None:
             there.hear("WATCHDOG=1")
             assert station.stop() == 0
             assert "STOPPING=1" in there.hear("STOPPING=1")
+
+
+def test_as_a_service_it_waits_for_what_is_missing_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "home" / "journal.sqlite").mkdir(parents=True)
+    with systemd(str(tmp_path / "notify")) as there:
+        sources = ("--camera", "off", "--mic", "no such microphone")
+        environ = environment(tmp_path / "home")
+        with running(tmp_path / "home", *sources, environ=environ, NOTIFY_SOCKET=there.path) as station:
+            heard = there.hear("READY=1")
+            assert any("no such microphone" in fact for fact in heard if fact.startswith("STATUS="))
+            station.wait_for(lambda station: any("trouble: journal" in line for line in station.log))
+            assert any("incidents are only kept in memory" in line for line in station.log)
+            assert station.stop() == 0

@@ -91,4 +91,7 @@ def test_hashes_are_made_by_commands(tmp_path: Path) -> None:
     table = tomllib.loads(made.stdout)["web"]["tokens"][0]
     token = made.stderr.rpartition(" ")[2].strip()
     assert table == {"name": "grafana", "role": "viewer", "token_hash": hashlib.sha256(token.encode()).hexdigest()}
-    assert safety_monitor(tmp_path, "web-token", "grafana", "--role", "king").status == 2
+    for command in (("web-token", "grafana"), ("password-hash",)):  # a role is refused before a password is asked for
+        refused = safety_monitor(tmp_path, *command, "--role", "king")
+        assert (refused.status, refused.stdout) == (2, "")
+        assert "'king' is not one of" in refused.stderr
