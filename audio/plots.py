@@ -26,7 +26,7 @@ Scored = tuple[Array, NDArray[np.bool_]]
 
 COLORS = {"scream": "#c0392b", "conversation": "#2471a3", "ambient": "#7f8c8d"}
 INK, ACCENT, GRID = "#2c3e50", "#d35400", "#d5d8dc"
-PALETTE = (INK, ACCENT, COLORS["conversation"], COLORS["ambient"])
+PALETTE = (INK, ACCENT, *COLORS.values(), "#27ae60", "#8e44ad", "#f1c40f", "#16a085", "#d98880", "#85c1e9")
 MAP = "magma"
 DPI = 110
 LOWEST_RATE = 1e-3
@@ -72,8 +72,14 @@ def _curves(judged: Sequence[Judged], truth: NDArray[np.bool_]) -> dict[str, Sco
     }
 
 
-def draw_roc(curves: Mapping[str, Scored], path: Path) -> Path:
-    """Recall over the share of false clips, on a logarithmic axis: what counts is on the left."""
+def draw_roc(curves: Mapping[str, Scored], path: Path, *, marked: bool = True) -> Path:
+    """Recall over the share of false clips, on a logarithmic axis: what counts is on the left.
+
+    Args:
+        curves: by name.
+        path: the picture.
+        marked: whether the scores are probabilities, and where the shipped threshold lies on them is of interest.
+    """
     from sklearn.metrics import roc_auc_score, roc_curve
 
     figure = Figure(figsize=(7.5, 6), layout="constrained")
@@ -82,12 +88,13 @@ def draw_roc(curves: Mapping[str, Scored], path: Path) -> Path:
         false, found, _ = roc_curve(truth, scores)
         label = f"{name}: AUC {roc_auc_score(truth, scores):.4f}"
         axes.step(np.maximum(false, LOWEST_RATE / 2), found, where="post", lw=2, color=color, label=label)
-        _mark(axes, scores, truth, color)
+        if marked:
+            _mark(axes, scores, truth, color)
     axes.set_xscale("log")
     axes.set_xlim(LOWEST_RATE / 2, 1)
     axes.set_ylim(0, 1.01)
     axes.set_xticks([0.001, 0.01, 0.1, 1], ["0.1 %", "1 %", "10 %", "100 %"])
-    axes.legend(loc="lower right", frameon=False, title="circle: the shipped threshold")
+    axes.legend(loc="lower right", frameon=False, title="circle: the shipped threshold" if marked else None)
     return _save(figure, path)
 
 
@@ -132,6 +139,17 @@ def draw_confusion(matrices: Mapping[str, Sequence[Sequence[int]]], path: Path) 
         axes.set_ylabel("is")
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
+    return _save(figure, path)
+
+
+def draw_losses(history: Sequence[tuple[float, float]], path: Path) -> Path:
+    """Loss by epoch, on what was learned from and on what was held back."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = _axes(figure.subplots(), "loss", "epoch", "")
+    epochs = range(1, len(history) + 1)
+    for losses, name, color in zip(zip(*history, strict=True), ("learned from", "held back"), PALETTE, strict=False):
+        axes.plot(epochs, losses, "o-", color=color, label=name)
+    axes.legend(frameon=False)
     return _save(figure, path)
 
 

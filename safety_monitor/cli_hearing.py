@@ -104,8 +104,9 @@ def train_scream_command(
                 jobs=jobs,
             )
         else:
+            from audio.zoo.plan import Desk, Plan
             from audio.zoo.segments import Cutting
-            from audio.zoo.training import Desk, Plan, train_zoo
+            from audio.zoo.training import train_zoo
 
             plan = Plan(folds=folds, epochs=epochs, cutting=Cutting(seed=seed))
             plan = replace(plan, members=tuple(member)) if member else plan
@@ -144,8 +145,8 @@ def compare(
     with complaints(), progress() as tick:
         from audio.corpus import read_corpus
         from audio.zoo import comparison
+        from audio.zoo.plan import Desk, Plan
         from audio.zoo.segments import Cutting
-        from audio.zoo.training import Desk, Plan
 
         clips = read_corpus(data)
         root = data if data.is_dir() else data.parent

@@ -18,11 +18,10 @@ from audio.evaluate import RATES, Figures, figures
 from audio.zoo.clips import clip_model, network_score
 from audio.zoo.consensus import agree
 from audio.zoo.member import Kind, Member
+from audio.zoo.plan import Desk, Plan
+from audio.zoo.results import SCREAM
 from audio.zoo.table import ZOO
 from audio.zoo.training import (
-    SCREAM,
-    Desk,
-    Plan,
     deal,
     find_member,
     fingerprint,
@@ -223,14 +222,12 @@ class Score:
         accuracy: over three classes, the likeliest taken.
         f1: of screams against everything else, the likeliest class taken.
         mcc: Matthews correlation of the same.
-        curve: false clips and screams found, as shares.
     """
 
     ranking: Figures
     accuracy: float
     f1: float
     mcc: float
-    curve: tuple[Array, Array]
 
 
 def score(chances: Array, clips: Sequence[Clip]) -> Score:
@@ -243,21 +240,18 @@ def score(chances: Array, clips: Sequence[Clip]) -> Score:
     Raises:
         CorpusError: no screams, or nothing else.
     """
-    from sklearn.metrics import f1_score, matthews_corrcoef, roc_curve
+    from sklearn.metrics import f1_score, matthews_corrcoef
 
     sure = np.asarray([clip.sure for clip in clips])
     truth = np.asarray([LABELS.index(clip.label) for clip in clips])[sure]
     screams, given = truth == SCREAM, chances[sure].argmax(axis=1)
     if screams.all() or not screams.any():
         raise CorpusError("comparing needs recordings of screams and of other sounds")
-    ranks = chances[sure, SCREAM]
-    false, found, _ = roc_curve(screams, ranks, drop_intermediate=False)
     return Score(
-        figures(ranks, screams),
+        figures(chances[sure, SCREAM], screams),
         float((given == truth).mean()),
         float(f1_score(screams, given == SCREAM)),
         float(matthews_corrcoef(screams, given == SCREAM)),
-        (false.astype(np.float32), found.astype(np.float32)),
     )
 
 
@@ -331,6 +325,9 @@ def page(rows: Sequence[Row], clips: Sequence[Clip], plan: Plan, data: str, comm
 
 def draw(rows: Sequence[Row], clips: Sequence[Clip], path: Path) -> None:
     """ROC curves of all models as a PNG."""
-    from audio.zoo.pictures import roc
+    from audio.plots import draw_roc
 
-    roc({row.name: score(row.chances, clips).curve for row in rows if row.chances is not None}, path)
+    sure = np.asarray([clip.sure for clip in clips])
+    screams = np.asarray([clip.label == "scream" for clip in clips])[sure]
+    curves = {row.name: (row.chances[sure, SCREAM], screams) for row in rows if row.chances is not None}
+    draw_roc(curves, path, marked=False)

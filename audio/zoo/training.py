@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.calibration import temperature, threshold_at
+from audio.calibration import temperature
 from audio.capture import SAMPLE_RATE, read_clip
 from audio.corpus import LABELS, Clip, CorpusError, folds, read_corpus, read_feedback, split
-from audio.detector import OPERATING_POINT, Persistence, ScreamModel, log_odds, strongest_second
-from audio.evaluate import RATES, Figures, Progress, figures, listen, silent
+from audio.detector import Persistence, ScreamModel, log_odds, strongest_second
+from audio.evaluate import listen
 from audio.zoo.clips import (
     ClipModel,
     Consensus,
@@ -34,10 +34,11 @@ from audio.zoo.clips import (
     open_part,
     pool,
 )
-from audio.zoo.consensus import DEFAULT
 from audio.zoo.lesson import Epoch, Lesson
 from audio.zoo.member import Kind, Member
-from audio.zoo.segments import Cutting, Heard, hear, workers
+from audio.zoo.plan import Desk, Plan
+from audio.zoo.results import LISTENED_S, SCREAM, Results, Unheard, confusion, prose
+from audio.zoo.segments import Heard, hear, workers
 from audio.zoo.table import ZOO
 from audio.zoo.yamnet import with_file
 from models.card import Card, ModelError, read_card, sha256, write_card
@@ -46,62 +47,8 @@ from models.estimator import save_estimator
 Array = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
-FALSE_CLIPS = 0.01
-"""The operating point: the threshold lets through so many of the other recordings that were not learned from."""
-LISTENED_S = 20.0
-"""So much of a recording is played to the detector to find the threshold."""
 PERSISTENCE = Persistence(rise=0.6)
 """How windows add up, before there is a threshold."""
-SCREAM = LABELS.index("scream")
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What decides about a training besides its recordings; the same plan and data give the same model.
-
-    Attributes:
-        folds: into how many the sources are dealt; 0: 70/15/15 by group.
-        epochs: of a network, at most.
-        patience: epochs without improvement before a network stops.
-        listened: at most so many recordings without a scream are played to the detector to find the threshold.
-        cutting: how recordings are cut and disturbed.
-        members: of a consensus.
-    """
-
-    folds: int = 0
-    epochs: int = 20
-    patience: int = 4
-    listened: int = 300
-    cutting: Cutting = field(default_factory=Cutting)
-    members: tuple[str, ...] = DEFAULT
-
-    @property
-    def seed(self) -> int:
-        """Of every dice."""
-        return self.cutting.seed
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Where and how work is done.
-
-    Attributes:
-        cache: folder for everything in between.
-        jobs: processes.
-        dask: address of a Dask scheduler, instead of processes here.
-        given: a TFLite file that somebody else trained (YAMNet's).
-        home: a folder with further models.
-        feedback: a folder of clips that people marked, see `audio.corpus.read_feedback`.
-        tick: progress.
-    """
-
-    cache: Path
-    jobs: int = 1
-    dask: str | None = None
-    given: Path | None = None
-    home: Path | None = None
-    feedback: Path | None = None
-    tick: Progress = silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,22 +243,6 @@ def shares(clips: Sequence[Clip], seed: int) -> NDArray[np.str_]:
     return np.asarray([part_of[clip.group] for clip in clips])
 
 
-@dataclass(frozen=True, slots=True)
-class Unheard:
-    """Recordings judged by models that had heard nothing of them, or of their sources.
-
-    Attributes:
-        chances: float32 of shape (clips, labels).
-        judged: which of them.
-        played: float32 of shape (clips, 2), of those that were played to the running detector, nan elsewhere: the
-            highest persisted log-odds, and the score that its verdict on a file rests on.
-    """
-
-    chances: Array
-    judged: Flags
-    played: Array
-
-
 def train_zoo(name: str, data: Path, out: Path, plan: Plan, desk: Desk) -> Card:
     """Train a member of the zoo, measure it, and write its model folder.
 
@@ -344,7 +275,8 @@ def train_zoo(name: str, data: Path, out: Path, plan: Plan, desk: Desk) -> Card:
         held = part != "train"
         played = _play(final.model, clips, part == "validation", plan, desk)
         unheard = Unheard(judge_clips(final.model, heard, held), held, played)
-    return _finish(member, clips, data, out, plan, unheard, part, final, {"scale": final.scale})
+    results = Results(member, clips, data, plan, unheard, part, final.history)
+    return _write(results, out, final, {"scale": final.scale})
 
 
 def _by_folds(member: Member, heard: Heard, clips: Sequence[Clip], plan: Plan, desk: Desk) -> Unheard:
@@ -407,166 +339,47 @@ def _train_consensus(member: Member, clips: Sequence[Clip], data: Path, out: Pat
         chances[index] = whole.predict_proba([read_clip(clips[index].path)])[0]
         desk.tick("judging recordings", done, int(held.sum()))
     played = _play(whole, clips, part == "validation", plan, desk)
-    unheard = Unheard(chances, held, played)
-    return _finish(member, clips, data, out, plan, unheard, part, None, {"members": digests})
+    results = Results(member, clips, data, plan, Unheard(chances, held, played), part)
+    return _write(results, out, None, {"members": digests})
 
 
-def threshold(scores: Array, screams: Flags) -> float:
-    """Between the scores of other recordings that may pass and those that may not."""
-    others = scores[~screams]
-    return threshold_at(others, FALSE_CLIPS) if len(others) else 0.0
+def _write(results: Results, out: Path, learned: Learned | None, own: Mapping[str, Any]) -> Card:
+    """Write the folder beside the one it replaces, so that there is a whole model at every moment.
 
+    Args:
+        results: of the training.
+        out: the model folder.
+        learned: the model; None if it has no file of its own.
+        own: parameters that this kind of model needs.
+    """
+    from audio.plots import draw_confusion, draw_losses
 
-def _finish(
-    member: Member,
-    clips: Sequence[Clip],
-    data: Path,
-    out: Path,
-    plan: Plan,
-    unheard: Unheard,
-    part: NDArray[np.str_],
-    learned: Learned | None,
-    own: Mapping[str, Any],
-) -> Card:
-    """Write the folder beside the one it replaces, so that there is a whole model at every moment."""
-    from audio.zoo.pictures import confusion, curves
-
-    screams = np.asarray([clip.label == "scream" for clip in clips])
-    sure = np.asarray([clip.sure for clip in clips])
-    odds = np.asarray([log_odds(float(chance)) for chance in unheard.chances[:, SCREAM]], np.float32)
-    played = ~np.isnan(unheard.played[:, 0])
-    live, verdict = (threshold(scores, screams[played]) for scores in unheard.played[played].T)
-    parameters = {
-        "member": member.name,
-        **own,
-        "window": member.features.window,
-        "rate": SAMPLE_RATE,
-        "persistence": asdict(replace(PERSISTENCE, threshold=live)),
-        "verdict": {"threshold": verdict, "slope": 1.0},
-        "plan": {**asdict(plan), "members": list(plan.members)},
-        "data": data.name,
-    }
-    counted = sure & unheard.judged & (np.ones(len(clips), np.bool_) if plan.folds else part == "test")
+    member, plan = results.member, results.plan
+    live, verdict = results.thresholds
     fresh = out.with_name(f"{out.name}.partial")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     size = learned.write(fresh).stat().st_size if learned else 0
-    history = learned.history if learned else []
-    if history:
-        curves(history, fresh / "curves.png")
-    truth = np.asarray([LABELS.index(clip.label) for clip in clips])
-    confusion(truth[counted], unheard.chances[counted].argmax(axis=1), fresh / "confusion.png")
-    prose = _prose(member, clips, data, plan, unheard, counted, screams, odds, live, size, bool(history))
+    if results.history:
+        draw_losses([(epoch.learned, epoch.held) for epoch in results.history], fresh / "curves.png")
+    draw_confusion({"recordings left out": confusion(results).tolist()}, fresh / "confusion.png")
     write_card(
         fresh,
         task="scream",
         model_format={Kind.ESTIMATOR: "skops", Kind.CONSENSUS: "consensus"}.get(member.kind, "tflite"),
         labels=LABELS,
-        parameters=parameters,
-        prose=prose,
+        parameters={
+            "member": member.name,
+            **own,
+            "window": member.features.window,
+            "rate": SAMPLE_RATE,
+            "persistence": asdict(replace(PERSISTENCE, threshold=live)),
+            "verdict": {"threshold": verdict, "slope": 1.0},
+            "plan": {**asdict(plan), "members": list(plan.members)},
+            "data": results.data.name,
+        },
+        prose=prose(results, size),
     )
     shutil.rmtree(out, ignore_errors=True)
     fresh.rename(out)
     return read_card(out)
-
-
-def _prose(
-    member: Member,
-    clips: Sequence[Clip],
-    data: Path,
-    plan: Plan,
-    unheard: Unheard,
-    counted: Flags,
-    screams: Flags,
-    odds: Array,
-    live: float,
-    size: int,
-    network: bool,
-) -> str:
-    truth = np.asarray([LABELS.index(clip.label) for clip in clips])
-    right = unheard.chances.argmax(axis=1) == truth
-    how = (
-        f"{plan.folds} folds by source: what judged a recording had heard nothing of its source; what is written"
-        " learned from all sources"
-        if plan.folds
-        else "15 % of the groups, judged by what learned from 70 % and was tuned on the other 15 %: other recordings,"
-        " but of the same sources; a new place is harder"
-    )
-    lines = [
-        f"# {member.title}",
-        "",
-        f"A member of the zoo, trained by `{command(member, data, plan)}`. It looks at",
-        f"{member.features.window / SAMPLE_RATE:.2f} s at a time. The file has {size / 1e6:.2f} MB."
-        if size
-        else f"{member.features.window / SAMPLE_RATE:.2f} s at a time, through {', '.join(plan.members)}.",
-        "",
-        "## How good it is",
-        "",
-        f"Judged: {how}. Weak and disputed labels are not counted.",
-        "",
-    ]
-    if (counted & screams).any() and (counted & ~screams).any():
-        found = figures(odds[counted], screams[counted])
-        lines += [figures_table(found), "", f"Accuracy over three classes: {right[counted].mean():.3f}.", ""]
-    else:
-        lines += ["Too few recordings were left to judge it by.", ""]
-    lines += ["![which label was taken for which](confusion.png)", ""]
-    if network:
-        lines += ["![loss by epoch](curves.png)", ""]
-    played = ~np.isnan(unheard.played[:, 0])
-    passing = unheard.played[:, 0] > live
-    heard_screams, heard_others = int((played & screams).sum()), int((played & ~screams).sum())
-    lines += [
-        "## Threshold",
-        "",
-        f"It lies where {FALSE_CLIPS:.0%} of the other recordings that were played to the running detector pass it",
-        f"({heard_others} that it had not learned from, at most {LISTENED_S:.0f} s of each): at {live:.2f} in",
-        f"persisted log-odds, which the station shows as {OPERATING_POINT:.2f}. {int((passing & screams).sum())} of"
-        f" {heard_screams} screams pass it there.",
-        "",
-        "## What it learned from",
-        "",
-        "| source | label | recordings | judged | right | licence |",
-        "|---|---|---|---|---|---|",
-    ]
-    sources = np.asarray([clip.source for clip in clips])
-    for number, label in enumerate(LABELS):
-        for source in sorted(set(sources[truth == number].tolist())):
-            mine = (sources == source) & (truth == number)
-            licences = ", ".join(sorted({clip.licence for clip, here in zip(clips, mine, strict=True) if here} - {""}))
-            judged = int((mine & counted).sum())
-            lines.append(
-                f"| {source} | {label} | {int(mine.sum())} | {judged} | {int((mine & counted & right).sum())} |"
-                f" {licences[:80].replace('|', '/') or 'not stated'} |"
-            )
-    lines += [
-        "",
-        "Silence at both ends is trimmed; each scream is heard in "
-        f"{plan.cutting.screams} further ways and any other sound in {plan.cutting.others}: other rooms, microphones,"
-        " levels, before other sound.",
-        "",
-        "## Limits",
-        "",
-        "An approach as published, to compare with. It was not tuned to false alarms per hour on continuous sound, and"
-        " acted and recorded screams are not those of an emergency.",
-    ]
-    return "\n".join(lines)
-
-
-def figures_table(found: Figures) -> str:
-    """Figures as a table for a page."""
-    recalls = " | ".join(f"{found.recall[rate]:.2f}" for rate in RATES)
-    return (
-        "| screams | others | AUC | " + " | ".join(f"recall at {rate:.1%} false clips" for rate in RATES) + " |\n"
-        "|---|---|---|" + "---|" * len(RATES) + "\n"
-        f"| {found.screams} | {found.others} | {found.auc:.4f} | {recalls} |"
-    )
-
-
-def command(member: Member, data: Path, plan: Plan) -> str:
-    """The command that trains it again."""
-    words = ["safety-monitor train scream", f"--model {member.name}", f"--data {data.name}", f"--seed {plan.seed}"]
-    words += [f"--folds {plan.folds}"] if plan.folds else []
-    words += [f"--epochs {plan.epochs}"] if member.kind is Kind.NETWORK else []
-    words += [f"--member {name}" for name in plan.members] if member.kind is Kind.CONSENSUS else []
-    return " ".join(words)

@@ -7,8 +7,9 @@ import pytest
 
 from audio.corpus import LABELS, Clip, CorpusError, read_corpus
 from audio.zoo.comparison import Row, compare_folds, compare_trained, draw, page, read_table, score, table
+from audio.zoo.plan import Desk, Plan
 from audio.zoo.segments import Cutting
-from audio.zoo.training import Desk, Plan, train_zoo
+from audio.zoo.training import train_zoo
 from tests.made_up_corpus import write_corpus
 
 PLAN = Plan(

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from audio.capture import SAMPLE_RATE, Block, read_clip
 from audio.corpus import LABELS, Clip, CorpusError, read_corpus
 from audio.detector import OPERATING_POINT, STEP, ScreamDetector, SoundReading, judge_file, load_scream_model, steps
+from audio.zoo.plan import Desk, Plan
+from audio.zoo.results import threshold
 from audio.zoo.segments import Cutting, disturb, hear, trim, workers
 from audio.zoo.table import ZOO
-from audio.zoo.training import Desk, Plan, deal, hear_all, learn, learners, shares, threshold, train_zoo
+from audio.zoo.training import deal, hear_all, learn, learners, shares, train_zoo
 from models.card import Card, ModelError, read_card, write_card
 from models.registry import SHIPPED
 from tests.made_up_corpus import MAKERS, write_corpus
