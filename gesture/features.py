@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 Points = NDArray[np.float32]
 
 WRIST = 0
-MIDDLE_MCP = 9
 FINGERS = ((1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
 """Joints of thumb, index, middle, ring and little finger, from the palm to the tip (MediaPipe's order)."""
 TIPS = (4, 8, 12, 16, 20)

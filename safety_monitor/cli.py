@@ -241,17 +241,13 @@ PinOption = Annotated[bool, typer.Option("--pin-stdin", help="Read the PIN from 
 
 
 @incidents.command("ack")
-def acknowledge_incident(
-    incident_id: Annotated[str, typer.Argument(metavar="ID")], config: ConfigOption = None, pin_stdin: PinOption = False
-) -> None:
+def acknowledge_incident(incident_id: IdArgument, config: ConfigOption = None, pin_stdin: PinOption = False) -> None:
     """Take an incident on: alarm and voice end, help stays called."""
     decide(incident_id, State.ACKNOWLEDGED, config, pin_stdin=pin_stdin)
 
 
 @incidents.command("cancel")
-def cancel_incident(
-    incident_id: Annotated[str, typer.Argument(metavar="ID")], config: ConfigOption = None, pin_stdin: PinOption = False
-) -> None:
+def cancel_incident(incident_id: IdArgument, config: ConfigOption = None, pin_stdin: PinOption = False) -> None:
     """Call an incident off: it was a false alarm."""
     decide(incident_id, State.CANCELLED, config, pin_stdin=pin_stdin)
 

@@ -12,6 +12,7 @@ from safety_monitor.cli_hearing import JobsOption, complaints, progress
 from safety_monitor.command import (
     WRONG_INPUT,
     ConfigOption,
+    JsonOption,
     fail,
     fail_without,
     read_settings,
@@ -42,7 +43,7 @@ def evaluate_scream_command(
     noise: Annotated[bool, typer.Option(help="Mix screams with backgrounds, too.")] = True,
     jobs: JobsOption = CORES,
     config: ConfigOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Measure a scream model: how it tells labels apart, what it misses, how often and how fast it alarms."""
     if data is None and not hours:

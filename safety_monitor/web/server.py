@@ -33,7 +33,7 @@ class WebServer:
 
     Args:
         settings: of the station.
-        settings_file: where they stand; None: see `safety_monitor.config.find_file`.
+        settings_file: where they stand; None: see `safety_monitor.settings_sources.find_file`.
 
     Raises:
         WebError: the address cannot be served on, or not in safety.
