@@ -183,7 +183,7 @@ def _first_bytes(home: Path, server: MariaDB | None, figures: Figures) -> None:
         channels, taps = _tapped_channels(stack, journal, server)
         dispatch = Dispatch(journal, channels)
         dispatch.follow(an_incident(State.CONFIRMED))  # connections and tables are made
-        _wait(lambda: not any(each.state in ("pending", "sending") for each in journal.outbox()))
+        _wait(lambda: not any(each.state in ("pending", "sending") for each in journal.outbox.list()))
         for _ in range(CALLS):
             time.sleep(PAUSE_S)
             for tap in taps.values():
@@ -195,7 +195,7 @@ def _first_bytes(home: Path, server: MariaDB | None, figures: Figures) -> None:
             for name, tap in taps.items():
                 assert tap.first is not None
                 figures.first_byte_ms.setdefault(name, []).append(1000 * (tap.first - begun))
-            _wait(lambda: not any(each.state in ("pending", "sending") for each in journal.outbox()))
+            _wait(lambda: not any(each.state in ("pending", "sending") for each in journal.outbox.list()))
         dispatch.close()
     journal.close()
 
@@ -253,7 +253,7 @@ def _drain(journal: Journal, server: MariaDB) -> float:
     assert channel.check().ok
     begun = time.perf_counter()
     dispatch = Dispatch(journal, [channel])
-    _wait(lambda: not any(each.due_at for each in journal.outbox(limit=1)), look_s=0.02)
+    _wait(lambda: not any(each.due_at for each in journal.outbox.list(limit=1)), look_s=0.02)
     elapsed = time.perf_counter() - begun
     dispatch.close()
     return elapsed

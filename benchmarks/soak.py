@@ -173,7 +173,7 @@ class House:
 
     def waiting(self) -> int:
         """Deliveries that are still to be done."""
-        return sum(1 for each in self.journal.outbox(1000) if each.due_at)
+        return sum(1 for each in self.journal.outbox.list(1000) if each.due_at)
 
     def lost(self, confirmed: Sequence[str]) -> int:
         """How many of these incidents are not in the journal, or have a delivery that did not get through."""

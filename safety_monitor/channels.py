@@ -13,7 +13,8 @@ from safety_monitor.dispatch import Channel
 from safety_monitor.escalation import Policy, Step, choose
 from safety_monitor.identity import Identity, identity
 from safety_monitor.incident import Incident
-from safety_monitor.journal import Entry, Journal, JournalError
+from safety_monitor.journal import Entry, Journal
+from safety_monitor.journal_file import JournalError
 
 if TYPE_CHECKING:
     from safety_monitor.actions.place import Places

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from safety_monitor.actions.message import Message
     from safety_monitor.actions.outcome import Outcome
     from safety_monitor.dispatch import Channel
-    from safety_monitor.journal import Delivery, Journal
+    from safety_monitor.journal import Journal
+    from safety_monitor.outbox import Delivery
 
 FOLLOW_S, LOOK_S = 60.0, 2.0
 """How long a test is followed to see whether it arrives, and how often it is asked for."""
@@ -49,7 +50,7 @@ def list_outbox(
     as_json: JsonOption = False,
 ) -> None:
     """What is still to be done, in order of time, then what failed."""
-    deliveries = with_journal(config, lambda journal: journal.outbox(limit))
+    deliveries = with_journal(config, lambda journal: journal.outbox.list(limit))
     for delivery in deliveries:
         print(json.dumps(asdict(delivery)) if as_json else _line(delivery))
     if not deliveries and not as_json:
@@ -71,7 +72,7 @@ def retry_outbox(
     settings = settings_or_fail(config)
 
     def use(journal: "Journal") -> bool:
-        before = {each: journal.delivery(each) for each in journal.retry(key)}
+        before = {each: journal.outbox.delivery(each) for each in journal.outbox.retry(key)}
         try:
             dispatch = make_outbox(settings, journal)
         except SettingsError as error:
@@ -96,7 +97,7 @@ def drop_outbox(
     key: Annotated[str, typer.Argument(help="Of the delivery, as `outbox list` shows it.")], config: ConfigOption = None
 ) -> None:
     """Take a delivery out, so that it is not tried again."""
-    with_journal(config, lambda journal: journal.drop(key))
+    with_journal(config, lambda journal: journal.outbox.drop(key))
     print(f"{key} is dropped")
 
 
@@ -214,7 +215,7 @@ def _settled(journal: "Journal", before: "Mapping[str, Delivery]") -> "list[Deli
     """What came of deliveries, once something has been done about each, or time is up."""
 
     def done(key: str) -> bool:
-        now = journal.delivery(key)
+        now = journal.outbox.delivery(key)
         return now.state != "sending" and (now.attempts, now.changed_at) != (
             before[key].attempts,
             before[key].changed_at,
@@ -223,7 +224,7 @@ def _settled(journal: "Journal", before: "Mapping[str, Delivery]") -> "list[Deli
     deadline = time.monotonic() + RETRY_S
     while time.monotonic() < deadline and not all(map(done, before)):
         time.sleep(0.05)
-    return [journal.delivery(key) for key in before]
+    return [journal.outbox.delivery(key) for key in before]
 
 
 def _line(delivery: "Delivery") -> str:

@@ -68,7 +68,8 @@ def settings_or_fail(config: Path | None, **overrides: dict[str, Any]) -> Settin
 
 def with_journal(config: Path | None, use: Callable[["Journal"], Any]) -> Any:
     """Call `use` with the open journal."""
-    from safety_monitor.journal import Journal, JournalError
+    from safety_monitor.journal import Journal
+    from safety_monitor.journal_file import JournalError
 
     settings = settings_or_fail(config)
     try:

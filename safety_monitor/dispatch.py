@@ -27,18 +27,10 @@ from safety_monitor.actions.outcome import Outcome
 from safety_monitor.escalation import Nature, Planned, Policy, choose, choose_for_trouble, plan
 from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, State, notice
-from safety_monitor.journal import (
-    LOCK_NAME,
-    DeliveryState,
-    Job,
-    Journal,
-    JournalError,
-    JournalUnusableError,
-    Result,
-    Turn,
-    is_immediate,
-)
+from safety_monitor.journal import Journal
+from safety_monitor.journal_file import LOCK_NAME, JournalError, JournalUnusableError
 from safety_monitor.limits import Hold, Limits, Told, counted, digest, hold
+from safety_monitor.outbox import DeliveryState, Job, Result, Turn, is_immediate
 from safety_monitor.settling import Waits, instead_of, settle
 
 log = logging.getLogger(__name__)
@@ -261,6 +253,7 @@ class Dispatch:
         hearts: Heartbeats | None = None,
     ) -> None:
         self._journal = journal
+        self._outbox = journal.outbox
         self._hearts = hearts or Heartbeats()
         self._policies = policies
         self._waits = waits or Waits()
@@ -292,7 +285,7 @@ class Dispatch:
             place_of_lock = journal.path.parent
             raise OutboxBusyError(f"{place_of_lock}: another safety-monitor delivers from this journal") from None
         try:
-            left = journal.recover(self._natures)
+            left = self._outbox.recover(self._natures)
             self._remember_messages()
         except JournalError:
             self._lock.release()
@@ -393,7 +386,7 @@ class Dispatch:
             self._unrecorded.remove(missed)
         done = "made without the journal, which did not answer in time"
         try:
-            self._journal.finish(Result(each.key, 1, DeliveryState.DROPPED, done) for each in planned)
+            self._outbox.finish(Result(each.key, 1, DeliveryState.DROPPED, done) for each in planned)
         except JournalError as error:
             log.error("what was made from memory will be made again: %s", error)
         self._written(planned)
@@ -550,7 +543,7 @@ class Dispatch:
     def _remember_messages(self) -> None:
         """What people were told before the start counts, too: a station that starts again and again must not spam."""
         lasting = [max(limits.within_s, limits.cool_down_s) for limits in self._limits.values() if limits is not None]
-        for channel, sent_at, keys in self._journal.told_since(self._journal.clock() - max(lasting, default=0.0)):
+        for channel, sent_at, keys in self._outbox.told_since(self._journal.clock() - max(lasting, default=0.0)):
             if channel in self._people:
                 about = frozenset(_telling(key, channel) for key in keys)
                 urgent = any(telling.split(":")[1] in URGENT for telling in about)
@@ -590,11 +583,11 @@ class Dispatch:
             self._do(outlet, [again])
             return True
         name = outlet.channel.name
-        next_due = self._journal.next_due(name)
+        next_due = self._outbox.next_due(name)
         if next_due is None or next_due > self._journal.clock():
             return self._try_next(outlet)
         limited = outlet.nature is Nature.MESSAGE and self._limits[name] is not None
-        found = self._journal.due(name, (BATCH if limited else outlet.batch) + len(outlet.unwritten))
+        found = self._outbox.due(name, (BATCH if limited else outlet.batch) + len(outlet.unwritten))
         others = outlet.unwritten.keys() | outlet.given
         jobs: Sequence[Job] = [
             job for job in found if job.key not in others and (follow or job.turn is not Turn.FOLLOW)
@@ -608,7 +601,7 @@ class Dispatch:
         if not jobs:
             return False
         try:
-            self._journal.begin(jobs)
+            self._outbox.begin(jobs)
         except JournalError as error:  # a full disk must not stop a message
             log.error("%s: the attempt is not in the journal: %s", name, error)
         self._do(outlet, jobs)
@@ -647,7 +640,7 @@ class Dispatch:
                 detail = f"held back: {hold.why}"
                 log.log(logging.DEBUG if job.hidden else logging.INFO, "%s %s", outlet.channel.name, detail)
                 results.append(Result(job.key, job.version, DeliveryState.PENDING, detail, hold.until, held=True))
-        self._journal.finish(results)
+        self._outbox.finish(results)
         return (), True
 
     def _hold(self, outlet: _Outlet, jobs: Sequence[Job], *, urgent: bool) -> Hold | None:
@@ -664,7 +657,7 @@ class Dispatch:
     def _unwritten_again(self, outlet: _Outlet) -> Job | None:
         """Write what could not be written before; if it still cannot, the next job of it that is to be tried again."""
         try:
-            self._journal.finish([result for _, result in outlet.unwritten.values()])
+            self._outbox.finish([result for _, result in outlet.unwritten.values()])
         except JournalError:
             now = self._journal.clock()
             for job, result in outlet.unwritten.values():
@@ -678,7 +671,7 @@ class Dispatch:
         """Seconds until there may be something to be done."""
         with suppress(JournalError):
             due = [due_at for due_at, _ in list(outlet.loose.values())]
-            if (next_due := self._journal.next_due(outlet.channel.name)) is not None:
+            if (next_due := self._outbox.next_due(outlet.channel.name)) is not None:
                 due.append(next_due)
             wait_s = min(due, default=float("inf")) - self._journal.clock()
             return min(max(wait_s, 0.01), LOOK_S)
@@ -694,7 +687,7 @@ class Dispatch:
         results = [self._settled(outlet, job, outcome) for job, outcome in zip(jobs, outcomes, strict=True)]
         if journaled:
             try:
-                self._journal.finish(results)
+                self._outbox.finish(results)
             except JournalError as error:
                 log.error("%s: what came of it is not in the journal: %s", outlet.channel.name, error)
                 outlet.unwritten |= {job.key: (job, result) for job, result in zip(jobs, results, strict=True)}
@@ -830,7 +823,7 @@ class Dispatch:
                 now_difference = self._journal.clock() - time.monotonic()
                 if abs(now_difference - difference) > CLOCK_SET_S:
                     log.warning("the clock was set by %+.0f s", now_difference - difference)
-                    self._journal.shift(now_difference - difference)
+                    self._outbox.shift(now_difference - difference)
                 difference = now_difference
                 self._watch_for_hung(hung)
                 if self._recording.acquire(timeout=LOOK_S):  # who has it may be waiting for the disk
@@ -856,11 +849,11 @@ class Dispatch:
                 self.trouble(name, text)
 
     def _fall_back_in_time(self) -> None:
-        for job in self._journal.overdue(self._journal.clock() - self._waits.fallback_after_s):
+        for job in self._outbox.overdue(self._journal.clock() - self._waits.fallback_after_s):
             if self._natures.get(job.channel) is Nature.SOUND:
                 continue
             instead = instead_of(job, self._natures)
             level = logging.DEBUG if job.hidden else logging.WARNING
             log.log(level, "%s is late; trying %s, too", job.channel, ", ".join(each.channel for each in instead))
-            self._journal.fall_back(job, instead)
+            self._outbox.fall_back(job, instead)
             self.wake()

@@ -17,7 +17,8 @@ from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.dispatch import nature_of
 from safety_monitor.escalation import Nature
-from safety_monitor.journal import Journal, JournalError
+from safety_monitor.journal import Journal
+from safety_monitor.journal_file import JournalError
 from safety_monitor.running import NOBODY_TOLD, make_channels, microphones, mistakes_of
 
 LEAST_FREE_MB = 200

@@ -1,10 +1,18 @@
 """The tables of the journal, and how those of older programs become them."""
 
-from sqlalchemy import ForeignKey, Index, text
+import json
+
+from sqlalchemy import ForeignKey, Index, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from safety_monitor.incident import Evidence, Incident, Sense, State
 
 VERSION = 4
 """Of the tables; kept in the file as `PRAGMA user_version`."""
+
+
+PERSON = "person"
+"""Who moved an incident, where it was not the station."""
 
 
 class NewerError(Exception):
@@ -125,6 +133,29 @@ class PlaceRow(_Table):
 
 TABLES = tuple(table.name for table in _Table.metadata.sorted_tables)
 """Their names; what others refer to comes first."""
+
+
+def incident_of(row: IncidentRow) -> Incident:
+    """The incident that a row holds."""
+    return Incident(
+        id=row.id,
+        state=State(row.state),
+        at_s=row.at_s,
+        confidence=row.confidence,
+        evidence=tuple(
+            Evidence(Sense(piece["sense"]), piece["label"], piece["probability"], piece["at_s"])
+            for piece in json.loads(row.evidence)
+        ),
+        reason=row.reason,
+    )
+
+
+def decision_of(session: Session, row: IncidentRow) -> TransitionRow | None:
+    """What a person decided last about an incident that is over; None if it is not, or nobody did."""
+    if row.state != State.CLOSED:
+        return None
+    steps = select(TransitionRow).where(TransitionRow.incident_id == row.id, TransitionRow.by == PERSON)
+    return session.scalars(steps.order_by(TransitionRow.number.desc()).limit(1)).first()
 
 
 def migrate(session: Session) -> None:

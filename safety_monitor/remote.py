@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from safety_monitor.actions.mqtt import Order, RefusedError
 from safety_monitor.decision import Decisions, PinError
 from safety_monitor.incident import State
-from safety_monitor.journal import JournalError
+from safety_monitor.journal_file import JournalError
 from safety_monitor.station import Station
 
 LOOKED_THROUGH = 20

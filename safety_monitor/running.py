@@ -22,7 +22,8 @@ from safety_monitor.escalation import ALL, Nature, mistakes, person_of, resolve
 from safety_monitor.feedback import when_saved
 from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, Sense
-from safety_monitor.journal import Journal, JournalError, JournalUnusableError
+from safety_monitor.journal import Journal
+from safety_monitor.journal_file import JournalError, JournalUnusableError
 from safety_monitor.limits import Limits
 from safety_monitor.live import LiveView
 from safety_monitor.schedule import schedule_of
@@ -117,9 +118,9 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     dispatch = make_dispatch(settings, journal, channels, places.place, recorder, hearts)
     if Nature.MESSAGE not in dispatch.channels.values():
         log.warning("%s", NOBODY_TOLD)
-    if journal.rescued:
-        log.error("journal: %s", journal.rescued)
-        dispatch.trouble("journal", f"journal: {journal.rescued}")
+    if journal.file.rescued:
+        log.error("journal: %s", journal.file.rescued)
+        dispatch.trouble("journal", f"journal: {journal.file.rescued}")
     senses: dict[Sense, Callable[[], ReadySense]] = {}
     there = {Sense.AUDIO: settings.microphone.source, Sense.GESTURE: settings.camera.source}
     view = LiveView(
@@ -189,8 +190,8 @@ def open_journal(settings: Settings) -> Journal:
             raise SettingsError(str(error)) from None
         instead = Path(tempfile.mkdtemp(prefix="safety-monitor-", dir=MEMORY))
         journal = Journal(instead)
-        journal.stands_in = f"{error}; until the next start incidents are only kept in memory"
-        log.error("%s", journal.stands_in)
+        journal.file.stands_in = f"{error}; until the next start incidents are only kept in memory"
+        log.error("%s", journal.file.stands_in)
         return journal
     except JournalError as error:
         raise SettingsError(str(error)) from None

@@ -16,7 +16,8 @@ from safety_monitor.dispatch import Dispatch
 from safety_monitor.fusion import Fusion, FusionRules
 from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import MAY_FOLLOW, Incident, Moment, Sense, State
-from safety_monitor.journal import Journal, JournalDamagedError, JournalError
+from safety_monitor.journal import Journal
+from safety_monitor.journal_file import JournalDamagedError, JournalError
 from safety_monitor.live import LiveView, trouble_of
 from safety_monitor.schedule import Schedule
 from safety_monitor.selfwatch import SLEPT_S, asleep, disk, figures, growth
@@ -553,7 +554,7 @@ class Station:
     def _read_journal(self) -> None:
         """Read all of the journal, which may take minutes, to see whether it is damaged."""
         try:
-            self.journal.check()
+            self.journal.file.check()
         except JournalDamagedError as error:
             self._damage = error
         except JournalError:
@@ -562,7 +563,7 @@ class Station:
     def _probe(self) -> Ill | None:
         """Whether the journal can be used; a damaged one is rescued."""
         try:
-            in_time("probe-journal", self.journal.probe, PROBE_LIMIT_S, lambda tried: None)
+            in_time("probe-journal", self.journal.file.probe, PROBE_LIMIT_S, lambda tried: None)
             damage, self._damage = self._damage, None
             if damage is not None:
                 raise damage
@@ -572,14 +573,14 @@ class Station:
             log.error("%s", error)
             self.hearts.begin("supervisor", RESCUE_LIMIT_S)
             try:
-                text = f"journal: {self.journal.rescue()}"
+                text = f"journal: {self.journal.file.rescue()}"
             except JournalError as failure:
                 return Ill(str(failure))
             log.error("%s", text)
             self._dispatch.trouble("journal", text)
         except JournalError as error:
             return Ill(str(error))
-        return Ill(self.journal.stands_in) if self.journal.stands_in else None
+        return Ill(self.journal.file.stands_in) if self.journal.file.stands_in else None
 
     def _tell(self, incident: Incident, *, here: bool) -> None:
         """Tell of a transition, as far as it may be seen."""

@@ -27,7 +27,8 @@ from models.card import ModelError
 from models.registry import find
 from safety_monitor.config import Settings
 from safety_monitor.doctor import examine
-from safety_monitor.journal import Journal, JournalError
+from safety_monitor.journal import Journal
+from safety_monitor.journal_file import JournalError
 from safety_monitor.redaction import Redaction
 
 LOG_LINES = 2000
@@ -124,7 +125,7 @@ def journal_counts(home: Path) -> dict[str, Any]:
             return {
                 "bytes": journal.path.stat().st_size,
                 "incidents": journal.count_by_state(),
-                "deliveries": journal.count_deliveries(),
+                "deliveries": journal.outbox.count(),
             }
         finally:
             journal.close()

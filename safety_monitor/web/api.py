@@ -19,7 +19,9 @@ from safety_monitor.config import Role, Settings
 from safety_monitor.decision import PinError
 from safety_monitor.escalation import ALL, resolve
 from safety_monitor.incident import Mark, Sense, State
-from safety_monitor.journal import DeliveryState, Entry, JournalError, Search
+from safety_monitor.journal import Entry, Search
+from safety_monitor.journal_file import JournalError
+from safety_monitor.outbox import DeliveryState
 from safety_monitor.supervisor import Phase
 from safety_monitor.web.access import Visitor
 from safety_monitor.web.analysis_process import AnalysisError

@@ -133,7 +133,7 @@ def make_incident_api(site: Site) -> APIRouter:
         entry = in_journal(lambda: site.journal.show(incident), 404)
         if wanted.key not in {each.key for each in entry.deliveries}:
             raise HTTPException(404, f"incident {entry.incident.id} has no delivery '{wanted.key}'")
-        in_journal(lambda: site.journal.retry(wanted.key), 409)
+        in_journal(lambda: site.journal.outbox.retry(wanted.key), 409)
         return entry_out(in_journal(lambda: site.journal.show(entry.incident.id), 404))
 
     @api.post("/incidents/{incident}/alert", responses=missing | REFUSED, dependencies=[needs("operator")])

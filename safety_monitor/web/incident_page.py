@@ -15,7 +15,9 @@ from safety_monitor.actions.message import Place
 from safety_monitor.actions.recorder import SOUND
 from safety_monitor.escalation import Nature
 from safety_monitor.incident import Incident, Mark
-from safety_monitor.journal import LONGEST_REMARK, Delivery, DeliveryState, Entry, JournalError
+from safety_monitor.journal import LONGEST_REMARK, Entry
+from safety_monitor.journal_file import JournalError
+from safety_monitor.outbox import Delivery, DeliveryState
 from safety_monitor.web import texts
 from safety_monitor.web.alerts import alert_buttons
 from safety_monitor.web.chart import GREY, over_seconds
@@ -239,7 +241,7 @@ async def _retry(request: Request, key: str) -> None:
     if not may(request, "operator"):
         return
     try:
-        await asyncio.to_thread(site_of(request).journal.retry, key)
+        await asyncio.to_thread(site_of(request).journal.outbox.retry, key)
     except JournalError as error:
         ui.notify(str(error), type="negative")
         return

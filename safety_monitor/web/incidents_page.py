@@ -9,7 +9,8 @@ from fastapi import Request
 from nicegui import ui
 
 from safety_monitor.incident import Sense, State
-from safety_monitor.journal import Entry, JournalError, Search
+from safety_monitor.journal import Entry, Search
+from safety_monitor.journal_file import JournalError
 from safety_monitor.web import texts
 from safety_monitor.web.layout import mark_badge, page_frame, panel, site_of, state_badge, when
 

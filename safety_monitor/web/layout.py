@@ -12,7 +12,7 @@ from nicegui import ui
 from safety_monitor.config import Role
 from safety_monitor.decision import PinError
 from safety_monitor.incident import Incident, Mark, State
-from safety_monitor.journal import JournalError
+from safety_monitor.journal_file import JournalError
 from safety_monitor.web import texts
 from safety_monitor.web.access import Visitor
 from safety_monitor.web.guard import session_key

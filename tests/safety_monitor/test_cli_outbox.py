@@ -10,7 +10,8 @@ import pytest
 from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import State
-from safety_monitor.journal import DeliveryState, Journal, Result
+from safety_monitor.journal import Journal
+from safety_monitor.outbox import DeliveryState, Result
 from tests.alarms import SCREAM
 from tests.servers.mail import mail_server
 from tests.system.command import PROGRAM, environment, safety_monitor
@@ -39,14 +40,14 @@ def with_input(home: Path, text: str, *arguments: str, **variables: str) -> subp
 
 
 def test_the_outbox_is_listed_retried_and_dropped(journal: Journal, tmp_path: Path) -> None:
-    (job,) = journal.due("sms:anna")
-    journal.begin([job])
-    journal.finish([Result(KEY, 1, DeliveryState.PENDING, "no network", due_at=journal.clock() + 3600)])
+    (job,) = journal.outbox.due("sms:anna")
+    journal.outbox.begin([job])
+    journal.outbox.finish([Result(KEY, 1, DeliveryState.PENDING, "no network", due_at=journal.clock() + 3600)])
     (shown,) = safety_monitor(tmp_path, "outbox", "list", "--json").objects
     assert (shown["key"], shown["state"], shown["attempts"], shown["detail"]) == (KEY, "pending", 1, "no network")
     assert "no network" in safety_monitor(tmp_path, "outbox").stdout
     assert safety_monitor(tmp_path, "outbox", "drop", KEY).status == 0
-    assert journal.delivery(KEY).state is DeliveryState.DROPPED
+    assert journal.outbox.delivery(KEY).state is DeliveryState.DROPPED
     refused = safety_monitor(tmp_path, "outbox", "drop", KEY)
     assert (refused.status, refused.stdout) == (2, "")
     assert "is dropped" in refused.stderr

@@ -17,8 +17,10 @@ from safety_monitor.actions.outcome import Outcome
 from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError
 from safety_monitor.escalation import Nature, Policy, Step, plan
 from safety_monitor.incident import Incident, State
-from safety_monitor.journal import Delivery, DeliveryState, Journal, JournalError
+from safety_monitor.journal import Journal
+from safety_monitor.journal_file import JournalError
 from safety_monitor.limits import Limits
+from safety_monitor.outbox import Delivery, DeliveryState
 from safety_monitor.settling import Waits
 from tests.alarms import SCREAM
 
@@ -394,9 +396,9 @@ def test_several_are_delivered_at_once_and_one_that_is_refused_fails_alone(journ
         journal.record(incident, plan(Policy(), incident.id, {"mysql": Nature.RECORD}))
     mysql = Batched("mysql", record=True, dislikes="3")
     with running(journal, mysql):
-        until(lambda: not [each for each in journal.outbox() if each.state is not DeliveryState.FAILED])
+        until(lambda: not [each for each in journal.outbox.list() if each.state is not DeliveryState.FAILED])
     assert mysql.batches[:7] == [6, 1, 1, 1, 1, 1, 1]
-    assert [each.incident_id for each in journal.outbox()] == ["3"]
+    assert [each.incident_id for each in journal.outbox.list()] == ["3"]
 
 
 def test_what_is_held_back_comes_together_and_duress_never_waits(journal: Journal) -> None:
@@ -407,12 +409,12 @@ def test_what_is_held_back_comes_together_and_duress_never_waits(journal: Journa
         confirm(dispatch, replace(SCREAM, id=str(number)))
     journal.decide("0", State.CANCELLED, "by a person", duress=True)
     until(lambda: len(sms.messages) == 3)
-    until(lambda: not [each for each in journal.outbox() if each.due_at])
+    until(lambda: not [each for each in journal.outbox.list() if each.due_at])
     dispatch.close()
     assert [message.kind for message in sms.messages] == ["alarm", "duress", "alarm"]
     assert "Held back until now, too: 2" in sms.messages[2].text
     assert len(alarm.messages) == 4
-    states = {number: journal.delivery(f"{number}:sms:alarm").state for number in range(4)}
+    states = {number: journal.outbox.delivery(f"{number}:sms:alarm").state for number in range(4)}
     assert set(states.values()) == {DeliveryState.DELIVERED}
 
 
@@ -425,7 +427,7 @@ def test_what_is_no_emergency_delays_none_and_comes_behind_it(journal: Journal) 
     confirm(dispatch)
     until(lambda: len(sms.messages) == 2)
     confirm(dispatch, replace(SCREAM, id="2"))
-    until(lambda: "held back" in journal.delivery("2:sms:alarm").detail)
+    until(lambda: "held back" in journal.outbox.delivery("2:sms:alarm").detail)
     dispatch.trouble("gesture", "gesture: unplugged")
     until(lambda: len(sms.messages) == 3)
     dispatch.close()
@@ -461,15 +463,15 @@ def test_a_person_is_told_over_all_channels_as_often_as_the_limits_allow_and_a_r
     first, second, third = (replace(SCREAM, id=number) for number in "123")
     confirm(dispatch, first)
     until(lambda: told(channels) == [["1"], ["1"], []])  # the call tells what the SMS told, and need not wait
-    until(lambda: "held back" in journal.delivery("1:sms:anna:alarm:1").detail)
+    until(lambda: "held back" in journal.outbox.delivery("1:sms:anna:alarm:1").detail)
     confirm(dispatch, replace(second, evidence=()))
     until(lambda: told(channels)[2] == ["2"])
-    until(lambda: "held back" in journal.delivery("2:call:anna:alarm").detail)
+    until(lambda: "held back" in journal.outbox.delivery("2:call:anna:alarm").detail)
     dispatch.close()
     assert told(channels) == [["1"], ["1"], ["2"]]
     channels, dispatch = start()
     confirm(dispatch, replace(third, evidence=()))
     for key in ("3:sms:anna:alarm", "3:call:anna:alarm", "3:sms:ben:alarm"):
-        until(lambda key=key: "held back" in journal.delivery(key).detail)  # type: ignore[misc]
+        until(lambda key=key: "held back" in journal.outbox.delivery(key).detail)  # type: ignore[misc]
     dispatch.close()
     assert told(channels) == [[], [], []]

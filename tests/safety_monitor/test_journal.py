@@ -13,7 +13,9 @@ from sqlalchemy import Engine, event
 
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import Incident, Mark, State
-from safety_monitor.journal import STALE, DeliveryState, Job, Journal, JournalError, Result, Turn
+from safety_monitor.journal import Journal
+from safety_monitor.journal_file import JournalError
+from safety_monitor.outbox import STALE, DeliveryState, Job, Result, Turn
 from tests.alarms import SCREAM as CONFIRMED
 
 SCREAM = replace(CONFIRMED, state=State.PENDING)
@@ -76,32 +78,32 @@ def confirmed(journal: Journal, *deliveries: Planned) -> None:
 
 
 def take(journal: Journal, channel: str) -> Job:
-    (job,) = journal.due(channel)
-    journal.begin([job])
+    (job,) = journal.outbox.due(channel)
+    journal.outbox.begin([job])
     return job
 
 
 def test_deliveries_keep_their_attempts_and_their_last_word(journal: Journal, clock: Clock) -> None:
     confirmed(journal, asked("email"))
     job = take(journal, "email")
-    assert not journal.due("email")
-    journal.finish([Result(job.key, job.version, DeliveryState.PENDING, "no network", due_at=clock.now + 10)])
-    assert not journal.due("email")
-    assert journal.next_due("email") == clock.now + 10
+    assert not journal.outbox.due("email")
+    journal.outbox.finish([Result(job.key, job.version, DeliveryState.PENDING, "no network", due_at=clock.now + 10)])
+    assert not journal.outbox.due("email")
+    assert journal.outbox.next_due("email") == clock.now + 10
     clock.now += 10
     job = take(journal, "email")
     assert (job.attempts, job.turn, job.incident) == (1, Turn.RETRY, CONFIRMED)
-    journal.finish([Result(job.key, job.version, DeliveryState.SENT, "accepted")])
+    journal.outbox.finish([Result(job.key, job.version, DeliveryState.SENT, "accepted")])
     (delivery,) = journal.show(SCREAM.id).deliveries
     assert (delivery.state, delivery.attempts, delivery.detail) == (DeliveryState.SENT, 2, "accepted")
-    assert journal.next_due("email") is None
+    assert journal.outbox.next_due("email") is None
 
 
 def test_a_sound_is_begun_with_the_incident_and_never_taken_from_the_journal(journal: Journal) -> None:
     confirmed(journal, asked("alarm", Nature.SOUND))
     (delivery,) = journal.show(SCREAM.id).deliveries
     assert (delivery.state, delivery.attempts) == (DeliveryState.SENDING, 1)
-    assert not journal.due("alarm")
+    assert not journal.outbox.due("alarm")
 
 
 def test_what_is_new_comes_before_what_failed_and_that_before_what_is_followed(journal: Journal, clock: Clock) -> None:
@@ -111,11 +113,11 @@ def test_what_is_new_comes_before_what_failed_and_that_before_what_is_followed(j
         journal.record(incident, [asked("sms", incident=incident)])
     for state in (DeliveryState.PENDING, DeliveryState.SENT):
         job = take(journal, "sms")
-        journal.finish([Result(job.key, job.version, state, "", due_at=clock.now)])
+        journal.outbox.finish([Result(job.key, job.version, state, "", due_at=clock.now)])
     found = []
-    while jobs := journal.due("sms"):
-        journal.begin(jobs)
-        journal.finish([Result(jobs[0].key, 1, DeliveryState.DELIVERED, "")])
+    while jobs := journal.outbox.due("sms"):
+        journal.outbox.begin(jobs)
+        journal.outbox.finish([Result(jobs[0].key, 1, DeliveryState.DELIVERED, "")])
         found.append((jobs[0].incident.id, jobs[0].turn))
     assert found == [("new", Turn.FRESH), ("old", Turn.RETRY), ("sent", Turn.FOLLOW)]
 
@@ -123,16 +125,16 @@ def test_what_is_new_comes_before_what_failed_and_that_before_what_is_followed(j
 def test_a_record_is_asked_for_anew_at_every_change_also_while_it_is_written(journal: Journal) -> None:
     confirmed(journal, asked("mysql", Nature.RECORD))
     job = take(journal, "mysql")
-    journal.finish([Result(job.key, job.version, DeliveryState.DELIVERED, "")])
+    journal.outbox.finish([Result(job.key, job.version, DeliveryState.DELIVERED, "")])
     journal.record(replace(SCREAM, state=State.ACKNOWLEDGED))
     job = take(journal, "mysql")
     assert (job.kind, job.incident.state) == ("update", State.ACKNOWLEDGED)
     journal.record(replace(SCREAM, state=State.CLOSED))
-    journal.finish([Result(job.key, job.version, DeliveryState.DELIVERED, "")])
+    journal.outbox.finish([Result(job.key, job.version, DeliveryState.DELIVERED, "")])
     again = take(journal, "mysql")
     assert (again.key, again.incident.state) == (job.key, State.CLOSED)
-    journal.finish([Result(again.key, again.version, DeliveryState.DELIVERED, "")])
-    assert not journal.due("mysql")
+    journal.outbox.finish([Result(again.key, again.version, DeliveryState.DELIVERED, "")])
+    assert not journal.outbox.due("mysql")
 
 
 @pytest.mark.parametrize("decision", [State.ACKNOWLEDGED, State.CANCELLED])
@@ -142,7 +144,7 @@ def test_who_answers_drops_the_steps_that_wait_and_those_who_were_told_are_told(
 ) -> None:
     confirmed(journal, asked("sms"), asked("call", after_s=60.0), asked("mysql", Nature.RECORD))
     job = take(journal, "sms")
-    journal.finish([Result(job.key, job.version, DeliveryState.DELIVERED, "")])
+    journal.outbox.finish([Result(job.key, job.version, DeliveryState.DELIVERED, "")])
     if closed:
         journal.record(replace(SCREAM, state=State.CLOSED))
     assert journal.decide(SCREAM.id, decision, "by a person").state is decision
@@ -185,7 +187,7 @@ def test_under_duress_it_looks_called_off_and_help_comes_all_the_same(journal: J
         ("sms", "update", "sent"),
         ("call", "alarm", "dropped"),
     ]
-    assert "duress" not in repr((shown, journal.list(), journal.outbox()))
+    assert "duress" not in repr((shown, journal.list(), journal.outbox.list()))
     assert [each.kind for each in journal.show(SCREAM.id, covert=True).deliveries] == ["alarm", "duress", "alarm"]
     clock.now += 60
     jobs = [take(journal, "sms"), take(journal, "sms"), take(journal, "call")]
@@ -198,14 +200,14 @@ def test_a_delivery_that_failed_asks_others_once(journal: Journal, clock: Clock)
     confirmed(journal, replace(asked("sms"), fallback=("email",)))
     job = take(journal, "sms")
     assert job.fallback == ("email",)
-    assert not journal.overdue(clock.now)
+    assert not journal.outbox.overdue(clock.now)
     clock.now += 60
-    assert [each.key for each in journal.overdue(clock.now)] == [job.key]
-    journal.fall_back(job, [email])
-    assert not journal.overdue(clock.now)
+    assert [each.key for each in journal.outbox.overdue(clock.now)] == [job.key]
+    journal.outbox.fall_back(job, [email])
+    assert not journal.outbox.overdue(clock.now)
     assert take(journal, "email").key == email.key
-    journal.finish([Result(job.key, job.version, DeliveryState.FAILED, "no credit", instead=(email,))])
-    assert not journal.due("email")
+    journal.outbox.finish([Result(job.key, job.version, DeliveryState.FAILED, "no credit", instead=(email,))])
+    assert not journal.outbox.due("email")
 
 
 def test_what_an_earlier_run_left_is_taken_up_but_no_sound(tmp_path: Path, clock: Clock) -> None:
@@ -214,10 +216,10 @@ def test_what_an_earlier_run_left_is_taken_up_but_no_sound(tmp_path: Path, clock
         journal, asked("alarm", Nature.SOUND), asked("sms"), asked("email"), asked("fax"), asked("call", after_s=60.0)
     )
     take(journal, "sms")
-    journal.finish([Result(take(journal, "email").key, 1, DeliveryState.SENT, "", due_at=clock.now + 5)])
+    journal.outbox.finish([Result(take(journal, "email").key, 1, DeliveryState.SENT, "", due_at=clock.now + 5)])
     journal.close()
     journal = Journal(tmp_path, clock)
-    assert journal.recover(["alarm", "sms", "email", "call"]) == 3
+    assert journal.outbox.recover(["alarm", "sms", "email", "call"]) == 3
     found = {each.channel: (each.state.value, each.detail) for each in journal.show(SCREAM.id).deliveries}
     assert found == {
         "alarm": ("failed", STALE),
@@ -227,42 +229,42 @@ def test_what_an_earlier_run_left_is_taken_up_but_no_sound(tmp_path: Path, clock
         "call": ("pending", ""),
     }
     assert take(journal, "sms").attempts == 1
-    assert journal.next_due("call") == clock.now + 60
+    assert journal.outbox.next_due("call") == clock.now + 60
 
 
 def test_a_clock_that_is_set_changes_no_wait(tmp_path: Path, clock: Clock) -> None:
     journal = Journal(tmp_path, clock)
     confirmed(journal, asked("call", after_s=60.0))
     clock.now -= 3600
-    journal.shift(-3600)
-    assert journal.next_due("call") == clock.now + 60
+    journal.outbox.shift(-3600)
+    assert journal.outbox.next_due("call") == clock.now + 60
     clock.now -= 3600
-    journal.recover(["call"])
-    assert journal.next_due("call") == pytest.approx(clock.now + 60, abs=3601)
+    journal.outbox.recover(["call"])
+    assert journal.outbox.next_due("call") == pytest.approx(clock.now + 60, abs=3601)
 
 
 def test_the_outbox_lists_retries_and_drops(journal: Journal, clock: Clock) -> None:
     confirmed(journal, asked("sms"), asked("email"), asked("call", after_s=60.0), asked("alarm", Nature.SOUND))
     sms, email = take(journal, "sms"), take(journal, "email")
-    journal.finish([Result(sms.key, 1, DeliveryState.PENDING, "no network", due_at=clock.now + 300)])
-    journal.finish([Result(email.key, 1, DeliveryState.FAILED, "no such address")])
-    listed = [(each.channel, each.state.value) for each in journal.outbox()]
+    journal.outbox.finish([Result(sms.key, 1, DeliveryState.PENDING, "no network", due_at=clock.now + 300)])
+    journal.outbox.finish([Result(email.key, 1, DeliveryState.FAILED, "no such address")])
+    listed = [(each.channel, each.state.value) for each in journal.outbox.list()]
     assert listed == [("alarm", "sending"), ("call", "pending"), ("sms", "pending"), ("email", "failed")]
-    assert journal.retry() == [sms.key]
+    assert journal.outbox.retry() == [sms.key]
     assert take(journal, "sms").attempts == 1
-    assert journal.retry(email.key) == [email.key]
+    assert journal.outbox.retry(email.key) == [email.key]
     assert take(journal, "email").attempts == 1
     with pytest.raises(JournalError, match="is being done"):
-        journal.drop(email.key)
-    journal.finish([Result(asked("alarm").key, 1, DeliveryState.FAILED, "no sound device")])
+        journal.outbox.drop(email.key)
+    journal.outbox.finish([Result(asked("alarm").key, 1, DeliveryState.FAILED, "no sound device")])
     with pytest.raises(JournalError, match="is a sound"):
-        journal.retry(asked("alarm").key)
-    journal.drop(asked("alarm").key)
+        journal.outbox.retry(asked("alarm").key)
+    journal.outbox.drop(asked("alarm").key)
     with pytest.raises(JournalError, match="no delivery 'x'"):
-        journal.retry("x")
-    journal.drop(asked("call").key)
-    assert journal.delivery(asked("call").key).state is DeliveryState.DROPPED
-    assert journal.next_due("call") is None
+        journal.outbox.retry("x")
+    journal.outbox.drop(asked("call").key)
+    assert journal.outbox.delivery(asked("call").key).state is DeliveryState.DROPPED
+    assert journal.outbox.next_due("call") is None
 
 
 def test_a_trouble_is_told_but_is_no_incident(journal: Journal) -> None:
@@ -286,7 +288,7 @@ def test_a_journal_of_version_0_is_brought_up_to_date(tmp_path: Path) -> None:
         ("alarm", "sent", 1),
         ("email", "pending", 0),
     }
-    assert journal.recover(["email"]) == 1
+    assert journal.outbox.recover(["email"]) == 1
     assert take(journal, "email").incident == CONFIRMED
     Journal(tmp_path).decide(SCREAM.id, State.ACKNOWLEDGED, "")
 
@@ -440,17 +442,17 @@ def test_no_statement_reads_the_whole_journal(tmp_path: Path, clock: Clock) -> N
 
     try:
         confirmed(journal, asked("sms"), asked("mysql", Nature.RECORD), asked("call", after_s=60.0))
-        journal.recover(["sms", "mysql", "call"])
+        journal.outbox.recover(["sms", "mysql", "call"])
         job = take(journal, "sms")
-        journal.finish([Result(job.key, job.version, DeliveryState.FAILED, "", instead=(asked("email"),))])
-        journal.next_due("mysql")
-        journal.overdue(clock.now)
-        journal.fall_back(job, [])
-        journal.shift(1.0)
-        journal.outbox()
-        journal.retry()
-        journal.retry(job.key)
-        journal.drop(job.key)
+        journal.outbox.finish([Result(job.key, job.version, DeliveryState.FAILED, "", instead=(asked("email"),))])
+        journal.outbox.next_due("mysql")
+        journal.outbox.overdue(clock.now)
+        journal.outbox.fall_back(job, [])
+        journal.outbox.shift(1.0)
+        journal.outbox.list()
+        journal.outbox.retry()
+        journal.outbox.retry(job.key)
+        journal.outbox.drop(job.key)
         journal.list()
         journal.show(SCREAM.id[:8])
         journal.state_of(SCREAM.id)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.journal import Journal, JournalError, Search
+from safety_monitor.journal import Journal, Search
+from safety_monitor.journal_file import JournalError
 
 DAY = 86_400.0
 

@@ -11,7 +11,8 @@ from filelock import FileLock
 
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import Incident, State
-from safety_monitor.journal import LOCK_NAME, Journal, JournalDamagedError, JournalError
+from safety_monitor.journal import Journal
+from safety_monitor.journal_file import LOCK_NAME, JournalDamagedError, JournalError
 from safety_monitor.journal_tables import VERSION
 from tests.alarms import SCREAM
 from tests.safety_monitor.old_journals import CONTENT, VERSION_1, VERSION_2, VERSION_3
@@ -33,8 +34,8 @@ def test_a_journal_of_an_earlier_program_is_brought_up_to_date(tmp_path: Path, s
     journal = Journal(tmp_path)
     entry = journal.show(SCREAM.id)
     assert (entry.incident, entry.source) == (SCREAM, "a.wav")
-    assert journal.recover(["email"]) == 1
-    (job,) = journal.due("email")
+    assert journal.outbox.recover(["email"]) == 1
+    (job,) = journal.outbox.due("email")
     assert (job.attempts, job.incident) == (2, SCREAM)
     journal.decide(SCREAM.id, State.ACKNOWLEDGED, "by a person")
     journal.close()
@@ -94,17 +95,17 @@ def test_of_a_damaged_journal_what_can_be_read_is_kept_and_a_fresh_one_is_used(
     damage(filled(tmp_path))
     try:
         journal = Journal(tmp_path)
-        journal.probe()
-        journal.check()
+        journal.file.probe()
+        journal.file.check()
     except JournalDamagedError:
         journal = Journal(tmp_path, rescue=True) if damage is not in_the_middle else journal
-        said = journal.rescued or journal.rescue()
+        said = journal.file.rescued or journal.file.rescue()
     else:
         pytest.fail("the damage was not noticed")
     assert said.startswith("was damaged: ")
     (aside,) = tmp_path.glob("journal-damaged-*.sqlite")
     assert str(aside) in said
-    journal.check()
+    journal.file.check()
     kept = journal.list(MANY)
     assert least <= len(kept) < MANY
     assert all(entry.incident.evidence == SCREAM.evidence for entry in kept)
@@ -121,8 +122,8 @@ def test_a_journal_that_is_deleted_while_it_is_in_use_loses_nothing(tmp_path: Pa
         path.unlink()
     journal.record(incident(2))
     with pytest.raises(JournalDamagedError, match="is gone"):
-        journal.probe()
-    assert "2 incidents could be read" in journal.rescue()
+        journal.file.probe()
+    assert "2 incidents could be read" in journal.file.rescue()
     journal.record(SCREAM)
     assert {entry.incident.id for entry in Journal(tmp_path).list()} == {incident(1).id, incident(2).id, SCREAM.id}
 

@@ -18,7 +18,8 @@ from safety_monitor.actions.outcome import Outcome
 from safety_monitor.dispatch import Dispatch
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
-from safety_monitor.journal import Journal, JournalError
+from safety_monitor.journal import Journal
+from safety_monitor.journal_file import JournalError
 from safety_monitor.station import ReadySense, RunningSense, SenseError, Station, Summary
 from safety_monitor.supervisor import SIGNS, Fault, Rules, Sign, Supervisor
 

@@ -24,7 +24,8 @@ from safety_monitor.actions.outcome import Outcome
 from safety_monitor.dispatch import Channel, Dispatch
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.journal import STALE, DeliveryState, Entry, Journal
+from safety_monitor.journal import Entry, Journal
+from safety_monitor.outbox import STALE, DeliveryState
 from safety_monitor.settling import Waits
 from tests.servers.mariadb import mariadb
 
@@ -147,8 +148,8 @@ def run_until_all_is_done(home: Path, seed: int, mysql_url: str) -> None:
     journal = Journal(home)
     dispatch = Dispatch(journal, channels_of(home, journal, seed, mysql_url), waits=SOON)
     deadline = time.monotonic() + LIMIT_S
-    while any(each.due_at for each in journal.outbox(limit=1)):
-        assert time.monotonic() < deadline, journal.outbox(limit=5)
+    while any(each.due_at for each in journal.outbox.list(limit=1)):
+        assert time.monotonic() < deadline, journal.outbox.list(limit=5)
         time.sleep(0.05)
     dispatch.close()
     journal.close()

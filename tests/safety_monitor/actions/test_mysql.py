@@ -18,7 +18,9 @@ from safety_monitor.actions.mysql import MySQL, metadata
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.identity import Identity, identity
 from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.journal import DeliveryState, Journal, JournalError, Result
+from safety_monitor.journal import Journal
+from safety_monitor.journal_file import JournalError
+from safety_monitor.outbox import DeliveryState, Result
 from tests.servers.mariadb import PASSWORD, MariaDB, mariadb
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -109,9 +111,9 @@ def confirmed(journal: Journal, number: int = 1) -> Message:
 
 def test_one_row_an_incident_with_what_belongs_to_it(server: MariaDB, journal: Journal) -> None:
     asked = confirmed(journal)
-    (job,) = journal.due("siren")
-    journal.begin([job])
-    journal.finish([Result(job.key, job.version, DeliveryState.SENT, "siren sounded")])
+    (job,) = journal.outbox.due("siren")
+    journal.outbox.begin([job])
+    journal.outbox.finish([Result(job.key, job.version, DeliveryState.SENT, "siren sounded")])
     outcome = channel(server, journal).deliver(asked)
     assert (outcome.ok, outcome.delivered) == (True, True)
     entry = journal.show(asked.incident.id)
@@ -152,7 +154,7 @@ def test_a_repeated_delivery_changes_nothing(server: MariaDB, journal: Journal) 
     asked = confirmed(journal)
     assert channel(server, journal).deliver(asked).ok
     before = contents(server)
-    journal.begin(journal.due("mysql"))
+    journal.outbox.begin(journal.outbox.due("mysql"))
     assert channel(server, journal).deliver(asked).ok
     assert contents(server) == before
 

@@ -10,7 +10,9 @@ from safety_monitor.actions.message import Place
 from safety_monitor.config import Web, WebToken, WebUser
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import Sense, State
-from safety_monitor.journal import DeliveryState, Journal, JournalError, Result
+from safety_monitor.journal import Journal
+from safety_monitor.journal_file import JournalError
+from safety_monitor.outbox import DeliveryState, Result
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.site import Site
 from tests.web_site import MakeSite, client_of, incident_of
@@ -42,11 +44,11 @@ def test_no_other_file_can_be_had(client: TestClient, site: Site, name: str) -> 
 def test_a_delivery_that_failed_is_tried_again(client: TestClient, journal: Journal) -> None:
     key = delivery_key(ID, "sms:anna", "alarm")
     journal.record(incident_of(1), [Planned(key, "sms:anna", Nature.MESSAGE, "alarm")])
-    journal.finish([Result(key, 1, DeliveryState.FAILED, "no credit")])
+    journal.outbox.finish([Result(key, 1, DeliveryState.FAILED, "no credit")])
     assert client.post(f"{PATH}/retry", json={"key": "nothing"}).status_code == 404
     (delivery,) = client.post(f"{PATH}/retry", json={"key": key}).json()["deliveries"]
     assert (delivery["state"], delivery["detail"]) == ("pending", "no credit")
-    journal.finish([Result(key, 2, DeliveryState.DELIVERED, "arrived")])
+    journal.outbox.finish([Result(key, 2, DeliveryState.DELIVERED, "arrived")])
     assert client.post(f"{PATH}/retry", json={"key": key}).status_code == 409
 
 
@@ -58,7 +60,7 @@ def test_people_are_told_now_because_somebody_says_so(client: TestClient, journa
     both = {"sms:anna": Nature.MESSAGE, "sms:otto": Nature.MESSAGE}
     keys = journal.alert(ID, both)
     assert keys == [f"{ID}:sms:anna:alarm", f"{ID}:sms:otto:alarm"]  # what waited comes now, and not twice
-    assert [job.key for name in both for job in journal.due(name)] == keys
+    assert [job.key for name in both for job in journal.outbox.due(name)] == keys
     assert journal.alert(ID, {"sms:otto": Nature.MESSAGE}) == [f"{ID}:sms:otto:alarm:1"]
     journal.decide(ID, State.CANCELLED, "by a person")
     with pytest.raises(JournalError, match="is cancelled"):
