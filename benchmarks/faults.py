@@ -52,8 +52,6 @@ LIMIT_S = 150.0
 EMERGENCY_S = 60.0
 OWN_SOUND_S = 2.0
 """So long siren and voice may still be heard after an incident is over."""
-LATENCY_MS = 500
-"""Of the player of screams: a busy machine must not cut holes into them."""
 LEARNT_S = 35.0
 """By then the usual view of the camera is known."""
 DISK_BYTES = 500_000_000
@@ -245,7 +243,7 @@ class World:
         if seen:
             self.camera.signing.set()
         else:
-            self.sound.play(sound()[SCREAM], latency_ms=LATENCY_MS)
+            self.sound.play(sound()[SCREAM])
         deadline = time.monotonic() + EMERGENCY_S
         confirmed = ""
         while time.monotonic() < deadline:
@@ -369,7 +367,7 @@ def kill_station(world: World) -> float:
     world.calm()
     world.emergencies += 1
     before = len(world.station.transitions)
-    world.sound.play(sound()[SCREAM], latency_ms=LATENCY_MS)
+    world.sound.play(sound()[SCREAM])
     world.station.wait_for(lambda station: any(s["state"] == "confirmed" for s in station.transitions[before:]))
     world.seen += [s["incident"] for s in world.station.transitions[before:] if s["state"] == "confirmed"]
     world.station.process.kill()

@@ -11,6 +11,9 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from audio.capture import SAMPLE_RATE
+from safety_monitor.demo import scene
+
 Samples = NDArray[np.float32]
 Image = NDArray[np.uint8]
 
@@ -79,6 +82,20 @@ def write_media(
         if isinstance(voice, AudioStream) and sound is not None:
             _write_sound(container, voice, sound, sound_at_s, rate)
     return path
+
+
+def write_scene(path: Path, *stretches_s: tuple[float, float]) -> Path:
+    """Write these stretches of the demo scene, begin and end in seconds, one after the other."""
+    heard = scene.sound()
+    parts = [heard[round(begin * SAMPLE_RATE) : round(end * SAMPLE_RATE)] for begin, end in stretches_s]
+    numbers = [n for begin, end in stretches_s for n in range(round(begin * scene.FPS), round(end * scene.FPS))]
+    return write_media(
+        path,
+        sound=np.concatenate(parts),
+        rate=SAMPLE_RATE,
+        images=[scene.picture_at(number) for number in numbers],
+        fps=round(scene.FPS),
+    )
 
 
 def _write_images(

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,10 @@ load-module module-null-sink sink_name={SPEAKER} rate=48000 norewinds=1
 set-default-source {ROOM}.monitor
 set-default-sink {SPEAKER}
 """
+PLAYER = (
+    *("pacat", "--playback", "--raw", f"--device={ROOM}", "--format=float32le", "--channels=1", f"--rate={RATE}"),
+    "--latency-msec=500",  # so much is there in advance: a busy machine leaves no gap
+)
 READY = "Daemon startup complete"
 
 Samples = NDArray[np.float32]
@@ -47,18 +52,21 @@ class SoundServer:
     environment: dict[str, str]
     process: subprocess.Popen[str]
 
-    def play(self, samples: Samples, rate: int = RATE, latency_ms: int = 50) -> None:
-        """Sound in the room, heard by whoever listens to the microphone; returns when it is over.
+    def play(self, samples: Samples) -> None:
+        """Sound in the room, heard by whoever listens to the microphone; returns when it is over."""
+        subprocess.run(PLAYER, input=samples.astype("<f4").tobytes(), env=self.environment, check=True)
 
-        Where a busy machine must not cut holes into it, it needs more of a latency.
-        """
-        program = ["pacat", "--playback", "--raw", f"--device={ROOM}", "--format=float32le", "--channels=1"]
-        subprocess.run(
-            [*program, f"--rate={rate}", f"--latency-msec={latency_ms}"],
-            input=samples.astype("<f4").tobytes(),
-            env=self.environment,
-            check=True,
-        )
+    @contextmanager
+    def playing(self, samples: Samples) -> Iterator[None]:
+        """Sound in the room for as long as the block lasts, if there is enough of it."""
+        with tempfile.TemporaryFile() as file:
+            file.write(samples.astype("<f4").tobytes())
+            file.seek(0)
+            with subprocess.Popen(PLAYER, stdin=file, env=self.environment) as process:
+                try:
+                    yield
+                finally:
+                    process.kill()
 
     def control(self, *command: str) -> str:
         """What `pactl` says to a command."""

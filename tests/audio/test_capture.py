@@ -7,6 +7,7 @@ import threading
 import time
 import wave
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,8 @@ from tests.stream_server import Send, stream_server
 
 A_TONE = 0.5 / np.sqrt(2)
 """Level of `tone`, RMS."""
+AT_MOST_AHEAD_S = capture.AHEAD_S + capture.SMALLEST_GAP_S
+"""A live clock that began with a late block runs ahead by so much at most."""
 
 
 def frequency(samples: Samples) -> float:
@@ -45,6 +48,11 @@ def level(samples: Samples) -> float:
     """RMS of the middle, where no coder fades in or out."""
     middle = samples[len(samples) // 4 : -len(samples) // 4]
     return float(np.sqrt(np.mean(middle.astype(np.float64) ** 2)))
+
+
+def ahead_s(block: Block, start: float) -> float:
+    """By how much its last sample lies in the future."""
+    return block.at_s + len(block.samples) / SAMPLE_RATE - (time.monotonic() - start)
 
 
 def listen(src: str | Path) -> list[Block]:
@@ -334,7 +342,7 @@ def test_a_stream_is_live_and_its_end_is_an_error() -> None:
         blocks = []
         coming = iter(source)
         for block in itertools.islice(coming, 20):
-            assert block.at_s <= time.monotonic() - start
+            assert ahead_s(block, start) <= AT_MOST_AHEAD_S
             blocks.append(block)
         assert frequency(joined(blocks)) == pytest.approx(440, abs=2)
         stop.set()
@@ -354,7 +362,7 @@ def test_an_intercom_is_heard(tmp_path: Path) -> None:
         assert source.name == address
         coming = iter(source)
         blocks = list(itertools.islice(coming, 20))
-        assert blocks[-1].at_s <= time.monotonic() - start
+        assert ahead_s(blocks[-1], start) <= AT_MOST_AHEAD_S
         assert frequency(joined(blocks)) == pytest.approx(440, abs=2)
         assert level(joined(blocks)) == pytest.approx(A_TONE, rel=0.05)
         stop.set()
@@ -408,30 +416,30 @@ def take_until(source: capture.SoundSource, at_s: float) -> list[Block]:
     raise AssertionError("the source ended")
 
 
-@pytest.mark.parametrize("src", ["default", "pulse", "PUL", "0"])
-def test_a_microphone_hears_the_room(room: SoundServer, src: str) -> None:
+def test_a_microphone_hears_the_room(room: SoundServer) -> None:
     start = time.monotonic()
-    source = open_sound(src, start=start)
-    try:
+    with closing(open_sound("default", start=start)) as source:
         assert source.live
-        blocks = itertools.takewhile(lambda _: True, source)
+        blocks = iter(source)
         first = next(blocks)
-        assert 0.0 <= first.at_s <= time.monotonic() - start
-        player = threading.Thread(target=room.play, args=(tone(SAMPLE_RATE, 1.5, hertz=1_000.0),))
-        player.start()
-        heard: list[Samples] = []
-        for block in blocks:
-            assert block.at_s <= time.monotonic() - start + capture.AHEAD_S  # its first piece may have come late
-            if level(block.samples) > 0.01:
-                heard.append(block.samples)
-            if len(heard) == 20:
-                break
-        samples = np.concatenate(heard[1:])
-        assert frequency(samples) == pytest.approx(1_000, abs=2)
-        assert level(samples) == pytest.approx(A_TONE, rel=0.05)
-        player.join()
-    finally:
-        source.close()
+        assert first.at_s >= 0.0
+        assert ahead_s(first, start) <= 0.0
+        with room.playing(tone(SAMPLE_RATE, 60.0, hertz=1_000.0)):
+            heard: list[Block] = []
+            # On a busy machine the player stumbles now and then: a second without a gap is waited for.
+            while len(heard) < 20:
+                block = next(blocks)
+                assert ahead_s(block, start) <= AT_MOST_AHEAD_S
+                heard = [*heard, block] if level(block.samples) == pytest.approx(A_TONE, rel=0.02) else []
+                assert block.at_s < 50.0, "nothing like the tone is heard"
+        assert frequency(joined(heard)) == pytest.approx(1_000, abs=2)
+
+
+@pytest.mark.parametrize("src", ["pulse", "PUL", "0"])
+def test_a_microphone_is_found_by_its_number_its_name_or_a_part_of_it(room: SoundServer, src: str) -> None:
+    with closing(open_sound(src)) as source:
+        assert source.name in ("pulse", "default")
+        assert len(next(iter(source)).samples) == capture.BLOCK_SAMPLES
 
 
 def test_a_late_reader_loses_the_oldest_sound_and_is_told(room: SoundServer, monkeypatch: pytest.MonkeyPatch) -> None:

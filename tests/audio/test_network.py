@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from models.runtime import TFLiteModel
 pytest.importorskip("tensorflow", reason="training needs TensorFlow: pip install 'safety-monitor[train]'")
 
 from audio.network import (
-    HEARD,
     HeadRecipe,
     TrunkRecipe,
     export_head,
@@ -52,26 +52,33 @@ def _head(heard: NDArray[np.float32], examples: Examples, seed: int) -> Any:
     return fit_head(heard, examples.facts, examples.labels, examples.weights, HeadRecipe(epochs=6, batch=32, seed=seed))
 
 
-Taught = tuple[Examples, Any, NDArray[np.float32]]
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """Examples, networks that learned from them, and what the trunk's exported file hears in them."""
+
+    examples: Examples
+    trunk: Any
+    heard: NDArray[np.float32]
+    head: Any
 
 
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory: pytest.TempPathFactory) -> Taught:
-    """Examples, a trunk that learned from them, and what its exported file hears in them."""
     folder = tmp_path_factory.mktemp("trunk")
     examples = _examples(192, 8)
     trunk, recipe = _trunk(examples, folder / "epochs")
     export_trunk(trunk, recipe, fit_line(trunk, examples, 0), folder / "trunk.tflite")
     hearing = TFLiteModel(folder / "trunk.tflite")
-    return examples, trunk, np.concatenate([hearing(image[None].astype(np.float32))[0] for image in examples.images])
+    heard = np.concatenate([hearing(image[None].astype(np.float32))[0] for image in examples.images])
+    return Taught(examples, trunk, heard, _head(heard, examples, 1))
 
 
 def test_the_exported_files_say_what_the_trained_networks_say(taught: Taught, tmp_path: Path) -> None:
-    examples, trunk, heard = taught
-    expected = np.asarray(trunk.predict_on_batch(examples.images[:20].astype(np.float32)))
+    examples, heard = taught.examples, taught.heard
+    expected = np.asarray(taught.trunk.predict_on_batch(examples.images[:20].astype(np.float32)))
     assert heard[:20, :-1] == pytest.approx(expected, abs=0.02 * float(expected.max()))
 
-    heads = [_head(heard, examples, seed) for seed in (1, 2)]
+    heads = [taught.head, _head(heard, examples, 2)]
     export_head(heads, 0.3, 0.5, tmp_path / "head.tflite")
     logits = np.mean([judge(head, heard, examples.facts) for head in heads], axis=0)
     logits[:, LABELS.index("scream")] += 0.3 * heard[:, -1]
@@ -85,8 +92,7 @@ def test_the_exported_files_say_what_the_trained_networks_say(taught: Taught, tm
 
 def test_the_trunk_learns_from_the_teacher(taught: Taught) -> None:
     """Its last number is the teacher's, which follows the labels here; labels themselves play no part."""
-    examples, _, heard = taught
-    assert np.corrcoef(heard[:, -1], examples.teacher[:, 0].astype(np.float32))[0, 1] > 0.9
+    assert np.corrcoef(taught.heard[:, -1], taught.examples.teacher[:, 0].astype(np.float32))[0, 1] > 0.9
 
 
 def test_the_exported_opinion_says_what_the_machine_says(tmp_path: Path) -> None:
@@ -101,10 +107,9 @@ def test_the_exported_opinion_says_what_the_machine_says(tmp_path: Path) -> None
     assert said == pytest.approx(opinion(fresh).tolist(), abs=0.02)
 
 
-def test_the_same_seed_gives_the_same_network(tmp_path: Path) -> None:
-    examples = _examples(96, 8)
-    heard = np.random.default_rng(0).normal(0, 1, (96, HEARD)).astype(np.float32)
-    trunks = [_trunk(examples, tmp_path / name)[0].predict_on_batch(examples.images[:8]) for name in ("a", "b")]
+def test_the_same_seed_gives_the_same_network(taught: Taught, tmp_path: Path) -> None:
+    examples, heard = taught.examples, taught.heard
+    trunks = [each.predict_on_batch(examples.images[:8]) for each in (taught.trunk, _trunk(examples, tmp_path)[0])]
     assert trunks[1] == pytest.approx(trunks[0], abs=1e-3)
-    heads = [judge(_head(heard, examples, 1), heard, examples.facts) for _ in range(2)]
+    heads = [judge(each, heard, examples.facts) for each in (taught.head, _head(heard, examples, 1))]
     assert heads[1] == pytest.approx(heads[0], abs=1e-3)

@@ -1,18 +1,16 @@
 """Seeing as a whole: from pictures and from landmarks to readings."""
 
 import csv
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from gesture.capture import Frame
-from gesture.detector import GestureDetector, HandJudge, HandReading, PictureReader
+from gesture.detector import GestureDetector, HandJudge, PictureReader
 from gesture.hands import Hand
 from gesture.keypoint_classifier import SignClassifier
 from gesture.point_history_classifier import MotionClassifier
@@ -27,7 +25,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "data"
 PICTURES = SHARED / "gesture" / "manifest.csv"
 FOUR = SHARED / "gesture" / "pictures" / "ardamavi" / "Dataset" / "5" / "IMG_1123.JPG"
-SCENES = sorted((SHARED / "scenes").glob("*-1.json"))
 
 needs_model = pytest.mark.skipif(not is_complete(default_path()), reason="the hand model file is not set up")
 needs_pictures = pytest.mark.skipif(not PICTURES.is_file(), reason=f"{PICTURES} is not here")
@@ -241,37 +238,6 @@ def test_drawn_thumbs(reader: PictureReader, down: bool) -> None:
     rng = np.random.default_rng(77)  # not the seed of the hands that were trained on
     sign = "thumb_down" if down else "thumb_up"
     assert right_share(reader, [picture(down, rng) for _ in range(12)], sign) >= 0.75
-
-
-def watch(path: Path, every: int = 1) -> list[HandReading]:
-    detector = GestureDetector()
-    try:
-        with av.open(str(path)) as container:
-            return [
-                reading
-                for i, picture in enumerate(container.decode(video=0))
-                if i % every == 0
-                for reading in detector.see(
-                    Frame(np.asarray(picture.to_ndarray(format="rgb24"), np.uint8), float(picture.time or 0.0))
-                )
-            ]
-    finally:
-        detector.close()
-
-
-@needs_model
-@pytest.mark.skipif(not SCENES, reason=f"{SHARED / 'scenes'} is not here")
-@pytest.mark.parametrize("path", SCENES, ids=[path.stem for path in SCENES])
-def test_recorded_scenes(path: Path) -> None:
-    expected = [event["at_s"] for event in json.loads(path.read_text())["expect"] if event["kind"] != "scream"]
-    readings = watch(path.with_suffix(".mp4"))
-    assert readings
-    complete = [reading.at_s for reading in readings if reading.sequences["signal_for_help"] >= 0.80]
-    if expected:
-        (first, last), *_ = expected
-        assert first <= complete[0] <= last + 1
-    else:
-        assert complete == []
 
 
 def test_readings_repeat_exactly(cast: Cast, classifiers: tuple[SignClassifier, MotionClassifier]) -> None:

@@ -1,7 +1,9 @@
 """The whole station on recorded scenes: the incidents that each scene names, at their time, and no others."""
 
 import json
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -22,6 +24,12 @@ def play(home: Path, name: str, *more: str) -> Result:
     return safety_monitor(home, "run", "--camera", scene, "--mic", scene, "--json", *more)
 
 
+@cache
+def played_fast(name: str) -> Result:
+    with TemporaryDirectory() as home:
+        return play(Path(home), name, "--fast")
+
+
 def incidents(result: Result) -> list[list[dict[str, Any]]]:
     """The transitions of each confirmed incident, ids left out."""
     by_id: dict[str, list[dict[str, Any]]] = {}
@@ -32,9 +40,9 @@ def incidents(result: Result) -> list[list[dict[str, Any]]]:
 
 @needs_scenes
 @pytest.mark.parametrize("name", NAMES or ["none"])
-def test_a_scene_gives_the_incidents_it_names_and_no_others(name: str, tmp_path: Path) -> None:
+def test_a_scene_gives_the_incidents_it_names_and_no_others(name: str) -> None:
     expected = json.loads((SCENES / f"{name}.json").read_text())["expect"]
-    result = play(tmp_path, name, "--fast")
+    result = played_fast(name)
     assert result.status == 0, result.stderr
     found = incidents(result)
     assert len(found) == len(expected), result.stdout
@@ -48,6 +56,6 @@ def test_a_scene_gives_the_incidents_it_names_and_no_others(name: str, tmp_path:
 
 @needs_scenes
 def test_a_scene_gives_the_same_in_real_time_as_fast(tmp_path: Path) -> None:
-    fast = incidents(play(tmp_path / "fast", "help-sign-1", "--fast"))
-    assert incidents(play(tmp_path / "real", "help-sign-1")) == fast
+    fast = incidents(played_fast("help-sign-1"))
+    assert incidents(play(tmp_path, "help-sign-1")) == fast
     assert len(fast) == 1

@@ -1,5 +1,9 @@
 """The numpy features against librosa's, whose definitions they claim to be."""
 
+import os
+
+os.environ.setdefault("NUMBA_OPT", "0")  # librosa compiles itself on its first use: longer than its work here lasts
+
 import librosa
 import numpy as np
 import pytest

@@ -104,10 +104,10 @@ def test_a_hand_detector_finds_the_hand_where_it_is_and_no_other() -> None:
     away: list[float] = []
     # An open landmarker that is forgotten keeps the process from ending.
     with closing(HandFinder(default_path())) as finder:
-        for number in range(round(SECONDS * FPS)):
+        for number in range(0, round(SECONDS * FPS), 2):
             at_s = number / FPS
             landmarks = hand_at(at_s)
-            if landmarks is None and number % 5:
+            if landmarks is None and number % 10:
                 continue
             hands = finder.find(picture_at(number), at_s)
             if landmarks is None:
@@ -118,6 +118,6 @@ def test_a_hand_detector_finds_the_hand_where_it_is_and_no_other() -> None:
                 palm = np.linalg.norm(landmarks[9] - landmarks[0])
                 points = np.array([hand.landmarks[:, :2] * (WIDTH, HEIGHT) for hand in hands])
                 away.append(float(np.linalg.norm(points - landmarks[:, :2], axis=2).mean(axis=1).min() / palm))
-    assert len(away) > 200
+    assert len(away) > 100
     assert np.quantile(away, 0.95) < 0.2
     assert max(away) < 0.5
