@@ -13,6 +13,7 @@ have been trained on these). Hands are the drawn ones, at several paces, and wit
 
 import argparse
 import csv
+import itertools
 import json
 import tempfile
 import time
@@ -32,8 +33,7 @@ from audio.detector import ScreamDetector, ScreamModel
 from benchmarks.machine import described
 from gesture.capture import Frame, open_camera
 from safety_monitor.config import Settings
-from safety_monitor.demo.hand import draw_hand
-from safety_monitor.demo.scene import FPS, hand_at, picture_at
+from safety_monitor.demo.scene import FPS, hand_at, picture_of
 from safety_monitor.demo.scream import room_noise, scream
 from safety_monitor.emergency import EmergencyGestures
 from safety_monitor.fusion import Fusion
@@ -46,8 +46,11 @@ BLOCK = 800
 LEAD_S = 2.0
 """Quiet before each scream."""
 SCREAMS = 40
-CLOSED_S = 42.7
-"""Second of the demo scene at which the fingers have closed over the thumb."""
+SHOWN_S, CLOSING_S, CLOSED_S, GONE_S = 38.5, 42.2, 42.7, 45.0
+"""Seconds of the demo scene: the hand is about to come, its fingers begin to close, have closed, it is gone."""
+PACES = (0.7, 0.85, 1.0, 1.2, 1.4)
+PHASES = (0.0, 0.5)
+"""Frame times by which the camera is late; so the hand closes between other frames."""
 
 
 @dataclass(slots=True)
@@ -142,21 +145,19 @@ def scream_delays(screams: Iterable[NDArray[np.float32]], decider: Decider, mode
     return delays
 
 
-def drawn_hands(pace: float) -> Iterator[Frame]:
-    """The demo scene's Signal for Help at `pace` times its speed."""
-    wall = picture_at(0)
-    for number in range(int(6.5 * FPS / pace)):
-        at_s = number / FPS
-        hand = hand_at(38.5 + at_s * pace)
-        yield Frame(wall if hand is None else draw_hand(hand, wall), at_s)
+def drawn_hands(pace: float, phase: float) -> Iterator[Frame]:
+    """The demo scene's Signal for Help at `pace` times its speed, with a camera's noise."""
+    for number in range(int((GONE_S - SHOWN_S) / pace * FPS)):
+        at_s = (number + phase) / FPS
+        yield Frame(picture_of(hand_at(SHOWN_S + at_s * pace), number), at_s)
 
 
 def gesture_delays(decider: Decider, data: Path | None) -> dict[str, Delays]:
     """Delay of each Signal for Help, drawn and recorded."""
     drawn = Delays()
-    for pace in (0.7, 0.85, 1.0, 1.2, 1.4):
-        alarm = decider.first_alarm(seen(drawn_hands(pace), decider.settings))
-        note(drawn, alarm, (CLOSED_S - 38.5) / pace)
+    for pace, phase in itertools.product(PACES, PHASES):
+        alarm = decider.first_alarm(seen(drawn_hands(pace, phase), decider.settings))
+        note(drawn, alarm, (CLOSED_S - SHOWN_S) / pace, (CLOSING_S - SHOWN_S) / pace)
     found = {"Signal for Help, drawn": drawn}
     if data is not None:
         recorded = found["Signal for Help, recorded scenes"] = Delays()
@@ -168,9 +169,16 @@ def gesture_delays(decider: Decider, data: Path | None) -> dict[str, Delays]:
     return found
 
 
-def note(delays: Delays, alarm: tuple[float, float] | None, onset_s: float) -> None:
-    """Add one event's delay; an alarm before the event is none of it."""
-    if alarm is None or alarm[0] < onset_s:
+def note(delays: Delays, alarm: tuple[float, float] | None, onset_s: float, begun_s: float | None = None) -> None:
+    """Add one event's delay; an alarm before the event is none of it, but it may come before the event is over.
+
+    Args:
+        delays: to add to.
+        alarm: source clock and compute time of the alarm call; None: there was none.
+        onset_s: from where the delay counts.
+        begun_s: from where on an alarm belongs to the event; None: from `onset_s`.
+    """
+    if alarm is None or alarm[0] < (onset_s if begun_s is None else begun_s):
         delays.missed += 1
         return
     delays.media.append(alarm[0] - onset_s)

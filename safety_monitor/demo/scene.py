@@ -160,8 +160,12 @@ def hand_at(at_s: float) -> NDArray[np.float64] | None:
 
 def picture_at(number: int) -> NDArray[np.uint8]:
     """Picture `number` of the scene, uint8 of shape (480, 640, 3), RGB."""
+    return picture_of(hand_at(number / FPS), number)
+
+
+def picture_of(hand: NDArray[np.float64] | None, number: int) -> NDArray[np.uint8]:
+    """Picture `number` of a camera that sees this hand, as `hand_at` gives it; like `picture_at`."""
     wall, noise = room()
-    hand = hand_at(number / FPS)
     picture = wall if hand is None else draw_hand(hand, wall)
     # A camera's noise, from a few fields shifted about: no two pictures are the same.
     field = np.roll(noise[number % len(noise)], (37 * number) % HEIGHT, axis=0)
