@@ -21,7 +21,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from audio import alsa
-from media.container import READ_LIMIT_S, MediaError, display_name, is_address, open_container, reason, start_s
+from media.container import READ_LIMIT_S, MediaError, decoded, display_name, is_address, open_container, start_s
 from media.in_time import in_time
 from media.inbox import Inbox
 
@@ -173,29 +173,18 @@ def _chunks(container: InputContainer, name: str) -> Iterator[_Chunk]:
     zero_s = start_s(container)
     lasts_s = container.duration / av.time_base if container.duration else math.inf
     at_s = 0.0
-    damaged = False
     try:
-        for packet in container.demux(container.streams.audio[0]):
-            try:
-                frames = packet.decode()
-            except av.InvalidDataError:
-                if not damaged:
-                    log.warning("%s: damaged after %.1f s; what can be read is used", name, at_s)
-                damaged = True
+        for frame in decoded(container, container.streams.audio[0], AudioFrame, name):
+            if frame.samples == 0:
                 continue
-            for frame in frames:
-                if not isinstance(frame, AudioFrame) or frame.samples == 0:
-                    continue
-                if frame.sample_rate not in RATES:
-                    raise SoundError(f"{name}: {frame.sample_rate} samples a second is no sound that can be judged")
-                if frame.time is not None and frame.time - zero_s <= lasts_s + 1.0:
-                    at_s = max(0.0, frame.time - zero_s)
-                yield _Chunk(_mono(frame), frame.sample_rate, at_s)
-                at_s += frame.samples / frame.sample_rate
-    except av.error.EOFError:
-        pass
-    except av.FFmpegError as error:
-        raise SoundError(f"{name}: breaks off at {at_s:.1f} s: {reason(error)}") from None
+            if frame.sample_rate not in RATES:
+                raise SoundError(f"{name}: {frame.sample_rate} samples a second is no sound that can be judged")
+            if frame.time is not None and frame.time - zero_s <= lasts_s + 1.0:
+                at_s = max(0.0, frame.time - zero_s)
+            yield _Chunk(_mono(frame), frame.sample_rate, at_s)
+            at_s += frame.samples / frame.sample_rate
+    except MediaError as error:
+        raise SoundError(str(error)) from None
     if at_s + 1.0 < lasts_s < math.inf:
         log.warning("%s: its sound ends at %.1f s, the recording should last %.1f s", name, at_s, lasts_s)
 

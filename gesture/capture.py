@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-import av
 import cv2
 import numpy as np
 from av.container import InputContainer
@@ -17,7 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from media.container import MediaError, display_name, is_address, open_container, reason, start_s
+from media.container import MediaError, decoded, display_name, is_address, open_container, start_s
 from media.in_time import in_time
 from media.inbox import Inbox
 
@@ -187,25 +186,10 @@ def _picture_track(container: InputContainer) -> VideoStream | None:
 def _decoded(container: InputContainer, name: str) -> Iterator[VideoFrame]:
     track = _picture_track(container)
     assert track is not None, "checked when it was opened"  # noqa: S101
-    damaged = False
-    seen_s = 0.0
     try:
-        for packet in container.demux(track):
-            try:
-                frames = packet.decode()
-            except av.InvalidDataError:
-                if not damaged:
-                    log.warning("%s: damaged after %.1f s; what can be read is used", name, seen_s)
-                damaged = True
-                continue
-            for frame in frames:
-                if isinstance(frame, VideoFrame):
-                    seen_s = frame.time or seen_s
-                    yield frame
-    except av.error.EOFError:
-        return
-    except av.FFmpegError as error:
-        raise CameraError(f"{name}: breaks off at {seen_s:.1f} s: {reason(error)}") from None
+        yield from decoded(container, track, VideoFrame, name)
+    except MediaError as error:
+        raise CameraError(str(error)) from None
 
 
 def _video_frames(container: InputContainer, name: str) -> Iterator[Frame]:

@@ -1,15 +1,25 @@
 """Recordings and network streams, opened by FFmpeg (PyAV): the one place that knows their errors and time limits."""
 
 import errno
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from media.in_time import in_time
+
+log = logging.getLogger(__name__)
+
+Frame = TypeVar("Frame", AudioFrame, VideoFrame)
 
 OPEN_LIMIT_S = 5.0
 """An address that has not answered by then is reported as dead."""
@@ -73,7 +83,7 @@ def open_container(src: str) -> InputContainer:
     except av.InvalidDataError:
         raise MediaError(f"{src}: not a recording that can be read, or it is cut off or damaged") from None
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(f"{src}: cannot be read: {reason(error)}") from None
+        raise MediaError(f"{src}: cannot be read: {_reason(error)}") from None
 
 
 def _open_address(src: str) -> InputContainer:
@@ -106,10 +116,10 @@ def _refuse_address(src: str, error: Exception) -> NoReturn:
         raise MediaError(f"{display_name(src)}: what it sends is no sound or picture that can be read") from None
     if isinstance(error, OSError) and error.errno == errno.EIO:  # FFmpeg's word for several things
         raise MediaError(f"{display_name(src)}: no such host, or it sends nothing that can be read") from None
-    raise MediaError(f"{display_name(src)}: cannot be opened: {reason(error)}") from None
+    raise MediaError(f"{display_name(src)}: cannot be opened: {_reason(error)}") from None
 
 
-def reason(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """What went wrong in one line; never the address, which may hold a password."""
     if isinstance(error, av.error.ExitError):
         return f"nothing came for {READ_LIMIT_S:.0f} s"
@@ -137,3 +147,37 @@ def contents(src: str) -> Contents:
 def start_s(container: InputContainer) -> float:
     """The container's own time at which the recording starts: zero on the source's clock."""
     return (container.start_time or 0) / av.time_base
+
+
+def decoded(
+    container: InputContainer, track: AudioStream | VideoStream, kind: type[Frame], name: str
+) -> Iterator[Frame]:
+    """The frames of one track; what is damaged is left out with a warning, and one that is cut short just ends.
+
+    Args:
+        container: where the track is in.
+        track: to decode.
+        kind: what it holds; anything else that is in it is left out.
+        name: for people.
+
+    Raises:
+        MediaError: it breaks off in the middle.
+    """
+    zero_s, at_s, damaged = start_s(container), 0.0, False
+    try:
+        for packet in container.demux(track):
+            try:
+                frames = packet.decode()
+            except av.InvalidDataError:
+                if not damaged:
+                    log.warning("%s: damaged after %.1f s; what can be read is used", name, at_s)
+                damaged = True
+                continue
+            for frame in frames:
+                if isinstance(frame, kind):
+                    at_s = at_s if frame.time is None else max(0.0, frame.time - zero_s)
+                    yield frame
+    except av.error.EOFError:
+        return
+    except av.FFmpegError as error:
+        raise MediaError(f"{name}: breaks off at {at_s:.1f} s: {_reason(error)}") from None

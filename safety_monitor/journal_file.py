@@ -40,17 +40,7 @@ class JournalDamagedError(JournalUnusableError):
 
 
 class JournalFile:
-    """The open file of a journal; may be used from several threads and processes at once.
-
-    Args:
-        home: the folder; made if it is not there.
-        clock: seconds since 1970.
-        wait_s: how long another process that writes is waited for.
-        rescue: whether a damaged file is moved aside and a fresh one begun.
-
-    Raises:
-        JournalError: the folder or file cannot be written, or the file is not a journal.
-    """
+    """The open file of a journal; what it is opened with, see `safety_monitor.journal.Journal`."""
 
     def __init__(
         self, home: Path, clock: Callable[[], float] = time.time, wait_s: float = 10.0, *, rescue: bool = False
