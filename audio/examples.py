@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from audio import augment
 from audio.cache import keep
+from audio.capture import SAMPLE_RATE
 from audio.corpus import LABELS, Clip
-from audio.features import FRAME, HOP, SAMPLE_RATE, WINDOW, Frames, describe, frames, picture, silence
+from audio.features import FRAME, HOP, WINDOW, Frames, describe, frames, picture, silence
 
 Array = NDArray[np.float32]
 Teacher = Callable[[Array], Array]

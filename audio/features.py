@@ -11,7 +11,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-SAMPLE_RATE = 16_000
+from audio.capture import SAMPLE_RATE
+
 FRAME = 512
 """Samples of a frame (32 ms)."""
 HOP = 160

@@ -13,11 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from audio.capture import SoundError, open_sound
+from audio.capture import SAMPLE_RATE, SoundError, open_sound
 from audio.corpus import LABELS
 from audio.detector import OPERATING_POINT, ScreamModel, SoundReading
 from audio.evaluate import QUANTILES, Evaluation, Judged, alarms_in, counted_of, listen
-from audio.features import SAMPLE_RATE
 from audio.zoo import front_end
 
 Array = NDArray[np.float32]

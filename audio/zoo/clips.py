@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.capture import SAMPLE_RATE
 from audio.corpus import LABELS
-from audio.features import FRAME, HOP, SAMPLE_RATE
+from audio.features import FRAME, HOP
 from audio.zoo.consensus import agree
 from audio.zoo.member import Features, Kind, Member
 from audio.zoo.table import ZOO

@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from audio.augment import synthetic_scream
+from audio.capture import SAMPLE_RATE
 from audio.features import (
     DESCRIPTION,
     FRAME,
     HOP,
     MEL_BANDS,
-    SAMPLE_RATE,
     WINDOW,
     Frames,
     describe,
