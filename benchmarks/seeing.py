@@ -3,10 +3,11 @@
 The same frames go through a bare MediaPipe loop – picture in, result out, nothing done with it – and through the whole
 detector, frame by frame within one run and each of the two first in turn, so that both have the machine at its moods
 alike. Frames are the drawn hand of the demo scene, and with `--data` the recorded scenes. Printed: frames a second of
-both, what of a frame's time is spent outside of MediaPipe's own call, and the machine. Then, for frames that come in
-their own time as a camera's do: how long from a frame to its readings, in frame times, and how many frames were
-overtaken by newer ones. Last, how soon a hand is noticed in a scene that was idle (`seeing.idle_after_s`). Every line
-says whether its target is met; on a machine that has other things to do the targets mean nothing.
+both, what of a frame's time is not MediaPipe's (its picture of the frame, its call), and the machine. Then, for
+frames that come in their own time as a camera's do: how long from a frame to its readings, in frame times, and how
+many frames were overtaken by newer ones. Last, how soon a hand is noticed in a scene that was idle
+(`seeing.idle_after_s`). Every line says whether its target is met; on a machine that has other things to do the
+targets mean nothing.
 """
 
 import argparse
@@ -80,9 +81,13 @@ class Bare:
             )
         )
 
-    def __call__(self, frame: Frame) -> None:
+    def __call__(self, frame: Frame) -> float:
+        """Look at a frame; gives the seconds that MediaPipe's own picture of it took."""
+        start = time.perf_counter()
         picture = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=frame.image)
+        made_s = time.perf_counter() - start
         self._landmarker.detect_for_video(picture, round(frame.at_s * 1000))
+        return made_s
 
     def close(self) -> None:
         self._landmarker.close()
@@ -104,7 +109,7 @@ class Timed:
 
 @dataclass(slots=True)
 class Measured:
-    """Seconds of the bare loop and of the whole, and milliseconds of each frame outside of MediaPipe's call."""
+    """Seconds of the bare loop and of the whole, and of each frame the milliseconds that are not MediaPipe's."""
 
     bare_s: float = 0.0
     whole_s: float = 0.0
@@ -124,22 +129,28 @@ def measure(frames: Sequence[Frame], hands: int) -> Measured:
     bare = Bare(hands)
     measured = Measured()
 
-    def alone(frame: Frame) -> None:
+    def alone(frame: Frame) -> float:
+        """Seconds of making the picture, which the whole has to do as well."""
         start = time.perf_counter()
-        bare(frame)
+        made_s = bare(frame)
         measured.bare_s += time.perf_counter() - start
+        return made_s
 
-    def whole(frame: Frame) -> None:
+    def whole(frame: Frame) -> float:
+        """Seconds outside of the landmarker."""
         inside = timed.spent_s
         start = time.perf_counter()
         judge(finder.find(frame.image, frame.at_s), frame.at_s, frame.image.shape[0] / frame.image.shape[1])
         spent = time.perf_counter() - start
         measured.whole_s += spent
-        measured.added_ms.append((spent - (timed.spent_s - inside)) * 1e3)
+        return spent - (timed.spent_s - inside)
 
     for number, frame in enumerate(frames):
-        for loop in (alone, whole) if number % 2 else (whole, alone):
-            loop(frame)
+        if number % 2:
+            made_s, outside_s = alone(frame), whole(frame)
+        else:
+            outside_s, made_s = whole(frame), alone(frame)
+        measured.added_ms.append((outside_s - made_s) * 1e3)
     bare.close()
     finder.close()
     return measured

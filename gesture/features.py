@@ -49,7 +49,7 @@ def square(landmarks: Points, handedness: Sequence[str], aspect: float) -> Point
 
 
 def _dot(one: Points, other: Points) -> Points:
-    return np.asarray(np.einsum("...i,...i->...", one, other), np.float32)
+    return np.asarray(np.vecdot(one, other), np.float32)
 
 
 def _unit(vectors: Points) -> Points:
@@ -72,8 +72,9 @@ def upright(points: Points) -> tuple[Points, Points]:
     scaled = moved / np.maximum(size, 1e-6)[:, None, None]
     # The knuckles together are steadier than one of them when the hand is seen from the side.
     direction = _unit(scaled[:, 5:18:4, :2].sum(axis=1))
-    sin, cos = direction[:, 0], -direction[:, 1]
-    scaled[:, :, :2] = scaled[:, :, :2] @ np.array([[cos, -sin], [sin, cos]]).transpose(2, 0, 1)
+    sin, cos = direction[:, :1], -direction[:, 1:]
+    x, y = scaled[:, :, 0], scaled[:, :, 1]
+    scaled[:, :, 0], scaled[:, :, 1] = cos * x + sin * y, cos * y - sin * x
     return scaled, direction
 
 
