@@ -24,7 +24,7 @@ from gesture.retrain import QUICK, Retrained, passes, retrain_motions, retrain_s
 from gesture.tables import TableError
 from gesture.train import MotionPlan
 from models.card import Card, ModelError, read_card
-from models.in_use import PREVIOUS, roll_back, use
+from models.in_use import PREVIOUS, compare, roll_back, use
 from models.registry import SHIPPED, find
 from safety_monitor.config import Settings
 from safety_monitor.emergency import unknown_labels
@@ -75,6 +75,7 @@ class Candidate:
         confusion: how many of each label (row) were taken for each (column).
         in_use: whether it is the model that the next start loads.
         missing: labels that mean an emergency, and that it does not know.
+        objections: why it should not take the place of the model in use, a line each; see `Trainings.use`.
     """
 
     labels: tuple[str, ...]
@@ -83,6 +84,7 @@ class Candidate:
     confusion: tuple[tuple[int, ...], ...]
     in_use: bool
     missing: tuple[str, ...] = ()
+    objections: tuple[str, ...] = ()
 
 
 def missing_packages() -> tuple[str, ...]:
@@ -173,28 +175,39 @@ class Trainings:
             return None
         if figures.get("files") != dict(card.files):  # somebody has trained by the command since
             return None
+        in_use = dict(card.files) == dict(now.files)
         return Candidate(
             labels=card.labels,
             recall=figures["recall"],
             before=figures["in_use"],
             confusion=tuple(map(tuple, figures["confusion"])),
-            in_use=dict(card.files) == dict(now.files),
+            in_use=in_use,
             missing=self._missing(kind, card),
+            objections=() if in_use else self._objections(kind, card),
         )
 
     def has_own(self, kind: Kind) -> bool:
         """Whether a model that was made here is in use, so that one can go back."""
         return (self.home / kind / "card.md").exists()
 
-    def use(self, kind: Kind) -> None:
+    def use(self, kind: Kind, *, force: bool = False) -> None:
         """Put the model that was trained last in use, from the next start on; the one before is kept.
 
+        Args:
+            kind: which model.
+            force: although it is worse than the one in use, or nobody knows whether it is.
+
         Raises:
-            TrainingError: there is none, it does not know an emergency gesture, or the settings name another model.
+            TrainingError: there is none, it does not know an emergency gesture, the settings name another model, or it
+                is worse than the one in use, as `safety-monitor models use` compares them, and that is not forced.
         """
+        folder = self.home / f"{kind}{CANDIDATE}"
         try:
-            self._check(kind, read_card(self.home / f"{kind}{CANDIDATE}"))
-            use(self.home, kind, self.home / f"{kind}{CANDIDATE}")
+            card = read_card(folder)
+            self._check(kind, card)
+            if not force and (objections := self._objections(kind, card)):
+                raise TrainingError(f"it was not put in use: {'; '.join(objections)}")
+            use(self.home, kind, folder)
         except (ModelError, OSError) as error:
             raise TrainingError(str(error)) from None
 
@@ -220,6 +233,13 @@ class Trainings:
                 f"{', '.join(missing)} is an emergency gesture, and that model does not know it: change "
                 "emergency.gestures in the settings first"
             )
+
+    def _objections(self, kind: Kind, card: Card) -> tuple[str, ...]:
+        """In what a model is worse than the one in use, or why that cannot be said; a line each."""
+        try:
+            return compare(card, read_card(find(kind, self.home))).worse
+        except ModelError as error:
+            return (str(error),)
 
     def _missing(self, kind: Kind, card: Card) -> tuple[str, ...]:
         """Emergency gestures of this kind that a model does not know."""

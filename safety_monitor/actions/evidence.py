@@ -101,6 +101,10 @@ class EvidenceStore:
         else:
             mark.unlink(missing_ok=True)
 
+    def is_protected(self, incident_id: str) -> bool:
+        """Whether the evidence of an incident stays."""
+        return (self._of(incident_id) / PROTECTED).exists()
+
     def forget(self, incident_id: str) -> None:
         """Delete all evidence of an incident, protected or not."""
         shutil.rmtree(self._of(incident_id), ignore_errors=True)

@@ -1,9 +1,11 @@
 """The application: API and pages behind the guard."""
 
+import json
 from dataclasses import replace
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from nicegui import ui
 from starlette.types import ASGIApp
 
@@ -25,6 +27,7 @@ from safety_monitor.web.calls import make_calls, takes_answers
 from safety_monitor.web.guard import Guard
 from safety_monitor.web.incident_api import make_incident_api
 from safety_monitor.web.listen import make_listen
+from safety_monitor.web.settings_api import make_settings_api
 from safety_monitor.web.site import Site
 
 FORM_BYTES = 4096
@@ -53,8 +56,10 @@ def make_app(site: Site, *, pages: bool = True) -> ASGIApp:
         docs_url=None,  # they would be loaded from the internet
         redoc_url=None,
     )
+    app.add_exception_handler(RequestValidationError, malformed)
     app.include_router(make_api(site))
     app.include_router(make_incident_api(site))
+    app.include_router(make_settings_api(site))
     app.include_router(make_listen(site))
     app.include_router(login_page.router)
     signed: tuple[str, ...] = ()
@@ -72,3 +77,10 @@ def make_app(site: Site, *, pages: bool = True) -> ASGIApp:
         map_tiles=site.settings.web.map_tiles,
         https=site.settings.web.certificate is not None,
     )
+
+
+async def malformed(_request: Request, error: Exception) -> Response:
+    """Says what is wrong with a request without repeating it: it may be a PIN, or nothing that can be sent back."""
+    found = error.errors() if isinstance(error, RequestValidationError) else ()
+    detail = [{name: each[name] for name in ("type", "loc", "msg")} for each in found]
+    return Response(json.dumps({"detail": detail}), 422, media_type="application/json")

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Annotated, Any
@@ -30,6 +31,8 @@ from safety_monitor.web.api import (
 )
 from safety_monitor.web.site import Site
 
+log = logging.getLogger(__name__)
+
 TYPES = {".jpg": "image/jpeg", ".flac": "audio/flac", ".mp4": "video/mp4", ".csv": "text/csv"}
 ANY_TYPE = "application/octet-stream"
 AT_ONCE = 500
@@ -41,12 +44,18 @@ FORMULA = frozenset("=+-@\t\r")
 FileName = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z_.-]{0,99}$", description="Of the list of files")]
 
 
+class EvidenceError(Exception):
+    """Whether evidence stays cannot be changed; the text is one line that says why."""
+
+
 class EvidenceFile(BaseModel):
     """A file that belongs to an incident."""
 
     name: str
     type: str
     bytes: int
+    protected: bool
+    """Whether it stays, however old it gets and however much there is."""
 
 
 class Retry(Asked):
@@ -54,6 +63,13 @@ class Retry(Asked):
 
     key: Annotated[str, Field(min_length=1, max_length=200)]
     """Its `key`."""
+
+
+class Protection(Asked):
+    """Whether the evidence of an incident stays."""
+
+    protected: bool
+    """False: it goes in its time, as any other."""
 
 
 class Said(Asked):
@@ -98,11 +114,7 @@ def make_incident_api(site: Site) -> APIRouter:
     @api.get("/incidents/{incident}/evidence", responses=missing)
     def files(incident: Id) -> list[EvidenceFile]:
         """The files that belong to an incident."""
-        full = in_journal(lambda: site.journal.show(incident), 404).incident.id
-        return [
-            EvidenceFile(name=path.name, type=TYPES.get(path.suffix, ANY_TYPE), bytes=path.stat().st_size)
-            for path in site.evidence.files(full)
-        ]
+        return files_of(site, in_journal(lambda: site.journal.show(incident), 404).incident.id)
 
     @api.get(
         "/incidents/{incident}/evidence/{name}",
@@ -116,6 +128,16 @@ def make_incident_api(site: Site) -> APIRouter:
         if path is None:
             raise HTTPException(404, f"incident {full} has no file '{name}'")
         return FileResponse(path, media_type=TYPES.get(path.suffix, ANY_TYPE))
+
+    @api.post("/incidents/{incident}/protect", responses=missing | REFUSED)
+    def protect(incident: Id, wanted: Protection, visitor: Annotated[Visitor, needs("operator")]) -> list[EvidenceFile]:
+        """Keep the evidence of an incident for good, or let it go in its time as any other."""
+        full = in_journal(lambda: site.journal.show(incident), 404).incident.id
+        try:
+            protect_evidence(site, full, wanted.protected, by=visitor.name)
+        except EvidenceError as error:
+            raise HTTPException(409, str(error)) from None
+        return files_of(site, full)
 
     @api.post("/incidents/{incident}/mark", responses=missing | REFUSED)
     def mark(incident: Id, said: Said, visitor: Annotated[Visitor, needs("operator")]) -> IncidentOut:
@@ -147,6 +169,36 @@ def make_incident_api(site: Site) -> APIRouter:
         return entry_out(in_journal(lambda: site.journal.show(full), 404))
 
     return api
+
+
+def files_of(site: Site, incident_id: str) -> list[EvidenceFile]:
+    """The files that belong to an incident."""
+    protected = site.evidence.is_protected(incident_id)
+    return [
+        EvidenceFile(
+            name=path.name,
+            type=TYPES.get(path.suffix, ANY_TYPE),
+            bytes=path.stat().st_size,
+            protected=protected,
+        )
+        for path in site.evidence.files(incident_id)
+    ]
+
+
+def protect_evidence(site: Site, incident_id: str, protected: bool, *, by: str) -> None:
+    """Keep the evidence of an incident for good, or not any more; the log tells who wanted it.
+
+    Raises:
+        EvidenceError: there is none, or the disk refuses.
+    """
+    if not site.evidence.files(incident_id):
+        raise EvidenceError(f"there is no evidence of {incident_id}: none was kept, or it is gone")
+    word = "protected" if protected else "not protected any more"
+    try:
+        site.evidence.protect(incident_id, protected)
+    except OSError as error:
+        raise EvidenceError(f"the evidence of {incident_id} cannot be changed: {error.strerror or error}") from None
+    log.info("evidence of %s is %s: %s", incident_id, word, by)
 
 
 def say(site: Site, incident_id: str, note: str, *, by: str, mark: Mark | None) -> str:

@@ -21,7 +21,7 @@ from safety_monitor.outbox import Delivery, DeliveryState
 from safety_monitor.web import texts
 from safety_monitor.web.alerts import alert_buttons
 from safety_monitor.web.chart import GREY, over_seconds
-from safety_monitor.web.incident_api import say
+from safety_monitor.web.incident_api import EvidenceError, protect_evidence, say
 from safety_monitor.web.layout import (
     MARK_ICON,
     STATE_COLOR,
@@ -34,8 +34,8 @@ from safety_monitor.web.layout import (
     panel,
     site_of,
     visitor_of,
-    when,
 )
+from safety_monitor.web.local_time import when
 from safety_monitor.web.picture import drawn
 from safety_monitor.web.site import Site
 
@@ -70,12 +70,13 @@ async def incident_page(request: Request, incident_id: str) -> None:
     """One incident."""
     site = site_of(request)
 
-    def look() -> tuple[Entry, Place | None, tuple[Path, ...]] | None:
+    def look() -> tuple[Entry, Place | None, tuple[Path, ...], bool] | None:
         try:
             entry = site.journal.show(incident_id[:64])
         except JournalError:
             return None
-        return entry, site.station.place_of(entry.incident), site.evidence.files(entry.incident.id)
+        files, protected = site.evidence.files(entry.incident.id), site.evidence.is_protected(entry.incident.id)
+        return entry, site.station.place_of(entry.incident), files, protected
 
     found = await asyncio.to_thread(look)
     with page_frame(request, texts.INCIDENTS):
@@ -88,6 +89,7 @@ async def incident_page(request: Request, incident_id: str) -> None:
             with ui.column().classes("gap-4 w-full"):
                 with panel(texts.RECORDED):
                     recorded = ui.column().classes("w-full gap-3")
+                    kept = ui.column().classes("w-full mt-3")
                 with panel(texts.MAP):
                     where = ui.column().classes("w-full gap-2")
             with ui.column().classes("gap-4 w-full"):
@@ -109,10 +111,11 @@ async def incident_page(request: Request, incident_id: str) -> None:
             with box:
                 draw()
 
-    def show(entry: Entry, place: Place | None, files: tuple[Path, ...]) -> None:
+    def show(entry: Entry, place: Place | None, files: tuple[Path, ...], protected: bool) -> None:
         incident = entry.incident
         part(head, (incident, entry.changed_at), partial(_head, request, entry))
         part(recorded, (incident.id, files), partial(_recordings, incident.id, files))
+        part(kept, (bool(files), protected), partial(_protection, request, incident.id, bool(files), protected))
         part(where, place, partial(_map, site, place))
         part(remarks, entry.remarks, partial(_remarks, request, entry))
         part(deliveries, entry.deliveries, partial(_deliveries, request, entry))
@@ -131,7 +134,7 @@ def _head(request: Request, entry: Entry) -> None:
     incident = entry.incident
     with ui.row().classes("items-center w-full gap-4"):
         with incident_head(request, incident, entry.standing):
-            ui.label(f"{when(entry.opened_at)} UTC · {incident.reason}").classes("quiet")
+            ui.label(f"{when(entry.opened_at, zoned=True)} · {incident.reason}").classes("quiet")
             ui.label(entry.source).classes("quiet")
         ui.link(texts.AS_JSON, f"/api/v1/incidents/{incident.id}", new_tab=True)
     with ui.element("div").classes("mt-3"):
@@ -171,6 +174,32 @@ def _recordings(incident_id: str, files: Sequence[Path]) -> None:
                 ui.html(f'<img class="picture" alt="{name}" src="{address}">', sanitize=False).classes("w-full")
             case _:
                 ui.link(name, address)
+
+
+def _protection(request: Request, incident_id: str, there: bool, protected: bool) -> None:
+    """Whether the recordings stay, and the button that changes it."""
+    if not there:
+        return
+    kept = site_of(request).settings.evidence
+    goes = texts.GOES.format(days=kept.days, gigabytes=kept.gigabytes)
+    with ui.row().classes("w-full items-center gap-3"):
+        ui.icon("lock" if protected else "lock_open", color="quiet", size="24px").props("aria-hidden=true")
+        ui.label(texts.KEPT if protected else goes).classes("grow quiet")
+        if visitor_of(request).may("operator"):
+            ui.button(
+                texts.LET_GO if protected else texts.KEEP,
+                on_click=partial(_protect, request, incident_id, not protected),
+            ).props("outline no-caps color=quiet")
+
+
+async def _protect(request: Request, incident_id: str, protected: bool) -> None:
+    if not may(request, "operator"):
+        return
+    by = visitor_of(request).name
+    try:
+        await asyncio.to_thread(protect_evidence, site_of(request), incident_id, protected, by=by)
+    except EvidenceError as error:
+        ui.notify(str(error), type="negative", multi_line=True)
 
 
 def _map(site: Site, place: Place | None) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
 from urllib.parse import urlencode
 
 from fastapi import Request
@@ -12,7 +11,8 @@ from safety_monitor.incident import Sense, State
 from safety_monitor.journal import Entry, Search
 from safety_monitor.journal_file import JournalError
 from safety_monitor.web import texts
-from safety_monitor.web.layout import mark_badge, page_frame, panel, site_of, state_badge, when
+from safety_monitor.web.layout import mark_badge, page_frame, panel, site_of, state_badge
+from safety_monitor.web.local_time import moment_of, when, zone
 
 PAGE = 25
 FILTERS = ("state", "sense", "label", "since", "after")
@@ -24,13 +24,14 @@ async def incidents_page(request: Request) -> None:
     asked = {name: request.query_params.get(name, "")[:100] for name in FILTERS}
     site = site_of(request)
     entries: Sequence[Entry] = ()
-    older = None
+    older = since = None
     try:
+        since = moment_of(asked["since"])
         search = Search(
             State(asked["state"]) if asked["state"] else None,
             Sense(asked["sense"]) if asked["sense"] else None,
             asked["label"],
-            datetime.fromisoformat(asked["since"]) if asked["since"] else None,
+            since,
         )
         entries, older = await asyncio.to_thread(site.journal.search, search, asked["after"], PAGE)
     except (ValueError, JournalError):
@@ -67,7 +68,8 @@ async def incidents_page(request: Request) -> None:
             if older:
                 ui.button(texts.OLDER, icon="chevron_right", on_click=lambda: go(after=older)).props("outline no-caps")
             ui.space()
-            wanted = urlencode({name: value for name, value in asked.items() if value and name != "after"})
+            exact = asked | {"since": since.isoformat() if since else "", "after": ""}
+            wanted = urlencode({name: value for name, value in exact.items() if value})
             for text, kind in ((texts.AS_CSV, "csv"), (texts.AS_JSON, "json")):
                 ui.link(text, f"/api/v1/incidents.{kind}?{wanted}").classes("self-center").props("download")
 
@@ -82,7 +84,8 @@ def _table(entries: Sequence[Entry]) -> None:
         return
     with ui.element("div").classes("overflow-x-auto w-full"), ui.element("table").classes("plain"):
         with ui.element("thead"), ui.element("tr"):
-            for text in (texts.WHEN, texts.STATE_COLUMN, texts.WHAT, texts.CONFIDENCE, texts.REASON, texts.MARK):
+            at = texts.WHEN.format(zone=zone())
+            for text in (at, texts.STATE_COLUMN, texts.WHAT, texts.CONFIDENCE, texts.REASON, texts.MARK):
                 with ui.element("th"):
                     ui.label(text)
         with ui.element("tbody"):

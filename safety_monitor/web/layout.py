@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import TypeVar, cast
 
 from fastapi import Request
@@ -173,11 +172,6 @@ def mark_badge(mark: Mark | None) -> None:
         with ui.row().classes("items-center gap-1 no-wrap"):
             ui.icon(MARK_ICON[mark], size="20px").props("aria-hidden=true")
             ui.label(texts.MARKED[mark])
-
-
-def when(iso: str) -> str:
-    """A UTC time as people read it."""
-    return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def may(request: Request, role: Role) -> bool:

@@ -14,6 +14,7 @@ from safety_monitor.live import BUCKET_S, BUCKETS, Snapshot, trouble_of
 from safety_monitor.web import texts
 from safety_monitor.web.chart import COLORS, GREY, over_seconds
 from safety_monitor.web.layout import arm_button, changed, incident_head, page_frame, panel, site_of, visitor_of
+from safety_monitor.web.local_time import time_of_day
 from safety_monitor.web.site import Site
 
 REFRESH_S = 0.5
@@ -249,7 +250,7 @@ class _Part(NamedTuple):
 
 
 def _used(done_at: datetime | None) -> str:
-    return texts.LAST_USED.format(when=done_at.strftime("%H:%M")) if done_at else ""
+    return texts.LAST_USED.format(when=time_of_day(done_at)) if done_at else ""
 
 
 def _show_health(box: ui.column, parts: list[_Part]) -> None:
@@ -275,7 +276,7 @@ def _show_misses(box: ui.column, snapshot: Snapshot) -> None:
             ui.label(texts.NO_NEAR_MISSES).classes("quiet")
         for miss in snapshot.near_misses[:5]:
             with ui.row().classes("gap-3 items-baseline"):
-                ui.label(miss.at.strftime("%H:%M:%S")).classes("quiet")
+                ui.label(time_of_day(miss.at)).classes("quiet")
                 ui.label(texts.label(miss.label)).classes("font-semibold")
                 ui.label(miss.reason)
 

@@ -98,10 +98,28 @@ class _Model:
             text = await asyncio.to_thread(change, self._kind)
         except TrainingError as error:
             ui.notify(str(error), type="negative", multi_line=True, timeout=15_000)
+            self._show()
             return
         self._site.restart.want([f"model_{self._kind}"])
         ui.notify(text or texts.IN_USE_LATER, type="positive", multi_line=True)
         self._show()
+
+    def _ask(self, candidate: Candidate) -> None:
+        """Put a model that is worse in use only after another look at why not."""
+        with ui.context.client.content, ui.dialog(value=True) as dialog, ui.card().classes("gap-3"):
+            dialog.on("hide", dialog.delete)
+            ui.label(texts.USE_ANYWAY).classes("text-lg font-semibold")
+            for line in candidate.objections:
+                _remark(line)
+            ui.label(texts.USE_ANYWAY_HINT)
+
+            async def confirmed() -> None:
+                dialog.close()
+                await self._change(partial(self._site.trainings.use, force=True))
+
+            with ui.row().classes("w-full justify-end"):
+                ui.button(texts.BACK, on_click=dialog.close).props("flat no-caps autofocus")
+                ui.button(texts.USE_ANYWAY, on_click=confirmed).props("no-caps color=red-8")
 
     def _refresh(self) -> None:
         run = self._site.trainings.run
@@ -129,8 +147,13 @@ class _Model:
                 self._figures(candidate)
             with ui.row().classes("gap-2"):
                 if candidate is not None and not candidate.in_use:
-                    put = ui.button(texts.PUT_IN_USE, icon="check", on_click=partial(self._change, trainings.use))
-                    put.props("no-caps color=green-8")
+                    if candidate.objections:
+                        put = ui.button(texts.USE_ANYWAY, icon="warning", on_click=partial(self._ask, candidate))
+                        put.props("outline no-caps color=quiet")
+                    else:
+                        put = ui.button(texts.PUT_IN_USE, icon="check", on_click=partial(self._change, trainings.use))
+                        put.props("no-caps color=green-8")
+                    put.set_enabled(not candidate.missing)
                 if trainings.has_own(self._kind):
                     back = ui.button(texts.GO_BACK, icon="history", on_click=partial(self._change, trainings.roll_back))
                     back.props("outline no-caps color=quiet")
@@ -139,6 +162,8 @@ class _Model:
         ui.label(texts.NEW_IN_USE if candidate.in_use else texts.NEW_MODEL).classes("text-lg font-semibold")
         if candidate.missing:
             _remark(texts.DOES_NOT_KNOW.format(labels=", ".join(map(texts.label, candidate.missing))))
+        if candidate.objections:
+            _remark(texts.OBJECTIONS.format(why="; ".join(candidate.objections)))
         worse = [label for label, share in candidate.recall.items() if candidate.before.get(label, 0.0) - share > LESS]
         if worse:
             _remark(texts.WORSE.format(labels=", ".join(map(texts.label, worse))))

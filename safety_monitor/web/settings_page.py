@@ -12,7 +12,8 @@ from safety_monitor.settings_file import Written
 from safety_monitor.web import texts
 from safety_monitor.web.layout import may, page_for, panel, site_of
 from safety_monitor.web.restart import restart_notice
-from safety_monitor.web.settings_form import Draft, Form, Key, Kind, key_of, pruned
+from safety_monitor.web.settings_form import Form
+from safety_monitor.web.settings_keys import Draft, Key, Kind, key_of, pruned
 from safety_monitor.web.site import AT_ONCE, Site
 from safety_monitor.web.trials import tried
 

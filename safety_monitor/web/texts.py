@@ -68,7 +68,7 @@ PART = {
     "workers": "Workers",
 }
 WELL = "works"
-LAST_USED, NOT_USED = "used last at {when} UTC", "not used since the start"
+LAST_USED, NOT_USED = "used last at {when}", "not used since the start"
 
 SMS, EMAIL, CALL = "SMS", "E-mail", "Call"
 CHANNEL_KIND = {"sms": SMS, "whatsapp": "WhatsApp", "call": CALL, "webhook": "Webhook"}
@@ -130,7 +130,7 @@ LISTENING = {
     "nowhere": "Position: unknown. The incident will carry the place of the station, if that is set.",
 }
 
-WHEN, WHAT, CONFIDENCE, REASON = "When (UTC)", "What", "Confidence", "Why"
+WHEN, WHAT, CONFIDENCE, REASON = "When ({zone})", "What", "Confidence", "Why"
 STATE_COLUMN, SENSES_COLUMN = "State", "Senses"
 ANY = "any"
 SINCE = "Since (date)"
@@ -151,6 +151,9 @@ FILE = {
     "picture.jpg": "Picture",
     "hands.csv": "Hands, as a table (CSV)",
 }
+KEEP, LET_GO = "Keep this evidence", "Let it go"
+KEPT = "Kept for good."
+GOES = "Goes after {days:g} days, or sooner where all evidence takes more than {gigabytes:g} GB."
 MAP, ON_THE_MAP = "Where", "Open a map"
 NO_PLACE = "Where it was is not known: set place.address in the settings."
 WITHIN = "within {metres:.0f} m"
@@ -252,6 +255,12 @@ FIGURES_HINT = (
 CONFUSION, SHOWN_TAKEN = "What is taken for what", "Shown ↓ taken for →"
 WORSE = "The new model recognises these less well than the model in use: {labels}"
 DOES_NOT_KNOW = "These mean an emergency, and the new model does not know them: {labels}"
+OBJECTIONS = "It should not take the place of the model in use: {why}"
+USE_ANYWAY = "Use it all the same"
+USE_ANYWAY_HINT = (
+    "An emergency may be missed, or something else be taken for one. The model in use now is kept, and comes back with "
+    "one press."
+)
 PUT_IN_USE, GO_BACK = "Put in use", "Go back to the model before"
 IN_USE_LATER = "It is in use from the next start on; the model before is kept."
 

@@ -7,16 +7,19 @@ import pytest
 
 from gesture.retrain import Retrained, rename_in_models
 from models.card import read_card
+from models.in_use import Comparison, note_comparison
 from models.registry import SHIPPED, find
 from safety_monitor.config import Settings
 from safety_monitor.training import CANDIDATE, FIGURES, TrainingError, Trainings, train, write_figures
 
 
 def trained(home: Path, kind: str = "signs") -> None:
-    """A candidate that calls fists punches."""
+    """A candidate that calls fists punches, and recognises less."""
     models = home / "models"
     shutil.copytree(SHIPPED / kind, models / f"{kind}{CANDIDATE}")
     rename_in_models(models, kind, "fist", "punch")
+    found = Comparison({"recall": 0.9}, {"recall": 1.0}, 0.02)
+    note_comparison(models / f"{kind}{CANDIDATE}", read_card(SHIPPED / kind), found)
     result = Retrained(models, (), {"punch": 0.9}, {"fist": 1.0})
     write_figures(models / f"{kind}{CANDIDATE}.{FIGURES}", result, read_card(models / f"{kind}{CANDIDATE}"))
 
@@ -35,11 +38,15 @@ def test_in_use_when_told_to_and_back(tmp_path: Path) -> None:
     candidate = trainings.candidate("signs")
     assert candidate is not None
     assert (candidate.in_use, candidate.recall, candidate.before) == (False, {"punch": 0.9}, {"fist": 1.0})
-    trainings.use("signs")
+    assert candidate.objections == ("it does not know 'fist' any more", "recall: 0.900, in use 1.000")
+    with pytest.raises(TrainingError, match="not put in use: it does not know 'fist' any more"):
+        trainings.use("signs")
+    assert find("signs", tmp_path / "models") == SHIPPED / "signs"
+    trainings.use("signs", force=True)
     assert "punch" in read_card(find("signs", tmp_path / "models")).labels
     used = trainings.candidate("signs")
     assert used is not None
-    assert used.in_use
+    assert (used.in_use, used.objections) == (True, ())
     assert "ships" in trainings.roll_back("signs")
     assert find("signs", tmp_path / "models") == SHIPPED / "signs"
 
@@ -59,7 +66,9 @@ def test_a_model_that_does_not_know_an_emergency_gesture_is_refused(tmp_path: Pa
     with pytest.raises(TrainingError, match="fist is an emergency gesture"):
         blind.use("signs")
     assert find("signs", tmp_path / "models") == SHIPPED / "signs"
-    Trainings(settings(tmp_path)).use("signs")
+    with pytest.raises(TrainingError, match="fist is an emergency gesture"):
+        blind.use("signs", force=True)
+    Trainings(settings(tmp_path)).use("signs", force=True)
     with pytest.raises(TrainingError, match="punch is an emergency gesture"):
         Trainings(settings(tmp_path, sign="punch")).roll_back("signs")
 

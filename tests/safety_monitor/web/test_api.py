@@ -113,6 +113,14 @@ def test_cancelling_takes_the_pin_where_there_is_one(make_site: MakeSite, journa
     assert client.post(path, json={"pin": PIN}).json()["state"] == "cancelled"
 
 
+@pytest.mark.parametrize("body", [b'{"pin": ["24\\ud8005"]}', b'{"\\ud800": 1}', b'{"pin": 1e999}', b"{"])
+def test_what_is_malformed_is_told_and_not_repeated(client: TestClient, journal: Journal, body: bytes) -> None:
+    journal.record(incident_of(1))
+    headers = {"Content-Type": "application/json"}
+    answer = client.post(f"/api/v1/incidents/{1:032x}/cancel", content=body, headers=headers)
+    assert (answer.status_code, "24" in answer.text) == (422, False)
+
+
 def test_an_unknown_incident_is_not_found(client: TestClient) -> None:
     assert client.get("/api/v1/incidents/nothing").status_code == 404
     assert client.post("/api/v1/incidents/nothing/ack").status_code == 404

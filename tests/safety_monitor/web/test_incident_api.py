@@ -26,11 +26,23 @@ def test_evidence_is_listed_and_given_in_ranges(client: TestClient, site: Site) 
     site.journal.record(incident_of(1))
     site.evidence.save(ID, "sound.flac", bytes(range(100)))
     (described,) = client.get(f"{PATH}/evidence").json()
-    assert described == {"name": "sound.flac", "type": "audio/flac", "bytes": 100}
+    assert described == {"name": "sound.flac", "type": "audio/flac", "bytes": 100, "protected": False}
     part = client.get(f"{PATH}/evidence/sound.flac", headers={"Range": "bytes=10-19"})
     assert (part.status_code, part.content) == (206, bytes(range(10, 20)))
     assert part.headers["content-type"] == "audio/flac"
     assert client.get(f"{PATH[:-30]}/evidence/sound.flac").content == bytes(range(100))
+
+
+def test_evidence_is_kept_for_good_until_somebody_lets_it_go(client: TestClient, site: Site) -> None:
+    site.journal.record(incident_of(1))
+    assert client.post(f"{PATH}/protect", json={"protected": True}).status_code == 409  # there is none
+    site.evidence.save(ID, "sound.flac", b"x")
+    (kept,) = client.post(f"{PATH}/protect", json={"protected": True}).json()
+    assert kept["protected"]
+    assert [each.protected for each in site.evidence.kept()] == [True]
+    (gone,) = client.post(f"{PATH}/protect", json={"protected": False}).json()
+    assert not gone["protected"]
+    assert client.post(f"{PATH}/protect", json={}).status_code == 422
 
 
 @pytest.mark.parametrize("name", ["nothing.flac", "%2e%2e", "%2e%2e%2f%2e%2e%2fjournal.sqlite", ".protected", "a%00"])
@@ -82,13 +94,14 @@ def test_people_say_what_it_was(client: TestClient, journal: Journal) -> None:
     assert (row["mark"], row["notes"]) == ("real", '\'=HYPERLINK("x")')
 
 
-def test_a_viewer_can_neither_mark_nor_retry_nor_alert(make_site: MakeSite, journal: Journal) -> None:
+def test_a_viewer_can_neither_mark_nor_keep_nor_retry_nor_alert(make_site: MakeSite, journal: Journal) -> None:
     users = (WebUser(name="vera", role="viewer", password_hash=hash_password("correct horse")),)
     tokens = (WebToken(name="reader", role="viewer", token_hash=TOKEN_HASH),)
     client = client_of(make_site(Web(users=users, tokens=tokens)), Authorization=f"Bearer {TOKEN}")
     journal.record(incident_of(1))
     assert client.get(f"{PATH}/evidence").status_code == 200
     assert client.post(f"{PATH}/mark", json={"mark": "real"}).status_code == 403
+    assert client.post(f"{PATH}/protect", json={"protected": False}).status_code == 403
     assert client.post(f"{PATH}/retry", json={"key": "x"}).status_code == 403
     assert client.post(f"{PATH}/alert", json={"channel": "sms"}).status_code == 403
 

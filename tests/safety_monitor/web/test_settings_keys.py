@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from safety_monitor.config import Settings
-from safety_monitor.web.settings_form import Key, Kind, keys_of, pruned
+from safety_monitor.web.settings_keys import Key, Kind, keys_of, pruned
 
 
 def everything(section: type[BaseModel], path: str = "") -> Iterator[tuple[str, Key]]:

@@ -1,0 +1,105 @@
+"""Settings are looked at and changed by programs as on the page."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from safety_monitor.config import Web, WebToken, WebUser
+from safety_monitor.web.access import hash_password, new_token
+from safety_monitor.web.site import Site
+from tests.web_site import MakeSite, client_of
+
+HASH = hash_password("correct horse")
+TEXT = f"""\
+[fusion]
+threshold = 0.8  # tried on the 3rd of May
+
+[camera]
+source = "rtsp://anna:se/cret@10.0.0.7/stream?key=abcdef"
+
+[place]
+address = "behind the lift, is it? yes"
+
+[[web.users]]
+name = "anna"
+role = "admin"
+password_hash = "{HASH}"
+"""
+
+
+@pytest.fixture
+def file(site: Site) -> Path:
+    path = site.settings_file.path
+    path.write_text(TEXT)
+    assert isinstance(site.settings_file.environ, dict)
+    site.settings_file.environ["SAFETY_MONITOR_MESSAGES__MAIL"] = "mailto://anna:hidden@example.org"
+    return path
+
+
+def test_settings_are_shown_without_what_is_secret(client: TestClient, file: Path) -> None:
+    answer = client.get("/api/v1/settings")
+    for secret in ("argon2", "se/cret", "abcdef", "hidden"):
+        assert secret not in answer.text
+    values = answer.json()["values"]
+    assert values["fusion"]["threshold"] == 0.8
+    assert values["camera"]["source"] == "rtsp://***@10.0.0.7/stream?***"
+    assert values["place"]["address"] == "behind the lift, is it? yes"
+    assert values["messages"] == {"mail": "***"}
+    assert values["web"]["users"] == [{"name": "anna", "role": "admin", "password_hash": "***"}]
+    assert (values["acknowledge"]["pin_hash"], values["mqtt"]) == (None, None)
+
+
+def test_a_value_is_written_where_it_stands_and_followed(client: TestClient, site: Site, file: Path) -> None:
+    put = client.put("/api/v1/settings/fusion.threshold", json={"value": 0.7})
+    assert put.json() == {"key": "fusion.threshold", "value": 0.7, "restart_needed": False}
+    assert file.read_text() == TEXT.replace("0.8", "0.7")
+    assert site.view.rules.threshold == 0.7
+    assert client.put("/api/v1/settings/station.name", json={"value": "lobby"}).json()["restart_needed"]
+    assert client.get("/api/v1/settings").json()["restart_needed"] == ["station"]
+    assert client.put("/api/v1/settings/fusion.threshold", json={"value": None}).json()["value"] == 0.8
+    assert "tried" not in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "status"),
+    [
+        ("fusion.threshold", 80, 422),
+        ("fusion.threshold", "high", 422),
+        ("fusion.threshold", ["0.7"], 422),
+        ("fusion.weak", 0.9, 422),  # above the threshold
+        ("place.address", "a\0b", 422),
+        ("camera.source", "rtsp://***@10.0.0.7/stream", 422),
+        ("hearing.model", "nothing", 422),
+        ("fusion", 1, 404),
+        ("contacts", ["anna"], 404),
+        ("acknowledge.pin_hash", "$argon2id$x", 404),
+        ("web.users", [], 404),
+        ("a..b", 1, 404),
+        ("home", "elsewhere", 409),
+    ],
+)
+def test_what_cannot_be_set_is_refused_and_nothing_written(
+    client: TestClient, file: Path, key: str, value: Any, status: int
+) -> None:
+    answer = client.put(f"/api/v1/settings/{key}", json={"value": value})
+    assert (answer.status_code, bool(answer.json()["detail"])) == (status, True)
+    assert file.read_text() == TEXT
+
+
+def test_a_file_that_cannot_be_read_is_told(client: TestClient, file: Path) -> None:
+    file.write_text("[fusion\n")
+    assert client.get("/api/v1/settings").status_code == 409
+    assert client.put("/api/v1/settings/fusion.threshold", json={"value": 0.7}).status_code == 409
+    assert file.read_text() == "[fusion\n"
+
+
+def test_only_an_admin_sees_and_sets_them(make_site: MakeSite) -> None:
+    token, token_hash = new_token()
+    users = (WebUser(name="anna", role="admin", password_hash=HASH),)
+    site = make_site(Web(tokens=(WebToken(name="t", role="operator", token_hash=token_hash),), users=users))
+    client = client_of(site, Authorization=f"Bearer {token}")
+    assert client.get("/api/v1/settings").status_code == 403
+    assert client.put("/api/v1/settings/fusion.threshold", json={"value": 0.7}).status_code == 403
+    assert not site.settings_file.path.exists()
