@@ -113,6 +113,9 @@ class Access:
     def sign_in(self, name: str, password: str, address: str) -> str | None:
         """Check a password; takes about as long whether the name is known or not.
 
+        A token's name with the token as password signs in, too, for a screen on a wall: its key is the token itself,
+        which no end of a session and no restart makes invalid.
+
         Args:
             name: of the user.
             password: as typed.
@@ -132,6 +135,10 @@ class Access:
                 raise TooManyTriesError(wait_s)
             for door in doors:  # counted before the slow check, so that many at once are not let through
                 self._count(door, now)
+        program = self.of_token(password)
+        if program is not None and program.name == name:
+            self._forget(doors)
+            return password
         user = self._users.get(name)
         try:
             self._hasher.verify(user.password_hash if user else self._decoy, password)
@@ -140,9 +147,8 @@ class Access:
         if user is None:
             return None
         key = secrets.token_urlsafe(32)
+        self._forget(doors)
         with self._lock:
-            for door in doors:
-                self._tried.pop(door, None)
             self._sessions[_digest(key)] = (Visitor(user.name, user.role), now + SESSION_S)
             while len(self._sessions) > SESSIONS:
                 self._sessions.popitem(last=False)
@@ -154,9 +160,11 @@ class Access:
             self._sessions.pop(_digest(key), None)
 
     def of_session(self, key: str) -> Visitor | None:
-        """Who a session belongs to."""
+        """Who a session belongs to, or the token that signed in."""
         if self.open:
             return NOBODY_ELSE
+        if (program := self.of_token(key)) is not None:
+            return program
         with self._lock:
             visitor, until = self._sessions.get(_digest(key), (None, 0.0))
             if visitor is not None and until <= self._clock():
@@ -167,6 +175,11 @@ class Access:
     def of_token(self, token: str) -> Visitor | None:
         """Who an API token belongs to; the digests are of random tokens, so that comparing them tells nothing."""
         return self._tokens.get(_digest(token))
+
+    def _forget(self, doors: tuple[str, ...]) -> None:
+        with self._lock:
+            for door in doors:
+                self._tried.pop(door, None)
 
     def _wait(self, door: str, now: float) -> float:
         tries, since = self._tried.get(door, (0, now))

@@ -16,7 +16,7 @@ from safety_monitor.incident import State
 from safety_monitor.web import texts
 from safety_monitor.web.api import judge_stored
 from safety_monitor.web.chart import COLORS, over_seconds
-from safety_monitor.web.layout import may, page_frame, panel, site_of, state_badge
+from safety_monitor.web.layout import may, page_for, panel, site_of, state_badge
 from safety_monitor.web.microphone_panel import microphone_panel
 from safety_monitor.web.upload import KINDS
 
@@ -29,7 +29,9 @@ def analyse_page(request: Request) -> None:
     """Drop, wait, look."""
     site = site_of(request)
     megabytes = site.settings.web.upload_mb
-    with page_frame(request, texts.ANALYSE):
+    with page_for(request, texts.ANALYSE, "operator") as allowed:
+        if not allowed:
+            return
         with panel(texts.ANALYSE):
             ui.label(texts.ANALYSE_HINT.format(kinds=KINDS, megabytes=megabytes)).classes("mb-3")
             upload = (

@@ -44,13 +44,13 @@ Id = Annotated[
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
 
 
 class Asked(BaseModel):
     """What a request says; a field that does not exist is refused."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 class EvidenceOut(_Model):

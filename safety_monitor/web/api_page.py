@@ -1,5 +1,6 @@
 """The REST API for people: every route of the OpenAPI document, without anything from the internet."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request
@@ -26,7 +27,25 @@ def api_page(request: Request) -> None:
                     ui.label(route.get("description", ""))
                     for parameter in route.get("parameters", ()):
                         ui.label(f"{parameter['name']} ({parameter['in']}): {parameter.get('description', '')}")
+                    for field in _fields(document, route):
+                        ui.label(f"{field} ({texts.BODY})")
                     answers = "; ".join(
                         f"{status} {each['description']}" for status, each in route["responses"].items()
                     )
                     ui.label(f"{texts.ANSWERS}: {answers}").classes("quiet text-sm mt-1")
+
+
+def _fields(document: Mapping[str, Any], route: Mapping[str, Any]) -> list[str]:
+    """What a route takes in its body, a line each."""
+    schemas = [content["schema"] for content in route.get("requestBody", {}).get("content", {}).values()]
+    lines = []
+    while schemas:
+        schema = schemas.pop()
+        schemas += schema.get("anyOf", ())
+        if "$ref" in schema:
+            schemas.append(document["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+        lines += [
+            f"{name}: {each['description']}" if "description" in each else name
+            for name, each in schema.get("properties", {}).items()
+        ]
+    return lines

@@ -1,6 +1,7 @@
 """One incident with all that belongs to it; each part is drawn anew only when it has changed."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -183,7 +184,7 @@ def _protection(request: Request, incident_id: str, there: bool, protected: bool
     kept = site_of(request).settings.evidence
     goes = texts.GOES.format(days=kept.days, gigabytes=kept.gigabytes)
     with ui.row().classes("w-full items-center gap-3"):
-        ui.icon("lock" if protected else "lock_open", color="quiet", size="24px").props("aria-hidden=true")
+        ui.icon("lock" if protected else "lock_open", size="24px").classes("quiet").props("aria-hidden=true")
         ui.label(texts.KEPT if protected else goes).classes("grow quiet")
         if visitor_of(request).may("operator"):
             ui.button(
@@ -284,8 +285,8 @@ def _remarks(request: Request, entry: Entry) -> None:
         with ui.row().classes("gap-2"):
             for mark, text in texts.MARKED.items():
                 on = entry.mark is mark
-                button = ui.button(text, icon=MARK_ICON[mark]).props("no-caps" if on else "no-caps outline")
-                button.props(f"color=blue-8 aria-pressed={'true' if on else 'false'}")
+                button = ui.button(text, icon=MARK_ICON[mark])
+                button.props("no-caps color=blue-8 aria-pressed=true" if on else "no-caps outline aria-pressed=false")
                 # Pressed once more it takes the mark back.
                 button.on_click(partial(_say, request, entry.incident.id, mark=Mark.NONE if on else mark))
     elif entry.mark is not None:
@@ -306,7 +307,7 @@ def _note_field(request: Request, incident_id: str) -> None:
         if await _say(request, incident_id, note=note.value or ""):
             note.value = ""
 
-    ui.button(texts.ADD_NOTE, icon="note_add", on_click=add).props("outline no-caps")
+    ui.button(texts.ADD_NOTE, icon="note_add", on_click=add).props("outline no-caps").classes("mt-3")
 
 
 async def _say(request: Request, incident_id: str, *, note: str = "", mark: Mark | None = None) -> bool:
@@ -350,7 +351,13 @@ def _chart(entry: Entry, incident: Incident) -> dict[str, Any]:
     """States as a line of the confidence so far, readings as points, over seconds since it opened."""
     start = min([step.at_s for step in entry.transitions] + [piece.at_s for piece in incident.evidence])
     points = [[round(step.at_s - start, 2), round(step.confidence, 3)] for step in entry.transitions]
-    states = [texts.STATE[step.state] for step in entry.transitions]
+    # Of steps that are drawn at one place the last one is named.
+    together_s = max(at for at, _ in points) / 10
+    named = [
+        {"coord": at, "value": texts.STATE[step.state]}
+        for at, after, step in zip(points, [*points[1:], [math.inf]], entry.transitions, strict=True)
+        if after[0] - at[0] > together_s
+    ]
     confidence = {
         "name": texts.CONFIDENCE_SO_FAR,
         "type": "line",
@@ -361,7 +368,7 @@ def _chart(entry: Entry, incident: Incident) -> dict[str, Any]:
             "symbol": "pin",
             "symbolSize": 1,
             "label": {"position": "top", "color": GREY},
-            "data": [{"coord": at, "value": state} for at, state in zip(points, states, strict=True)],
+            "data": named,
         },
     }
     readings = [

@@ -15,6 +15,8 @@ from safety_monitor.web.layout import mark_badge, page_frame, panel, site_of, st
 from safety_monitor.web.local_time import moment_of, when, zone
 
 PAGE = 25
+WIDE = "max-md:hidden"
+"""What a phone has no room for; it stands on the incident's own page."""
 FILTERS = ("state", "sense", "label", "since", "after")
 
 
@@ -42,7 +44,7 @@ async def incidents_page(request: Request) -> None:
         ui.navigate.to("/incidents?" + urlencode(wanted))
 
     with page_frame(request, texts.INCIDENTS):
-        with ui.row().classes("gap-3 items-center"):
+        with ui.element("div").classes("grid grid-cols-2 gap-3 items-center w-full md:flex"):
             states = {"": texts.ANY} | {str(state): texts.STATE[state] for state in State}
             senses = {"": texts.ANY} | {str(sense): texts.SENSE[sense] for sense in Sense}
             known = {"": texts.ANY} | {label: texts.label(label) for label in _labels(site.settings.emergency.gestures)}
@@ -56,12 +58,13 @@ async def incidents_page(request: Request) -> None:
                     label=text,
                     value=asked[name] if asked[name] in options else "",
                     on_change=lambda change, name=name: go(**{name: change.value}),
-                ).props("outlined dense").classes("w-44")
+                ).props("outlined dense").classes("md:w-44")
+            # Typed digit by digit a date passes through years long ago; it is taken when it stands still.
             ui.input(texts.SINCE, value=asked["since"], on_change=lambda change: go(since=change.value)).props(
-                "outlined dense type=date stack-label"
-            ).classes("w-44")
+                "outlined dense type=date stack-label debounce=1500"
+            ).classes("md:w-44")
         with panel(texts.INCIDENTS):
-            _table(entries)
+            _table(entries, texts.NO_INCIDENTS if any(asked.values()) else texts.NOTHING_HAPPENED)
         with ui.row().classes("gap-4 w-full"):
             if asked["after"]:
                 ui.button(texts.NEWEST, icon="first_page", on_click=lambda: go()).props("outline no-caps")
@@ -78,30 +81,43 @@ def _labels(gestures: tuple[object, ...]) -> list[str]:
     return ["scream", *(getattr(gesture, "label", "") for gesture in gestures)]
 
 
-def _table(entries: Sequence[Entry]) -> None:
+def _why(entry: Entry) -> str:
+    """What made it an emergency; of one that never was, why it ended."""
+    confirmed = (step.reason for step in entry.transitions if step.state is State.CONFIRMED)
+    return next(confirmed, entry.incident.reason)
+
+
+def _table(entries: Sequence[Entry], none: str) -> None:
     if not entries:
-        ui.label(texts.NO_INCIDENTS).classes("quiet")
+        ui.label(none).classes("quiet")
         return
     with ui.element("div").classes("overflow-x-auto w-full"), ui.element("table").classes("plain"):
         with ui.element("thead"), ui.element("tr"):
             at = texts.WHEN.format(zone=zone())
-            for text in (at, texts.STATE_COLUMN, texts.WHAT, texts.CONFIDENCE, texts.REASON, texts.MARK):
-                with ui.element("th"):
+            for text, wide in (
+                (at, ""),
+                (texts.STATE_COLUMN, ""),
+                (texts.WHAT, ""),
+                (texts.CONFIDENCE, WIDE),
+                (texts.REASON, WIDE),
+                (texts.MARK, ""),
+            ):
+                with ui.element("th").classes(wide):
                     ui.label(text)
         with ui.element("tbody"):
             for entry in entries:
                 incident = entry.incident
                 with ui.element("tr"):
                     with ui.element("td"):
-                        ui.link(when(entry.opened_at), f"/incidents/{incident.id}").classes("whitespace-nowrap")
+                        ui.link(when(entry.opened_at), f"/incidents/{incident.id}").classes("md:whitespace-nowrap")
                     with ui.element("td"):
                         state_badge(incident.state)
-                    for text in (
-                        ", ".join(texts.label(label) for label in incident.labels),
-                        f"{incident.confidence:.2f}",
-                        incident.reason,
+                    for text, wide in (
+                        (", ".join(texts.label(label) for label in incident.labels), ""),
+                        (f"{incident.confidence:.2f}", WIDE),
+                        (_why(entry), WIDE),
                     ):
-                        with ui.element("td"):
+                        with ui.element("td").classes(wide):
                             ui.label(text)
                     with ui.element("td"):
                         mark_badge(entry.mark)

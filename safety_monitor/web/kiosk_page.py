@@ -5,10 +5,17 @@ from nicegui import ui
 
 from safety_monitor.incident import Sense, State
 from safety_monitor.web import texts
-from safety_monitor.web.layout import site_of
+from safety_monitor.web.layout import keep_connected, site_of
 from safety_monitor.web.site import Site
 
 REFRESH_S = 0.5
+HINT = "font-size: max(1.4rem, min(4vw, 5vh)); line-height: 1.25"
+STYLE = """
+#popup { display: none }
+.lost { position: fixed; inset: 0; background: #8a5a00; visibility: hidden }
+body:has(#popup[aria-hidden=false]) .lost { visibility: visible; transition: visibility 0s 3s }
+"""
+"""A screen that has lost its station must not go on to say that all is well; `#popup` is how NiceGUI tells of that."""
 CALM, ALARM, TAKEN, OFF, ILL = "#0f5132", "#b00020", "#0b4f9e", "#3a3f47", "#8a5a00"
 
 
@@ -18,6 +25,8 @@ def kiosk_page(request: Request) -> None:
     site = site_of(request)
     ui.page_title(site.settings.station.name)
     ui.query(".nicegui-content").classes("p-0")
+    ui.add_css(STYLE)
+    keep_connected()
     with (
         ui.column()
         .classes("w-full h-screen items-center justify-center gap-8 text-white text-center p-8")
@@ -25,8 +34,12 @@ def kiosk_page(request: Request) -> None:
     ):
         icon = ui.icon("shield").style("font-size: min(32vw, 32vh)").props("aria-hidden=true")
         title = ui.label().style("font-size: min(9vw, 12vh); line-height: 1.1; font-weight: 700")
-        hint = ui.label().style("font-size: min(4vw, 5vh); line-height: 1.25; max-width: 24em")
-        ui.label(site.settings.station.name).style("font-size: 3vh; opacity: .75")
+        hint = ui.label().style(f"{HINT}; max-width: 24em")
+        ui.label(site.settings.station.name).style("font-size: min(3vh, 4vw); opacity: .75")
+    with ui.column().classes("lost items-center justify-center gap-8 text-white text-center p-8").props("role=alert"):
+        ui.icon("build").style("font-size: min(32vw, 32vh)").props("aria-hidden=true")
+        ui.label(texts.KIOSK_LOST).style("font-size: min(9vw, 12vh); line-height: 1.1; font-weight: 700")
+        ui.label(texts.KIOSK_TROUBLE_HINT).style(HINT)
 
     def refresh() -> None:
         color, sign, title.text, hint.text = told(site)

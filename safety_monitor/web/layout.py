@@ -1,12 +1,14 @@
 """What every page has: its frame, its colours, and who looks at it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import TypeVar, cast
 
 from fastapi import Request
-from nicegui import ui
+from nicegui import app, ui
 
 from safety_monitor.config import Role
 from safety_monitor.decision import PinError
@@ -16,6 +18,8 @@ from safety_monitor.web import texts
 from safety_monitor.web.access import Visitor
 from safety_monitor.web.guard import session_key
 from safety_monitor.web.site import Site
+
+app.add_static_files("/static", Path(__file__).parent / "static")
 
 Key = TypeVar("Key")
 STATE_ICON = {
@@ -37,7 +41,7 @@ STATE_COLOR = {
 LINKS: tuple[tuple[str, str, Role], ...] = (
     (texts.LIVE, "/", "viewer"),
     (texts.INCIDENTS, "/incidents", "viewer"),
-    (texts.ANALYSE, "/analyse", "viewer"),
+    (texts.ANALYSE, "/analyse", "operator"),
     (texts.COLLECT, "/collect", "operator"),
     (texts.RETRAIN, "/retrain", "admin"),
     (texts.SETTINGS, "/settings", "admin"),
@@ -66,6 +70,9 @@ a:focus-visible, button:focus-visible, [tabindex]:focus-visible { outline: 3px s
 .top a[aria-current=page] { background: color-mix(in srgb, currentColor 16%, transparent) }
 .picture { width: 100%; aspect-ratio: 4 / 3; object-fit: contain; background: #000; border-radius: 8px; display: block }
 .spectrogram { width: 100%; height: 130px; object-fit: fill; background: #000004; border-radius: 8px; display: block }
+#popup { left: 0; right: 0; margin: 0; background: #b00020; color: #fff; font-size: 1.25rem; text-align: center }
+body:has(#popup[aria-hidden=false]) .nicegui-content { opacity: .4; filter: grayscale(1); transition: all .5s 2s }
+.q-timeline__content { padding-bottom: 16px } .q-timeline__title { margin-bottom: 2px }
 table.plain { border-collapse: collapse; width: 100% }
 table.plain th { text-align: left; color: var(--quiet); font-weight: 600; font-size: .8rem; padding: 6px 8px }
 table.plain td { border-top: 1px solid var(--edge); padding: 8px; vertical-align: top }
@@ -82,6 +89,11 @@ def visitor_of(request: Request) -> Visitor:
     return cast(Visitor, request.state.visitor)
 
 
+def keep_connected() -> None:
+    """See to it that an open page finds its way back to the station; see reconnect.js."""
+    ui.add_body_html('<script src="/static/reconnect.js"></script>')
+
+
 @contextmanager
 def page_frame(request: Request, title: str) -> Iterator[None]:
     """Head line, links to all pages, and room for one."""
@@ -89,17 +101,20 @@ def page_frame(request: Request, title: str) -> Iterator[None]:
     ui.page_title(f"{title} – {site.settings.station.name}")
     ui.add_css(STYLE)
     ui.dark_mode(None)
+    keep_connected()
     with ui.header().classes("top items-center gap-1 px-4 py-2 bg-slate-800 text-white"):
         ui.icon("shield", size="26px").props("aria-hidden=true")
-        ui.label(site.settings.station.name).classes("text-lg font-semibold mr-4")
-        with ui.element("nav").classes("flex gap-1").props(f'aria-label="{texts.PAGES}"'):
+        ui.label(site.settings.station.name).classes("text-lg font-semibold mr-4 break-words min-w-0 max-md:flex-1")
+        with (
+            ui.element("nav").classes("flex gap-1 max-md:order-last max-md:w-full").props(f'aria-label="{texts.PAGES}"')
+        ):
             for text, path, role in LINKS:
                 if not visitor_of(request).may(role):
                     continue
                 link = ui.link(text, path)
                 if text == title:
                     link.props("aria-current=page")
-        ui.space()
+        ui.space().classes("max-md:hidden")
         if not site.access.open:
             ui.label(f"{visitor_of(request).name} ({visitor_of(request).role})").classes("text-sm opacity-80")
             ui.html(
@@ -194,8 +209,38 @@ def arm_button(request: Request, armed: bool) -> None:
             await asyncio.to_thread(site_of(request).station.arm, not armed)
 
     ui.button(
-        texts.DISARM if armed else texts.ARM, icon="remove_moderator" if armed else "shield", on_click=switch
+        texts.DISARM if armed else texts.ARM,
+        icon="remove_moderator" if armed else "shield",
+        on_click=partial(confirm, request, "operator", texts.DISARM, (texts.DISARM_HINT,), switch) if armed else switch,
     ).props("outline no-caps color=quiet" if armed else "no-caps color=green-8")
+
+
+def confirm(request: Request, role: Role, text: str, lines: Sequence[str], do: Callable[[], Awaitable[None]]) -> None:
+    """Ask once more before something is done that should not be done by mistake.
+
+    Args:
+        request: of the page.
+        role: that it takes; seen to at once, since a page that is signed out cannot even load a dialog.
+        text: what is done; the dialog's head, and its button.
+        lines: what there is to know before.
+        do: does it.
+    """
+    if not may(request, role):
+        return
+    # A child of the page: see `ask`.
+    with ui.context.client.content, ui.dialog(value=True) as dialog, ui.card().classes("gap-3"):
+        dialog.on("hide", dialog.delete)
+        ui.label(text).classes("text-lg font-semibold")
+        for line in lines:
+            ui.label(line)
+
+        async def confirmed() -> None:
+            dialog.close()
+            await do()
+
+        with ui.row().classes("w-full justify-end"):
+            ui.button(texts.BACK, on_click=dialog.close).props("flat no-caps autofocus")
+            ui.button(text, on_click=confirmed).props("no-caps color=blue-8")
 
 
 def decision_buttons(request: Request, incident_id: str, state: State) -> None:
@@ -215,6 +260,8 @@ def decision_buttons(request: Request, incident_id: str, state: State) -> None:
 
 def ask(request: Request, incident_id: str, state: State) -> None:
     """Ask for confirmation, and for the PIN where it takes one; then decide."""
+    if not may(request, "operator"):  # a page that is signed out cannot even load the dialog
+        return
     site = site_of(request)
     text, hint = {
         State.ACKNOWLEDGED: (texts.ACKNOWLEDGE, texts.ACKNOWLEDGE_HINT),

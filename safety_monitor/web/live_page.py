@@ -182,11 +182,7 @@ class _Sound:
     def __init__(self, site: Site) -> None:
         self._rules = site.view.rules
         with ui.row().classes("items-center w-full no-wrap gap-3"):
-            ui.label(texts.LEVEL).classes("w-28")
-            self._level = ui.linear_progress(0.0, show_value=False, size="14px").props(
-                f'rounded color=teal-6 aria-label="{texts.LEVEL}"'
-            )
-            self._level_text = ui.label("").classes("w-24 text-right")
+            self._level, self._level_text = _bar(texts.LEVEL, "teal-6")
         self._rows: dict[str, tuple[ui.linear_progress, ui.label]] = {}
         self._labels = ui.column().classes("w-full gap-1 mt-2")
         with ui.row().classes("w-full justify-between mt-2"):
@@ -213,14 +209,18 @@ class _Sound:
     def _row(self, name: str, probability: float, color: str) -> None:
         if name not in self._rows:
             with self._labels, ui.row().classes("items-center w-full no-wrap gap-3"):
-                ui.label(name).classes("w-28 leading-tight")
-                bar = ui.linear_progress(0.0, show_value=False, size="14px").props(
-                    f'rounded color={color} aria-label="{name}"'
-                )
-                self._rows[name] = (bar, ui.label("").classes("w-24 text-right"))
+                self._rows[name] = _bar(name, color)
         bar, text = self._rows[name]
         bar.value = round(probability, 2)
         text.text = f"{probability:.2f}"
+
+
+def _bar(name: str, color: str) -> tuple[ui.linear_progress, ui.label]:
+    """A name, a bar that shows its value at once, as the number beside it does, and room for that number."""
+    ui.label(name).classes("w-24 shrink-0 leading-tight")
+    bar = ui.linear_progress(0.0, show_value=False, size="14px")
+    bar.props(f'rounded instant-feedback color={color} aria-label="{name}"')
+    return bar, ui.label("").classes("w-16 shrink-0 text-right whitespace-nowrap")
 
 
 def _hand_line(

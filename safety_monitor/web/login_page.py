@@ -12,6 +12,9 @@ from safety_monitor.web.access import SESSION_S, TooManyTriesError
 from safety_monitor.web.guard import COOKIE, session_key
 from safety_monitor.web.layout import site_of
 
+TOKEN_S = 400 * 86_400.0
+"""How long a browser stays signed in with a token; browsers allow no longer."""
+
 router = APIRouter(include_in_schema=False)
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -76,7 +79,8 @@ async def sign_in(
         return page(request, own(then), texts.WRONG, 401)
     response = RedirectResponse(own(then), 303)
     https = request.url.scheme == "https"
-    response.set_cookie(COOKIE, key, max_age=round(SESSION_S), httponly=True, samesite="strict", secure=https)
+    age = SESSION_S if access.of_token(key) is None else TOKEN_S
+    response.set_cookie(COOKIE, key, max_age=round(age), httponly=True, samesite="strict", secure=https)
     return response
 
 

@@ -8,7 +8,7 @@ from nicegui import ui
 from safety_monitor.config import SettingsError
 from safety_monitor.restart import RestartError
 from safety_monitor.web import texts
-from safety_monitor.web.layout import may, site_of
+from safety_monitor.web.layout import confirm, may, site_of
 
 ABOUT_S = 15
 LOOK_S = 1.0
@@ -39,17 +39,7 @@ def restart_notice(request: Request) -> None:
             ui.notify(str(error), type="negative", multi_line=True, timeout=15_000)
 
     def ask() -> None:
-        with ui.context.client.content, ui.dialog(value=True) as dialog, ui.card().classes("gap-3"):
-            dialog.on("hide", dialog.delete)
-            ui.label(texts.RESTART_ASK.format(seconds=ABOUT_S))
-
-            async def confirmed() -> None:
-                dialog.close()
-                await restart()
-
-            with ui.row().classes("w-full justify-end"):
-                ui.button(texts.BACK, on_click=dialog.close).props("flat no-caps")
-                ui.button(texts.RESTART_NOW, on_click=confirmed).props("no-caps color=blue-8")
+        confirm(request, "admin", texts.RESTART_NOW, (texts.RESTART_ASK.format(seconds=ABOUT_S),), restart)
 
     def refresh() -> None:
         nonlocal shown

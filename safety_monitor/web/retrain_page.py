@@ -12,7 +12,7 @@ from gesture.collection import Collection
 from gesture.tables import TableError
 from safety_monitor.training import KINDS, Candidate, Kind, Run, TrainingError, missing_packages
 from safety_monitor.web import texts
-from safety_monitor.web.layout import may, page_for, panel, site_of
+from safety_monitor.web.layout import confirm, may, page_for, panel, site_of
 from safety_monitor.web.restart import restart_notice
 from safety_monitor.web.site import Site
 
@@ -106,20 +106,8 @@ class _Model:
 
     def _ask(self, candidate: Candidate) -> None:
         """Put a model that is worse in use only after another look at why not."""
-        with ui.context.client.content, ui.dialog(value=True) as dialog, ui.card().classes("gap-3"):
-            dialog.on("hide", dialog.delete)
-            ui.label(texts.USE_ANYWAY).classes("text-lg font-semibold")
-            for line in candidate.objections:
-                _remark(line)
-            ui.label(texts.USE_ANYWAY_HINT)
-
-            async def confirmed() -> None:
-                dialog.close()
-                await self._change(partial(self._site.trainings.use, force=True))
-
-            with ui.row().classes("w-full justify-end"):
-                ui.button(texts.BACK, on_click=dialog.close).props("flat no-caps autofocus")
-                ui.button(texts.USE_ANYWAY, on_click=confirmed).props("no-caps color=red-8")
+        use = partial(self._change, partial(self._site.trainings.use, force=True))
+        confirm(self._request, "admin", texts.USE_ANYWAY, (*candidate.objections, texts.USE_ANYWAY_HINT), use)
 
     def _refresh(self) -> None:
         run = self._site.trainings.run

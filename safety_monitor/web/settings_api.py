@@ -106,7 +106,8 @@ def make_settings_api(site: Site) -> APIRouter:
         except SettingsError as error:
             raise HTTPException(409, str(error)) from None
         try:
-            later = site.save_settings(before, pruned(Settings, with_value(before.values, path, wanted.value)))
+            values = pruned(Settings, with_value(before.values, path, wanted.value), before.values)
+            later = site.save_settings(before, values)
         except SettingsError as error:
             raise HTTPException(422, str(error)) from None
         return SettingOut(key=key, value=within(values_now(), path), restart_needed=path[0] in later)

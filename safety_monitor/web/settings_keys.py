@@ -133,19 +133,25 @@ def _bounds(metadata: Sequence[Any]) -> str:
     return ""
 
 
-def pruned(section: type[BaseModel], values: Mapping[str, Any]) -> Draft:
-    """The draft without tables that hold nothing and mean nothing."""
+def pruned(section: type[BaseModel], values: Mapping[str, Any], before: Mapping[str, Any]) -> Draft:
+    """The draft without tables that hold nothing and mean nothing.
+
+    Args:
+        section: what it takes.
+        values: the draft.
+        before: what stood in the file; an empty table of that stays: keys that are commented out may stand in it.
+    """
     kept: Draft = {}
     keys = {key.name: key for key in keys_of(section)}
     for name, value in values.items():
         key = keys.get(name)
         if key is not None and key.section is not None and key.kind is Kind.TABLE:
-            value = pruned(key.section, value)
-            if not value and not key.optional:
+            value = pruned(key.section, value, before.get(name, {}))
+            if not value and not key.optional and name not in before:
                 continue
         elif key is not None and key.section is not None:
-            value = [pruned(key.section, each) for each in value]
-            if not value:
+            value = [pruned(key.section, each, {}) for each in value]
+            if not value and before.get(name) != []:
                 continue
         kept[name] = value
     return kept

@@ -40,7 +40,7 @@ class _Page:
         with panel(texts.CHANNELS):
             self._channels()
         with panel(texts.SETTINGS):
-            ui.label(texts.SETTINGS_HINT.format(path=site.settings_file.path.absolute())).classes("break-all")
+            ui.label(texts.SETTINGS_HINT.format(path=site.settings_file.path.absolute())).classes("break-words")
             self._wanted = ui.input(texts.FIND, on_change=lambda event: self._find(event.value or ""))
             self._wanted.props("outlined dense clearable").classes("w-full mt-2")
         self._forms = ui.column().classes("w-full gap-2")
@@ -61,7 +61,9 @@ class _Page:
                 ui.label(texts.NO_CHANNELS)
         for name in names:
             with ui.row().classes("items-center w-full gap-3 mt-2"):
-                ui.label(name).classes("font-semibold w-40 break-all")
+                with ui.column().classes("gap-0 w-40"):
+                    ui.label(texts.channel(name)).classes("font-semibold break-words w-full")
+                    ui.label(name).classes("quiet text-sm break-words w-full")
                 button = ui.button(texts.SEND_TEST, icon="send").props(
                     f'outline no-caps color=quiet aria-label="{texts.SEND_TEST}: {name}"'
                 )
@@ -177,10 +179,10 @@ class _Page:
             box.set_visibility(all(word in text for word in words))
 
     def _values(self) -> Draft:
-        return pruned(Settings, self._draft)
+        return pruned(Settings, self._draft, self._before.values)
 
     def _changed(self) -> None:
-        changed = self._values() != self._before.values
+        changed = self._values() != pruned(Settings, self._before.values, self._before.values)
         self._save.set_enabled(changed)
         self._discard.set_enabled(changed)
         if changed:

@@ -9,6 +9,7 @@ PAGES = "Pages"
 
 ARMED, DISARMED = "Armed", "Disarmed"
 ARM, DISARM = "Arm", "Disarm"
+DISARM_HINT = "From now on nobody is called, whatever it hears and sees, until it is armed again."
 ALL_QUIET = "Watching and listening. Nothing to report."
 ONLY_SEES = "Disarmed: what is noticed becomes no incident."
 ACKNOWLEDGE, CANCEL, BACK = "Acknowledge", "Call off", "Back"
@@ -135,7 +136,7 @@ STATE_COLUMN, SENSES_COLUMN = "State", "Senses"
 ANY = "any"
 SINCE = "Since (date)"
 OLDER, NEWEST = "Older", "Newest"
-NO_INCIDENTS = "There are no such incidents."
+NO_INCIDENTS, NOTHING_HAPPENED = "There are no such incidents.", "There has been no incident yet."
 NO_INCIDENT = "There is no such incident."
 TIME_LINE, DELIVERIES = "Time line", "Deliveries"
 NO_DELIVERIES = "Nothing was asked for."
@@ -232,6 +233,7 @@ KIOSK_OFF_HINT = "It calls nobody now."
 KIOSK_DARK = "I am listening"
 KIOSK_DARK_HINT = "It is too dark here to see a sign. Scream if you need help."
 KIOSK_TROUBLE = "This station is not working properly"
+KIOSK_LOST = "No connection to the station"
 KIOSK_TROUBLE_HINT = "Do not rely on it. Please tell the people who look after it."
 
 RETRAIN_HINT = (
@@ -279,10 +281,8 @@ NO_CHANGES = "Everything is saved."
 SAVED = "Saved, and in force."
 SAVED_FOR_LATER = "Saved. It comes into force when the station starts again."
 RESTART_NEEDED = "The station must start again for: {what}"
-RESTART_NOW, RESTART_ASK = (
-    "Start again now",
-    "It does not watch or listen for about {seconds} seconds. Start again now?",
-)
+RESTART_NOW = "Start again now"
+RESTART_ASK = "It does not watch or listen for about {seconds} seconds."
 RESTARTING = "The station starts again. This page comes back by itself."
 SECRET_SET = "A secret; it is set, and not shown. Change it as {variable} in the environment or in .env."
 SECRET_OPEN = "A secret; it is not set. Set it as {variable} in the environment or in .env."
@@ -311,7 +311,7 @@ WRONG = "Name or password is wrong."
 
 API_HINT = "Programs send a token: Authorization: Bearer …; it is made with safety-monitor web-token."
 SCHEMA = "OpenAPI document"
-ANSWERS = "Answers"
+ANSWERS, BODY = "Answers", "body"
 
 
 def label(name: str) -> str:

@@ -41,6 +41,8 @@ enabled = false
 [evidence]
 enabled = false
 
+[acknowledge]
+
 [training]
 passes = 1
 
@@ -118,6 +120,7 @@ def admin(chromium: Browser, taught: Taught) -> Page:
 def test_a_gesture_is_collected_while_the_key_is_held(taught: Taught, admin: Page) -> None:
     admin.goto(f"{taught.url}/collect")
     admin.get_by_role("button", name="Disarm").click()
+    admin.get_by_role("dialog").get_by_role("button", name="Disarm").click()
     expect(admin.get_by_text("calls nobody")).to_be_visible()
     expect(admin.get_by_text("Hands in view: 1")).to_be_visible()
     admin.keyboard.down("Space")
@@ -165,7 +168,10 @@ def test_a_model_is_trained_and_in_use_only_when_told_to(taught: Taught, admin: 
     assert not (models / "signs").exists()
     used = admin.request.get(f"{taught.url}/api/v1/models").json()
     assert next(model["shipped"] for model in used if model["in_use"] and model["task"] == "signs")
-    signs.get_by_role("button", name="Put in use").click()
+    expect(signs.get_by_text("It should not take the place of the model in use: recall")).to_be_visible()  # so short
+    expect(signs.get_by_role("button", name="Put in use")).to_have_count(0)
+    signs.get_by_role("button", name="Use it all the same").click()
+    admin.get_by_role("dialog").get_by_role("button", name="Use it all the same").click()
     expect(admin.get_by_text("The station must start again for: Model signs")).to_be_visible()
     assert "my_sign" in read_card(models / "signs").labels
     assert "tensorflow" not in maps_of(taught.station.process.pid)
@@ -193,6 +199,7 @@ def test_settings_are_changed_and_what_is_wrong_is_refused(taught: Taught, admin
     file = taught.home / "station.toml"
     admin.goto(f"{taught.url}/settings")
     assert "argon2" not in admin.content()
+    expect(admin.get_by_text("Everything is saved.")).to_be_visible()
     admin.get_by_label("Find a setting").fill("threshold")
     admin.get_by_role("button", name="Decision").click()
     threshold = admin.get_by_label("Threshold", exact=True)
@@ -223,7 +230,7 @@ def test_settings_are_changed_and_what_is_wrong_is_refused(taught: Taught, admin
 
 def test_a_viewer_can_neither_collect_nor_train_nor_set(taught: Taught, chromium: Browser) -> None:
     page = signed_in(chromium, taught, "vera")
-    for path in ("collect", "retrain", "settings"):
+    for path in ("analyse", "collect", "retrain", "settings"):
         assert page.get_by_role("link", name=path.capitalize()).count() == 0
         page.goto(f"{taught.url}/{path}")
         expect(page.get_by_text("Your role does not allow this.")).to_be_visible()

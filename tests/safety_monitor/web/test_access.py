@@ -79,6 +79,19 @@ def test_only_the_hash_of_a_token_is_kept() -> None:
     assert token not in token_hash
 
 
+def test_a_screen_on_a_wall_stays_signed_in_with_a_token_for_as_long_as_there_is_one() -> None:
+    clock, (token, token_hash) = Clock(), new_token()
+    web = Web(users=USERS, tokens=(WebToken(name="wall", token_hash=token_hash),))
+    access = Access(web, clock)
+    assert access.sign_in("anna", token, "192.0.2.1") is None
+    key = access.sign_in("wall", token, "192.0.2.1")
+    assert key is not None
+    clock.now += 2 * SESSION_S
+    assert access.of_session(key) == Visitor("wall", "viewer")
+    assert Access(web, clock).of_session(key) == Visitor("wall", "viewer")
+    assert Access(Web(users=USERS), clock).of_session(key) is None
+
+
 ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")
 
 

@@ -18,7 +18,7 @@ from audio.detector import SoundReading
 from gesture.capture import Frame
 from safety_monitor.actions.message import Message, Place
 from safety_monitor.actions.outcome import Outcome
-from safety_monitor.channels import make_places
+from safety_monitor.channels import evidence_store, make_places
 from safety_monitor.config import Acknowledge, EvidenceSettings, Settings, Web, WebToken, WebUser
 from safety_monitor.decision import hash_of
 from safety_monitor.demo.scene import FPS, picture_at, sound
@@ -76,7 +76,9 @@ class Served:
         self.sms, self.mail = Paper("sms:anna"), Paper("messages:mail", refuses=True)
         evidence = EvidenceSettings(after_s=1.0)
         mail = SecretStr("mailto://user:password@localhost?to=anna@example.org")
-        settings = Settings(home=home, web=web, acknowledge=acknowledge, evidence=evidence, messages={"mail": mail})
+        self.settings = settings = Settings(
+            home=home, web=web, acknowledge=acknowledge, evidence=evidence, messages={"mail": mail}
+        )
         places = make_places(settings, self.journal)
         self.dispatch = Dispatch(self.journal, [self.sms, self.mail], place=places.place)
         self.station = Station(
@@ -239,6 +241,7 @@ def test_a_viewer_sees_and_cannot_act(served: Served, stranger: Page) -> None:
     sign_in(page, served.url, "vera", "wrong")
     expect(page.get_by_role("alert")).to_have_text("Name or password is wrong.")
     sign_in(page, served.url, "vera")
+    assert page.get_by_role("link", name="Analyse").count() == 0
     served.happen(incident_of(2))
     expect(page.get_by_text("Emergency: Scream")).to_be_visible()
     assert page.get_by_role("button", name="Acknowledge").count() == 0
@@ -255,6 +258,12 @@ def test_a_viewer_sees_and_cannot_act(served: Served, stranger: Page) -> None:
 
 def test_an_operator_disarms_and_arms(served: Served, page: Page) -> None:
     page.get_by_role("button", name="Disarm").click()
+    expect(page.get_by_role("dialog").get_by_role("button", name="Back")).to_be_focused()
+    page.keyboard.press("Enter")  # nothing is done by mistake
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert served.station.armed
+    page.get_by_role("button", name="Disarm").click()
+    page.get_by_role("dialog").get_by_role("button", name="Disarm").click()
     expect(page.get_by_text("Disarmed: what is noticed")).to_be_visible()
     assert not served.station.armed
     page.get_by_role("button", name="Arm", exact=True).click()
@@ -298,6 +307,8 @@ def test_the_kiosk_tells_a_stranger_what_is_the_case(served: Served, page: Page)
     expect(page.get_by_text("This station is switched off")).to_be_visible()
     served.view.broke(Sense.AUDIO, "unplugged")
     expect(page.get_by_text("This station is not working properly")).to_be_visible()
+    page.evaluate("window.socket.disconnect()")
+    expect(page.get_by_text("No connection to the station")).to_be_visible()
 
 
 def test_incidents_are_found_by_filter_and_page(served: Served, page: Page) -> None:
@@ -350,6 +361,9 @@ def test_a_scream_at_the_browser_s_microphone_is_told_placed_played_tried_again_
     expect(incident.get_by_text("mailbox full")).to_be_visible()
     incident.get_by_role("button", name="Try again").click()
     expect(incident.get_by_text("mail (alarm): arrived")).to_be_visible()
+    incident.get_by_role("button", name="Keep this evidence").click()
+    expect(incident.get_by_text("Kept for good.")).to_be_visible()
+    assert evidence_store(served.settings).is_protected(entry.incident.id)
     incident.get_by_role("button", name="False alarm").click()
     expect(incident.get_by_role("button", name="False alarm", pressed=True)).to_be_visible()
     incident.get_by_label("Note").fill("a <b>kettle</b>")
@@ -363,7 +377,8 @@ def test_a_scream_at_the_browser_s_microphone_is_told_placed_played_tried_again_
     viewer = other.new_page()
     sign_in(viewer, f"{served.url}/incidents/{entry.incident.id}", "vera")
     expect(viewer.get_by_text("a <b>kettle</b>")).to_be_visible()
-    for name in ("Acknowledge", "Call off", "SMS", "False alarm", "Try again", "Add the note"):
+    expect(viewer.get_by_text("Kept for good.")).to_be_visible()
+    for name in ("Acknowledge", "Call off", "SMS", "False alarm", "Try again", "Add the note", "Let it go"):
         assert viewer.get_by_role("button", name=name).count() == 0
     other.close()
 

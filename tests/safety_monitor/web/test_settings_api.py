@@ -7,6 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from safety_monitor.config import Web, WebToken, WebUser
+from safety_monitor.settings_page import template
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.site import Site
 from tests.web_site import MakeSite, client_of
@@ -60,6 +61,13 @@ def test_a_value_is_written_where_it_stands_and_followed(client: TestClient, sit
     assert client.get("/api/v1/settings").json()["restart_needed"] == ["station"]
     assert client.put("/api/v1/settings/fusion.threshold", json={"value": None}).json()["value"] == 0.8
     assert "tried" not in file.read_text()
+
+
+def test_in_the_file_that_the_program_prints_nothing_but_the_value_changes(client: TestClient, site: Site) -> None:
+    text = template() + "\n"
+    site.settings_file.path.write_text(text)
+    assert client.put("/api/v1/settings/alarm.volume", json={"value": 0.25}).status_code == 200
+    assert site.settings_file.path.read_text() == text.replace("# volume = 1.0", "volume = 0.25")
 
 
 @pytest.mark.parametrize(

@@ -47,4 +47,12 @@ def test_what_is_secret_is_never_an_ordinary_value() -> None:
 
 def test_empty_tables_do_not_clutter_the_file_and_one_that_is_wanted_stays() -> None:
     draft = {"fusion": {}, "mqtt": {}, "contacts": [], "web": {"users": [], "port": 1}, "policies": [{"steps": []}]}
-    assert pruned(Settings, draft) == {"mqtt": {}, "web": {"port": 1}, "policies": [{}]}
+    assert pruned(Settings, draft, {}) == {"mqtt": {}, "web": {"port": 1}, "policies": [{}]}
+    stood = {"fusion": {}, "log": {"level": "info"}}
+    assert pruned(Settings, draft | {"log": {}}, stood) == {
+        "fusion": {},
+        "mqtt": {},
+        "web": {"port": 1},
+        "policies": [{}],
+        "log": {},
+    }

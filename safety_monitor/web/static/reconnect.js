@@ -1,0 +1,8 @@
+// A page that has lost its station loads itself anew as soon as the station asks it to sign in again: without this it
+// would wait for ever, for a connection that is not given to whoever is signed out. All else NiceGUI does by itself.
+setInterval(() => {
+  if (document.getElementById("popup")?.ariaHidden !== "false") return;
+  fetch(location.href, { redirect: "manual", cache: "no-store", headers: { accept: "text/html" } })
+    .then((answer) => answer.type === "opaqueredirect" && location.reload())
+    .catch(() => {}); // it does not answer yet
+}, 5000);
