@@ -265,6 +265,10 @@ class PolicySettings(Section):
     """What is kept of an incident and sent along, of what [evidence] keeps at all; unset: all of that; []: nothing."""
 
 
+HASH = r"^\$argon2id\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{22,}$"
+"""A whole argon2id hash: one that a shell or a program for containers has taken a $ out of lets nobody in."""
+
+
 class Acknowledge(Section):
     """Who may call off an incident."""
 
@@ -278,8 +282,8 @@ class Acknowledge(Section):
     @model_validator(mode="after")
     def _hashes(self) -> "Acknowledge":
         for name, value in (("pin_hash", self.pin_hash), ("duress_pin_hash", self.duress_pin_hash)):
-            if value is not None and not value.get_secret_value().startswith("$argon2"):
-                raise ValueError(f"{name} is not a hash; make one with `safety-monitor pin-hash`")
+            if value is not None and not re.match(HASH, value.get_secret_value()):
+                raise ValueError(f"{name} is not a whole hash; make one with `safety-monitor pin-hash`")
         if self.duress_pin_hash is not None and self.pin_hash is None:
             raise ValueError("duress_pin_hash needs pin_hash")
         return self
@@ -395,7 +399,7 @@ class WebUser(Section):
     """For signing in."""
     role: Role = "viewer"
     """viewer: sees all; operator: also acknowledges, cancels, arms, analyses; admin: everything."""
-    password_hash: Annotated[str, Field(pattern=r"^\$argon2id?\$")]
+    password_hash: Annotated[str, Field(pattern=HASH)]
     """Made with `safety-monitor password-hash`."""
 
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from argon2 import PasswordHasher
-from argon2.exceptions import Argon2Error, InvalidHashError, VerifyMismatchError
+from argon2.exceptions import Argon2Error, VerifyMismatchError
 
 from safety_monitor.config import Acknowledge
 from safety_monitor.incident import BY_A_PERSON, Incident, State
@@ -34,15 +34,6 @@ def hash_of(pin: str) -> str:
     if not SHORTEST <= len(pin) <= LONGEST:
         raise PinError(f"a PIN has {SHORTEST} to {LONGEST} characters")
     return PasswordHasher().hash(pin)
-
-
-def is_hash(text: str) -> bool:
-    """Whether the text is a hash as `hash_of` makes it."""
-    try:
-        PasswordHasher().check_needs_rehash(text)
-    except InvalidHashError:
-        return False
-    return True
 
 
 class Decisions:

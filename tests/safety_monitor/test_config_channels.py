@@ -83,6 +83,10 @@ KEY = {"TWILIO__ACCOUNT_SID": SID, "TWILIO__KEY_SID": "SK" + "0" * 32, "WEB__PUB
             {"TWILIO__ACCOUNT_SID": SID, "TWILIO__AUTH_TOKEN": "planted", "TWILIO__WHATSAPP_NUMBER": "+15005550002"},
             "twilio: whatsapp_number needs whatsapp_content_sid, or whatsapp_free_text = true",
         ),
+        (
+            {"ACKNOWLEDGE__PIN_HASH": "$argon2id$v=19$m=65536,t=3,p=4"},  # the rest was taken for a variable
+            "acknowledge: pin_hash is not a whole hash; make one with `safety-monitor pin-hash`",
+        ),
         ({**KEY, "TWILIO__AUTH_TOKEN": "planted"}, "environment: twilio.signing_token: is needed"),
     ],
 )

@@ -10,6 +10,7 @@ from safety_monitor.incident import Evidence, Incident, Sense, State
 from safety_monitor.journal import Journal
 from tests.system.command import Result, safety_monitor
 
+HASH = "$argon2id$v=19" + "$m=65536,t=3,p=4$c29tZXNhbHRz$" + 6 * "pl4nted"
 PRIVATE = {
     "SAFETY_MONITOR_MYSQL__URL": "mysql+mysqlconnector://dbuser:pl4nted-mysql@127.0.0.1:9/safety",
     "SAFETY_MONITOR_MESSAGES__ZOE": "json://127.0.0.1:9/pl4nted-apprise",
@@ -23,7 +24,7 @@ PRIVATE = {
     "SAFETY_MONITOR_LIMITS__QUIET_FROM": "22:00",
     "SAFETY_MONITOR_LIMITS__QUIET_UNTIL": "07:00",
     "SAFETY_MONITOR_LIMITS__QUIET_CHANNELS": '["sms:wilhelmine"]',
-    "SAFETY_MONITOR_WEB__USERS": '[{"name": "hieronymus", "password_hash": "$argon2id$pl4nted-hash"}]',
+    "SAFETY_MONITOR_WEB__USERS": f'[{{"name": "hieronymus", "password_hash": "{HASH}"}}]',
     "SAFETY_MONITOR_FUSION__THRESHOLD": "0.77",
 }
 PLANTED = ("pl4nted", "12.345", "98.765", "wilhelmine", "hieronymus", "15005550009", "zoe", "anna@example", "dbuser")
