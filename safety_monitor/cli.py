@@ -28,6 +28,7 @@ from safety_monitor.command import (
     JsonOption,
     end_within,
     fail,
+    local_time,
     settings_or_fail,
     silence_native_libraries,
     with_journal,
@@ -203,7 +204,9 @@ def list_incidents(
     def line(entry: Entry) -> str:
         incident = entry.incident
         what = ", ".join(incident.labels)
-        return f"{incident.id[:8]}  {entry.opened_at}  {incident.state:<12} {incident.confidence:.2f}  {what}"
+        told = f", {entry.standing}" if entry.standing is not incident.state else ""
+        state = f"{incident.state}{told}"
+        return f"{incident.id[:8]}  {local_time(entry.opened_at)}  {state:<20} {incident.confidence:.2f}  {what}"
 
     entries = with_journal(config, lambda journal: journal.list(limit))
     for entry in entries:
@@ -229,25 +232,32 @@ def show_incident(
     for piece in incident.evidence:
         print(f"evidence   {piece.at_s:8.2f} s  {piece.sense}: {piece.label} {piece.probability:.2f}")
     for step in entry.transitions:
-        print(f"state      {step.at}  {step.state} by {step.by}: {step.reason}")
+        print(f"state      {local_time(step.at)}  {step.state} by {step.by}: {step.reason}")
     for remark in entry.remarks:
         said = " ".join(filter(None, (remark.mark and f"[{remark.mark}]", remark.text)))
-        print(f"remark     {remark.at}  {remark.by or 'somebody'}: {said}")
+        print(f"remark     {local_time(remark.at)}  {remark.by or 'somebody'}: {said}")
     for delivery in entry.deliveries:
-        print(f"delivery   {delivery.changed_at}  {delivery.channel}: {delivery.state} {delivery.detail}")
+        print(f"delivery   {local_time(delivery.changed_at)}  {delivery.channel}: {delivery.state} {delivery.detail}")
 
 
+DecidedArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="May be shortened while it is unique; default: the newest that waits.")
+]
 PinOption = Annotated[bool, typer.Option("--pin-stdin", help="Read the PIN from the first line of standard input.")]
 
 
 @incidents.command("ack")
-def acknowledge_incident(incident_id: IdArgument, config: ConfigOption = None, pin_stdin: PinOption = False) -> None:
+def acknowledge_incident(
+    incident_id: DecidedArgument = "", config: ConfigOption = None, pin_stdin: PinOption = False
+) -> None:
     """Take an incident on: alarm and voice end, help stays called."""
     decide(incident_id, State.ACKNOWLEDGED, config, pin_stdin=pin_stdin)
 
 
 @incidents.command("cancel")
-def cancel_incident(incident_id: IdArgument, config: ConfigOption = None, pin_stdin: PinOption = False) -> None:
+def cancel_incident(
+    incident_id: DecidedArgument = "", config: ConfigOption = None, pin_stdin: PinOption = False
+) -> None:
     """Call an incident off: it was a false alarm."""
     decide(incident_id, State.CANCELLED, config, pin_stdin=pin_stdin)
 
@@ -260,12 +270,13 @@ def decide(incident_id: str, state: State, config: Path | None, *, pin_stdin: bo
 
     def use(journal: Any) -> Incident:
         decisions = decisions_of(settings.acknowledge, journal)
+        about = incident_id or decisions.newest(state)
         pin = sys.stdin.readline().rstrip("\r\n") if pin_stdin else ""
         if decisions.needs_pin(state) and not pin:
             if not sys.stdin.isatty():
                 fail("this takes the PIN: run it in a terminal, or give the PIN on standard input with --pin-stdin")
             pin = typer.prompt("PIN", hide_input=True)
-        return decisions.decide(incident_id, state, pin)
+        return decisions.decide(about, state, pin)
 
     try:
         incident = with_journal(config, use)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from safety_monitor.command import ConfigOption, IdArgument, settings_or_fail, with_journal
+from safety_monitor.command import ConfigOption, IdArgument, settings_or_fail, silence_native_libraries, with_journal
 from safety_monitor.incident import Mark
 
 NameOption = Annotated[str, typer.Option("--by", metavar="NAME", help="Who says it.")]
@@ -27,6 +27,7 @@ def mark_incident(
     from safety_monitor.feedback import mark
 
     settings = settings_or_fail(config)
+    silence_native_libraries(settings)
 
     def use(journal: Any) -> str:
         marked = mark(settings, journal, incident_id, what, by=by, text=note)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from safety_monitor.command import TROUBLE, ConfigOption, JsonOption, fail, settings_or_fail, with_journal
+from safety_monitor.command import TROUBLE, ConfigOption, JsonOption, fail, local_time, settings_or_fail, with_journal
 
 if TYPE_CHECKING:
     from safety_monitor.actions.message import Message
@@ -228,5 +228,5 @@ def _settled(journal: "Journal", before: "Mapping[str, Delivery]") -> "list[Deli
 
 
 def _line(delivery: "Delivery") -> str:
-    when = f"due {delivery.due_at}" if delivery.due_at else f"at  {delivery.changed_at}"
+    when = f"due {local_time(delivery.due_at)}" if delivery.due_at else f"at  {local_time(delivery.changed_at)}"
     return f"{delivery.state:<10} {when}  {delivery.attempts} attempts  {delivery.key}  {delivery.detail}"

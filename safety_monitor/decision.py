@@ -14,11 +14,18 @@ from argon2.exceptions import Argon2Error, VerifyMismatchError
 
 from safety_monitor.config import Acknowledge
 from safety_monitor.incident import BY_A_PERSON, Incident, State
-from safety_monitor.journal import Journal
+from safety_monitor.journal import Journal, JournalError
 
 WRONG_PINS, WITHIN_S = 5, 300.0
 """After so many wrong PINs within this time, no PIN is taken until it has passed."""
 SHORTEST, LONGEST = 4, 32
+LOOKED_THROUGH = 20
+"""Newest incidents among which one is looked for where no id is given."""
+WAITING = {
+    State.ACKNOWLEDGED: frozenset({State.CONFIRMED, State.CLOSED}),
+    State.CANCELLED: frozenset({State.CONFIRMED, State.ACKNOWLEDGED, State.CLOSED}),
+}
+"""What an incident becomes -> where it stands before."""
 
 
 class PinError(Exception):
@@ -67,6 +74,23 @@ class Decisions:
     def needs_pin(self, state: State) -> bool:
         """Whether this decision takes a PIN."""
         return bool(self._pin_hash) and (state is not State.ACKNOWLEDGED or self._pin_to_acknowledge)
+
+    def newest(self, state: State) -> str:
+        """The id of the newest incident that may become this, of those that go on if there are any.
+
+        One that nobody where the station stands must notice is not among them.
+
+        Raises:
+            JournalError: there is none.
+        """
+        waiting = [
+            entry
+            for entry in self._journal.list(LOOKED_THROUGH)
+            if entry.standing in WAITING[state] and not entry.silent
+        ]
+        if not waiting:
+            raise JournalError(f"no incident waits to be {state}")
+        return min(waiting, key=lambda entry: entry.incident.state is State.CLOSED).incident.id
 
     def decide(self, incident_id: str, state: State, pin: str = "", reason: str = BY_A_PERSON) -> Incident:
         """Acknowledge or cancel an incident. The duress PIN works for both, also where no PIN is needed.

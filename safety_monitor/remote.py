@@ -8,14 +8,6 @@ from safety_monitor.incident import State
 from safety_monitor.journal_file import JournalError
 from safety_monitor.station import Station
 
-LOOKED_THROUGH = 20
-"""Newest incidents among which one is looked for that an order without an id is about."""
-WAITING = {
-    State.ACKNOWLEDGED: frozenset({State.CONFIRMED, State.CLOSED}),
-    State.CANCELLED: frozenset({State.CONFIRMED, State.ACKNOWLEDGED, State.CLOSED}),
-}
-"""What an incident becomes -> what it is before."""
-
 
 class Remote:
     """See the module's text; may be used from any thread.
@@ -56,15 +48,8 @@ class Remote:
             return f"{order.command}ed"
         state = State.ACKNOWLEDGED if order.command == "acknowledge" else State.CANCELLED
         try:
-            incident_id = order.incident or self._newest(state)
+            incident_id = order.incident or self._decisions.newest(state)
             incident = self._decisions.decide(incident_id, state, order.pin, reason="by MQTT")
         except (JournalError, PinError) as error:
             raise RefusedError(str(error)) from None
         return f"{incident.id} is {incident.state}"
-
-    def _newest(self, state: State) -> str:
-        """The newest incident that may become this; not one that nobody here must notice."""
-        for entry in self._station.journal.list(LOOKED_THROUGH):
-            if entry.standing in WAITING[state] and not entry.silent:
-                return entry.incident.id
-        raise RefusedError("no incident waits for it")

@@ -18,6 +18,7 @@ from tests.system.command import safety_monitor
         (["run", "--mic", "demo", "--config", "missing.toml"], "missing.toml: there is no such settings file"),
         (["incidents", "show", "abc"], "no incident 'abc'"),
         (["incidents", "ack", "abc"], "no incident 'abc'"),
+        (["incidents", "ack"], "no incident waits to be acknowledged"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_status_2(arguments: list[str], message: str, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_without_an_id_the_newest_that_may_be_noticed_is_meant(remote: Remote, j
     assert journal.show(NEW.id).transitions[-1].reason == "by MQTT"
     journal.record(replace(OLD, state=State.CLOSED))  # that it is quiet does not mean that somebody came
     assert remote.carry_out(Order("acknowledge")) == f"{OLD.id} is acknowledged"
-    with pytest.raises(RefusedError, match="no incident waits for it"):
+    with pytest.raises(RefusedError, match="no incident waits to be acknowledged"):
         remote.carry_out(Order("acknowledge"))
     assert remote.carry_out(Order("acknowledge", SILENT.id)) == f"{SILENT.id} is acknowledged"
 
