@@ -48,7 +48,7 @@ Array = NDArray[np.float32]
 
 log = logging.getLogger(__name__)
 
-FALSE_CLIPS = 0.02
+FALSE_CLIPS = 0.025
 """The operating point: the threshold lets through so many of the other recordings, of sources never learned from."""
 PRIOR_SHARE = 0.25
 """Weight of the teacher's opinion of a scream, as the trunk learned it, beside the heads'."""
