@@ -14,7 +14,8 @@ from argon2.exceptions import Argon2Error, VerifyMismatchError
 
 from safety_monitor.config import Acknowledge
 from safety_monitor.incident import BY_A_PERSON, Incident, State
-from safety_monitor.journal import Journal, JournalError
+from safety_monitor.journal import Journal
+from safety_monitor.journal_file import JournalError
 
 WRONG_PINS, WITHIN_S = 5, 300.0
 """After so many wrong PINs within this time, no PIN is taken until it has passed."""
