@@ -39,6 +39,7 @@ from safety_monitor.incident import Incident, State, incident_json
 app = typer.Typer(
     name="safety-monitor",
     help="Hears screams, sees an emergency hand gesture, and gets help.",
+    epilog="Begin with init, which makes the first settings; then doctor, test-alert, run.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

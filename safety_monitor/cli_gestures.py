@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from safety_monitor.command import TROUBLE, ConfigOption, fail, fail_without, read_settings
+from safety_monitor.command import TROUBLE, ConfigOption, fail, fail_without, read_settings, silence_native_libraries
 from safety_monitor.config import Settings
 
 app = typer.Typer(help="Collect gestures, train them, measure them.", no_args_is_help=True)
@@ -72,6 +72,7 @@ def collect(
     if sign and motion:
         fail("give --sign or --motion, not both")
     settings = read_settings(config)
+    silence_native_libraries(settings)
     name = session or session_name()
     still = Path(camera).is_dir()
     try:

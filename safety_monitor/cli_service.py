@@ -89,7 +89,9 @@ def _ask(known: "Answers") -> "Answers":
     """What the person at the terminal says; what the command line said already is not asked again."""
     from audio.capture import SoundError, list_devices
     from gesture.capture import list_cameras
+    from safety_monitor.config import Settings
 
+    silence_native_libraries(Settings())
     if known.name is None:
         known = replace(known, name=typer.prompt("What is the station called, in messages", default="station"))
     if known.camera is None:
@@ -137,8 +139,8 @@ def _listen(microphone: str) -> bool:
         typer.echo(str(error))
         return False
     typer.echo(
-        f"The room: {room.level_dbfs:.0f} dB below full scale at the median, {room.loudest_dbfs:.0f} at the loudest; "
-        f"highest scream probability {room.scream:.2f}: {room.advice()}.".replace("-", "−")
+        f"The room: {-room.level_dbfs:.0f} dB below full scale at the median, {-room.loudest_dbfs:.0f} at the loudest; "
+        f"highest scream probability {room.scream:.2f}: {room.advice()}"
     )
     return room.good
 
