@@ -367,7 +367,7 @@ def _chart(entry: Entry, incident: Incident) -> dict[str, Any]:
         "markPoint": {
             "symbol": "pin",
             "symbolSize": 1,
-            "label": {"position": "top", "color": GREY},
+            "label": {"position": "top", "align": "left", "color": GREY},
             "data": named,
         },
     }
@@ -382,4 +382,4 @@ def _chart(entry: Entry, incident: Incident) -> dict[str, Any]:
         }
         for piece in incident.evidence
     ]
-    return over_seconds([confidence, *readings], left=60, right=60, top=48) | {"tooltip": {"trigger": "item"}}
+    return over_seconds([confidence, *readings], left=60, right=90, top=48) | {"tooltip": {"trigger": "item"}}

@@ -85,8 +85,9 @@ def live_page(request: Request) -> None:
 
     async def refresh() -> None:
         snapshot = site.view.snapshot()
-        if changed(shown, "banner", (snapshot.armed, snapshot.incident)):
-            banner.show(snapshot)
+        troubles = site.view.troubles()
+        if changed(shown, "banner", (snapshot.armed, snapshot.incident, bool(troubles))):
+            banner.show(snapshot, well=not troubles)
         await banner.count_down(snapshot)
         if Sense.GESTURE in snapshot.health:
             seen = [
@@ -153,19 +154,23 @@ class _Banner:
         self._next.text = text
         self._next.set_visibility(bool(text))
 
-    def show(self, snapshot: Snapshot) -> None:
-        """What is the case now."""
+    def show(self, snapshot: Snapshot, *, well: bool) -> None:
+        """What is the case now; `well` is whether all of the station works."""
         incident = snapshot.incident
         self._box.clear()
         with self._box, ui.row().classes("items-center w-full gap-4"):
             if incident is not None:
                 self._incident(incident)
             else:
-                icon, color = ("shield", "green-7") if snapshot.armed else ("remove_moderator", "grey-6")
+                icon, color, hint = ("shield", "green-7", texts.ALL_QUIET)
+                if not snapshot.armed:
+                    icon, color, hint = ("remove_moderator", "grey-6", texts.ONLY_SEES)
+                elif not well:
+                    icon, color, hint = ("error", "red-7", texts.NOT_WELL)
                 ui.icon(icon, size="44px", color=color).props("aria-hidden=true")
                 with ui.column().classes("gap-0 grow"):
                     ui.label(texts.ARMED if snapshot.armed else texts.DISARMED).classes("text-2xl font-semibold")
-                    ui.label(texts.ALL_QUIET if snapshot.armed else texts.ONLY_SEES).classes("quiet")
+                    ui.label(hint).classes("quiet")
             if visitor_of(self._request).may("operator"):
                 arm_button(self._request, snapshot.armed)
 

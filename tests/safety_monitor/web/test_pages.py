@@ -203,6 +203,8 @@ def test_the_live_page_shows_what_is_heard_and_seen_and_nothing_leaves(served: S
     page.wait_for_function("document.getElementById('picture').naturalWidth === 640")
     served.view.broke(Sense.GESTURE, "the cable is out")
     expect(page.get_by_text("the cable is out")).to_be_visible()
+    expect(page.get_by_text("Not all of the station works")).to_be_visible()
+    expect(page.get_by_text("Watching and listening")).to_have_count(0)
     assert problems == []
     assert [url for url in asked if not url.startswith((served.url, "data:", "blob:"))] == []
 
