@@ -35,6 +35,7 @@ from gesture.train import (
     fit_signs,
     folds_by_person,
     hold_out_people,
+    kinds_of,
     predict,
     shown_by_people,
     square_rows,
@@ -194,7 +195,7 @@ def rehearse_help_sign(
     Only hands that were tracked with their depth act. A fold in which nobody shows a sign borrows it from the others.
     """
     tracked = ~np.isin(table.source, (*FLAT_SOURCES, DRAWN))
-    fold = folds_by_person(table.person, folds, plan.seed)
+    fold = folds_by_person(table.person, kinds_of(table), folds, plan.seed)
     motions = MotionClassifier.load()
     totals = {script.name: [0, 0.0, 0, 0] for script in SCRIPTS}
     for number in range(folds):
@@ -365,19 +366,21 @@ def main(arguments: list[str]) -> int:
             table = read_hands(options.data)
             _measure_signs(table.select(np.isin(table.label, SIGNS)), options.two_model, options.people)
     except (TableError, ModelError) as error:
-        print(error, file=sys.stderr)
+        print(f"safety-monitor: {error}", file=sys.stderr)
         return 1
     return 0
 
 
 def _measure_signs(table: HandTable, two_model: Path | None, every: bool) -> None:
+    if two_model:  # before the trainings, which take minutes
+        files = two_model / "keypoint_classifier.tflite", two_model / "keypoint_classifier_label.csv"
+        two_model_score(table.select(np.arange(1)), *files)
     shown = shown_by_people(table)
     held_out = hold_out_people(table, SIGNS, SHORT)
     scores = [score("people left out", held_out)]
     for source in np.unique(shown.source):
         scores += leave_source_out(table, source)
         if two_model:
-            files = two_model / "keypoint_classifier.tflite", two_model / "keypoint_classifier_label.csv"
             scores.append(two_model_score(shown.select(shown.source == source), *files, f"{source}, two-model"))
     if two_model:
         scores.append(two_model_score(shown, *files, "two-model repository"))

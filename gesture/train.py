@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gesture.augment import blend, vary
-from gesture.features import SIGN_FEATURES, sign_features, square
+from gesture.augment import blend, turn, vary
+from gesture.features import SIGN_FEATURES, sign_features, square, upright
 from gesture.plots import CONFUSION, CURVES, plot_confusion, plot_curves
 from gesture.point_history_classifier import MOTION_FEATURES, MOVING, POINTS, SPANS_S, motion_features
 from gesture.tables import HandTable, PathTable, TableError, join, read_hands, read_paths
@@ -32,6 +32,8 @@ UNSEEN = 40
 """Made-up paths of each movement and span that movements are measured on."""
 FLAT_SOURCES = ("anis_rps", "jinzhu", "kinivi", "segfault_gestnet")
 """Sources of the base data whose hands have no depth of their own."""
+COMPOSED = 400
+"""Thumbs up that are put together of hands of other signs."""
 DRAWN = "drawn"
 """Source of hands that were drawn and then tracked: they are trained on, and never measured on."""
 FLIPPED = {"thumb_up": "thumb_down", "thumb_down": "thumb_up"}
@@ -65,7 +67,7 @@ class SignPlan:
 
     def short(self) -> "SignPlan":
         """The plan for trainings that only measure."""
-        return replace(self, epochs=max(self.epochs // 3, 1), samples=max(self.samples // 2, 1), members=1)
+        return replace(self, epochs=max(self.epochs // 2, 1), samples=max(self.samples // 2, 1), members=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +138,15 @@ class SignSampler:
         index = {label: i for i, label in enumerate(labels)}
         target = np.array([index[label] for label in table.label], np.intp)
         people = table.person
+        composed = compose_thumbs(points, table, np.random.default_rng(len(points)))
+        if "thumb_up" in index:
+            points = np.concatenate([points, composed])
+            target = np.concatenate([target, np.full(len(composed), index["thumb_up"], np.intp)])
+            people = np.concatenate([people, np.full(len(composed), MADE_UP)])
+        shown = len(points)
         for before, after in FLIPPED.items():
             if before in index and after in index:
-                mine = np.flatnonzero(table.label == before)
+                mine = np.flatnonzero(target[:shown] == index[before])
                 # Upside down is also the other hand; mirrored back into a right one both axes are turned.
                 turned = points[mine] * np.array([-1, -1, 1], np.float32)
                 turned[:, :, 0] *= -1
@@ -206,6 +214,48 @@ class SignSampler:
             parts = np.split(mine[order], np.cumsum(np.bincount(person, minlength=len(names)))[:-1])
             found.update({(label, str(name)): part for name, part in zip(names, parts, strict=True)})
         return found
+
+
+def compose_thumbs(points: Points, table: HandTable, rng: np.random.Generator) -> Points:
+    """Thumbs up put together of closed hands and of the thumbs of open ones, of one person where both were shown.
+
+    Few people have shown a thumb up, many a fist and an open hand; between them there is nothing but the thumb.
+
+    Args:
+        points: the hands of `table`, as `square_rows` gives them.
+        table: who shows what.
+        rng: decides which.
+
+    Returns:
+        float32 of shape (n, 21, 3), thumbs pointing up.
+    """
+    tracked = ~np.isin(table.source, (*FLAT_SOURCES, DRAWN))
+    fists = np.flatnonzero((table.label == "fist") & tracked)
+    palms = np.flatnonzero((table.label == "open_palm") & tracked)
+    if not len(fists) or not len(palms):
+        return np.zeros((0, *points.shape[1:]), np.float32)
+    weight = draw_weights(table.label[fists], table.person[fists]).astype(np.float64)
+    fists = rng.choice(fists, COMPOSED, p=weight / weight.sum())
+    theirs = {person: palms[table.person[palms] == person] for person in np.unique(table.person[palms])}
+    palms = np.array([_one_of(theirs.get(person, palms), rng) for person in table.person[fists]], np.intp)
+    hands, thumbs = upright(points[fists])[0], upright(points[palms])[0]
+    # Closed hands are smaller than open ones: the palm's own length is the measure of both.
+    lengths = [np.linalg.norm(each[:, [5, 9, 13, 17], :2].mean(axis=1), axis=1) for each in (hands, thumbs)]
+    thumb = thumbs[:, 1:5] * (lengths[0] / np.maximum(lengths[1], 1e-3))[:, None, None]
+    # Abducted further than in an open hand, about its root.
+    away = rng.uniform(0, np.deg2rad(50), COMPOSED) * np.sign(thumb[:, 3, 0] - thumb[:, 0, 0])
+    cos, sin = np.cos(away)[:, None], np.sin(away)[:, None]
+    apart = thumb - thumb[:, :1]
+    turned = np.stack(
+        [cos * apart[:, :, 0] - sin * apart[:, :, 1], sin * apart[:, :, 0] + cos * apart[:, :, 1], apart[:, :, 2]],
+        axis=2,
+    )
+    hands[:, 1:5] = thumb[:, :1] + turned
+    # The thumb up.
+    way = hands[:, 4, :2] - hands[:, 2, :2]
+    angle = -np.pi / 2 - np.arctan2(way[:, 1], way[:, 0])
+    still = np.zeros(COMPOSED, np.float32)
+    return turn(hands, angle.astype(np.float32), still, still)
 
 
 def _one_of(rows: NDArray[np.intp], rng: np.random.Generator) -> int:
@@ -388,11 +438,35 @@ def calibrate(probabilities: Points, target: NDArray[np.intp]) -> float:
     return float(candidates[int(np.argmin(losses))])
 
 
-def folds_by_person(people: Text, count: int, seed: int) -> NDArray[np.intp]:
-    """Fold of each row, 0 to `count` - 1; no person is in two folds."""
-    names, index = np.unique(people, return_inverse=True)
-    order = np.random.default_rng(seed).permutation(len(names))
-    return np.asarray(order[index] % count, np.intp)
+def folds_by_person(people: Text, kinds: Text, count: int, seed: int) -> NDArray[np.intp]:
+    """Fold of each row, 0 to `count` - 1; no person is in two folds, and every kind is spread over them.
+
+    What few people show would otherwise be left out all at once, and the figure would be of a model that has hardly
+    seen it.
+
+    Args:
+        people: n texts.
+        kinds: n texts; what is to be spread, such as the label of each row, or its source and label.
+        count: number of folds.
+        seed: decides between people that are alike.
+    """
+    names, person = np.unique(people, return_inverse=True)
+    known, kind = np.unique(kinds, return_inverse=True)
+    rows = np.zeros((len(names), len(known)), np.float64)
+    np.add.at(rows, (person, kind), 1)
+    shares = rows / np.maximum(rows.sum(axis=0), 1)
+    folds, filled = np.zeros(len(names), np.intp), np.zeros((count, len(known)))
+    some = np.random.default_rng(seed).permutation(len(names))
+    # Those who show the largest part of something choose first.
+    for one in some[np.argsort(-shares[some].max(axis=1), kind="stable")]:
+        folds[one] = np.lexsort((filled.sum(axis=1), filled @ shares[one]))[0]
+        filled[folds[one]] += shares[one]
+    return folds[person]
+
+
+def kinds_of(table: HandTable | PathTable) -> Text:
+    """Source and label of each row: every source shows a label in its own way."""
+    return np.char.add(np.char.add(table.source, " "), table.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,7 +541,7 @@ def hold_out_people(
     """Answers for every hand shown by somebody, by a model that has seen no hand of that person."""
     table = table.select(np.isin(table.label, labels))
     drawn, table = table.select(table.source == DRAWN), shown_by_people(table)
-    fold = folds_by_person(table.person, folds, plan.seed)
+    fold = folds_by_person(table.person, kinds_of(table), folds, plan.seed)
     features = sign_features(square_rows(table))
     target = np.array([labels.index(label) for label in table.label], np.intp)
 
@@ -594,9 +668,10 @@ their hands are turned further than 60 degrees or seen from behind, as no other 
 (`python -m gesture.evaluate signs` measures each of them with its depth and without).
 
 Made up in training: every hand turned, tilted and shaken at random, mirrored where its side was mistaken; poses between
-two hands of one sign; poses on the way between two signs, taught as none of these; thumbs down from thumbs up turned
-round; {drawings} drawn and passed through MediaPipe (`safety_monitor/demo/thumbs.py`), which are trained on and
-measured on nowhere. Signs without a recorded hand: {made_up}.
+two hands of one sign; poses on the way between two signs, taught as none of these; {COMPOSED} thumbs up put together of
+closed hands and the thumbs of open ones; thumbs down from thumbs up turned round; {drawings}
+drawn and passed through MediaPipe (`safety_monitor/demo/thumbs.py`). All of this is trained on and measured on nowhere.
+Signs without a recorded hand: {made_up}.
 
 {sources}
 
@@ -655,7 +730,9 @@ def hold_out_paths(
     table = table.select(np.isin(table.label, labels))
     table = join([table, made_up_paths(labels, UNSEEN, plan.seed + 1)])
     unseen = table.person == MADE_UP
-    fold = np.where(unseen, np.arange(len(table)) % folds, folds_by_person(table.person, folds, plan.seed))
+    fold = np.where(
+        unseen, np.arange(len(table)) % folds, folds_by_person(table.person, kinds_of(table), folds, plan.seed)
+    )
     features = motion_features(table.paths)
     target = np.array([labels.index(label) for label in table.label], np.intp)
 

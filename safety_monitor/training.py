@@ -71,6 +71,7 @@ class Candidate:
     Attributes:
         labels: what it knows.
         recall: of what was left out, by label; see `gesture.retrain.Retrained`.
+        after: of all examples, by label.
         before: the same of the model that was in use then.
         confusion: how many of each label (row) were taken for each (column).
         in_use: whether it is the model that the next start loads.
@@ -80,6 +81,7 @@ class Candidate:
 
     labels: tuple[str, ...]
     recall: Mapping[str, float]
+    after: Mapping[str, float]
     before: Mapping[str, float]
     confusion: tuple[tuple[int, ...], ...]
     in_use: bool
@@ -179,6 +181,7 @@ class Trainings:
         return Candidate(
             labels=card.labels,
             recall=figures["recall"],
+            after=figures.get("after", {}),
             before=figures["in_use"],
             confusion=tuple(map(tuple, figures["confusion"])),
             in_use=in_use,

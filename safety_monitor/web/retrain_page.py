@@ -152,15 +152,15 @@ class _Model:
             _remark(texts.DOES_NOT_KNOW.format(labels=", ".join(map(texts.label, candidate.missing))))
         if candidate.objections:
             _remark(texts.OBJECTIONS.format(why="; ".join(candidate.objections)))
-        worse = [label for label, share in candidate.recall.items() if candidate.before.get(label, 0.0) - share > LESS]
+        worse = [label for label, share in candidate.after.items() if candidate.before.get(label, 0.0) - share > LESS]
         if worse:
             _remark(texts.WORSE.format(labels=", ".join(map(texts.label, worse))))
         ui.label(texts.FIGURES_HINT).classes("quiet text-sm")
         with ui.element("table").classes("plain"):
-            _cells("th", [texts.LABEL_FIELD, texts.NEW_RECALL, texts.OLD_RECALL])
-            for label, share in candidate.recall.items():
-                before = candidate.before.get(label)
-                _cells("td", [texts.label(label), _percent(share), "–" if before is None else _percent(before)])
+            _cells("th", [texts.LABEL_FIELD, texts.OTHERS_RECALL, texts.NEW_RECALL, texts.OLD_RECALL])
+            for label in candidate.recall:
+                shares = (recall.get(label) for recall in (candidate.recall, candidate.after, candidate.before))
+                _cells("td", [texts.label(label), *("–" if share is None else _percent(share) for share in shares)])
         if candidate.confusion:
             with (
                 ui.expansion(texts.CONFUSION).classes("w-full").props("dense"),

@@ -5,22 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from gesture.retrain import Retrained, rename_in_models
-from models.card import read_card
+from gesture.retrain import Retrained
+from models.card import change_card, read_card
 from models.in_use import Comparison, note_comparison
 from models.registry import SHIPPED, find
 from safety_monitor.config import Settings
 from safety_monitor.training import CANDIDATE, FIGURES, TrainingError, Trainings, train, write_figures
 
 
+def rename(folder: Path, old: str, new: str) -> None:
+    change_card(folder, labels=tuple(new if label == old else label for label in read_card(folder).labels))
+
+
 def trained(home: Path, kind: str = "signs") -> None:
     """A candidate that calls fists punches, and recognises less."""
     models = home / "models"
     shutil.copytree(SHIPPED / kind, models / f"{kind}{CANDIDATE}")
-    rename_in_models(models, kind, "fist", "punch")
+    rename(models / f"{kind}{CANDIDATE}", "fist", "punch")
     found = Comparison({"recall": 0.9}, {"recall": 1.0}, 0.02)
     note_comparison(models / f"{kind}{CANDIDATE}", read_card(SHIPPED / kind), found)
-    result = Retrained(models, (), {"punch": 0.9}, {"fist": 1.0})
+    result = Retrained(models, (), {"punch": 0.9}, {"punch": 0.95}, {"fist": 1.0})
     write_figures(models / f"{kind}{CANDIDATE}.{FIGURES}", result, read_card(models / f"{kind}{CANDIDATE}"))
 
 
@@ -53,7 +57,7 @@ def test_in_use_when_told_to_and_back(tmp_path: Path) -> None:
 
 def test_figures_of_another_model_are_not_shown(tmp_path: Path) -> None:
     trained(tmp_path)
-    rename_in_models(tmp_path / "models", "signs", "punch", "knock")
+    rename(tmp_path / "models" / f"signs{CANDIDATE}", "punch", "knock")
     assert Trainings(settings(tmp_path)).candidate("signs") is None
 
 
