@@ -5,6 +5,8 @@ label and log one row; and besides: u takes the last row back, p pauses, a logs 
 q or Escape ends. Every row is on the disk before the next frame is looked at.
 """
 
+import importlib
+import math
 import select
 import sys
 import time
@@ -24,7 +26,8 @@ from gesture.detector import HandReading
 from gesture.features import FINGERS, WRIST
 from gesture.hands import Hand
 from gesture.point_history_classifier import SPANS_S, PointHistory
-from gesture.tracks import palm_of
+from gesture.tables import TableError
+from gesture.tracks import NEAR, palm_of
 
 Image = NDArray[np.uint8]
 
@@ -143,10 +146,15 @@ class Collector:
         if not self._rows:
             self.message = "nothing to take back"
             return
-        kind, row = self._rows.pop()
-        self.collection.undo(kind, row)
+        kind, row = self._rows[-1]
+        try:
+            there = self.collection.undo(kind, row)
+        except (TableError, OSError) as error:
+            self.message = str(error)
+            return
+        self._rows.pop()
         self.counts[kind, row[0]] -= 1
-        self.message = f"took back one row of {row[0]}"
+        self.message = f"took back one row of {row[0]}" if there else f"that row of {row[0]} has gone already"
 
     def see(self, frame: Frame) -> None:
         """Look at a frame, and log it where the panel says so."""
@@ -166,7 +174,7 @@ class Collector:
         for reading in self.readings:
             _, size = palm_of(Hand(reading.landmarks, reading.handedness, 1.0), aspect)
             history = self._histories.setdefault(reading.hand, PointHistory())
-            history.add(reading.at_s, reading.landmarks, size, aspect, anew=False)
+            history.add(reading.at_s, reading.landmarks, size, aspect, anew=jumped(history, reading, size, aspect))
         due = self.panel.automatic and at_s >= self._next_s
         if self.panel.mode is None or self.panel.label is None or self.panel.paused or not (due or self.panel.once):
             return
@@ -174,7 +182,7 @@ class Collector:
         for row in logged:
             try:
                 self.collection.add(self.panel.mode, row)
-            except (CollectionError, OSError) as error:
+            except (TableError, OSError) as error:
                 self.message = str(error)
                 return
             self._rows.append((self.panel.mode, row))
@@ -213,6 +221,15 @@ class Collector:
             for reading in self.readings
         )
         return [first, choices, f"this session: {counts or 'no rows'}", f"seen: {seen or 'no hand'}", self.message]
+
+
+def jumped(history: PointHistory, reading: HandReading, size: float, aspect: float) -> bool:
+    """Whether a hand was found again elsewhere: what lies between is no movement."""
+    if not history.places:
+        return False
+    _, _, x, y = history.places[-1]
+    wrist = reading.landmarks[WRIST]
+    return math.hypot(float(wrist[0]) - x, float(wrist[1]) * aspect - y) > NEAR * size
 
 
 def draw(image: Image, collector: Collector) -> Image:
@@ -278,6 +295,10 @@ def keyboard() -> Iterator[Callable[[], str | None]]:
     """Keys as they are pressed, without Enter; none where the input is no terminal."""
     if not sys.stdin.isatty():
         yield lambda: None
+        return
+    if sys.platform == "win32":
+        console = importlib.import_module("msvcrt")
+        yield lambda: console.getwch() if console.kbhit() else None
         return
     import termios
     import tty

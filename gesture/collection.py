@@ -8,11 +8,12 @@
     point_history.csv                    the same movements as the two-model repository writes them
 
 The first two are what counts; the others are made from them, so that other programs can read along. Every row is on the
-disk before it counts as collected, and every change is made under a lock: two collectors may share a folder.
+disk before it counts as collected, and every change is made under a lock: two collectors may share a folder. What a
+crash or a hand has left out of step – half a row at the end, a label without a line, a table of the other format that
+lacks rows – is put right by the next that changes something.
 """
 
 import csv
-import fcntl
 import io
 import math
 import os
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from gesture.tables import (
@@ -30,6 +32,8 @@ from gesture.tables import (
     LANDMARK_COLUMNS,
     MOTION_HEAD,
     PATH_COLUMNS,
+    HandTable,
+    PathTable,
     TableError,
     read_hands,
     read_paths,
@@ -44,6 +48,7 @@ TABLES = {SIGNS: "hands.csv", MOTIONS: "motions.csv"}
 HEADS = {SIGNS: (*HEAD, *LANDMARK_COLUMNS), MOTIONS: (*MOTION_HEAD, *PATH_COLUMNS)}
 LABELS = {SIGNS: "keypoint_classifier_label.csv", MOTIONS: "point_history_classifier_label.csv"}
 TWO_MODEL = {SIGNS: "keypoint.csv", MOTIONS: "point_history.csv"}
+TWO_MODEL_COLUMNS = {SIGNS: 43, MOTIONS: 33}
 RowChange = Callable[[dict[str, str]], dict[str, str] | None]
 """What is made of a row; None drops it."""
 PALM = 0.09
@@ -73,11 +78,19 @@ def check_label(label: str) -> str:
     """The label, where it is one.
 
     Raises:
-        CollectionError: it is empty or holds a comma, a quote or a line break.
+        CollectionError: it is empty or holds a comma, a quote or a sign that cannot be printed, such as a line break.
     """
-    if not label.strip() or any(mark in label for mark in ',"\r\n') or label != label.strip():
-        raise CollectionError(f"'{label}' is no label: letters, digits and signs other than commas and quotes")
+    if not label.strip() or any(mark in label for mark in ',"') or not label.isprintable() or label != label.strip():
+        raise CollectionError(f"{label!r} is no label: letters, digits and signs other than commas and quotes")
     return label
+
+
+def _head(label: str, origin: Origin) -> tuple[str, str, str, str]:
+    """Label, source, person and session of a row, each in one line."""
+    for name in (origin.source, origin.person, origin.session):
+        if not name.isprintable():
+            raise CollectionError(f"{name!r} holds a line break or another sign that cannot be printed")
+    return check_label(label), origin.source, origin.person, origin.session
 
 
 def sign_row(
@@ -86,27 +99,26 @@ def sign_row(
     """A row of `hands.csv`.
 
     Raises:
-        CollectionError: a landmark is not a number, or the hand has no size.
+        CollectionError: a landmark is not a number, the hand has no size, or a name is not one line.
     """
     if landmarks.shape != (21, 3) or not np.isfinite(landmarks).all() or not math.isfinite(aspect):
         raise CollectionError("a hand whose landmarks are not 21 points of finite numbers is not collected")
     if float(np.ptp(landmarks[:, :2])) < 1e-4:
         raise CollectionError("a hand of no size is not collected")
     numbers = (f"{value:.5f}" for value in landmarks.ravel())
-    head = (check_label(label), origin.source, origin.person, origin.session, handedness)
-    return (*head, f"{at_s:.3f}", f"{aspect:.4f}", *numbers)
+    return (*_head(label, origin), handedness, f"{at_s:.3f}", f"{aspect:.4f}", *numbers)
 
 
 def motion_row(label: str, origin: Origin, at_s: float, path: Points) -> tuple[str, ...]:
     """A row of `motions.csv`; `path` is float32 of shape (16, 2) in palm sizes.
 
     Raises:
-        CollectionError: a point is not a number.
+        CollectionError: a point is not a number, or a name is not one line.
     """
     if path.shape != (16, 2) or not np.isfinite(path).all():
         raise CollectionError("a movement whose path is not 16 points of finite numbers is not collected")
     numbers = (f"{value:.5f}" for value in path.ravel())
-    return (check_label(label), origin.source, origin.person, origin.session, f"{at_s:.3f}", *numbers)
+    return (*_head(label, origin), f"{at_s:.3f}", *numbers)
 
 
 def table_text(kind: str, rows: Iterable[Sequence[str]]) -> str:
@@ -123,31 +135,66 @@ def _line(row: Sequence[str]) -> str:
 class Collection:
     """The folder; several may be open on one folder, in several processes.
 
+    All methods raise `TableError` where a table is damaged, and OSError where the disk refuses.
+
     Args:
         folder: made where it is missing.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._in_step: set[str] = set()
         folder.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with (self.folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with FileLock(self.folder / ".lock", poll_interval=0.01):
+            for kind, name in TABLES.items():
+                _mend(self.folder / name, len(HEADS[kind]))
+                _mend(self.folder / TWO_MODEL[kind], TWO_MODEL_COLUMNS[kind])
             try:
                 yield
-            finally:
-                fcntl.flock(lock, fcntl.LOCK_UN)
+            except BaseException:
+                self._in_step.clear()  # whatever was under way may be half done
+                raise
+
+    def hands(self) -> HandTable | None:
+        """All collected hands; None where there are none."""
+        path = self._mended(SIGNS)
+        return read_hands(path) if path.exists() else None
+
+    def paths(self) -> PathTable | None:
+        """All collected movements; None where there are none."""
+        path = self._mended(MOTIONS)
+        return read_paths(path) if path.exists() else None
+
+    def _mended(self, kind: str) -> Path:
+        """The table of a kind, without a row that a crash has cut off."""
+        path = self.folder / TABLES[kind]
+        if not _ends_whole(path):
+            with self._locked():  # mends it
+                pass
+        return path
+
+    def _rows(self, kind: str) -> list[dict[str, str]]:
+        path = self._mended(kind)
+        if not path.exists():
+            return []
+        rows = read_rows(path)
+        if rows and tuple(rows[0]) != HEADS[kind]:
+            raise TableError(f"{path}: its head line is not that of a table of {kind}; move the file away")
+        return rows
 
     def labels(self, kind: str) -> list[str]:
         """Labels of "signs" or "motions", in the order of their classes in the two-model format."""
         path = self.folder / LABELS[kind]
-        if not path.exists():
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except FileNotFoundError:
             return []
-        return [
-            line.split(",")[0].strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()
-        ]
+        except UnicodeDecodeError:
+            raise TableError(f"{path}: is not UTF-8; save it as that") from None
+        return list(dict.fromkeys(line.split(",")[0].strip() for line in lines if line.strip(" ,\t\r")))
 
     def add_label(self, kind: str, label: str) -> None:
         """Make a label known.
@@ -164,12 +211,21 @@ class Collection:
     def add(self, kind: str, row: Sequence[str]) -> None:
         """Append one row and wait until it is on the disk; a new label is made known on the way."""
         with self._locked():
+            if kind not in self._in_step:
+                self._put_in_step(kind)
             known = self.labels(kind)
             if row[0] not in known:
                 known.append(row[0])
                 self._replace(LABELS[kind], "".join(f"{label}\n" for label in known))
             self._append(TABLES[kind], _line(HEADS[kind]), _line(row))
             self._append(TWO_MODEL[kind], "", _line(two_model_row(kind, row, known)))
+
+    def _put_in_step(self, kind: str) -> None:
+        """Make up for what a crash has kept from the other tables."""
+        rows = max(len(self._lines(TABLES[kind])) - 1, 0)
+        if rows != len(self._lines(TWO_MODEL[kind])):
+            self._write_two_model(kind)
+        self._in_step.add(kind)
 
     def undo(self, kind: str, row: Sequence[str]) -> bool:
         """Take back a row that was added; False where it is not there any more."""
@@ -217,24 +273,22 @@ class Collection:
 
     def counts(self, kind: str) -> dict[tuple[str, str, str], int]:
         """Rows by label, person and session."""
-        path = self.folder / TABLES[kind]
-        if not path.exists():
-            return {}
-        return dict(Counter((row["label"], row["person"], row["session"]) for row in read_rows(path)))
+        return dict(Counter((row["label"], row["person"], row["session"]) for row in self._rows(kind)))
 
     def check(self) -> list[str]:
         """Complaints, a line each; an empty list means that all is well."""
         complaints = []
         for kind, name in TABLES.items():
             path = self.folder / name
-            if not path.exists():
-                continue
             try:
-                table = read_hands(path) if kind == SIGNS else read_paths(path)
+                self._rows(kind)
+                table = self.hands() if kind == SIGNS else self.paths()
+                unknown = sorted(set(() if table is None else table.label.tolist()) - set(self.labels(kind)))
             except TableError as error:
-                complaints.append(str(error))
+                complaints.append(f"{error}; delete that row, or bring the file back from a copy")
                 continue
-            unknown = sorted(set(table.label.tolist()) - set(self.labels(kind)))
+            if table is None:
+                continue
             complaints += [f"{path}: the label '{label}' is not in {LABELS[kind]}" for label in unknown]
             for label in np.unique(table.label):
                 rows, people = int((table.label == label).sum()), len(set(table.person[table.label == label].tolist()))
@@ -247,7 +301,9 @@ class Collection:
         return complaints
 
     def import_two_model(self, kind: str, table: Path, labels: Path | None, origin: Origin) -> int:
-        """Take over a CSV of the two-model repository (keypoint.csv or point_history.csv); returns the number of rows.
+        """Take over a CSV of the two-model repository (keypoint.csv or point_history.csv); returns how many were new.
+
+        Rows that were taken over before are not taken over twice.
 
         Hands of that format have no depth and no side: they are taken for flat right hands. Its numbers carry no unit;
         a hand is given an ordinary size.
@@ -261,22 +317,28 @@ class Collection:
             if labels is not None:
                 lines = labels.read_text(encoding="utf-8-sig").splitlines()
                 names = [line.split(",")[0].strip() for line in lines if line.strip()]
-        except (OSError, UnicodeDecodeError) as error:
-            raise CollectionError(
-                f"{error.filename if isinstance(error, OSError) else table}: cannot be read"
-            ) from None
-        rows = [
-            from_two_model(kind, row, names, origin, f"{table.name}:{number}")
-            for number, row in enumerate(csv.reader(io.StringIO(text, newline="")), start=1)
-            if row
-        ]
+        except OSError as error:
+            raise CollectionError(f"{error.filename}: cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise CollectionError(f"{table if labels is None else f'{table} or {labels}'}: is not UTF-8") from None
+        reader = csv.reader(io.StringIO(text, newline=""))
+        try:
+            rows = [
+                from_two_model(kind, row, names, origin, f"{table.name}:{reader.line_num}") for row in reader if row
+            ]
+        except csv.Error as error:
+            raise CollectionError(f"{table.name}:{reader.line_num}: not a CSV: {error}") from None
         with self._locked():
             known = self.labels(kind)
-            known += sorted({row[0] for row in rows} - set(known))
-            self._replace(LABELS[kind], "".join(f"{label}\n" for label in known))
-            self._append(TABLES[kind], _line(HEADS[kind]), "".join(map(_line, rows)))
+            found = {row[0] for row in rows}
+            known += [label for label in names or sorted(found) if label in found and label not in known]
+            there = set(self._lines(TABLES[kind]))
+            new = [line for line in map(_line, rows) if line not in there]
+            self._replace(LABELS[kind], "".join(f"{label}\n" for label in dict.fromkeys(known)))
+            if new:
+                self._append(TABLES[kind], _line(HEADS[kind]), "".join(new))
             self._write_two_model(kind)
-        return len(rows)
+        return len(new)
 
     def export_two_model(self, kind: str, folder: Path) -> int:
         """Write the two-model CSV and its label file to another folder; returns the number of rows."""
@@ -290,18 +352,15 @@ class Collection:
 
     def _lines(self, name: str) -> list[str]:
         path = self.folder / name
-        return path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        try:
+            # Not splitlines: a name may hold a sign that it takes for a line's end.
+            return io.StringIO(path.read_text(encoding="utf-8-sig"), newline="\n").readlines() if path.exists() else []
+        except UnicodeDecodeError:
+            raise TableError(f"{path}: is not UTF-8") from None
 
     def _append(self, name: str, head: str, text: str) -> None:
-        path = self.folder / name
-        with path.open("a+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            if size:
-                file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":  # a row that a crash has cut off
-                    data = path.read_bytes()
-                    file.truncate(data.rfind(b"\n") + 1)
-            file.write((text if size else head + text).encode())
+        with (self.folder / name).open("ab") as file:
+            file.write((text if file.tell() else head + text).encode())
             file.flush()
             os.fsync(file.fileno())
 
@@ -309,19 +368,58 @@ class Collection:
         write_whole(self.folder / name, text.encode())
 
     def _change_rows(self, kind: str, change: RowChange, label: str) -> int:
-        path = self.folder / TABLES[kind]
-        if not path.exists():
+        rows = self._rows(kind)
+        if not rows:
             return 0
-        rows = read_rows(path)
         kept = [changed for row in rows if (changed := change(row)) is not None]
-        self._replace(TABLES[kind], _line(HEADS[kind]) + "".join(_line(list(row.values())) for row in kept))
+        self._replace(TABLES[kind], table_text(kind, (list(row.values()) for row in kept)))
         return sum(row["label"] == label for row in rows)
 
     def _write_two_model(self, kind: str) -> None:
-        path = self.folder / TABLES[kind]
+        """The table and the label file of the other format; labels that only rows know are added to it."""
+        rows = [list(row.values()) for row in self._rows(kind)]
         known = self.labels(kind)
-        rows = [list(row.values()) for row in read_rows(path)] if path.exists() else []
-        self._replace(TWO_MODEL[kind], "".join(_line(two_model_row(kind, row, known)) for row in rows))
+        if lost := [label for label in dict.fromkeys(row[0] for row in rows) if label not in known]:
+            known += lost
+            self._replace(LABELS[kind], "".join(f"{label}\n" for label in known))
+        try:
+            lines = [_line(two_model_row(kind, row, known)) for row in rows]
+        except ValueError as error:
+            raise TableError(f"{self.folder / TABLES[kind]}: a row holds what is no number: {error}") from None
+        self._replace(TWO_MODEL[kind], "".join(lines))
+
+
+def _ends_whole(path: Path) -> bool:
+    """Whether a file ends with a whole line, as one does that is empty or missing."""
+    try:
+        with path.open("rb") as file:
+            if not file.seek(0, os.SEEK_END):
+                return True
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
+    except FileNotFoundError:
+        return True
+
+
+def _mend(path: Path, columns: int) -> None:
+    """Take away what a crash has left of a row; a whole one that somebody's editor has left without an end stays."""
+    if _ends_whole(path):
+        return
+    with path.open("r+b") as file:
+        data = file.read()
+        start = data.rfind(b"\n") + 1
+        if _is_whole(data[start:], columns):
+            file.write(b"\n")
+        else:
+            file.truncate(start)
+
+
+def _is_whole(line: bytes, columns: int) -> bool:
+    try:
+        row = next(csv.reader([line.decode()]))
+        return len(row) == columns and math.isfinite(float(row[-1]))
+    except (ValueError, csv.Error):
+        return False
 
 
 def two_model_row(kind: str, row: Sequence[str], labels: Sequence[str]) -> list[str]:
@@ -350,7 +448,7 @@ def from_two_model(
     Raises:
         CollectionError: wrong number of columns, a value that is no finite number, or a class without a label.
     """
-    wanted = 43 if kind == SIGNS else 33
+    wanted = TWO_MODEL_COLUMNS[kind]
     if len(row) != wanted:
         raise CollectionError(f"{place}: {len(row)} columns where {wanted} are expected")
     try:
@@ -365,6 +463,9 @@ def from_two_model(
     if kind == SIGNS:
         landmarks = np.zeros((21, 3), np.float32)
         landmarks[:, :2] = 0.5 + 0.2 * values.reshape(21, 2)
-        return sign_row(label, origin, "right", 0.0, 1.0, landmarks)
+        try:
+            return sign_row(label, origin, "right", 0.0, 1.0, landmarks)
+        except CollectionError as error:
+            raise CollectionError(f"{place}: {error}") from None
     path = values.reshape(16, 2) / [1, 16 / 9] / PALM
     return motion_row(label, origin, 0.0, path.astype(np.float32))

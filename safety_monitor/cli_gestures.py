@@ -1,15 +1,22 @@
 """The commands around gestures: collect, labels, data, train, evaluate. Thin: parse, call, print."""
 
+import math
+import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from safety_monitor.command import TROUBLE, ConfigOption, fail, fail_without, read_settings, silence_native_libraries
 from safety_monitor.config import Settings
+
+if TYPE_CHECKING:
+    from gesture.collection import Collection
 
 app = typer.Typer(help="Collect gestures, train them, measure them.", no_args_is_help=True)
 labels_app = typer.Typer(help="Labels of what you have collected.", no_args_is_help=False)
@@ -20,9 +27,6 @@ app.add_typer(labels_app, name="labels")
 app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
 app.add_typer(evaluate_app, name="evaluate")
-
-
-NOTHING = "nothing has been collected yet; `safety-monitor collect --help` says how"
 
 
 class Kind(StrEnum):
@@ -38,8 +42,31 @@ DataOption = Annotated[
 KindOption = Annotated[Kind, typer.Option("--kind", help="Signs or movements.")]
 
 
-def _folder(config: Path | None, data: Path | None) -> Path:
-    return data or read_settings(config).gestures_folder
+@contextmanager
+def _complaints() -> Iterator[None]:
+    """What can be wrong with collections, tables, models and the disk becomes one line."""
+    from gesture.collection import CollectionError
+    from gesture.tables import TableError
+    from models.card import ModelError
+
+    try:
+        yield
+    except TableError as error:
+        fail(error, TROUBLE)
+    except (CollectionError, ModelError, OSError) as error:
+        fail(error)
+
+
+def _collection(config: Path | None, data: Path | None) -> "Collection":
+    from gesture.collection import Collection
+
+    return Collection(data or read_settings(config).gestures_folder)
+
+
+def _tell_empty(collection: "Collection") -> None:
+    typer.echo(
+        f"nothing has been collected yet in {collection.folder}; `safety-monitor collect --help` says how", err=True
+    )
 
 
 @app.command()
@@ -65,28 +92,39 @@ def collect(
     """
     from gesture.capture import CameraError, open_camera
     from gesture.collect import Collector, Panel, in_terminal, in_window, keyboard, session_name, summary
-    from gesture.collection import Collection, CollectionError, Origin, check_label
+    from gesture.collection import Origin, check_label
     from gesture.detector import GestureDetector, PictureReader
-    from models.card import ModelError
 
     if sign and motion:
         fail("give --sign or --motion, not both")
+    if motion and Path(camera).is_dir():
+        fail("a movement cannot be seen in pictures that have nothing to do with each other; give a recording")
+    if window and sys.platform == "linux" and not os.environ.get("DISPLAY"):
+        fail("there is no screen for a window; give --no-window")
+    if not (window or sign or motion or sys.stdin.isatty()):
+        fail("without a window and a keyboard the label must be said: give --sign or --motion")
     settings = read_settings(config)
     silence_native_libraries(settings)
     name = session or session_name()
     still = Path(camera).is_dir()
-    try:
+    with _complaints():
         label = sign or motion
         if label:
             check_label(label)
-        collection = Collection(data or settings.gestures_folder)
-        frames = open_camera(camera, fast=not window)
+        for text in (person, name):
+            if not text.isprintable():
+                fail(f"{text!r} holds a line break or another sign that cannot be printed")
+        collection = _collection(config, data)
+        try:
+            frames = open_camera(camera, fast=still or not window)
+        except CameraError as error:
+            fail(error)
         home = settings.models_folder
         seer = PictureReader(max_hands=hands, home=home) if still else GestureDetector(max_hands=hands, home=home)
-    except (CollectionError, CameraError, ModelError, OSError) as error:
-        fail(error)
     recorded = not frames.live
-    panel = Panel("motions" if motion else "signs", label, automatic=bool(label) and (auto or recorded), rate=rate)
+    # Of pictures that have nothing to do with each other none is like the one before: all of them count.
+    every = math.inf if still else rate
+    panel = Panel("motions" if motion else "signs", label, automatic=bool(label) and (auto or recorded), rate=every)
     collector = Collector(collection, seer, Origin(frames.name, person, name), panel)
     try:
         if window:
@@ -116,49 +154,49 @@ def labels_default(context: typer.Context, data: DataOption = None, config: Conf
 @labels_app.command("list")
 def list_labels(data: DataOption = None, config: ConfigOption = None) -> None:
     """List labels and how many rows each has."""
-    from gesture.collection import Collection
-    from gesture.tables import TableError
-
-    collection = Collection(_folder(config, data))
-    try:
+    with _complaints():
+        collection = _collection(config, data)
+        lines = []
         for kind in Kind:
             counts = collection.counts(kind)
             for number, label in enumerate(collection.labels(kind)):
                 rows = sum(count for (one, _, _), count in counts.items() if one == label)
-                typer.echo(f"{kind}  {number}  {label}  {rows} rows")
-        if not any(map(collection.labels, Kind)):
-            typer.echo(NOTHING, err=True)
-    except TableError as error:
-        fail(error, TROUBLE)
+                lines.append(f"{kind}  {number}  {label}  {rows} rows")
+        for line in lines:
+            typer.echo(line)
+        if not lines:
+            _tell_empty(collection)
 
 
 @labels_app.command("add")
 def add_label(label: str, kind: KindOption = Kind.SIGNS, data: DataOption = None, config: ConfigOption = None) -> None:
     """Make a label known."""
-    from gesture.collection import Collection, CollectionError
-
-    try:
-        Collection(_folder(config, data)).add_label(kind, label)
-    except CollectionError as error:
-        fail(error)
+    with _complaints():
+        _collection(config, data).add_label(kind, label)
 
 
 @labels_app.command("rename")
 def rename_label(
     old: str, new: str, kind: KindOption = Kind.SIGNS, data: DataOption = None, config: ConfigOption = None
 ) -> None:
-    """Rename a label in the label file, in every row and in your own models."""
-    from gesture.collection import Collection, CollectionError
-    from gesture.retrain import rename_in_models
-    from gesture.tables import TableError
-    from models.card import ModelError
+    """Rename a label in the label file, in every row and in your own models; what the program came with stays there."""
+    from gesture.retrain import models_that_know, rename_in_models
 
-    try:
-        count = Collection(_folder(config, data)).rename_label(kind, old, new)
-        changed = rename_in_models(read_settings(config).models_folder, kind, old, new)
-    except (CollectionError, TableError, ModelError) as error:
-        fail(error)
+    settings = read_settings(config)
+    with _complaints():
+        models_that_know(settings.models_folder, kind, old, new)  # refused before a row is changed
+        count = _collection(config, data).rename_label(kind, old, new)
+        changed = rename_in_models(settings.models_folder, kind, old, new)
     typer.echo(f"{old} is {new} now: {count} rows" + "".join(f", model {name}" for name in changed))
+    if changed and _means_emergency(settings, kind, old):
+        typer.echo(
+            f"{old} means an emergency in the settings: change emergency.gestures to {new} before the next start"
+        )
+
+
+def _means_emergency(settings: Settings, kind: Kind, label: str) -> bool:
+    gestures = settings.emergency.gestures
+    return label in {gesture.sign if kind is Kind.SIGNS else gesture.movement for gesture in gestures}
 
 
 @labels_app.command("remove")
@@ -166,44 +204,45 @@ def remove_label(
     label: str, kind: KindOption = Kind.SIGNS, data: DataOption = None, config: ConfigOption = None
 ) -> None:
     """Forget a label and its rows; models trained with it know it until they are trained anew."""
-    from gesture.collection import Collection, CollectionError
-    from gesture.tables import TableError
-
-    try:
-        count = Collection(_folder(config, data)).remove_label(kind, label)
-    except (CollectionError, TableError) as error:
-        fail(error)
+    settings = read_settings(config)
+    with _complaints():
+        count = _collection(config, data).remove_label(kind, label)
     typer.echo(f"{label} and {count} rows are gone; train anew to have it out of the model too")
+    if _means_emergency(settings, kind, label):
+        typer.echo(f"{label} means an emergency in the settings; a model trained anew may know it no longer")
 
 
 @data_app.command()
 def stats(data: DataOption = None, config: ConfigOption = None) -> None:
     """Rows by label, person and session."""
-    from gesture.collection import Collection
-    from gesture.tables import TableError
-
-    collection = Collection(_folder(config, data))
-    try:
-        for kind in Kind:
-            for (label, person, session), count in sorted(collection.counts(kind).items()):
-                typer.echo(f"{kind}  {label}  {person}  {session}  {count} rows")
-        if not any(map(collection.counts, Kind)):
-            typer.echo(NOTHING, err=True)
-    except TableError as error:
-        fail(error, TROUBLE)
+    with _complaints():
+        collection = _collection(config, data)
+        lines = [
+            f"{kind}  {label}  {person}  {session}  {count} rows"
+            for kind in Kind
+            for (label, person, session), count in sorted(collection.counts(kind).items())
+        ]
+        for line in lines:
+            typer.echo(line)
+        if not lines:
+            _tell_empty(collection)
 
 
 @data_app.command()
 def check(data: DataOption = None, config: ConfigOption = None) -> None:
     """Look for damaged rows and thin labels; exit status 1 where there are any."""
-    from gesture.collection import Collection
-
-    complaints = Collection(_folder(config, data)).check()
-    for complaint in complaints:
-        typer.echo(complaint)
-    if complaints:
-        raise typer.Exit(TROUBLE)
-    typer.echo("nothing is wrong with the rows")
+    with _complaints():
+        collection = _collection(config, data)
+        complaints = collection.check()
+        for complaint in complaints:
+            typer.echo(complaint)
+        if complaints:
+            raise typer.Exit(TROUBLE)
+        rows = sum(sum(collection.counts(kind).values()) for kind in Kind)
+        if rows:
+            typer.echo(f"{rows} rows in {collection.folder}; nothing is wrong with them")
+        else:
+            _tell_empty(collection)
 
 
 @data_app.command("import")
@@ -215,16 +254,13 @@ def import_rows(
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Take over a keypoint.csv or point_history.csv of the two-model format."""
-    from gesture.collection import Collection, CollectionError, Origin
-    from gesture.tables import TableError
+    """Take over a keypoint.csv or point_history.csv of the two-model format; what is there already is left out."""
+    from gesture.collection import Origin
 
-    try:
-        collection = Collection(_folder(config, data))
-        count = collection.import_two_model(kind, file, label_file, Origin(file.name, person, "import"))
-    except (CollectionError, TableError) as error:
-        fail(error)
-    typer.echo(f"{count} rows")
+    with _complaints():
+        origin = Origin(file.name, person, "import")
+        count = _collection(config, data).import_two_model(kind, file, label_file, origin)
+    typer.echo(f"{count} new rows")
 
 
 @data_app.command("export")
@@ -232,13 +268,8 @@ def export_rows(
     folder: Path, kind: KindOption = Kind.SIGNS, data: DataOption = None, config: ConfigOption = None
 ) -> None:
     """Write the rows in the two-model format."""
-    from gesture.collection import Collection
-    from gesture.tables import TableError
-
-    try:
-        count = Collection(_folder(config, data)).export_two_model(kind, folder)
-    except TableError as error:
-        fail(error, TROUBLE)
+    with _complaints():
+        count = _collection(config, data).export_two_model(kind, folder)
     typer.echo(f"{count} rows in {folder}")
 
 
@@ -282,50 +313,54 @@ def train_motions_command(
 def _train(
     kind: Kind, data: Path | None, add: Path | None, rollback: bool, config: Path | None, *, use: bool, force: bool
 ) -> None:
-    from gesture.collection import Collection, CollectionError
-    from gesture.tables import TableError
-    from models.card import ModelError, read_card
+    from filelock import FileLock, Timeout
+
+    from gesture import retrain
+    from gesture.collection import Collection
+    from models.card import read_card
     from models.in_use import roll_back
     from safety_monitor.cli_models import name_in_use, put_in_use
 
     settings = read_settings(config)
     home = settings.models_folder
-    try:
+    if add is not None and not add.is_dir():
+        fail(f"{add}: no such folder")
+
+    def say(line: str) -> None:
+        print(f"\r{line:70}", end="", file=sys.stderr, flush=True)
+
+    with _complaints():
         if rollback:
             typer.echo(roll_back(home, name_in_use(settings, kind)))
             return
-        from gesture import retrain
-
         collection = Collection(add or settings.gestures_folder)
-        target = home / f"{kind}.new"
-        shutil.rmtree(target, ignore_errors=True)
-
-        def say(line: str) -> None:
-            print(f"\r{line:70}", end="", file=sys.stderr, flush=True)
-
+        target, coming = home / f"{kind}.new", home / f"{kind}.training"
+        home.mkdir(parents=True, exist_ok=True)
         present = name_in_use(settings, kind)
         base = data or retrain.DATA / f"{kind}.csv.gz"
-        if kind is Kind.SIGNS:
-            feedback = settings.feedback_folder
-            result = retrain.retrain_signs(
-                collection, target, home, base=base, progress=say, feedback=feedback, in_use=present
-            )
-        else:
-            result = retrain.retrain_motions(collection, target, home, base=base, progress=say, in_use=present)
-        print(file=sys.stderr)
-    except ModuleNotFoundError as error:
-        fail_without(error)
-    except (CollectionError, TableError, ModelError, OSError) as error:
-        fail(error)
-    typer.echo(retrain.comparison(result))
-    typer.echo(f"curves.png and confusion.png are in {result.folder}")
-    if use:
         try:
-            put_in_use(settings, read_card(result.folder), result.folder, force=force)
-        except (ModelError, OSError) as error:
-            fail(error)
-    else:
-        typer.echo(f"trained: {result.folder}; `safety-monitor models use {result.folder.name}` puts it in use")
+            with FileLock(home / ".training.lock", timeout=0):
+                shutil.rmtree(coming, ignore_errors=True)
+                if kind is Kind.SIGNS:
+                    feedback = settings.feedback_folder
+                    result = retrain.retrain_signs(
+                        collection, coming, home, base=base, progress=say, feedback=feedback, in_use=present
+                    )
+                else:
+                    result = retrain.retrain_motions(collection, coming, home, base=base, progress=say, in_use=present)
+                shutil.rmtree(target, ignore_errors=True)
+                coming.rename(target)
+        except Timeout:
+            fail("another training is under way", TROUBLE)
+        except ModuleNotFoundError as error:
+            fail_without(error)
+        print(file=sys.stderr)
+        typer.echo(retrain.comparison(result))
+        typer.echo(f"curves.png and confusion.png are in {target}")
+        if use:
+            put_in_use(settings, read_card(target), target, force=force)
+        else:
+            typer.echo(f"trained: {target}; `safety-monitor models use {target.name}` puts it in use")
 
 
 TwoModelOption = Annotated[Path | None, typer.Option(help="Folder of a two-model repository's model, to compare with.")]

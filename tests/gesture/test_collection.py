@@ -2,6 +2,7 @@
 
 import csv
 import multiprocessing
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from gesture.collection import (
     motion_row,
     sign_row,
 )
-from gesture.tables import read_hands, read_paths
+from gesture.tables import TableError, read_hands, read_paths
 
 ORIGIN = Origin("camera 0", "anna", "monday")
 
@@ -101,12 +102,71 @@ def test_two_collectors_share_a_folder(collection: Collection) -> None:
     assert [labels[int(line[0])] for line in two_model(collection, SIGNS)] == table.label.tolist()
 
 
-def test_a_row_that_a_crash_cut_off_does_not_harm_the_next(collection: Collection) -> None:
+@pytest.mark.parametrize(
+    ("left", "times"),
+    [
+        ("fist,camera 0,anna,mon", [0.1]),  # a crash has cut the row off
+        (",".join(row(seed=3)), [0.1, 0.3]),  # an editor has left the last line without its end
+    ],
+)
+def test_what_a_crash_leaves_harms_nobody(collection: Collection, left: str, times: list[float]) -> None:
     collection.add(SIGNS, row(seed=1))
     with (collection.folder / TABLES[SIGNS]).open("a") as file:
-        file.write("fist,camera 0,anna,mon")
+        file.write(left)
+    hands = collection.hands()
+    assert hands is not None
+    assert hands.at_s.tolist() == pytest.approx(times)
+    assert sum(Collection(collection.folder).counts(SIGNS).values()) == len(times)
+    collection = Collection(collection.folder)
     collection.add(SIGNS, row(seed=2))
-    assert read_hands(collection.folder / TABLES[SIGNS]).at_s.tolist() == pytest.approx([0.1, 0.2])
+    assert read_hands(collection.folder / TABLES[SIGNS]).at_s.tolist() == pytest.approx([*times, 0.2])
+    assert len(two_model(collection, SIGNS)) == len(times) + 1
+
+
+def test_a_table_of_which_a_crash_has_left_half_a_head(collection: Collection) -> None:
+    (collection.folder / TABLES[SIGNS]).write_text("label,sou")
+    collection.add(SIGNS, row(seed=1))
+    assert len(read_hands(collection.folder / TABLES[SIGNS])) == 1
+
+
+def test_a_label_that_only_rows_know_is_made_known(collection: Collection, tmp_path: Path) -> None:
+    collection.add(SIGNS, row("fist"))
+    collection.add(SIGNS, row("ok"))
+    (collection.folder / LABELS[SIGNS]).write_text("ok\r\n\r\nok\r\n", encoding="utf-8-sig", newline="")
+    assert "the label 'fist' is not in" in collection.check()[0]
+    assert collection.export_two_model(SIGNS, tmp_path / "out") == 2
+    assert collection.labels(SIGNS) == ["ok", "fist"]
+    assert [line[0] for line in two_model(collection, SIGNS)] == ["1", "0"]
+
+
+@pytest.mark.parametrize("change", [lambda text: text.encode("utf-16"), lambda text: text.replace(",", ";").encode()])
+def test_a_table_of_another_kind_is_one_line(collection: Collection, change: Callable[[str], bytes]) -> None:
+    collection.add(SIGNS, row("fist"))
+    path = collection.folder / TABLES[SIGNS]
+    path.write_bytes(change(path.read_text()))
+    for use in (lambda: collection.counts(SIGNS), lambda: collection.rename_label(SIGNS, "fist", "ok")):
+        with pytest.raises(TableError, match=TABLES[SIGNS]):
+            use()
+    assert collection.labels(SIGNS) == ["fist"]
+
+
+def test_a_table_that_a_spreadsheet_has_saved_is_read_and_goes_on(collection: Collection) -> None:
+    for seed in (1, 2):
+        collection.add(SIGNS, row(seed=seed))
+    path = collection.folder / TABLES[SIGNS]
+    path.write_text(path.read_text(), encoding="utf-8-sig", newline="\r\n")
+    collection.add(SIGNS, row(seed=3))
+    assert collection.undo(SIGNS, row(seed=2))
+    hands = collection.hands()
+    assert hands is not None
+    assert hands.at_s.tolist() == pytest.approx([0.1, 0.3])
+
+
+def test_two_model_rows_are_taken_over_once(collection: Collection, tmp_path: Path) -> None:
+    files = write_two_model(tmp_path, "\n".join([line(1), line(0), line(1)]))
+    assert collection.import_two_model(SIGNS, *files, ORIGIN) == 3
+    assert collection.import_two_model(SIGNS, *files, ORIGIN) == 0
+    assert collection.labels(SIGNS) == ["Open", "Close"]
 
 
 def test_labels_and_rows_stay_in_step(collection: Collection) -> None:
@@ -128,7 +188,7 @@ def test_mistakes_with_labels_are_one_line(collection: Collection) -> None:
         collection.rename_label(SIGNS, "palm", "hand")
     with pytest.raises(CollectionError, match="no label 'palm'"):
         collection.remove_label(SIGNS, "palm")
-    for label in ("", "a,b", 'say "hi"', "two\nlines", " space"):
+    for label in ("", "a,b", 'say "hi"', "two\nlines", " space", "red\x1b[31m"):
         with pytest.raises(CollectionError, match="is no label"):
             collection.add_label(SIGNS, label)
 

@@ -1,5 +1,6 @@
 """The commands around gestures, from outside."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ from typer.testing import CliRunner
 
 from gesture.collection import SIGNS, Collection, Origin, sign_row
 from gesture.tables import read_hands
+from models.card import change_card, read_card
 from models.hand_landmarker import default_path, is_complete
+from models.registry import SHIPPED
 from safety_monitor.cli_gestures import app
 from tests.recordings import plain, write_media
 
@@ -48,9 +51,43 @@ def test_data(home: Path, tmp_path: Path) -> None:
     assert "salute: 3 rows; 100 are a good start" in said("data", "check", status=1)
     assert "3 rows" in said("data", "export", str(tmp_path / "out"))
     labels = str(tmp_path / "out" / "keypoint_classifier_label.csv")
-    assert "3 rows" in said("data", "import", str(tmp_path / "out" / "keypoint.csv"), "--labels", labels)
+    assert "3 new rows" in said("data", "import", str(tmp_path / "out" / "keypoint.csv"), "--labels", labels)
+    assert "0 new rows" in said("data", "import", str(tmp_path / "out" / "keypoint.csv"), "--labels", labels)
     assert len(read_hands(home / "gestures" / "hands.csv")) == 6
     assert "cannot be read" in said("data", "import", str(tmp_path / "missing.csv"), status=2)
+
+
+def test_where_there_is_nothing_one_line_says_so(home: Path, tmp_path: Path) -> None:
+    for command in (("labels",), ("labels", "list"), ("data", "stats"), ("data", "check")):
+        assert "nothing has been collected yet" in said(*command)
+    (tmp_path / "file").touch()
+    for command in (("labels",), ("data", "stats"), ("data", "export", str(tmp_path / "out"))):
+        output = said(*command, "--data", str(tmp_path / "file"), status=2)
+        assert output.startswith("safety-monitor: ")
+        assert len(output.strip().splitlines()) == 1
+    assert "no such folder" in said("train", "signs", "--add", str(tmp_path / "none"), status=2)
+
+
+def test_a_label_is_renamed_everywhere_or_nowhere(home: Path) -> None:
+    fill(home)
+    fill(home, "fist")
+    mine = home / "models" / "signs"
+    shutil.copytree(SHIPPED / "signs", mine)
+    change_card(mine, labels=tuple("salute" if label == "ok" else label for label in read_card(mine).labels))
+    assert "knows a label 'fist' already" in said("labels", "rename", "salute", "fist", status=2)
+    assert Collection(home / "gestures").labels(SIGNS) == ["salute", "fist"]
+    assert "salute is hello now: 3 rows, model signs" in said("labels", "rename", "salute", "hello")
+    assert "hello" in read_card(mine).labels
+    # The Signal for Help is made of signs that the program came with: models keep their names.
+    assert said("labels", "rename", "fist", "punch").strip() == "fist is punch now: 3 rows"
+    assert "fist" in read_card(mine).labels
+
+
+def test_a_missing_model_to_compare_with_is_one_line(tmp_path: Path) -> None:
+    result = runner.invoke(app, ["evaluate", "signs", "--two-model", str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.output.startswith("safety-monitor: ")
+    assert len(result.output.strip().splitlines()) == 1
 
 
 def test_training_without_rows_is_one_line(home: Path) -> None:
@@ -69,5 +106,10 @@ def test_collecting_from_a_recording_without_hands(home: Path, tmp_path: Path) -
     output = said("collect", "--camera", str(video), "--sign", "salute", "--no-window")
     assert "collected: nothing" in output
     assert "not both" in said("collect", "--sign", "a", "--motion", "b", status=2)
-    assert "is no label" in said("collect", "--camera", str(video), "--sign", "a,b", status=2)
-    said("collect", "--camera", str(tmp_path / "missing.mp4"), "--no-window", status=2)
+    assert "is no label" in said("collect", "--camera", str(video), "--sign", "a,b", "--no-window", status=2)
+    said("collect", "--camera", str(tmp_path / "missing.mp4"), "--no-window", "--sign", "a", status=2)
+    assert "give --sign or --motion" in said("collect", "--camera", str(video), "--no-window", status=2)
+    assert "give a recording" in said("collect", "--camera", str(tmp_path), "--motion", "a", status=2)
+    assert "line break" in said(
+        "collect", "--camera", str(video), "--sign", "a", "--person", "x\ny", "--no-window", status=2
+    )
