@@ -29,7 +29,10 @@ def _curve(gamma: float) -> Image:
 AS_IT_IS, BRIGHTER, DARKER = None, _curve(0.5), _curve(2.0)
 EXPOSURES = (AS_IT_IS, DARKER, AS_IT_IS, BRIGHTER)
 """Where no hand is in sight, frames are tried as they are, darkened and brightened in turn: the palm detector misses
-hands against a window and hands that the camera has burnt out."""
+hands against a window, hands that the camera has burnt out, and hands in the noise of too little light."""
+SMOOTHED = (5, 5)
+"""Pixels whose mean is taken before a picture is brightened: what is dark is noisy, and noise hides hands more than the
+dark does (`python -m benchmarks.disturbances`)."""
 
 SMALL_SIDE = 160
 """Pixels; a still picture with a shorter side is taken for a crop that shows little but the hand."""
@@ -110,7 +113,7 @@ class HandFinder:
             at_s: seconds on the source's clock; only the order counts, and only for frames that follow each other.
         """
         curve = EXPOSURES[self._exposure] if self._video else AS_IT_IS
-        found = self._detect(image if curve is None else self._cv2.LUT(image, curve), at_s)
+        found = self._detect(self._exposed(image, curve), at_s)
         if self._video and not found:
             self._exposure = (self._exposure + 1) % len(EXPOSURES)
         return found
@@ -118,10 +121,17 @@ class HandFinder:
     def find_exposed(self, image: Image) -> list[Hand]:
         """Hands of a still picture, also of one that is too dark or too bright for them to be found as it is."""
         for curve in (AS_IT_IS, DARKER, BRIGHTER):
-            found = self._detect(image if curve is None else self._cv2.LUT(image, curve), 0.0)
+            found = self._detect(self._exposed(image, curve), 0.0)
             if found:
                 return found
         return []
+
+    def _exposed(self, image: Image, curve: Image | None) -> Image:
+        if curve is None:
+            return image
+        if curve is BRIGHTER:
+            image = self._cv2.blur(image, SMOOTHED)
+        return np.asarray(self._cv2.LUT(image, curve), np.uint8)
 
     def _detect(self, image: Image, at_s: float) -> list[Hand]:
         picture = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=image)

@@ -184,8 +184,13 @@ def test_the_side_is_the_persons_own(reader: PictureReader) -> None:
 
 @needs_model
 @needs_pictures
-def test_a_hand_against_the_light_is_found_in_a_stream() -> None:
-    dark = [(cv2.resize(image, (640, 480)) * 0.12).astype(np.uint8) for image in pictures("subhi", "open_palm", 6)]
+@pytest.mark.parametrize("noise", [0.0, 5.0])
+def test_a_hand_in_the_dark_is_found_in_a_stream(noise: float) -> None:
+    rng = np.random.default_rng(3)
+    dark = [
+        np.clip(cv2.resize(image, (640, 480)) * 0.12 + rng.normal(0, noise, (480, 640, 3)), 0, 255).astype(np.uint8)
+        for image in pictures("subhi", "open_palm", 6)
+    ]
     detector = GestureDetector()
     try:
         frames = [image for image in dark for _ in range(8)]

@@ -58,10 +58,11 @@ def test_data(home: Path, tmp_path: Path) -> None:
 
 
 def test_where_there_is_nothing_one_line_says_so(home: Path, tmp_path: Path) -> None:
-    for command in (("labels",), ("labels", "list"), ("data", "stats"), ("data", "check")):
-        assert "nothing has been collected yet" in said(*command)
+    for some in (("labels",), ("labels", "list"), ("data", "stats"), ("data", "check")):
+        assert "nothing has been collected yet" in said(*some)
     (tmp_path / "file").touch()
-    for command in (("labels",), ("data", "stats"), ("data", "export", str(tmp_path / "out"))):
+    commands: list[tuple[str, ...]] = [("labels",), ("data", "stats"), ("data", "export", str(tmp_path / "out"))]
+    for command in commands:
         output = said(*command, "--data", str(tmp_path / "file"), status=2)
         assert output.startswith("safety-monitor: ")
         assert len(output.strip().splitlines()) == 1
