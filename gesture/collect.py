@@ -225,7 +225,7 @@ class Collector:
 
 def jumped(history: PointHistory, reading: HandReading, size: float, aspect: float) -> bool:
     """Whether a hand was found again elsewhere: what lies between is no movement."""
-    if not history.places:
+    if not len(history.times):
         return False
     _, _, x, y = history.places[-1]
     wrist = reading.landmarks[WRIST]
