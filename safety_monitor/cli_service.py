@@ -43,6 +43,9 @@ def init(
         bool, typer.Option("--overwrite", help="Replace settings that are there; the old ones are kept beside them.")
     ] = False,
     name: Annotated[str | None, typer.Option(help="What the station is called.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Where it stands, for whoever comes: street, floor, room.")
+    ] = None,
     camera: Annotated[str | None, typer.Option(help="What it sees with, or off.")] = None,
     mic: Annotated[str | None, typer.Option(help="What it hears with, or off.")] = None,
     volume: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Loudness of the siren, 0 to 1.")] = None,
@@ -66,7 +69,7 @@ def init(
         contacts = tuple(read_contact(each) for each in contact or ())
     except ContactError as error:
         fail(error)
-    answers = Answers(name, camera, mic, volume, contacts)
+    answers = Answers(name, camera, mic, volume, contacts, address)
     try:
         answers = answers if yes else _ask(answers)
         before = write_settings(config, answers.text())
@@ -94,6 +97,9 @@ def _ask(known: "Answers") -> "Answers":
     silence_native_libraries(Settings())
     if known.name is None:
         known = replace(known, name=typer.prompt("What is the station called, in messages", default="station"))
+    if known.address is None:
+        question = "Where does it stand, for whoever comes: street, floor, room (empty: not told)"
+        known = replace(known, address=typer.prompt(question, default="", show_default=False))
     if known.camera is None:
         cameras = [camera.name for camera in list_cameras()]
         known = replace(known, camera=_choose("camera", cameras, "http or rtsp address"))

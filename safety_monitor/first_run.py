@@ -38,6 +38,7 @@ class Answers:
         microphone: source, as in the settings.
         volume: of the siren, 0..1.
         contacts: who is told.
+        address: where the station stands, for them.
     """
 
     name: str | None = None
@@ -45,6 +46,7 @@ class Answers:
     microphone: str | None = None
     volume: float | None = None
     contacts: tuple[Contact, ...] = ()
+    address: str | None = None
 
     def text(self) -> str:
         """The commented `station.toml`."""
@@ -53,6 +55,7 @@ class Answers:
             "camera": {"source": self.camera},
             "microphone": {"source": self.microphone},
             "alarm": {"volume": self.volume},
+            "place": {"address": self.address or None},
         }
         values: dict[str, Any] = {
             section: given

@@ -41,7 +41,7 @@ def say(child: "pexpect.spawn[str]", *talk: tuple[str, str]) -> None:
 def test_a_person_with_a_microphone_and_a_loudspeaker(tmp_path: Path, sound_system: SoundServer) -> None:
     child = terminal(tmp_path, **(sound_system.environment | {"SDL_AUDIODRIVER": "pulseaudio"}))
     with sound_system.recorder() as recorder:
-        say(child, ("station called", "front shop"), ("The camera", "off"))
+        say(child, ("station called", "front shop"), ("Where does it stand", "2nd floor"), ("The camera", "off"))
         child.expect_exact("  1  ")
         say(child, ("Which microphone", ""), ("Listen to the room", "y"))
         child.expect_exact("is the microphone muted")  # the room of the test is perfectly silent
@@ -60,6 +60,7 @@ def test_a_person_with_a_microphone_and_a_loudspeaker(tmp_path: Path, sound_syst
     settings = load_settings(tmp_path / "station.toml", environ={})
     assert (settings.station.name, settings.camera.source, settings.alarm.volume) == ("front shop", "off", 0.5)
     assert settings.microphone.source not in ("", "off")
+    assert settings.place.address == "2nd floor"
     assert [(each.name, each.sms, each.call) for each in settings.contacts] == [("anna", "+491713920031", None)]
     text = (tmp_path / "station.toml").read_text()
     assert "# Combined probability that confirms an incident." in text
@@ -69,7 +70,7 @@ def test_a_person_without_devices_gets_settings_too_and_the_old_ones_are_kept(tm
     old = tmp_path / "station.toml"
     old.write_text("# mine\n")
     child = terminal(tmp_path, **NO_SOUND)
-    say(child, ("Replace it", "y"), ("station called", ""))
+    say(child, ("Replace it", "y"), ("station called", ""), ("Where does it stand", ""))
     child.expect_exact("No camera was found")
     say(child, ("The camera", ""))
     child.expect_exact("No microphone was found")
