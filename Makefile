@@ -3,11 +3,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data
+WORKERS ?= 0
 
 STATION_PACKAGES := python3-venv libportaudio2 espeak-ng alsa-utils libgl1 libegl1 libgles2 libglib2.0-0
 TEST_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins mariadb-server-core mariadb-client-core mosquitto chromium xvfb xdotool systemd
 
-.PHONY: run setup test check lock models screenshots docs clean audit soak bench fuzz compare
+.PHONY: run setup test tests check style types lock models screenshots docs clean audit soak bench fuzz compare
 
 run: setup ## set up what is missing and start the station; without camera and microphone it plays the demo scene
 	@$(BIN)/safety-monitor run --demo-without-devices $(ARGS)
@@ -27,16 +28,23 @@ setup: .venv/station ## everything the station needs; ends with .venv/bin/safety
 
 .venv/test: .venv/station requirements-test.txt Makefile
 	scripts/debian-packages $(TEST_PACKAGES)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -r requirements-test.txt
 	@touch $@
 
-check: .venv/test ## style and types
+check: style types ## style and types
+
+style: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+types: .venv/test
 	$(BIN)/mypy
 
-test: check ## all checks and all tests
-	$(BIN)/pytest $(ARGS)
+test: style ## all checks and all tests; WORKERS=2 runs the tests in so many processes
+	$(MAKE) --no-print-directory --jobs 2 types tests
+
+tests: .venv/test
+	$(BIN)/pytest --numprocesses $(WORKERS) --no-loadscope-reorder --durations 20 $(ARGS)
 
 LOCK := $(BIN)/pip-compile --quiet --strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 

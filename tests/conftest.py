@@ -1,13 +1,25 @@
-"""What tests of several packages need: a sound system of their own."""
+"""What tests of several packages need, and how two workers share the tests."""
 
 import os
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.sound_server import SoundServer, missing_programs, sound_server
+
+REAL_TIME = {
+    "tests/audio/test_capture.py",
+    "tests/gesture/test_capture.py",
+    "tests/safety_monitor/actions/test_alarm.py",
+    "tests/safety_monitor/actions/test_speech.py",
+    "tests/safety_monitor/test_first_run.py",
+    "tests/system/test_faults.py",
+    "tests/system/test_live.py",
+}
+"""Files whose tests play, hear or see as time passes: never do two of them at once."""
 
 
 @pytest.fixture
@@ -17,6 +29,25 @@ def sound_system() -> Iterator[SoundServer]:
         pytest.skip(f"not installed: {', '.join(missing)} (Debian: pulseaudio pulseaudio-utils)")
     with tempfile.TemporaryDirectory(prefix="sound-") as folder, sound_server(Path(folder)) as server:
         yield server
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Several workers get whole files, whose tests share what they prepare, and one gets all that are `REAL_TIME`."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Dealing(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "real time" if file in REAL_TIME else file
+
+    return Dealing(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest is dealt first: at the end no worker has long to wait for another."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: (item.nodeid.partition("::")[0] not in REAL_TIME, "system" not in item.path.parts))
 
 
 @pytest.hookimpl(wrapper=True)

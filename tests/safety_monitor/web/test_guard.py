@@ -58,7 +58,11 @@ def test_a_token_lets_a_program_in_and_its_role_holds(make_site: MakeSite) -> No
     assert client.post("/api/v1/disarm").status_code == 403
 
 
-@pytest.mark.parametrize("authorization", ["Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN_HASH}", "Bearer"])
+@pytest.mark.parametrize(
+    "authorization",
+    ["Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN_HASH}", "Bearer"],
+    ids=["wrong", "basic", "hash", "nothing"],
+)
 def test_anything_else_lets_nobody_in(make_site: MakeSite, authorization: str) -> None:
     client = client_of(make_site(WEB), Authorization=authorization)
     assert client.get("/api/v1/incidents").status_code == 401
