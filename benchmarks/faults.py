@@ -52,6 +52,8 @@ LIMIT_S = 150.0
 EMERGENCY_S = 60.0
 OWN_SOUND_S = 2.0
 """So long siren and voice may still be heard after an incident is over."""
+WORDS = ("trouble: ", "works again: ")
+"""Before the name of a part, in the log."""
 LEARNT_S = 35.0
 """By then the usual view of the camera is known."""
 DISK_BYTES = 500_000_000
@@ -209,14 +211,28 @@ class World:
 
     def calm(self) -> None:
         """Wait until the last emergency is over, and what the station itself sounded has been heard out."""
-        deadline = time.monotonic() + EMERGENCY_S
-        while time.monotonic() < deadline:
-            steps = list(self.station.transitions)
-            last = {step["incident"]: step["state"] for step in steps}
-            if not {"pending", "confirmed", "acknowledged"} & set(last.values()):
-                break
-            time.sleep(0.1)
+
+        def calm() -> bool:
+            last = {step["incident"]: step["state"] for step in list(self.station.transitions)}
+            return not {"pending", "confirmed", "acknowledged"} & set(last.values())
+
+        self._wait(calm, EMERGENCY_S)
         time.sleep(OWN_SOUND_S)
+
+    def healthy(self) -> None:
+        """Wait until every trouble that the station has told of is over."""
+
+        def well() -> bool:
+            told = (re.search(rf"({'|'.join(WORDS)})(\w+)", line) for line in list(self.station.log))
+            last = {found[2]: found[1] for found in told if found}
+            return set(last.values()) <= {WORDS[1]}
+
+        self._wait(well, LIMIT_S)
+
+    def _wait(self, true: Callable[[], bool], limit_s: float) -> None:
+        deadline = time.monotonic() + limit_s
+        while not true() and time.monotonic() < deadline and self.station.process.poll() is None:
+            time.sleep(0.1)
 
     def start_again(self) -> None:
         """Start the station anew, as systemd would; what it said before stays known."""
@@ -314,7 +330,8 @@ def plug_sound(world: World) -> None:
 
 
 def unplug_microphone(world: World) -> None:
-    """The sound system loses its microphone."""
+    """The sound system loses its microphone; what else was heard of the room goes with it."""
+    world.noise.stop()
     loaded = world.sound.control("list", "short", "modules").splitlines()
     number = next(line.split()[0] for line in loaded if f"sink_name={ROOM}" in line)
     world.sound.control("unload-module", number)
@@ -579,6 +596,8 @@ def put(world: World, fault: Fault) -> tuple[str, str, int, int]:
     mended, mended_at = (since, broken) if fault.mend is nothing else (len(world.station.log), time.monotonic())
     fault.mend(world)
     over = world.said(fault.over, mended, mended_at) if fault.over else None
+    if fault.over:
+        world.healthy()
     emergencies = world.emergencies - before
     lost = emergencies - (len(world.seen) - heard)
     return _seconds(found, fault.found), _seconds(over, fault.over), emergencies, lost

@@ -146,6 +146,8 @@ class _Outlet:
     """What the last attempt that may be seen failed with; empty if it did not."""
     done_at: float | None = None
     """When something was done last, seconds since 1970."""
+    complained: bool = False
+    """Whether it was said that the journal cannot be used; where that lasts for weeks, once is enough."""
     busy_since: float | None = None
     """`time.monotonic()` at which it began what it is doing."""
 
@@ -559,8 +561,11 @@ class Dispatch:
                 return
             try:
                 busy = self._look(outlet, follow=not closing)
+                outlet.complained = False
             except JournalError as error:
-                log.error("%s: %s", outlet.channel.name, error)
+                if not outlet.complained:
+                    outlet.complained = True
+                    log.error("%s: %s", outlet.channel.name, error)
                 busy = False
             except Exception:  # a worker that ends is a channel that never works again
                 log.exception("%s: failed in an unforeseen way", outlet.channel.name)
@@ -817,6 +822,7 @@ class Dispatch:
         """Notices what no worker can: that one of them hangs, that help is late, that the clock was set."""
         difference = self._journal.clock() - time.monotonic()
         hung: set[str] = set()
+        complained = False
         while not self._closing.wait(LOOK_S):
             self._hearts.begin("dispatch-watch", WORKER_LIMIT_S)
             try:
@@ -832,8 +838,11 @@ class Dispatch:
                     finally:
                         self._recording.release()
                 self._fall_back_in_time()
+                complained = False
             except JournalError as error:
-                log.error("%s", error)
+                if not complained:
+                    complained = True
+                    log.error("%s", error)
             except Exception:
                 log.exception("the outbox's watch failed in an unforeseen way")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from audio.capture import SoundDevice, SoundError, list_devices
 from gesture.capture import list_cameras
+from media.in_time import in_time
 from safety_monitor.actions.alarm import Alarm
 from safety_monitor.actions.message import Place
 from safety_monitor.actions.own_sound import OwnSound
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 
 MEMORY = Path("/dev/shm")  # noqa: S108  # not a known name in it
 """A folder that is no disk."""
+OPEN_LIMIT_S = 120.0
+"""How long opening the journal may take, which may have to be saved from a damaged file first."""
 PATIENCE_S = 30.0
 """How long a station waits for the one before it, or one that plays a recording, to give the journal free."""
 
@@ -184,10 +187,13 @@ def open_journal(settings: Settings) -> Journal:
         SettingsError: there is none that can be used.
     """
     try:
-        return Journal(settings.home, rescue=True)
-    except JournalUnusableError as error:
+        return in_time(
+            "open-journal", lambda: Journal(settings.home, rescue=True), OPEN_LIMIT_S, lambda late: late.close()
+        )
+    except (JournalUnusableError, TimeoutError) as failure:
+        error = str(failure) or f"{settings.home}: the disk has not answered for {OPEN_LIMIT_S:.0f} s"
         if not is_patient(settings) or not MEMORY.is_dir():
-            raise SettingsError(str(error)) from None
+            raise SettingsError(error) from None
         instead = Path(tempfile.mkdtemp(prefix="safety-monitor-", dir=MEMORY))
         journal = Journal(instead)
         journal.file.stands_in = f"{error}; until the next start incidents are only kept in memory"
