@@ -34,8 +34,8 @@ SMALLEST_GAP_S = 0.1
 """Time stamps of containers are rounded; a smaller hole or overlap is no hole."""
 LONGEST_FILL_S = 1.0
 """A hole up to this long becomes silence; after a longer one the clock jumps."""
-KEPT_ITEMS = 200
-"""Blocks that a live source keeps for a reader that is late: 10 s."""
+KEPT_ITEMS = 600
+"""Blocks that a live source keeps for a reader that is late: 30 s. A scream that is heard late is better than none."""
 DEVICE_QUIET_S = 5.0
 """A device that gives nothing for so long has gone: a driver tells nobody when its plug is pulled."""
 OPEN_LIMIT_S = 8.0

@@ -52,8 +52,9 @@ TimeoutStartSec=300
 WatchdogSec=60
 # What is due when the station ends is still delivered.
 TimeoutStopSec=60
-# When memory is short, others go first.
+# When memory is short, others go first; when the processor is, they wait.
 OOMScoreAdjust=-500
+Nice=-10
 
 User={user}
 Group={user}

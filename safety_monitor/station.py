@@ -34,7 +34,7 @@ LOOK_S, PROBE_S, CHECK_S, WARM_UP_S = 5.0, 45.0, 86_400.0, 600.0
 settled."""
 START_S = 30.0
 """A sense that has not been opened for so long is in trouble."""
-HANGS_S = 15.0
+HANGS_S = 30.0
 """A live sense that says nothing for so long, and that did not break, has its source closed and opened again."""
 TOO_LATE_S = 3.0
 """Decisions that come later than this, though as little as possible is judged, are a trouble."""

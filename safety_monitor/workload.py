@@ -1,7 +1,8 @@
 """How late decisions come, and what the station does without when its machine is too slow. Pure, but for `Workload`.
 
-Queues never grow: the newest picture wins, and sound older than ten seconds is lost. Before that happens less is
-judged: fewer pictures a second at first, then fewer windows of sound, too.
+Queues never grow: the newest picture wins, and sound older than thirty seconds is lost. Before that happens less is
+judged: fewer pictures a second at first; then, because hearing takes so little that it saves next to nothing, fewer
+windows of sound, too.
 """
 
 import threading
@@ -26,7 +27,7 @@ class Effort:
     every: int
 
 
-EFFORTS = (Effort(30.0, 1), Effort(15.0, 1), Effort(8.0, 2), Effort(4.0, 3))
+EFFORTS = (Effort(30.0, 1), Effort(15.0, 1), Effort(8.0, 1), Effort(4.0, 1), Effort(4.0, 2), Effort(4.0, 3))
 """From all there is to the least that still notices a scream and a sign."""
 LATE_S, IN_TIME_S = 1.0, 0.5
 """Decisions later than the one mean that less is judged; earlier than the other, that there is time to spare."""

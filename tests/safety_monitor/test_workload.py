@@ -16,7 +16,7 @@ from safety_monitor.workload import EFFORTS, Load, Workload, step
         ([2.0] * 300, len(EFFORTS) - 1),
         ([2.0] * 300 + [0.1] * 62, len(EFFORTS) - 2),
         ([2.0] * 6 + [0.8] * 600, 1),
-        ([2.0] * 300 + [0.1] * 200, 0),
+        ([2.0] * 300 + [0.1] * 320, 0),
     ],
 )
 def test_how_much_is_judged(lags: list[float], level: int) -> None:
