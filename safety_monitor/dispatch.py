@@ -48,6 +48,7 @@ WORKER_LIMIT_S, DELIVERY_LIMIT_S = 60.0, 600.0
 COMMIT_S = 2.0
 """So long an alarm waits for its incident to be on the disk. Where that hangs, or another program holds the journal, it
 is given from memory."""
+FROM_MEMORY = "made without the journal, which did not answer in time"
 EVIDENCE_S = 5.0
 """So long a message waits for its place and picture."""
 CLOSE_S = 20.0
@@ -386,9 +387,8 @@ class Dispatch:
         """A transition is in the journal after all, when what it asks for was done from memory: not once more."""
         with suppress(ValueError):
             self._unrecorded.remove(missed)
-        done = "made without the journal, which did not answer in time"
         try:
-            self._outbox.finish(Result(each.key, 1, DeliveryState.DROPPED, done) for each in planned)
+            self._outbox.finish(Result(each.key, 1, DeliveryState.DROPPED, FROM_MEMORY) for each in planned)
         except JournalError as error:
             log.error("what was made from memory will be made again: %s", error)
         self._written(planned)
