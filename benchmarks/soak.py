@@ -57,7 +57,8 @@ from safety_monitor.dispatch import FROM_MEMORY
 from safety_monitor.emergency import EmergencyGestures
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
-from safety_monitor.journal import Journal, JournalError
+from safety_monitor.journal import Journal
+from safety_monitor.journal_file import JournalError
 from safety_monitor.live import LiveView
 from safety_monitor.running import make_dispatch
 from safety_monitor.senses import gesture_moment, load_gesture_detector, load_scream_classifier, sound_moment
