@@ -141,7 +141,7 @@ class Noise:
     def __init__(self, server: SoundServer) -> None:
         self.kind = "noise"
         self._process = subprocess.Popen(
-            [*PLAY, f"--device={ROOM}", "--format=float32le", "--channels=1", f"--rate={RATE}", "--latency-msec=100"],
+            [*PLAY, f"--device={ROOM}", "--format=float32le", "--channels=1", f"--rate={RATE}", "--latency-msec=1000"],
             stdin=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=server.environment,
