@@ -180,6 +180,8 @@ def _one_line(error: ValidationError, places: Mapping[str, str]) -> str:
     first = error.errors(include_input=False, include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("function-", "literal[")))
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch":  # a pattern tells most people nothing
+        message = "is not written as it must be; `safety-monitor settings` says how"
     mistake = f"{key}: {message}" if key else message
     place = place_of(mistake, places)
     return f"{place}: unknown key '{key}'" if first["type"] == "extra_forbidden" else f"{place}: {mistake}"

@@ -51,14 +51,14 @@ def test_a_secret_in_the_file_is_refused_and_not_repeated(text: str, name: str) 
         ('[webhook]\nurl = "example.org"\n', "webhook.url: is not an address that begins with http"),
         ('[webhook]\nurl = "http://example.org:9x/"\n', "webhook.url: is not an address"),
         ('[place]\nip_lookup_url = "ftp://example.org"\n', "place.ip_lookup_url: is not an address"),
-        ('[web]\npublic_url = "example.org"\n', "web.public_url: String should match"),
+        ('[web]\npublic_url = "example.org"\n', "web.public_url: is not written as it must be"),
         ('[mqtt]\nhost = "h"\ncommands = ["explode"]\n', "mqtt.commands.0: Input should be 'acknowledge', 'cancel'"),
         ('[mqtt]\nhost = "h"\ncommands = ["cancel"]\n', "mqtt.commands: cancel needs acknowledge.pin_hash"),
         (
             'policies = [{name = "x", evidence = ["clip"]}]\n[evidence]\npicture = "snapshot"\n',
             "policies.0.evidence: [evidence] keeps no clip",
         ),
-        ('[limits]\nquiet_from = "25:00"\n', "limits.quiet_from: String should match"),
+        ('[limits]\nquiet_from = "25:00"\n', "limits.quiet_from: is not written as it must be"),
     ],
 )
 def test_a_mistake_names_file_and_key(text: str, message: str) -> None:
@@ -78,7 +78,10 @@ KEY = {"TWILIO__ACCOUNT_SID": SID, "TWILIO__KEY_SID": "SK" + "0" * 32, "WEB__PUB
         ({"MYSQL__URL": "mysql+mysqlconnector://u:planted@h:33o6/d"}, "mysql.url: is not an address"),
         ({"MYSQL__URL": "mysql+mysqlconnector://u:planted@h"}, "mysql.url: needs the form"),
         ({"TWILIO__AUTH_TOKEN": "planted"}, "twilio.account_sid: Field required"),
-        ({"TWILIO__ACCOUNT_SID": "AC1", "TWILIO__AUTH_TOKEN": "planted"}, "twilio.account_sid: String should match"),
+        (
+            {"TWILIO__ACCOUNT_SID": "AC1", "TWILIO__AUTH_TOKEN": "planted"},
+            "twilio.account_sid: is not written as it must be",
+        ),
         (
             {"TWILIO__ACCOUNT_SID": SID, "TWILIO__AUTH_TOKEN": "planted", "TWILIO__WHATSAPP_NUMBER": "+15005550002"},
             "twilio: whatsapp_number needs whatsapp_content_sid, or whatsapp_free_text = true",
