@@ -17,7 +17,7 @@ from tests.alarms import SCREAM, alarm
 from tests.servers.twilio import SID, TOKEN, FakeTwilio, fake_twilio
 
 TO = "+15005550006"
-INCIDENT = replace(SCREAM, evidence=(Evidence(Sense.GESTURE, "signal_for_help", 0.97, 13.5),))
+INCIDENT = replace(SCREAM, confidence=0.97, evidence=(Evidence(Sense.GESTURE, "signal_for_help", 0.97, 13.5),))
 PLACE = Place(52.520008, 13.404954, 25.0, "Alexanderplatz,\nBerlin", "settings")
 MESSAGE = replace(
     alarm("sms:anna", INCIDENT),
