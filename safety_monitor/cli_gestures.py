@@ -116,7 +116,7 @@ def collect(
                 fail(f"{text!r} holds a line break or another sign that cannot be printed")
         collection = _collection(config, data)
         try:
-            frames = open_camera(camera, fast=still or not window)
+            frames = open_camera(camera, fast=not window)
         except CameraError as error:
             fail(error)
         home = settings.models_folder
