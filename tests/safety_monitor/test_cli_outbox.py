@@ -117,5 +117,5 @@ def test_calling_off_takes_the_pin_which_is_nowhere_to_be_seen(journal: Journal,
 def test_a_pin_hash_that_is_none_is_refused(tmp_path: Path) -> None:
     result = safety_monitor(tmp_path, "incidents", SAFETY_MONITOR_ACKNOWLEDGE__PIN_HASH=PIN)
     assert result.status == 2
-    assert "pin_hash is not a hash" in result.stderr
+    assert "pin_hash is not a whole hash" in result.stderr
     assert PIN not in result.stderr

@@ -92,5 +92,5 @@ def test_where_there_was_no_file_one_is_made(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "station.toml").mkdir()
-    with pytest.raises(SettingsError, match="cannot be read as TOML"):
+    with pytest.raises(SettingsError, match="is a folder, not a settings file"):
         SettingsFile(tmp_path / "station.toml").read()
