@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data
-WORKERS ?= 0
+WORKERS ?= 2
 
 STATION_PACKAGES := python3-venv libportaudio2 espeak-ng alsa-utils libgl1 libegl1 libgles2 libglib2.0-0
 TEST_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins mariadb-server-core mariadb-client-core mosquitto chromium xvfb xdotool systemd
@@ -40,7 +40,7 @@ style: .venv/test
 types: .venv/test
 	$(BIN)/mypy
 
-test: style ## all checks and all tests; WORKERS=2 runs the tests in so many processes
+test: style ## all checks and all tests, these in WORKERS processes; 0: in one
 	$(MAKE) --no-print-directory --jobs 2 types tests
 
 tests: .venv/test

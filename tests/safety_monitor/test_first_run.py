@@ -1,6 +1,8 @@
 """The wizard: driven in a pseudo terminal as a person would, and by scripts without one."""
 
+import signal
 import tomllib
+from functools import partial
 from pathlib import Path
 
 import pexpect
@@ -29,6 +31,8 @@ def terminal(home: Path, *arguments: str, **variables: str) -> "pexpect.spawn[st
         encoding="utf-8",
         timeout=60,
         dimensions=(50, 200),
+        # A suite that runs in the background has Ctrl-C turned off, and would hand that down.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -316,10 +316,11 @@ def test_the_kiosk_tells_a_stranger_what_is_the_case(served: Served, page: Page)
 def test_incidents_are_found_by_filter_and_page(served: Served, page: Page) -> None:
     for number in range(100, 130):
         served.journal.record(incident_of(number, sense=Sense.GESTURE if number == 107 else Sense.AUDIO))
+    confirmed = served.journal.count_by_state()[State.CONFIRMED]
     page.goto(f"{served.url}/incidents?state=confirmed")
-    expect(page.get_by_role("row")).to_have_count(26)
+    expect(page.get_by_role("row")).to_have_count(1 + 25)
     page.get_by_role("button", name="Older").click()
-    expect(page.get_by_role("row")).to_have_count(7)
+    expect(page.get_by_role("row")).to_have_count(1 + confirmed - 25)
     page.goto(f"{served.url}/incidents?sense=gesture")
     expect(page.get_by_role("row")).to_have_count(2)
     page.get_by_role("row").nth(1).get_by_role("link").click()
