@@ -3,13 +3,13 @@
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, TimeoutError, expect
 
 from gesture.collection import SIGNS, TABLES, Collection, Origin, sign_row
 from gesture.retrain import DATA
@@ -227,8 +227,13 @@ def test_settings_are_changed_and_what_is_wrong_is_refused(taught: Taught, admin
     admin.get_by_role("textbox", name="Name").fill("lobby")
     admin.get_by_role("button", name="Save").click()
     expect(admin.get_by_text(re.compile("The station must start again for: .*Station"))).to_be_visible()
-    admin.get_by_role("button", name="Start again now").click()
-    admin.get_by_role("dialog").get_by_role("button", name="Start again now").click()
+    sure = admin.get_by_role("dialog").get_by_role("button", name="Start again now")
+    for _ in range(5):  # the page may move under the pointer while it shows what was saved
+        admin.get_by_role("button", name="Start again now").first.click()
+        with suppress(TimeoutError):
+            sure.wait_for(timeout=10_000)
+            break
+    sure.click()
     expect(admin.get_by_role("button", name="Sign in")).to_be_visible()  # sessions end with the station
     assert admin.title().startswith("Sign in")
     expect(admin.get_by_role("heading")).to_have_text("lobby")
