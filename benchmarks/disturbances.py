@@ -23,7 +23,8 @@ from benchmarks.machine import described
 from gesture.capture import Image
 from gesture.detector import PictureReader
 from gesture.prepare import SEEN
-from gesture.train import NONE, PARTS
+from gesture.signal_for_help import NONE
+from gesture.train import PARTS
 
 Picture = tuple[str, Path]
 WIDTH, HEIGHT = 640, 480

@@ -15,7 +15,6 @@ Points = NDArray[np.float32]
 
 DEFAULT_MODEL = "signs"
 TASK = "signs"
-NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)

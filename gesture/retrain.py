@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from gesture.collection import MOTIONS, SIGNS, Collection, CollectionError
 from gesture.evaluate import score_motions
 from gesture.features import sign_features, upright
-from gesture.keypoint_classifier import NONE, SignClassifier
+from gesture.keypoint_classifier import SignClassifier
 from gesture.point_history_classifier import MotionClassifier, motion_features
 from gesture.prepare import SIGNS as BASE_SIGNS
+from gesture.signal_for_help import NONE
 from gesture.tables import HandTable, Table, join, read_hands, read_paths
 from gesture.train import (
     FLAT_SOURCES,

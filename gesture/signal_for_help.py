@@ -14,6 +14,7 @@ NAME = "signal_for_help"
 PALM, TUCKED, CLOSED = "open_palm", "thumb_tucked", "fist"
 STAGES = (PALM, TUCKED, CLOSED)
 NONE = "none"
+"""Label of a hand that shows none of the signs."""
 
 
 @dataclass(frozen=True, slots=True)

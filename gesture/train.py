@@ -17,6 +17,7 @@ from gesture.augment import blend, turn, vary
 from gesture.features import SIGN_FEATURES, sign_features, square, upright
 from gesture.plots import CONFUSION, CURVES, plot_confusion, plot_curves
 from gesture.point_history_classifier import MOTION_FEATURES, MOVING, POINTS, SPANS_S, motion_features
+from gesture.signal_for_help import NONE
 from gesture.tables import HandTable, PathTable, TableError, join, read_hands, read_paths
 from gesture.trajectories import MOTIONS
 from gesture.trajectories import draw as draw_motion
@@ -25,7 +26,6 @@ from models.card import write_card
 Points = NDArray[np.float32]
 Text = NDArray[np.str_]
 
-NONE = "none"
 MADE_UP = "made up"
 """Person of the paths that nobody has shown."""
 UNSEEN = 40

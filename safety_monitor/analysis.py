@@ -11,6 +11,7 @@ from audio.capture import SoundError, open_sound
 from audio.detector import ScreamDetector, ScreamModel, SoundReading, judge_file
 from gesture.capture import PICTURES, CameraError, open_camera
 from gesture.detector import HandReading, PictureReader
+from gesture.signal_for_help import NONE
 from media.container import MediaError, contents
 from safety_monitor.config import Settings
 from safety_monitor.emergency import EmergencyGestures
@@ -28,7 +29,6 @@ from safety_monitor.senses import (
 )
 
 Reading = TypeVar("Reading")
-NO_SIGN = "none"
 FLICKER = 3
 
 
@@ -215,7 +215,7 @@ def stretches(readings: Sequence[Mapping[str, Any]]) -> list[Stretch]:
         own = [each for each in readings if each["hand"] == hand]
         for label, group in groupby(own, key=lambda each: str(each["label"])):
             stretch = list(group)
-            if label == NO_SIGN or len(stretch) < min(FLICKER, len(own)):
+            if label == NONE or len(stretch) < min(FLICKER, len(own)):
                 continue
             sides = [each["handedness"] for each in stretch]
             found.append(

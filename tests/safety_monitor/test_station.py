@@ -15,7 +15,7 @@ from gesture.liveness import SightFault
 from safety_monitor import station as station_module
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
-from safety_monitor.dispatch import Dispatch
+from safety_monitor.dispatch import Channel, Dispatch
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
 from safety_monitor.journal import Journal
@@ -49,18 +49,22 @@ def scripted(sense: Sense, *scripts: Callable[[], Iterator[Moment]], live: bool 
 def station_of(
     journal: Journal,
     load: Mapping[Sense, Callable[[], ReadySense]],
-    *,
+    *channels: Channel,
     tell: Callable[[Incident], None] = lambda incident: None,
     live: bool = False,
+    supervisor: Supervisor | None = None,
+    patient: bool = False,
 ) -> Station:
     return Station(
         load,
         rules=FusionRules(),
         journal=journal,
-        dispatch=Dispatch(journal, []),
+        dispatch=Dispatch(journal, channels),
         on_transition=tell,
         source="scripted",
         live=live,
+        supervisor=supervisor,
+        patient=patient,
     )
 
 
@@ -144,16 +148,8 @@ def test_a_live_sense_that_stays_unwell_is_told_of_and_that_it_works_again(journ
     station_over = threading.Event()
     ears = scripted(Sense.AUDIO, breaks, comes_back, live=True)
     post = Post()
-    station = Station(
-        {Sense.AUDIO: lambda: ears},
-        rules=FusionRules(),
-        journal=journal,
-        dispatch=Dispatch(journal, [post]),
-        on_transition=lambda incident: None,
-        source="scripted",
-        live=True,
-        supervisor=Supervisor(rules=Rules(failed_after_s=0.1, steady_s=0.3)),
-    )
+    supervisor = Supervisor(rules=Rules(failed_after_s=0.1, steady_s=0.3))
+    station = station_of(journal, {Sense.AUDIO: lambda: ears}, post, live=True, supervisor=supervisor)
     running = threading.Thread(target=station.run)
     running.start()
     told = post.messages.get(timeout=FOREVER), post.messages.get(timeout=FOREVER)
@@ -190,16 +186,13 @@ def test_a_source_whose_signal_is_dead_is_opened_anew_and_the_other_sense_goes_o
     over = threading.Event()
     supervisor = Supervisor(rules=Rules(restarts_s=(0.0, 0.1)))
     told: list[Incident] = []
-    station = Station(
+    station = station_of(
+        journal,
         {
             Sense.AUDIO: lambda: scripted(Sense.AUDIO, screams, live=True),
             Sense.GESTURE: lambda: ReadySense(Sense.GESTURE, open_camera),
         },
-        rules=FusionRules(),
-        journal=journal,
-        dispatch=Dispatch(journal, []),
-        on_transition=told.append,
-        source="scripted",
+        tell=told.append,
         live=True,
         supervisor=supervisor,
     )
@@ -239,16 +232,13 @@ def test_a_patient_station_begins_without_a_device_that_is_not_there_yet(journal
             done.set()
             station.stop()
 
-    station = Station(
+    station = station_of(
+        journal,
         {
             Sense.AUDIO: lambda: ReadySense(Sense.AUDIO, open_microphone, live=True),
             Sense.GESTURE: lambda: scripted(Sense.GESTURE, watches, live=True),
         },
-        rules=FusionRules(),
-        journal=journal,
-        dispatch=Dispatch(journal, []),
-        on_transition=tell,
-        source="scripted",
+        tell=tell,
         live=True,
         patient=True,
     )
@@ -351,15 +341,7 @@ def test_a_journal_that_falls_behind_silences_no_siren(journal: Journal) -> None
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(station_module, "TICK_S", 0.0)
-        station = Station(
-            {Sense.AUDIO: lambda: scripted(Sense.AUDIO, screams)},
-            rules=FusionRules(),
-            journal=impatient,
-            dispatch=Dispatch(impatient, [siren]),
-            on_transition=tell,
-            source="scripted",
-            live=False,
-        )
+        station = station_of(impatient, {Sense.AUDIO: lambda: scripted(Sense.AUDIO, screams)}, siren, tell=tell)
         station.run()
     blocker.close()
     assert State.CONFIRMED in [incident.state for incident in told]
@@ -402,15 +384,8 @@ def test_a_machine_that_slept_is_told_of(journal: Journal, monkeypatch: pytest.M
 
     over = threading.Event()
     post = Post()
-    station = Station(
-        {Sense.AUDIO: lambda: scripted(Sense.AUDIO, watches, live=True)},
-        rules=FusionRules(),
-        journal=journal,
-        dispatch=Dispatch(journal, [post]),
-        on_transition=lambda incident: None,
-        source="scripted",
-        live=True,
-    )
+    load = {Sense.AUDIO: lambda: scripted(Sense.AUDIO, watches, live=True)}
+    station = station_of(journal, load, post, live=True)
     running = threading.Thread(target=station.run)
     running.start()
     told = post.messages.get(timeout=FOREVER)
