@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.capture import SAMPLE_RATE, Block
+from audio.blocks import SAMPLE_RATE, Block
 from audio.features import FRAME, HOP, WINDOW, Frames, describe, frames, picture, silence
 from audio.zoo.clips import open_clip_model
 from models.card import Card, ModelError

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.augment import mix
-from audio.capture import SAMPLE_RATE, Block, open_sound, read_clip
+from audio.blocks import SAMPLE_RATE, Block
+from audio.capture import open_sound
 from audio.corpus import LABELS, SUFFIXES, Clip, CorpusError, read_corpus
 from audio.detector import OPERATING_POINT, ScreamDetector, ScreamModel, SoundReading, judge_file, load_scream_model
+from audio.recording import read_clip
 from models.in_use import Comparison
 
 Array = NDArray[np.float32]

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio import augment
+from audio.blocks import SAMPLE_RATE
 from audio.cache import keep
-from audio.capture import SAMPLE_RATE
 from audio.corpus import LABELS, Clip
 from audio.features import FRAME, HOP, WINDOW, Frames, describe, frames, picture, silence
 

@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.capture import SAMPLE_RATE
+from audio.blocks import SAMPLE_RATE
 
 FRAME = 512
 """Samples of a frame (32 ms)."""

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from audio.capture import Samples
+from audio.blocks import Samples
 
 STEP = 2.0**-17
 """A quarter of the smallest step of 16-bit sound: what moves by less does not move."""

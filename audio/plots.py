@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from audio.capture import SAMPLE_RATE, SoundError, open_sound
+from audio.blocks import SAMPLE_RATE, SoundError
+from audio.capture import open_sound
 from audio.corpus import LABELS
 from audio.detector import OPERATING_POINT, ScreamModel, SoundReading
 from audio.evaluate import QUANTILES, Evaluation, Judged, alarms_in, counted_of, listen

@@ -10,12 +10,13 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.blocks import SoundError
 from audio.cache import keep
-from audio.capture import SoundError, read_clip
 from audio.corpus import Clip, CorpusError
 from audio.detector import DECISION, QUIET_DB
 from audio.examples import PART, VERSION, Pool, Sound, Teacher, compose_part, fingerprint, save, windows
 from audio.features import describe, picture
+from audio.recording import read_clip
 from models.card import sha256
 from models.runtime import TFLiteModel
 

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.capture import SAMPLE_RATE
+from audio.blocks import SAMPLE_RATE
 
 WINDOW, HOP = 1024, 512
 """Samples of a column (64 ms), and between columns (32 ms)."""

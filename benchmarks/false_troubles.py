@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from audio.capture import BLOCK_SAMPLES, SAMPLE_RATE, read_clip
+from audio.blocks import BLOCK_SAMPLES, SAMPLE_RATE
 from audio.corpus import read_corpus
 from audio.liveness import examine
+from audio.recording import read_clip
 from benchmarks.machine import described
 from gesture.liveness import Scene, glance, look
 from safety_monitor.supervisor import SIGNS, Fault

@@ -29,7 +29,8 @@ from typing import NoReturn
 import cv2
 import numpy as np
 
-from audio.capture import SoundError, open_sound
+from audio.blocks import SoundError
+from audio.capture import open_sound
 from audio.corpus import CorpusError, read_corpus
 from benchmarks.machine import resident_mb
 from gesture.capture import CameraError, open_camera

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.capture import SAMPLE_RATE, Block, read_clip
+from audio.blocks import SAMPLE_RATE, Block
 from audio.corpus import Clip, read_corpus
 from audio.detector import DECISION, ScreamDetector, load_scream_model
 from audio.evaluate import RATES, Figures, figures, judge_corpus
 from audio.examples import TEACHER_SAMPLES, loud
 from audio.features import HOP
+from audio.recording import read_clip
 from benchmarks.machine import described
 from models.registry import find
 from models.runtime import TFLiteModel

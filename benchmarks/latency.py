@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from audio.capture import SAMPLE_RATE, Block, read_clip
+from audio.blocks import SAMPLE_RATE, Block
 from audio.detector import ScreamDetector, ScreamModel
+from audio.recording import read_clip
 from benchmarks.machine import described
 from gesture.capture import Frame, open_camera
 from safety_monitor.config import Settings

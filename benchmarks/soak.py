@@ -38,9 +38,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from audio.capture import SAMPLE_RATE, Block, read_clip
+from audio.blocks import SAMPLE_RATE, Block
 from audio.corpus import read_corpus
 from audio.detector import ScreamDetector, SoundReading
+from audio.recording import read_clip
 from benchmarks.delivery import Siren, Tap
 from benchmarks.machine import described, resident_mb
 from gesture.capture import Frame

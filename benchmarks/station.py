@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.capture import SAMPLE_RATE
+from audio.blocks import SAMPLE_RATE
 from audio.detector import DECISION
 from audio.examples import TEACHER_SAMPLES
 from audio.features import HOP

@@ -7,7 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from audio.capture import SoundError, open_sound
+from audio.blocks import SoundError
+from audio.capture import open_sound
 from audio.detector import ScreamDetector, ScreamModel, SoundReading, judge_file
 from gesture.capture import PICTURES, CameraError, open_camera
 from gesture.detector import HandReading, PictureReader

@@ -49,7 +49,7 @@ def evaluate_scream_command(
     if data is None and not hours:
         fail("give recordings with labels (--data), long ones without screams (--hours), or both")
     settings = read_settings(config)
-    from audio.capture import SoundError
+    from audio.blocks import SoundError
     from audio.evaluate import evaluate, table
 
     try:
@@ -81,7 +81,7 @@ def plot_command(
     config: ConfigOption = None,
 ) -> None:
     """Draw recordings: waveform, spectrograms, MFCC, level, spectral shape, and what the detector says of them."""
-    from audio.capture import SoundError
+    from audio.blocks import SoundError
     from audio.detector import load_scream_model
 
     settings = read_settings(config)

@@ -154,7 +154,7 @@ def use_model(
     config: ConfigOption = None,
 ) -> None:
     """Put a model in use if it is not worse than the one that is; that one is kept, and `rollback` brings it back."""
-    from audio.capture import SoundError
+    from audio.blocks import SoundError
     from audio.corpus import CorpusError
     from models.card import ModelError, read_card
     from models.registry import find

@@ -90,7 +90,8 @@ def init(
 
 def _ask(known: "Answers") -> "Answers":
     """What the person at the terminal says; what the command line said already is not asked again."""
-    from audio.capture import SoundError, list_devices
+    from audio.blocks import SoundError
+    from audio.microphone import list_devices
     from gesture.capture import list_cameras
     from safety_monitor.config import Settings
 
@@ -134,7 +135,7 @@ def _choose(what: str, names: list[str], other: str) -> str:
 
 def _listen(microphone: str) -> bool:
     """Measure the room and say what it means; whether that went well enough to go on."""
-    from audio.capture import SoundError
+    from audio.blocks import SoundError
     from safety_monitor.config import Settings
     from safety_monitor.first_run import listen
     from safety_monitor.senses import load_scream_classifier

@@ -24,9 +24,10 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from audio.capture import SAMPLE_RATE, Block, SoundError, read_clip
+from audio.blocks import SAMPLE_RATE, Block, SoundError
 from audio.corpus import COLUMNS, LABELS, MANIFEST
 from audio.detector import ScreamDetector
+from audio.recording import read_clip
 from gesture.collection import SIGNS, table_text
 from gesture.signal_for_help import STAGES
 from gesture.tables import TableError, read_rows

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from audio.capture import SoundError, SoundSource, open_sound
+from audio.blocks import SoundError
+from audio.capture import SoundSource, open_sound
 from audio.detector import OPERATING_POINT, ScreamDetector, ScreamModel, SoundReading
 from safety_monitor.config import Contact
 from safety_monitor.demo import open_demo_sound

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from audio.capture import Block, Samples, SoundError, SoundSource, open_pushed
+from audio.blocks import Block, Samples, SoundError
+from audio.capture import SoundSource
 from audio.detector import ScreamDetector, SoundReading
+from audio.live import open_pushed
 from safety_monitor.actions.message import Place, from_browser
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.channels import make_recorder

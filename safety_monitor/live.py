@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from audio.capture import Block, Samples
+from audio.blocks import Block, Samples
 from audio.detector import SoundReading
 from gesture.capture import Frame
 from gesture.detector import HandReading

@@ -7,7 +7,8 @@ from datetime import time
 from functools import partial
 from pathlib import Path
 
-from audio.capture import SoundDevice, SoundError, list_devices
+from audio.blocks import SoundError
+from audio.microphone import SoundDevice, list_devices
 from gesture.capture import list_cameras
 from media.in_time import in_time
 from safety_monitor.actions.alarm import Alarm

@@ -7,9 +7,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from audio.capture import SAMPLE_RATE, Block, SoundError, SoundHungError, SoundSource, open_sound
+from audio.blocks import SAMPLE_RATE, Block, SoundError
+from audio.capture import SoundSource, open_sound
 from audio.detector import ScreamDetector, ScreamModel, SoundReading, load_scream_model
 from audio.liveness import Rate, SoundFault, examine, measure
+from audio.microphone import SoundHungError
 from gesture.capture import CameraError, CameraHungError, Frame, FrameSource, open_camera
 from gesture.detector import GestureDetector, HandReading, PictureReader
 from gesture.liveness import Scene, SightFault, glance, look

@@ -9,7 +9,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from audio.augment import synthetic_cry, synthetic_scream, synthetic_tone
-from audio.capture import SAMPLE_RATE
+from audio.blocks import SAMPLE_RATE
 from audio.corpus import LABELS
 
 Samples = NDArray[np.float32]

@@ -11,7 +11,7 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from audio.capture import SAMPLE_RATE
+from audio.blocks import SAMPLE_RATE
 from safety_monitor.demo import scene
 
 Samples = NDArray[np.float32]

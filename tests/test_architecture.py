@@ -18,7 +18,7 @@ PACKAGES = {
 """Each package -> our packages that it may import."""
 
 ALONE = {
-    "sounddevice": "audio/capture.py",
+    "sounddevice": "audio/microphone.py",
     "ai_edge_litert": "models/runtime.py",
     "pygame": "safety_monitor/actions/",
     "pyttsx3": "safety_monitor/actions/",

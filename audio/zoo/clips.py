@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.capture import SAMPLE_RATE
+from audio.blocks import SAMPLE_RATE
 from audio.corpus import LABELS
 from audio.features import FRAME, HOP
 from audio.zoo.consensus import agree

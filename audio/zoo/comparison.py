@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.blocks import SoundError
 from audio.cache import keep
-from audio.capture import SoundError, read_clip
 from audio.corpus import LABELS, Clip, CorpusError
 from audio.detector import OVERLAP, STEP, Classifier, load_scream_model
 from audio.evaluate import RATES, Figures, figures
+from audio.recording import read_clip
 from audio.zoo.clips import clip_model, network_score
 from audio.zoo.consensus import agree
 from audio.zoo.member import Kind, Member

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.capture import SAMPLE_RATE
+from audio.blocks import SAMPLE_RATE
 
 Array = NDArray[np.float32]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.blocks import SAMPLE_RATE
 from audio.calibration import threshold_at
-from audio.capture import SAMPLE_RATE
 from audio.corpus import LABELS, Clip
 from audio.detector import OPERATING_POINT, log_odds
 from audio.evaluate import RATES, Figures, figures

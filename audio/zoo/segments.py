@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.augment import colour, mix, record
+from audio.blocks import SAMPLE_RATE, SoundError
 from audio.cache import keep
-from audio.capture import SAMPLE_RATE, SoundError, read_clip
 from audio.corpus import Clip, CorpusError
+from audio.recording import read_clip
 from audio.zoo.clips import windows
 from audio.zoo.front_end import VERSION
 from audio.zoo.member import Features

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.blocks import SAMPLE_RATE
 from audio.calibration import temperature
-from audio.capture import SAMPLE_RATE, read_clip
 from audio.corpus import LABELS, Clip, CorpusError, folds, read_corpus, read_feedback, split
 from audio.detector import Persistence, ScreamModel, log_odds, strongest_second
 from audio.evaluate import listen
+from audio.recording import read_clip
 from audio.zoo.clips import (
     ClipModel,
     Consensus,

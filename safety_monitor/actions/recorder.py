@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.capture import SAMPLE_RATE, Block
+from audio.blocks import SAMPLE_RATE, Block
 from gesture.capture import Frame
 from gesture.collection import SIGNS, CollectionError, Origin, sign_row, table_text
 from safety_monitor.actions.evidence import EvidenceStore

@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.capture import SAMPLE_RATE, Block, SoundSource
+from audio.blocks import SAMPLE_RATE, Block
+from audio.capture import SoundSource
 from gesture.capture import Frame, FrameSource
 from safety_monitor.demo import poses
 from safety_monitor.demo.hand import draw_hand

@@ -134,7 +134,8 @@ def limit(memory: int, seconds: int) -> None:
 
 def draw(file: Path) -> None:
     """Leave the spectrogram of a recording in the current folder; none of one that cannot be read to its end."""
-    from audio.capture import SoundError, open_sound
+    from audio.blocks import SoundError
+    from audio.capture import open_sound
     from audio.spectrogram import spectrogram
     from safety_monitor.web.picture import drawn
 

@@ -10,7 +10,8 @@ from typing import Any
 from fastapi import Request, Response
 from nicegui import app, ui
 
-from audio.capture import SoundError, read_clip
+from audio.blocks import SoundError
+from audio.recording import read_clip
 from audio.spectrogram import spectrogram
 from safety_monitor.actions.message import Place
 from safety_monitor.actions.recorder import SOUND

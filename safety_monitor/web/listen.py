@@ -15,7 +15,7 @@ from fastapi import APIRouter, WebSocket
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse
 
-from audio.capture import Samples, SoundError
+from audio.blocks import Samples, SoundError
 from audio.detector import SoundReading
 from safety_monitor.incident import Incident, incident_json
 from safety_monitor.listeners import Listener, ListenError

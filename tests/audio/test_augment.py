@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from audio import augment
-from audio.capture import SAMPLE_RATE
+from audio.blocks import SAMPLE_RATE
 
 Samples = NDArray[np.float32]
 

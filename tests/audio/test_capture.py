@@ -15,18 +15,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from audio import capture
-from audio.capture import (
-    BLOCK_SAMPLES,
-    SAMPLE_RATE,
-    Block,
-    Samples,
-    SoundError,
-    list_devices,
-    open_pushed,
-    open_sound,
-    read_clip,
-)
+from audio import live, microphone
+from audio.blocks import BLOCK_SAMPLES, SAMPLE_RATE, SMALLEST_GAP_S, Block, Samples, SoundError
+from audio.capture import open_sound
+from audio.live import open_pushed
+from audio.microphone import list_devices
+from audio.recording import read_clip
 from tests.recordings import SOUND_CODECS, plain, tone, write_media
 from tests.rtsp_server import PACKET, rtsp_server
 from tests.sound_server import SoundServer, sound_server
@@ -34,7 +28,7 @@ from tests.stream_server import Send, stream_server
 
 A_TONE = 0.5 / np.sqrt(2)
 """Level of `tone`, RMS."""
-AT_MOST_AHEAD_S = capture.AHEAD_S + capture.SMALLEST_GAP_S
+AT_MOST_AHEAD_S = live.AHEAD_S + SMALLEST_GAP_S
 """A live clock that began with a late block runs ahead by so much at most."""
 
 
@@ -144,7 +138,7 @@ def test_samples_far_out_of_range_are_clipped(tmp_path: Path) -> None:
 def test_blocks_are_short_and_follow_each_other(tmp_path: Path, rate: int) -> None:
     soundfile.write(tmp_path / "tone.wav", tone(rate, 1.23), rate)
     blocks = listen(tmp_path / "tone.wav")
-    assert {len(block.samples) for block in blocks[:-1]} == {capture.BLOCK_SAMPLES}
+    assert {len(block.samples) for block in blocks[:-1]} == {BLOCK_SAMPLES}
     begins = np.cumsum([0, *(len(block.samples) for block in blocks[:-1])]) / SAMPLE_RATE
     assert [block.at_s for block in blocks] == pytest.approx(list(begins))
     assert joined(blocks).dtype == np.float32
@@ -407,15 +401,6 @@ def room(sound_system: SoundServer, monkeypatch: pytest.MonkeyPatch) -> SoundSer
     return sound_system
 
 
-def take_until(source: capture.SoundSource, at_s: float) -> list[Block]:
-    blocks = []
-    for block in source:
-        blocks.append(block)
-        if block.at_s >= at_s:
-            return blocks
-    raise AssertionError("the source ended")
-
-
 def test_a_microphone_hears_the_room(room: SoundServer) -> None:
     start = time.monotonic()
     with closing(open_sound("default", start=start)) as source:
@@ -439,11 +424,11 @@ def test_a_microphone_hears_the_room(room: SoundServer) -> None:
 def test_a_microphone_is_found_by_its_number_its_name_or_a_part_of_it(room: SoundServer, src: str) -> None:
     with closing(open_sound(src)) as source:
         assert source.name in ("pulse", "default")
-        assert len(next(iter(source)).samples) == capture.BLOCK_SAMPLES
+        assert len(next(iter(source)).samples) == BLOCK_SAMPLES
 
 
 def test_a_late_reader_loses_the_oldest_sound_and_is_told(room: SoundServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capture, "KEPT_ITEMS", 4)
+    monkeypatch.setattr(microphone, "KEPT_ITEMS", 4)
     source = open_sound("default")
     blocks = iter(source)
     first = next(blocks)
@@ -455,7 +440,8 @@ def test_a_late_reader_loses_the_oldest_sound_and_is_told(room: SoundServer, mon
 
 LISTENER = """
 import sys
-from audio.capture import SoundError, open_sound
+from audio.blocks import SoundError
+from audio.capture import open_sound
 blocks = iter(open_sound("default"))
 next(blocks)
 print("hearing", flush=True)
@@ -486,7 +472,7 @@ def test_a_sound_system_that_goes_ends_the_iteration_and_can_be_used_again(sound
         with sound_server(sound_system.folder):
             listener.stdin.write("\n")
             listener.stdin.flush()
-            assert listener.stdout.readline() == f"{capture.BLOCK_SAMPLES}\n"
+            assert listener.stdout.readline() == f"{BLOCK_SAMPLES}\n"
             assert listener.wait(60) == 0
 
 
@@ -509,16 +495,18 @@ def test_a_sound_system_that_freezes_hangs_nobody_and_is_heard_again_once_it_tha
         for _ in range(2):  # the second time at once: what hangs is not begun again
             assert "has not answered" in listener.stdout.readline()
         sound_system.process.send_signal(signal.SIGCONT)
-        assert listener.stdout.readline() == f"{capture.BLOCK_SAMPLES}\n"
+        assert listener.stdout.readline() == f"{BLOCK_SAMPLES}\n"
         assert listener.wait(60) == 0
 
 
 FREEZER = """
 import sys
 import time
-from audio import capture
-capture.OPEN_LIMIT_S = 1.0
-from audio.capture import SoundError, SoundHungError, open_sound
+from audio import microphone
+microphone.OPEN_LIMIT_S = 1.0
+from audio.blocks import SoundError
+from audio.capture import open_sound
+from audio.microphone import SoundHungError
 import sounddevice
 print("ready", flush=True)
 sys.stdin.readline()
@@ -583,9 +571,9 @@ def test_sound_that_is_late_on_a_busy_machine_is_not_taken_for_lost(
     monkeypatch: pytest.MonkeyPatch, comes_after_all: bool, missing_s: float
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(capture, "time", clock)
-    monkeypatch.setattr(capture, "STREAM_LAG_S", capture.DEVICE_LAG_S)
-    monkeypatch.setattr(capture, "PUSHED_ITEMS", 200)
+    monkeypatch.setattr(live, "time", clock)
+    monkeypatch.setattr(live, "STREAM_LAG_S", microphone.DEVICE_LAG_S)
+    monkeypatch.setattr(live, "PUSHED_ITEMS", 200)
     source, push = open_pushed("busy", SAMPLE_RATE, start=clock.now)
     given = 0
 

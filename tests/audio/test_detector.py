@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from audio.augment import synthetic_scream
-from audio.capture import SAMPLE_RATE, Block, open_sound
+from audio.blocks import SAMPLE_RATE, Block
+from audio.capture import open_sound
 from audio.detector import (
     OPERATING_POINT,
     Persistence,

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from audio.augment import synthetic_scream
-from audio.capture import SAMPLE_RATE
+from audio.blocks import SAMPLE_RATE
 from audio.features import (
     DESCRIPTION,
     FRAME,

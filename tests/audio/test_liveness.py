@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from audio.capture import BLOCK_SAMPLES, Samples
+from audio.blocks import BLOCK_SAMPLES, Samples
 from audio.liveness import Rate, SoundFault, examine, measure
 
 RNG = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from audio.capture import SAMPLE_RATE, SoundError
+from audio.blocks import SAMPLE_RATE, SoundError
 from audio.detector import ScreamModel, load_scream_model
 from audio.plots import draw_recording
 from safety_monitor.demo.scream import scream as demo_scream

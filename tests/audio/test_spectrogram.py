@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from audio import spectrogram as module
-from audio.capture import SAMPLE_RATE
+from audio.blocks import SAMPLE_RATE
 from audio.spectrogram import ROWS, spectrogram
 
 

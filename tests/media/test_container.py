@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audio.capture import SAMPLE_RATE, open_sound
+from audio.blocks import SAMPLE_RATE
+from audio.capture import open_sound
 from gesture.capture import open_camera
 from media.container import Contents, MediaError, contents, display_name
 from tests.recordings import plain, tone, write_media

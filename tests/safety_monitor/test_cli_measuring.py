@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from audio.capture import SAMPLE_RATE
+from audio.blocks import SAMPLE_RATE
 from safety_monitor.cli import app
 from tests.recordings import tone, write_media
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from audio.capture import SAMPLE_RATE
+from audio.blocks import SAMPLE_RATE
 from models.card import change_card, read_card
 from models.registry import SHIPPED
 from safety_monitor.cli import app

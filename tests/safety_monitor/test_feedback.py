@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audio.capture import SAMPLE_RATE, Block, read_clip
+from audio.blocks import SAMPLE_RATE, Block
 from audio.corpus import read_corpus, read_feedback
+from audio.recording import read_clip
 from gesture.capture import Frame
 from gesture.detector import HandReading
 from gesture.tables import read_hands

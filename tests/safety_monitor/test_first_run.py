@@ -9,7 +9,7 @@ import pexpect
 import pytest
 from typer.testing import CliRunner
 
-from audio.capture import SoundError
+from audio.blocks import SoundError
 from audio.detector import SoundReading
 from safety_monitor.cli import app
 from safety_monitor.config import Settings

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from audio.capture import Block
+from audio.blocks import Block
 from audio.detector import SoundReading
 from gesture.capture import Frame
 from safety_monitor.fusion import FusionRules

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from audio.capture import SAMPLE_RATE
+from audio.blocks import SAMPLE_RATE
 from safety_monitor.demo.scene import sound
 from safety_monitor.incident import State
 from safety_monitor.journal import Journal

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from audio.augment import synthetic_scream
-from audio.capture import SAMPLE_RATE
+from audio.blocks import SAMPLE_RATE
 from audio.zoo import front_end
 from audio.zoo.table import ZOO
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from audio.capture import SAMPLE_RATE, Block, read_clip
+from audio.blocks import SAMPLE_RATE, Block
 from audio.corpus import LABELS, Clip, CorpusError, read_corpus
 from audio.detector import OPERATING_POINT, STEP, ScreamDetector, SoundReading, judge_file, load_scream_model, steps
+from audio.recording import read_clip
 from audio.zoo.plan import Desk, Plan
 from audio.zoo.results import threshold
 from audio.zoo.segments import Cutting, disturb, hear, trim, workers

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from audio.capture import SAMPLE_RATE, Block
+from audio.blocks import SAMPLE_RATE, Block
 from gesture.capture import Frame
 from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.actions.recorder import Recorder, flac

@@ -6,7 +6,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from audio.capture import SAMPLE_RATE, Block
+from audio.blocks import SAMPLE_RATE, Block
 from gesture.capture import Frame
 from gesture.hands import HandFinder
 from models.hand_landmarker import default_path

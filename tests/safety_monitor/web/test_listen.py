@@ -52,7 +52,7 @@ def until(socket: Any, **wanted: str) -> dict[str, Any]:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sound may come faster than time passes, so that a test need not last as long as its sound."""
-    monkeypatch.setattr("audio.capture.AHEAD_S", 60.0)
+    monkeypatch.setattr("audio.live.AHEAD_S", 60.0)
 
 
 def test_a_scream_becomes_an_incident_with_its_position_and_its_sound(

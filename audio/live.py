@@ -1,0 +1,161 @@
+"""Sound that comes as time goes by: somebody gives it, the reader gets blocks on the monotonic clock."""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from av.container import InputContainer
+
+from audio.blocks import RATES, Block, Chunk, Samples, SoundError, blocks_of, finite
+from audio.recording import decoded_chunks
+from media.container import READ_LIMIT_S
+from media.inbox import Inbox
+
+KEPT_ITEMS = 600
+"""Blocks that a live source keeps for a reader that is late: 30 s. A scream that is heard late is better than none."""
+AHEAD_S = 0.25
+"""Live sound that comes faster than time passes is left out beyond this."""
+STREAM_LAG_S = 10.0
+LAG_LASTS_S = 1.0
+"""Live sound all of which comes later than the one for so long has lost something on its way: the clock is set anew. On
+a busy machine sound is often late, and none of it lost."""
+BACKLOG_WAIT_S = 0.005
+"""Sound of a stream that arrives without such a wait was not made just now; servers send some when one connects."""
+PUSHED_ITEMS = 40
+"""Pieces that somebody has pushed and nobody has taken yet."""
+PUSHED_QUIET_S = 10.0
+
+
+class Arrival(NamedTuple):
+    """Samples that have come."""
+
+    chunk: Chunk
+    at: float
+    """`time.monotonic()` when its last sample was there."""
+
+
+@dataclass(eq=False)
+class Live:
+    """A microphone or stream: somebody fills the inbox, the reader gets blocks on the monotonic clock.
+
+    Attributes:
+        name: for people.
+        inbox: what has arrived.
+        start: the `time.monotonic()` that is zero.
+        quiet_s: silence of the giver, in seconds, that means it is broken.
+        lag_s: sound that comes later than this has lost something on its way.
+        stop: ends the giver.
+        clocked: whether the giver counts samples by a clock of its own.
+        position: see `audio.capture.SoundSource`.
+    """
+
+    live = True
+    name: str
+    inbox: Inbox[Arrival]
+    start: float
+    quiet_s: float
+    lag_s: float
+    stop: Callable[[], None]
+    clocked: bool = False
+    position: tuple[float, float] | None = field(default=None, init=False)
+
+    @property
+    def dropped(self) -> int:
+        return self.inbox.dropped
+
+    def __iter__(self) -> Iterator[Block]:
+        try:
+            yield from blocks_of(self._on_clock())
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        if self.inbox.close():
+            self.stop()
+
+    def _on_clock(self) -> Iterator[Chunk]:
+        """Put the source's own time line, which has no jitter, on the monotonic clock, which does not drift."""
+        offset_s: float | None = None
+        late_since, least_s = math.inf, math.inf
+        for chunk, at in self._arrivals():
+            seconds = len(chunk.samples) / chunk.rate
+            if self.clocked:
+                self.position = chunk.at_s + seconds, at
+            now_s = at - self.start - (chunk.at_s + seconds)
+            if offset_s is None:
+                offset_s = now_s
+            if now_s - offset_s > self.lag_s:
+                late_since, least_s = min(late_since, at), min(least_s, now_s)
+                if at - late_since >= LAG_LASTS_S:
+                    offset_s = least_s
+            else:
+                late_since, least_s = math.inf, math.inf
+            if offset_s - now_s > AHEAD_S:
+                offset_s -= seconds
+                self.inbox.lose()
+                continue
+            yield Chunk(finite(chunk.samples), chunk.rate, chunk.at_s + offset_s)
+
+    def _arrivals(self) -> Iterator[Arrival]:
+        while (arrival := self.inbox.take(self.quiet_s)) is not None:
+            yield arrival
+        if not self.inbox.closed:
+            raise SoundError(f"{self.name}: has given no sound for {self.quiet_s:.0f} s")
+
+
+def open_stream(name: str, container: InputContainer, start: float) -> Live:
+    """What an address sends, from now on; `container` is closed at its end."""
+    inbox: Inbox[Arrival] = Inbox(KEPT_ITEMS)
+    threading.Thread(target=_read_stream, args=(name, container, inbox), name="sound-stream", daemon=True).start()
+    return Live(name, inbox, start, READ_LIMIT_S + 1.0, STREAM_LAG_S, stop=lambda: None)
+
+
+def _read_stream(name: str, container: InputContainer, inbox: Inbox[Arrival]) -> None:
+    """Fill the inbox until the stream ends or nobody wants it; runs in a thread of its own."""
+    try:
+        with container:
+            before = time.monotonic()
+            backlog = True
+            for chunk in decoded_chunks(container, name):
+                now = time.monotonic()
+                backlog = backlog and now - before < BACKLOG_WAIT_S
+                before = now
+                if not backlog:
+                    inbox.put(Arrival(chunk, now))
+                if inbox.closed:
+                    return
+        inbox.end(SoundError(f"{name}: the stream has ended"))
+    except Exception as error:  # whatever it is, the reader must hear of it
+        inbox.end(error)
+
+
+def open_pushed(name: str, rate: int, *, start: float | None = None) -> tuple[Live, Callable[[Samples], None]]:
+    """A live source whose sound somebody pushes, such as a browser over the network.
+
+    Args:
+        name: for people.
+        rate: samples a second of what is pushed, within `RATES`.
+        start: the `time.monotonic()` that is zero on the source's clock; None: now.
+
+    Returns:
+        The source, and what takes its samples: float32 of shape (n,), mono, full scale ±1; it never waits. What comes
+        faster than time passes, or waits too long for a reader, is left out and counted.
+
+    Raises:
+        SoundError: no such rate.
+    """
+    if rate not in RATES:
+        raise SoundError(f"{name}: {rate} samples a second is no sound that can be judged")
+    inbox: Inbox[Arrival] = Inbox(PUSHED_ITEMS)
+    given = 0
+
+    def push(samples: Samples) -> None:
+        nonlocal given
+        inbox.put(Arrival(Chunk(samples, rate, given / rate), time.monotonic()))
+        given += len(samples)
+
+    begin = time.monotonic() if start is None else start
+    return Live(name, inbox, begin, PUSHED_QUIET_S, STREAM_LAG_S, stop=lambda: None), push
