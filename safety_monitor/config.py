@@ -212,6 +212,8 @@ class Speech(Section):
     text: str = "Emergency. {what}. {help}"
     """What is said; {what} becomes what was noticed, {station} the station's name, {help} "Help is being called." where
     that is so, and else nothing."""
+    answered: str = "Somebody has answered."
+    """What is said once somebody has taken it on; {station} becomes the station's name; empty: nothing."""
     rate: Annotated[int, Field(ge=60, le=400)] = 160
     """Words a minute."""
     limit_s: Seconds = 15.0

@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from media.in_time import in_time
 from safety_monitor.actions.message import OVER, Message, Place, trial_message, written
 from safety_monitor.actions.outcome import Outcome
-from safety_monitor.escalation import Nature, Planned, Policy, choose, choose_for_trouble, plan
+from safety_monitor.escalation import Nature, Planned, Policy, choose, choose_for_trouble, delivery_key, plan
 from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, State, notice
 from safety_monitor.journal import Journal
@@ -70,6 +70,7 @@ class Channel(Protocol):
 
     A channel may have more: `record = True` if it keeps what an incident is now, and is asked again at every change;
     `heard = True` if it is noticed where the station stands, and only of use at that moment;
+    `answers = True` if it also says there that somebody has taken an incident on;
     `deliver_many(messages) -> Outcome` if it takes several at once, all or none;
     `aloud = True` if what it is given is read out to somebody;
     `follow(reference) -> Outcome | None` if its far end says later whether a message arrived (None: not yet known);
@@ -487,11 +488,26 @@ class Dispatch:
         for outlet in self._outlets.values():
             outlet.woken.set()
 
-    def interrupt(self) -> None:
-        """The incident is over: alarm and voice need not go on."""
-        for outlet in self._outlets.values():
-            if outlet.nature is Nature.SOUND:
-                outlet.channel.interrupt()
+    def decided(self, incident: Incident, *, hush: bool) -> None:
+        """A person has acknowledged or cancelled an incident: what this asks for is done at once.
+
+        Where it could be heard that help was called, it is said that somebody has taken it on.
+
+        Args:
+            incident: in the state that was decided.
+            hush: whether alarm and voice end; they go on for another incident that nobody has answered.
+        """
+        if hush:
+            for outlet in self._outlets.values():
+                if outlet.nature is Nature.SOUND:
+                    outlet.channel.interrupt()
+        answers: list[Planned] = []
+        if incident.state is State.ACKNOWLEDGED and not self.is_hidden(incident):
+            for each in plan(choose(self._policies, incident), incident.id, self._natures):
+                if getattr(self._outlets[each.channel].channel, "answers", False):
+                    key = delivery_key(incident.id, each.channel, "update")
+                    answers.append(replace(each, key=key, kind="update", after_s=0.0, fallback=()))
+        self._hand(answers, incident, hidden=False, journaled=False)
 
     def close(self) -> None:
         """Finish what is due, for a while, then give everything back; what is left is done after the next start."""
@@ -635,26 +651,39 @@ class Dispatch:
         """What is left of jobs when those that a person is not to be told of now are held back; whether any were."""
         if duress := [job for job in jobs if job.kind == "duress"]:
             return duress, False
-        held = {urgent: self._hold(outlet, jobs, urgent=urgent) for urgent in {_is_urgent(job) for job in jobs}}
-        free = [job for job in jobs if held[_is_urgent(job)] is None]
+        groups = {job.key: (_is_urgent(job), self._answers(outlet, job)) for job in jobs}
+        held = {
+            group: self._hold(outlet, [job for job in jobs if groups[job.key] == group], *group)
+            for group in set(groups.values())
+        }
+        free = [job for job in jobs if held[groups[job.key]] is None]
         if free:
             return free, False
         results = []
         for job in jobs:
-            if (hold := held[_is_urgent(job)]) is not None:
+            if (hold := held[groups[job.key]]) is not None:
                 detail = f"held back: {hold.why}"
                 log.log(logging.DEBUG if job.hidden else logging.INFO, "%s %s", outlet.channel.name, detail)
                 results.append(Result(job.key, job.version, DeliveryState.PENDING, detail, hold.until, held=True))
         self._outbox.finish(results)
         return (), True
 
-    def _hold(self, outlet: _Outlet, jobs: Sequence[Job], *, urgent: bool) -> Hold | None:
-        """Whether those jobs that are emergencies, or those that are none, are held back."""
+    def _answers(self, outlet: _Outlet, job: Job) -> bool:
+        """Whether a job tells a person what became of an emergency that they were told of."""
+        alarm = _telling(delivery_key(job.incident.id, outlet.channel.name, "alarm"), outlet.channel.name)
+        with self._lock_messages:
+            told = self._messages[self._people[outlet.channel.name]]
+            return job.kind == "update" and any(alarm in each.about for each in told)
+
+    def _hold(self, outlet: _Outlet, jobs: Sequence[Job], urgent: bool, answers: bool) -> Hold | None:
+        """Whether jobs are held back that are all emergencies, or all answers to such, or all neither."""
         name = outlet.channel.name
         limits = self._limits[name]
         if limits is None:
             return None
-        about = _about(job for job in jobs if _is_urgent(job) == urgent)
+        if answers:  # whoever was called must not go on to believe that nobody helps
+            limits = replace(limits, cool_down_s=0.0)
+        about = _about(jobs)
         with self._lock_messages:
             sent = counted(self._messages[self._people[name]], name, about, urgent=urgent)
         return hold(limits, datetime.fromtimestamp(self._journal.clock()).astimezone(), sent)

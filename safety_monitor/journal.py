@@ -302,6 +302,13 @@ class Journal:
             raise JournalError(f"no incident {incident_id}")
         return State(state)
 
+    def decisions(self, incident_ids: Sequence[str]) -> Mapping[str, State]:
+        """What persons decided last about incidents, by id; those about which nobody decided anything are left out."""
+        steps = select(TransitionRow.incident_id, TransitionRow.state).order_by(TransitionRow.number)
+        steps = steps.where(TransitionRow.incident_id.in_(incident_ids), TransitionRow.by == PERSON)
+        with self.file.reading() as session:
+            return {incident_id: State(state) for incident_id, state in session.execute(steps)}
+
     def place_of(self, incident_id: str) -> Place | None:
         """Where a browser was that heard an incident; None for the station's own."""
         with self.file.reading() as session:

@@ -353,6 +353,7 @@ def make_channels(settings: Settings, own_sound: OwnSound, journal: Journal | No
                 text=speech.text,
                 rate=speech.rate,
                 limit_s=speech.limit_s,
+                answered=speech.answered,
                 hush=alarm.hush if alarm else lambda hushed: None,
             )
         )

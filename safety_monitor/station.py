@@ -5,6 +5,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from media.in_time import in_time
 from safety_monitor.actions.message import Place
 from safety_monitor.actions.place import Places
 from safety_monitor.actions.recorder import Recorder
+from safety_monitor.answers import Answers
 from safety_monitor.dispatch import Dispatch
 from safety_monitor.fusion import Fusion, FusionRules
 from safety_monitor.heartbeat import Heartbeats
@@ -177,6 +179,7 @@ class Station:
         self._running: dict[Sense, RunningSense] = {}
         self._lock = threading.Lock()
         self._summary = Summary()
+        self._answers = Answers()
         self._looked_up = 0.0
         self._journal_failed = False
         """Whether something could not be written to the journal since it was tried last."""
@@ -458,8 +461,8 @@ class Station:
         if state not in MAY_FOLLOW[incident.state]:  # the same; or the journal could not be written and is behind
             return None
         decided = fusion.follow(incident.id, state)
-        self._dispatch.interrupt()
         if decided is not None:
+            self._dispatch.decided(decided, hush=not self._answers.others_wait(decided))
             self._tell(decided, here=fusion is self._fusion)
         return decided
 
@@ -481,11 +484,17 @@ class Station:
             self._fusion.rules = self.view.rules = rules
 
     def _look_up_decisions(self) -> None:
-        """A person may have acknowledged or cancelled the open incident in another process."""
+        """A person may have acknowledged or cancelled the open incident, or one that is over, in another process."""
         now = time.monotonic()
         if now - self._looked_up >= TICK_S:
             self._looked_up = now
             self.look_up_decision(self._fusion)
+            with suppress(JournalError):
+                for decided in self._answers.late(self.journal.decisions):
+                    self._dispatch.decided(decided, hush=not self._answers.others_wait(decided))
+                    self._tell(decided, here=False)
+            for incident in self._answers.faded():
+                self.view.moved(incident, here=False)
 
     def _supervise(self) -> None:
         """The life of the thread that notices what is wrong with all the others, and with the machine."""
@@ -585,6 +594,8 @@ class Station:
     def _tell(self, incident: Incident, *, here: bool) -> None:
         """Tell of a transition, as far as it may be seen."""
         hidden = self._dispatch.is_hidden(incident)
+        if not hidden:
+            self._answers.moved(incident)
         self.view.moved(incident, hidden=hidden, here=here)
         if not hidden:
             self._on_transition(incident)

@@ -33,6 +33,7 @@ class Speech:
         text: what is said, see `announcement`.
         rate: words a minute.
         limit_s: longest time for one announcement; a voice that hangs is ended and started anew.
+        answered: what is said once somebody has taken the incident on; {station} is filled in; empty: nothing.
         hush: told to make the siren quiet while the voice speaks.
     """
 
@@ -46,12 +47,14 @@ class Speech:
         text: str,
         rate: int = 160,
         limit_s: float = 15.0,
+        answered: str = "",
         hush: Callable[[bool], None] = lambda hushed: None,
     ) -> None:
         self._own_sound = own_sound
         self._text = text
         self._rate = rate
         self._limit_s = limit_s
+        self._answered = answered
         self._hush = hush
         # pyttsx3 leaves the file that it plays behind when it is ended before its time.
         self._folder = TemporaryDirectory(prefix="safety-monitor-voice-", ignore_cleanup_errors=True)
@@ -62,8 +65,15 @@ class Speech:
         """Number of the process that speaks."""
         return self._worker.pid
 
+    @property
+    def answers(self) -> bool:
+        """Whether it says that somebody has taken an incident on."""
+        return bool(self._answered)
+
     def deliver(self, message: Message) -> Outcome:
         """Say what happened; returns when it has been said, was interrupted or failed."""
+        if message.kind == "update":
+            return self.say(announcement(self._answered, message))
         if message.kind == "test":
             return self.say(f"This is a test of {message.station}. Nothing has happened.")
         return self.say(announcement(self._text, message))

@@ -39,6 +39,7 @@ class Outlet:
     outcomes: Sequence[Outcome] = (DONE,)
     record: bool = False
     heard: bool = False
+    answers: bool = False
     hang: threading.Event | None = None
     messages: list[Message] = field(default_factory=list)
     begun: threading.Event = field(default_factory=threading.Event)
@@ -416,6 +417,28 @@ def test_what_is_held_back_comes_together_and_duress_never_waits(journal: Journa
     assert len(alarm.messages) == 4
     states = {number: journal.outbox.delivery(f"{number}:sms:alarm").state for number in range(4)}
     assert set(states.values()) == {DeliveryState.DELIVERED}
+
+
+def test_whoever_was_called_hears_at_once_that_somebody_has_answered(journal: Journal) -> None:
+    sms, voice = Outlet("sms"), Outlet("speech", heard=True, answers=True)
+    dispatch = Dispatch(journal, [sms, voice], waits=SOON, limits=lambda channel: Limits(3600.0, most=3))
+    confirm(dispatch)
+    until(lambda: len(sms.messages) == 1)
+    confirm(dispatch, replace(SCREAM, id="2"))
+    until(lambda: "held back" in journal.outbox.delivery("2:sms:alarm").detail)
+    for incident in (SCREAM, replace(SCREAM, id="2")):  # of the second nobody was told yet
+        dispatch.decided(journal.decide(incident.id, State.ACKNOWLEDGED, "by ben"), hush=True)
+    until(lambda: len(sms.messages) == 2)
+    until(lambda: "held back" in journal.outbox.delivery("2:sms:update").detail)
+    dispatch.decided(journal.decide(SCREAM.id, State.CANCELLED, "by ben"), hush=True)
+    until(lambda: len(sms.messages) == 3)
+    dispatch.close()
+    assert [(message.incident.id, message.kind) for message in sms.messages] == [
+        (SCREAM.id, "alarm"),
+        (SCREAM.id, "update"),
+        (SCREAM.id, "update"),
+    ]
+    assert [message.kind for message in voice.messages] == ["alarm", "alarm", "update", "update"]
 
 
 def test_what_is_no_emergency_delays_none_and_comes_behind_it(journal: Journal) -> None:

@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 
 from gesture.liveness import SightFault
+from safety_monitor import answers
 from safety_monitor import station as station_module
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
@@ -299,6 +300,47 @@ def test_a_decision_in_another_process_reaches_the_running_station(journal: Jour
     assert [incident.state for incident in told] == [State.PENDING, State.CONFIRMED, State.CANCELLED]
     with pytest.raises(JournalError):
         journal.decide(told[0].id, State.ACKNOWLEDGED, "")
+
+
+def test_an_answer_after_it_closed_ends_the_siren_and_is_shown_for_a_while(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "SHOWN_S", 0.2)
+
+    class Siren(Post):
+        heard = True
+        hushed = threading.Event()
+
+        def interrupt(self) -> None:
+            self.hushed.set()
+
+    def screams_and_goes_on() -> Iterator[Moment]:
+        yield moment(0.1, 0.95)
+        yield moment(FOREVER)  # it closes by itself; the siren may sound on
+        while not over.wait(0.01):
+            yield moment(FOREVER + 1.0)
+
+    told: queue.Queue[Incident] = queue.Queue()
+    over, siren = threading.Event(), Siren()
+    load = {Sense.AUDIO: lambda: scripted(Sense.AUDIO, screams_and_goes_on)}
+    station = station_of(journal, load, siren, tell=told.put)
+    running = threading.Thread(target=station.run)
+    running.start()
+    for state in (State.PENDING, State.CONFIRMED, State.CLOSED):
+        incident = told.get(timeout=FOREVER)
+        assert incident.state is state
+    assert not siren.hushed.is_set()
+    journal.decide(incident.id, State.ACKNOWLEDGED, "by a person")
+    assert told.get(timeout=FOREVER).state is State.ACKNOWLEDGED
+    assert siren.hushed.is_set()
+    shown = station.view.snapshot().incident
+    assert shown is not None
+    assert shown.state is State.ACKNOWLEDGED
+    while station.view.snapshot().incident is not None:
+        threading.Event().wait(0.01)
+    over.set()
+    running.join()
+    assert told.empty()
 
 
 def test_a_journal_that_cannot_be_written_stops_no_alarm(journal: Journal, tmp_path: Path) -> None:

@@ -67,9 +67,11 @@ def test_speaks_again_and_again(sound_system: SoundSystem, speech: Speech, own_s
 
 def test_the_siren_is_hushed_exactly_while_it_speaks(sound_system: SoundSystem, own_sound: OwnSound) -> None:
     hushed: list[bool] = []
-    speech = Speech(own_sound, text="Help.", limit_s=20.0, hush=hushed.append)
-    assert speech.deliver(message("scream")).ok
+    speech = Speech(own_sound, text="Help.", answered="{station}: answered.", limit_s=20.0, hush=hushed.append)
+    assert speech.deliver(message("scream")).detail == "said: Help."
     assert hushed == [True, False]
+    assert speech.answers
+    assert speech.deliver(replace(message("scream"), kind="update")).detail == "said: kiosk: answered."
     speech.close()
 
 
