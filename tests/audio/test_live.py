@@ -1,0 +1,151 @@
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from audio import live, microphone
+from audio.blocks import BLOCK_SAMPLES, SAMPLE_RATE, Samples, SoundError
+from audio.capture import open_sound
+from audio.live import open_pushed
+from tests.heard import A_TONE, AT_MOST_AHEAD_S, ahead_s, frequency, joined, level
+from tests.recordings import tone
+from tests.rtsp_server import PACKET, rtsp_server
+from tests.stream_server import Send, stream_server
+
+
+def endless_wav(samples: Samples) -> Iterator[bytes]:
+    """Mono 16 kHz with no end, as web radios and intercoms send it: the header says the greatest length there is."""
+    yield b"RIFF\xff\xff\xff\xffWAVEfmt " + (16).to_bytes(4, "little")
+    yield b"\x01\x00\x01\x00" + (16_000).to_bytes(4, "little") + (32_000).to_bytes(4, "little") + b"\x02\x00\x10\x00"
+    yield b"data\xff\xff\xff\xff"
+    pcm = (samples * 32767).astype("<i2").tobytes()
+    for begin in itertools.count(0, 1600):  # 50 ms
+        yield (pcm + pcm)[begin % len(pcm) :][:1600]
+
+
+def test_a_stream_is_live_and_its_end_is_an_error() -> None:
+    stop = threading.Event()
+
+    def answer(send: Send) -> None:
+        for piece in endless_wav(tone(SAMPLE_RATE, 1.0)):
+            send(piece)
+            if stop.wait(0.05):
+                return
+
+    with stream_server(answer, "audio/wav") as address:
+        start = time.monotonic()
+        source = open_sound(address.replace("//", "//user:secret@") + "?token=secret", start=start)
+        assert source.live
+        assert source.name == address
+        blocks = []
+        coming = iter(source)
+        for block in itertools.islice(coming, 20):
+            assert ahead_s(block, start) <= AT_MOST_AHEAD_S
+            blocks.append(block)
+        assert frequency(joined(blocks)) == pytest.approx(440, abs=2)
+        stop.set()
+        with pytest.raises(SoundError, match=source.name):
+            list(coming)
+
+
+def test_an_intercom_is_heard(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "tone.au", tone(8_000), 8_000, subtype="ULAW")
+    ulaw = (tmp_path / "tone.au").read_bytes()[-8_000:]
+    packets = [ulaw[begin : begin + PACKET] for begin in range(0, len(ulaw), PACKET)]
+    stop = threading.Event()
+    with rtsp_server(itertools.cycle(packets), stop) as address:
+        start = time.monotonic()
+        source = open_sound(address.replace("//", "//user:secret@"), start=start)
+        assert source.live
+        assert source.name == address
+        coming = iter(source)
+        blocks = list(itertools.islice(coming, 20))
+        assert ahead_s(blocks[-1], start) <= AT_MOST_AHEAD_S
+        assert frequency(joined(blocks)) == pytest.approx(440, abs=2)
+        assert level(joined(blocks)) == pytest.approx(A_TONE, rel=0.05)
+        stop.set()
+        with pytest.raises(SoundError, match=address):
+            list(coming)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "rtsp"])
+def test_a_dead_address_is_refused_without_its_password(scheme: str) -> None:
+    with pytest.raises(SoundError, match=r"127\.0\.0\.1:9/door: cannot be opened: Connection refused") as refusal:
+        open_sound(f"{scheme}://user:secret@127.0.0.1:9/door?key=secret")
+    for part in ("user", "secret", "key"):
+        assert part not in str(refusal.value)
+
+
+@pytest.mark.parametrize("address", ["http://", "rtsp://", "http://[::1"])
+def test_half_an_address_is_refused(address: str) -> None:
+    with pytest.raises(SoundError, match="not a complete address"):
+        open_sound(address)
+
+
+def page(send: Send) -> None:
+    send(b"<html>Please log in</html>")
+
+
+def test_an_address_that_sends_a_page_is_refused() -> None:
+    with (
+        stream_server(page, "text/html") as address,
+        pytest.raises(SoundError, match="nothing that can be read"),
+    ):
+        open_sound(address)
+
+
+def test_pushed_sound_comes_at_the_station_s_rate_and_no_faster_than_time() -> None:
+    source, push = open_pushed("phone", 48_000)
+    half_a_second = np.full(24_000, 0.5, np.float32)
+    for _ in range(20):
+        push(half_a_second)
+    threading.Timer(0.3, source.close).start()
+    heard = np.concatenate([block.samples for block in source])
+    assert len(heard) == pytest.approx(8_000, abs=800)
+    assert np.median(heard) == pytest.approx(0.5, abs=0.01)
+    assert source.dropped == 19
+
+
+@dataclass
+class Clock:
+    """A clock that is set by hand, in place of the module `time`."""
+
+    now: float = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(("comes_after_all", "missing_s"), [(True, 0.0), (False, 0.6)], ids=["late", "lost"])
+def test_sound_that_is_late_on_a_busy_machine_is_not_taken_for_lost(
+    monkeypatch: pytest.MonkeyPatch, comes_after_all: bool, missing_s: float
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(live, "time", clock)
+    monkeypatch.setattr(live, "STREAM_LAG_S", microphone.DEVICE_LAG_S)
+    monkeypatch.setattr(live, "PUSHED_ITEMS", 200)
+    source, push = open_pushed("busy", SAMPLE_RATE, start=clock.now)
+    given = 0
+
+    def come(count: int, every_s: float) -> None:
+        nonlocal given
+        for _ in range(count):
+            clock.now += every_s
+            push(np.full(BLOCK_SAMPLES, 0.5, np.float32))
+            given += 1
+
+    come(20, 0.05)
+    clock.now += 0.6
+    if comes_after_all:
+        come(12, 0.0)
+    come(40, 0.05)
+    blocks = list(itertools.islice(source, given + round(missing_s / 0.05)))
+    assert source.dropped == 0
+    assert sum(float(block.samples.sum()) for block in blocks) == pytest.approx(given * BLOCK_SAMPLES * 0.5)
+    assert blocks[-1].at_s + 0.05 == pytest.approx(clock.now - 1_000.0, abs=0.01)
