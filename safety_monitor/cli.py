@@ -28,13 +28,13 @@ from safety_monitor.command import (
     JsonOption,
     end_within,
     fail,
-    local_time,
     settings_or_fail,
     silence_native_libraries,
     with_journal,
 )
 from safety_monitor.config import Role, Settings, SettingsError
 from safety_monitor.incident import Incident, State, incident_json
+from safety_monitor.local_time import when
 
 app = typer.Typer(
     name="safety-monitor",
@@ -207,7 +207,7 @@ def list_incidents(
         what = ", ".join(incident.labels)
         told = f", {entry.standing}" if entry.standing is not incident.state else ""
         state = f"{incident.state}{told}"
-        return f"{incident.id[:8]}  {local_time(entry.opened_at)}  {state:<20} {incident.confidence:.2f}  {what}"
+        return f"{incident.id[:8]}  {when(entry.opened_at, zoned=True)}  {state:<20} {incident.confidence:.2f}  {what}"
 
     entries = with_journal(config, lambda journal: journal.list(limit))
     for entry in entries:
@@ -233,12 +233,13 @@ def show_incident(
     for piece in incident.evidence:
         print(f"evidence   {piece.at_s:8.2f} s  {piece.sense}: {piece.label} {piece.probability:.2f}")
     for step in entry.transitions:
-        print(f"state      {local_time(step.at)}  {step.state} by {step.by}: {step.reason}")
+        print(f"state      {when(step.at, zoned=True)}  {step.state} by {step.by}: {step.reason}")
     for remark in entry.remarks:
         said = " ".join(filter(None, (remark.mark and f"[{remark.mark}]", remark.text)))
-        print(f"remark     {local_time(remark.at)}  {remark.by or 'somebody'}: {said}")
+        print(f"remark     {when(remark.at, zoned=True)}  {remark.by or 'somebody'}: {said}")
     for delivery in entry.deliveries:
-        print(f"delivery   {local_time(delivery.changed_at)}  {delivery.channel}: {delivery.state} {delivery.detail}")
+        at = when(delivery.changed_at, zoned=True)
+        print(f"delivery   {at}  {delivery.channel}: {delivery.state} {delivery.detail}")
 
 
 DecidedArgument = Annotated[

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from safety_monitor.command import TROUBLE, ConfigOption, JsonOption, fail, local_time, settings_or_fail, with_journal
+from safety_monitor.command import TROUBLE, ConfigOption, JsonOption, fail, settings_or_fail, with_journal
+from safety_monitor.local_time import when
 
 if TYPE_CHECKING:
     from safety_monitor.actions.message import Message
@@ -228,5 +229,5 @@ def _settled(journal: "Journal", before: "Mapping[str, Delivery]") -> "list[Deli
 
 
 def _line(delivery: "Delivery") -> str:
-    when = f"due {local_time(delivery.due_at)}" if delivery.due_at else f"at  {local_time(delivery.changed_at)}"
-    return f"{delivery.state:<10} {when}  {delivery.attempts} attempts  {delivery.key}  {delivery.detail}"
+    at = f"{'due' if delivery.due_at else 'at '} {when(delivery.due_at or delivery.changed_at, zoned=True)}"
+    return f"{delivery.state:<10} {at}  {delivery.attempts} attempts  {delivery.key}  {delivery.detail}"

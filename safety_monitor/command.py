@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -30,11 +29,6 @@ TROUBLE = 1
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file; default: station.toml.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="May be shortened while it is unique.")]
-
-
-def local_time(iso: str) -> str:
-    """A UTC time of the journal as people read it where the machine stands."""
-    return f"{datetime.fromisoformat(iso).astimezone():%Y-%m-%d %H:%M:%S %Z}"
 
 
 def fail(text: object, status: int = WRONG_INPUT) -> NoReturn:

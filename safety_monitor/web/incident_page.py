@@ -19,6 +19,7 @@ from safety_monitor.escalation import Nature
 from safety_monitor.incident import Incident, Mark
 from safety_monitor.journal import LONGEST_REMARK, Entry
 from safety_monitor.journal_file import JournalError
+from safety_monitor.local_time import when
 from safety_monitor.outbox import Delivery, DeliveryState
 from safety_monitor.web import texts
 from safety_monitor.web.alerts import alert_buttons
@@ -37,7 +38,6 @@ from safety_monitor.web.layout import (
     site_of,
     visitor_of,
 )
-from safety_monitor.web.local_time import when
 from safety_monitor.web.picture import drawn
 from safety_monitor.web.site import Site
 

@@ -10,9 +10,9 @@ from nicegui import ui
 from safety_monitor.incident import Sense, State
 from safety_monitor.journal import Entry, Search
 from safety_monitor.journal_file import JournalError
+from safety_monitor.local_time import moment_of, when, zone
 from safety_monitor.web import texts
 from safety_monitor.web.layout import mark_badge, page_frame, panel, site_of, state_badge
-from safety_monitor.web.local_time import moment_of, when, zone
 
 PAGE = 25
 WIDE = "max-md:hidden"

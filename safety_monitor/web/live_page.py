@@ -11,10 +11,10 @@ from nicegui import app, ui
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Incident, Sense, State
 from safety_monitor.live import BUCKET_S, BUCKETS, Snapshot, trouble_of
+from safety_monitor.local_time import time_of_day
 from safety_monitor.web import texts
 from safety_monitor.web.chart import COLORS, GREY, over_seconds
 from safety_monitor.web.layout import arm_button, changed, incident_head, page_frame, panel, site_of, visitor_of
-from safety_monitor.web.local_time import time_of_day
 from safety_monitor.web.site import Site
 
 REFRESH_S = 0.5

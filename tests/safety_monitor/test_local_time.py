@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from safety_monitor.web.local_time import moment_of, time_of_day, when, zone
+from safety_monitor.local_time import moment_of, time_of_day, when, zone
 
 
 @pytest.fixture(autouse=True)
