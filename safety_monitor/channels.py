@@ -8,7 +8,10 @@ from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.actions.failure import one_line
 from safety_monitor.actions.message import Place
 from safety_monitor.actions.recorder import Recorder
-from safety_monitor.config import Contact, FirebaseSettings, MongoDBSettings, PhoneNumber, Settings, SettingsError
+from safety_monitor.config import Settings, SettingsError
+from safety_monitor.config.channels import FirebaseSettings, MongoDBSettings
+from safety_monitor.config.escalation import Contact
+from safety_monitor.config.section import PhoneNumber
 from safety_monitor.dispatch import Channel
 from safety_monitor.escalation import Policy, Step, choose
 from safety_monitor.identity import Identity, identity

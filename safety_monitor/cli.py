@@ -32,7 +32,8 @@ from safety_monitor.command import (
     silence_native_libraries,
     with_journal,
 )
-from safety_monitor.config import Role, Settings, SettingsError
+from safety_monitor.config import Settings, SettingsError
+from safety_monitor.config.web import Role
 from safety_monitor.incident import Incident, State, incident_json
 from safety_monitor.local_time import when
 

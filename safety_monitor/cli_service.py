@@ -20,7 +20,7 @@ from safety_monitor.command import (
 )
 
 if TYPE_CHECKING:
-    from safety_monitor.config import Contact
+    from safety_monitor.config.escalation import Contact
     from safety_monitor.first_run import Answers
 
 SIREN_S = 2.0

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, VerifyMismatchError
 
-from safety_monitor.config import Acknowledge
+from safety_monitor.config.escalation import Acknowledge
 from safety_monitor.incident import BY_A_PERSON, Incident, State
 from safety_monitor.journal import Journal
 from safety_monitor.journal_file import JournalError

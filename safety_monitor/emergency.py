@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from audio.detector import SoundReading
 from gesture.detector import HandReading
-from safety_monitor.config import EmergencyGesture
+from safety_monitor.config.detection import EmergencyGesture
 from safety_monitor.incident import Evidence, Sense
 
 GAP_S = 0.35

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from audio.blocks import SoundError
 from audio.capture import SoundSource, open_sound
 from audio.detector import OPERATING_POINT, ScreamDetector, ScreamModel, SoundReading
-from safety_monitor.config import Contact
+from safety_monitor.config.escalation import Contact
 from safety_monitor.demo import open_demo_sound
 from safety_monitor.senses import DEMO, hear
 from safety_monitor.settings_file import replace_file

@@ -6,7 +6,8 @@ import sys
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 
-from safety_monitor.config import LogSettings, Settings, SettingsError
+from safety_monitor.config import Settings, SettingsError
+from safety_monitor.config.station import LogSettings
 from safety_monitor.redaction import Redaction
 
 OURS = ("safety_monitor", "audio", "gesture", "media", "models")

@@ -7,7 +7,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
-from safety_monitor.config import Contact, Settings, WebUser
+from safety_monitor.config import Settings
+from safety_monitor.config.escalation import Contact
+from safety_monitor.config.web import WebUser
 
 MASK = "***"
 LEAST = 4

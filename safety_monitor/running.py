@@ -17,7 +17,8 @@ from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.actions.speech import Speech
 from safety_monitor.channels import evidence_store, make_places, make_recorder, outward_channels, policies_of
-from safety_monitor.config import LimitsSettings, Settings, SettingsError
+from safety_monitor.config import Settings, SettingsError
+from safety_monitor.config.escalation import LimitsSettings
 from safety_monitor.decision import decisions_of
 from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError, nature_of
 from safety_monitor.escalation import ALL, Nature, mistakes, person_of, resolve

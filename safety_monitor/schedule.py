@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from safety_monitor.config import DAYS, ArmedHours, ScheduleSettings
+from safety_monitor.config.station import DAYS, ArmedHours, ScheduleSettings
 
 
 @dataclass(frozen=True, slots=True)

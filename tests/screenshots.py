@@ -20,7 +20,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from audio.blocks import SAMPLE_RATE
-from safety_monitor.config import TrainingSettings
+from safety_monitor.config.detection import TrainingSettings
 from safety_monitor.demo.scene import FPS, SECONDS, picture_at, sound
 from safety_monitor.training import train
 from tests.browser import browser

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from safety_monitor.config import Role, Web
+from safety_monitor.config.web import Role, Web
 from safety_monitor.incident import BY_A_PERSON
 
 RANK: dict[Role, int] = {"viewer": 0, "operator": 1, "admin": 2}

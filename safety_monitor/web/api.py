@@ -15,7 +15,8 @@ from starlette.datastructures import UploadFile
 
 from models.card import ModelError
 from models.registry import find, installed
-from safety_monitor.config import Role, Settings
+from safety_monitor.config import Settings
+from safety_monitor.config.web import Role
 from safety_monitor.decision import PinError
 from safety_monitor.escalation import ALL, resolve
 from safety_monitor.incident import Mark, Sense, State

@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 from fastapi import Request
 from nicegui import app, ui
 
-from safety_monitor.config import Role
+from safety_monitor.config.web import Role
 from safety_monitor.decision import PinError
 from safety_monitor.incident import Incident, Mark, State
 from safety_monitor.journal_file import JournalError

@@ -29,7 +29,7 @@ from gesture.train import MotionPlan, SignPlan, compose_thumbs, folds_by_person,
 from models.card import ModelError, read_card
 from models.in_use import compare, roll_back, use
 from models.registry import open_card
-from safety_monitor.config import EmergencyGesture
+from safety_monitor.config.detection import EmergencyGesture
 from safety_monitor.emergency import EmergencyGestures
 from safety_monitor.fusion import Fusion, FusionRules
 from safety_monitor.incident import State

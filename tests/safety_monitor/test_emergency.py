@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gesture.detector import HandReading
-from safety_monitor.config import EmergencyGesture
+from safety_monitor.config.detection import EmergencyGesture
 from safety_monitor.emergency import EmergencyGestures, unknown_labels
 
 SIGNS = ("open_palm", "fist", "none")

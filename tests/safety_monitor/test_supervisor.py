@@ -6,7 +6,7 @@ import pytest
 
 from audio.liveness import SoundFault
 from gesture.liveness import SightFault
-from safety_monitor.config import FaultName
+from safety_monitor.config.station import FaultName
 from safety_monitor.incident import Sense
 from safety_monitor.supervisor import SIGNS, Act, Condition, Fault, Ill, Phase, Rules, Supervisor, step
 

@@ -10,7 +10,7 @@ from audio.blocks import SAMPLE_RATE, Block
 from gesture.capture import Frame
 from gesture.hands import HandFinder
 from models.hand_landmarker import default_path
-from safety_monitor.config import FusionSettings
+from safety_monitor.config.detection import FusionSettings
 from safety_monitor.demo import EXPECTED, open_demo_camera, open_demo_sound
 from safety_monitor.demo.scene import FPS, HAND, HEIGHT, SECONDS, SOUNDS, WIDTH, hand_at, picture_at, sound
 

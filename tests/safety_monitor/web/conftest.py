@@ -7,7 +7,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from safety_monitor.channels import evidence_store
-from safety_monitor.config import Settings, Web
+from safety_monitor.config import Settings
+from safety_monitor.config.web import Web
 from safety_monitor.decision import Decisions, hash_of
 from safety_monitor.dispatch import Dispatch
 from safety_monitor.fusion import FusionRules

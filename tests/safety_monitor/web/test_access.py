@@ -2,7 +2,7 @@
 
 import pytest
 
-from safety_monitor.config import Role, Web, WebToken, WebUser
+from safety_monitor.config.web import Role, Web, WebToken, WebUser
 from safety_monitor.web.access import (
     NOBODY_ELSE,
     SESSION_S,

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from models.registry import SHIPPED
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
-from safety_monitor.config import Web, WebToken, WebUser
+from safety_monitor.config.web import Web, WebToken, WebUser
 from safety_monitor.demo.scene import FPS, picture_at
 from safety_monitor.dispatch import Dispatch
 from safety_monitor.incident import Sense, State

@@ -7,7 +7,10 @@ import pytest
 from starlette.testclient import TestClient
 from twilio.request_validator import RequestValidator
 
-from safety_monitor.config import Acknowledge, Settings, TwilioSettings, Web, WebUser
+from safety_monitor.config import Settings
+from safety_monitor.config.channels import TwilioSettings
+from safety_monitor.config.escalation import Acknowledge
+from safety_monitor.config.web import Web, WebUser
 from safety_monitor.incident import State
 from safety_monitor.journal import Journal
 from safety_monitor.web.access import hash_password

@@ -3,7 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 
-from safety_monitor.config import Web, WebToken, WebUser
+from safety_monitor.config.web import Web, WebToken, WebUser
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.guard import COOKIE
 from tests.web_site import MakeSite, client_of

@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from safety_monitor.actions.message import Place
-from safety_monitor.config import Web, WebToken, WebUser
+from safety_monitor.config.web import Web, WebToken, WebUser
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import Sense, State
 from safety_monitor.journal import Journal

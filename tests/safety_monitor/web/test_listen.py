@@ -10,7 +10,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from safety_monitor import listeners
 from safety_monitor.actions.message import Place
-from safety_monitor.config import Web, WebToken, WebUser
+from safety_monitor.config.web import Web, WebToken, WebUser
 from safety_monitor.demo.scream import room_noise, scream
 from safety_monitor.incident import State
 from safety_monitor.journal import Journal

@@ -19,7 +19,10 @@ from gesture.capture import Frame
 from safety_monitor.actions.message import Message, Place
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.channels import evidence_store, make_places
-from safety_monitor.config import Acknowledge, EvidenceSettings, Settings, Web, WebToken, WebUser
+from safety_monitor.config import Settings
+from safety_monitor.config.escalation import Acknowledge
+from safety_monitor.config.station import EvidenceSettings
+from safety_monitor.config.web import Web, WebToken, WebUser
 from safety_monitor.decision import hash_of
 from safety_monitor.demo.scene import FPS, picture_at, sound
 from safety_monitor.demo.scream import room_noise, scream

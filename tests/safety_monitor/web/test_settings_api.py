@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from safety_monitor.config import Web, WebToken, WebUser
+from safety_monitor.config.web import Web, WebToken, WebUser
 from safety_monitor.settings_page import template
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.site import Site
