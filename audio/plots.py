@@ -17,7 +17,10 @@ from audio.blocks import SAMPLE_RATE, SoundError
 from audio.capture import open_sound
 from audio.corpus import LABELS
 from audio.detector import OPERATING_POINT, ScreamModel, SoundReading
-from audio.evaluate import QUANTILES, Evaluation, Judged, alarms_in, counted_of, listen
+from audio.evaluate import Evaluation
+from audio.judging import Judged, alarms_in, listen
+from audio.noise import QUANTILES
+from audio.report import counted_of
 from audio.zoo import front_end
 
 Array = NDArray[np.float32]

@@ -34,8 +34,8 @@ from audio.detector import (
     log_odds,
     overview,
 )
-from audio.evaluate import RATES, Figures, figures
 from audio.examples import PART, load
+from audio.metrics import RATES, Figures, figures
 from audio.preparation import Windows, compose_parts, cut_windows, listen, read_sounds
 from audio.zoo.yamnet import SCREAMING
 from models.card import Card, write_card

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from audio.blocks import SAMPLE_RATE, Block
 from audio.corpus import Clip, read_corpus
 from audio.detector import DECISION, ScreamDetector, load_scream_model
-from audio.evaluate import RATES, Figures, figures, judge_corpus
 from audio.examples import TEACHER_SAMPLES, loud
 from audio.features import HOP
+from audio.judging import judge_corpus
+from audio.metrics import RATES, Figures, figures
 from audio.recording import read_clip
 from benchmarks.machine import described
 from models.registry import find

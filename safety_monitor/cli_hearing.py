@@ -14,7 +14,7 @@ from safety_monitor.cli_gestures import train_app
 from safety_monitor.command import ConfigOption, fail, fail_without, read_settings
 
 if TYPE_CHECKING:
-    from audio import evaluate
+    from audio.parallel import Progress
 
 DataOption = Annotated[Path, typer.Option("--data", help="manifest.csv, its folder, or folders of labels.")]
 TeacherOption = Annotated[Path | None, typer.Option(help="YAMNet's TFLite file.")]
@@ -46,7 +46,7 @@ def complaints() -> Iterator[None]:
 
 
 @contextmanager
-def progress() -> Iterator["evaluate.Progress"]:
+def progress() -> Iterator["Progress"]:
     """A bar on stderr with the time that is left; on anything but a terminal nothing is drawn."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

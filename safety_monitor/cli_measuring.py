@@ -50,7 +50,8 @@ def evaluate_scream_command(
         fail("give recordings with labels (--data), long ones without screams (--hours), or both")
     settings = read_settings(config)
     from audio.blocks import SoundError
-    from audio.evaluate import evaluate, table
+    from audio.evaluate import evaluate
+    from audio.report import table
 
     try:
         with complaints(), progress() as tick:

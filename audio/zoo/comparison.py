@@ -14,7 +14,7 @@ from audio.blocks import SoundError
 from audio.cache import keep
 from audio.corpus import LABELS, Clip, CorpusError
 from audio.detector import OVERLAP, STEP, Classifier, load_scream_model
-from audio.evaluate import RATES, Figures, figures
+from audio.metrics import RATES, Figures, figures
 from audio.recording import read_clip
 from audio.zoo.clips import clip_model, network_score
 from audio.zoo.consensus import agree

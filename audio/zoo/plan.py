@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audio.evaluate import Progress, silent
+from audio.parallel import Progress, silent
 from audio.zoo.consensus import DEFAULT
 from audio.zoo.segments import Cutting
 

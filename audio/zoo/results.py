@@ -11,7 +11,7 @@ from audio.blocks import SAMPLE_RATE
 from audio.calibration import threshold_at
 from audio.corpus import LABELS, Clip
 from audio.detector import OPERATING_POINT, log_odds
-from audio.evaluate import RATES, Figures, figures
+from audio.metrics import RATES, Figures, figures
 from audio.zoo.lesson import Epoch
 from audio.zoo.member import Kind, Member
 from audio.zoo.plan import Plan

@@ -22,7 +22,7 @@ from audio.blocks import SAMPLE_RATE
 from audio.calibration import temperature
 from audio.corpus import LABELS, Clip, CorpusError, folds, read_corpus, read_feedback, split
 from audio.detector import Persistence, ScreamModel, log_odds, strongest_second
-from audio.evaluate import listen
+from audio.judging import listen
 from audio.recording import read_clip
 from audio.zoo.clips import (
     ClipModel,

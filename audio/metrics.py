@@ -1,0 +1,94 @@
+"""Metrics of a detector: pure, from scores and labels to figures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio.corpus import LABELS
+
+Array = NDArray[np.float32]
+
+RATES = (0.01, 0.001)
+"""Shares of falsely alarmed clips at which recall is stated."""
+CONFIDENCE = 0.95
+"""Of the bound on false alarms an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How well recordings are ranked.
+
+    Attributes:
+        screams: how many.
+        others: how many.
+        auc: area under the ROC curve.
+        recall: share of falsely alarmed clips -> share of screams found.
+    """
+
+    screams: int
+    others: int
+    auc: float
+    recall: dict[float, float]
+
+
+def figures(scores: Array, screams: NDArray[np.bool_], rates: Sequence[float] = RATES) -> Figures:
+    """AUC, and recall where at most a share of `rates` of the other recordings scores higher or the same.
+
+    Args:
+        scores: shape (n,), higher for screams.
+        screams: shape (n,), which are; at least one of each kind.
+    """
+    found, other = scores[screams], np.sort(scores[~screams])
+    below = np.searchsorted(other, found, "left") + np.searchsorted(other, found, "right")
+    recall = {rate: float((found > other[len(other) - 1 - int(rate * len(other))]).mean()) for rate in rates}
+    return Figures(len(found), len(other), float(below.mean() / 2 / len(other)), recall)
+
+
+def classification(truth: Sequence[str], guesses: Sequence[str], chances: Array) -> dict[str, Any]:
+    """How labels were told apart, as JSON values; None where a figure has no meaning for want of examples.
+
+    Args:
+        truth: the labels.
+        guesses: what they were taken for.
+        chances: probabilities, float32 of shape (n, `LABELS`).
+    """
+    from sklearn.metrics import confusion_matrix, matthews_corrcoef, precision_recall_fscore_support, roc_auc_score
+
+    if not truth:
+        return {"count": 0}
+    there, called = np.asarray(truth), np.asarray(guesses)
+    scores = precision_recall_fscore_support(there, called, labels=LABELS, zero_division=0)
+    labels = {}
+    for place, label in enumerate(LABELS):
+        mine = there == label
+        both = mine.any() and not mine.all()
+        labels[label] = {
+            "count": int(scores[3][place]),
+            "precision": float(scores[0][place]),
+            "recall": float(scores[1][place]),
+            "f1": float(scores[2][place]),
+            "mcc": float(matthews_corrcoef(mine, called == label)) if both else None,
+            "auc": float(roc_auc_score(mine, chances[:, place])) if both else None,
+        }
+    return {
+        "count": len(truth),
+        "accuracy": float((there == called).mean()),
+        "mcc": float(matthews_corrcoef(there, called)) if len(set(truth)) > 1 else None,
+        "labels": labels,
+        "confusion": confusion_matrix(there, called, labels=LABELS).tolist(),
+    }
+
+
+def rate(alarms: int, hours: float) -> dict[str, Any]:
+    """Alarms an hour, and the most that it may be: the exact upper bound of a Poisson rate (Garwood 1936)."""
+    from scipy.stats import chi2
+
+    return {
+        "hours": hours,
+        "alarms": alarms,
+        "per_hour": alarms / hours if hours else None,
+        "at_most_per_hour": float(chi2.ppf(CONFIDENCE, 2 * alarms + 2)) / 2 / hours if hours else None,
+    }
