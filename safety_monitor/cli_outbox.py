@@ -17,9 +17,9 @@ from safety_monitor.local_time import when
 if TYPE_CHECKING:
     from safety_monitor.actions.message import Message
     from safety_monitor.actions.outcome import Outcome
+    from safety_monitor.delivery import Delivery
     from safety_monitor.dispatch import Channel
     from safety_monitor.journal import Journal
-    from safety_monitor.outbox import Delivery
 
 FOLLOW_S, LOOK_S = 60.0, 2.0
 """How long a test is followed to see whether it arrives, and how often it is asked for."""

@@ -24,13 +24,13 @@ from filelock import FileLock, Timeout
 from media.in_time import in_time
 from safety_monitor.actions.message import OVER, Message, Place, trial_message, written
 from safety_monitor.actions.outcome import Outcome
+from safety_monitor.delivery import DeliveryState, Job, Result, Turn
 from safety_monitor.escalation import Nature, Planned, Policy, choose, choose_for_trouble, delivery_key, plan
 from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, State, notice
 from safety_monitor.journal import Journal
 from safety_monitor.journal_file import LOCK_NAME, JournalError, JournalUnusableError
 from safety_monitor.limits import Hold, Limits, Told, counted, digest, hold
-from safety_monitor.outbox import DeliveryState, Job, Result, Turn, is_immediate
 from safety_monitor.settling import Waits, instead_of, settle
 
 log = logging.getLogger(__name__)
@@ -548,7 +548,7 @@ class Dispatch:
             )
             if not journaled:
                 outlet.loose[job.key] = (job.asked_at, job)
-            elif is_immediate(each):
+            elif each.immediate:
                 outlet.handed.append(job)
             if outlet.trying:
                 outlet.channel.interrupt()  # an emergency does not wait for a trial to end

@@ -91,6 +91,11 @@ class Planned:
     after_s: float = 0.0
     fallback: tuple[str, ...] = ()
 
+    @property
+    def immediate(self) -> bool:
+        """Whether it is a sound to be made now."""
+        return self.nature is Nature.SOUND and self.after_s <= 0
+
 
 def delivery_key(incident_id: str, channel: str, kind: Kind, repeat: int = 0) -> str:
     """The idempotency key of a delivery; `repeat` counts how often the policy tells the same channel again."""

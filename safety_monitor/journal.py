@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from safety_monitor.actions.message import Kind, Place
+from safety_monitor.delivery import Delivery, DeliveryState, Turn
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import MAY_FOLLOW, Incident, Mark, Sense, State, notice
 from safety_monitor.journal_file import JournalError, JournalFile, iso
@@ -29,17 +30,7 @@ from safety_monitor.journal_tables import (
     decision_of,
     incident_of,
 )
-from safety_monitor.outbox import (
-    Delivery,
-    DeliveryState,
-    Outbox,
-    Turn,
-    ask,
-    ask_records,
-    called_off,
-    delivery_of,
-    unfinished,
-)
+from safety_monitor.outbox import Outbox, ask, ask_records, called_off, delivery_of, unfinished
 
 LONGEST_REMARK, LONGEST_NAME = 2000, 100
 """Characters of a note, and of the name of whoever writes it."""

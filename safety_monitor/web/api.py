@@ -18,11 +18,11 @@ from models.registry import find, installed
 from safety_monitor.config import Settings
 from safety_monitor.config.web import Role
 from safety_monitor.decision import PinError
+from safety_monitor.delivery import DeliveryState
 from safety_monitor.escalation import ALL, resolve
 from safety_monitor.incident import Mark, Sense, State
 from safety_monitor.journal import Entry, Search
 from safety_monitor.journal_file import JournalError
-from safety_monitor.outbox import DeliveryState
 from safety_monitor.supervisor import Phase
 from safety_monitor.web.access import Visitor
 from safety_monitor.web.analysis_process import AnalysisError

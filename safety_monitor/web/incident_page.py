@@ -15,12 +15,12 @@ from audio.recording import read_clip
 from audio.spectrogram import spectrogram
 from safety_monitor.actions.message import Place
 from safety_monitor.actions.recorder import SOUND
+from safety_monitor.delivery import Delivery, DeliveryState
 from safety_monitor.escalation import Nature
 from safety_monitor.incident import Incident, Mark
 from safety_monitor.journal import LONGEST_REMARK, Entry
 from safety_monitor.journal_file import JournalError
 from safety_monitor.local_time import when
-from safety_monitor.outbox import Delivery, DeliveryState
 from safety_monitor.web import texts
 from safety_monitor.web.alerts import alert_buttons
 from safety_monitor.web.chart import GREY, over_seconds

@@ -1,7 +1,7 @@
 """Every text of the pages, so that another language is another file like this one."""
 
+from safety_monitor.delivery import DeliveryState
 from safety_monitor.incident import Mark, Sense, State
-from safety_monitor.outbox import DeliveryState
 
 LIVE, INCIDENTS, ANALYSE, API, KIOSK, SIGN_OUT = "Live", "Incidents", "Analyse", "API", "Kiosk", "Sign out"
 COLLECT, RETRAIN, SETTINGS = "Collect", "Retrain", "Settings"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from safety_monitor.actions.evidence import EvidenceStore
+from safety_monitor.delivery import DeliveryState, Result
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import State
 from safety_monitor.journal import Journal
-from safety_monitor.outbox import DeliveryState, Result
 from tests.alarms import SCREAM
 from tests.servers.mail import mail_server
 from tests.system.command import PROGRAM, environment, safety_monitor

@@ -14,13 +14,13 @@ from safety_monitor import dispatch as module
 from safety_monitor import settling
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
+from safety_monitor.delivery import Delivery, DeliveryState
 from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError
 from safety_monitor.escalation import Nature, Policy, Step, plan
 from safety_monitor.incident import Incident, State
 from safety_monitor.journal import Journal
 from safety_monitor.journal_file import JournalError
 from safety_monitor.limits import Limits
-from safety_monitor.outbox import Delivery, DeliveryState
 from safety_monitor.settling import Waits
 from tests.alarms import SCREAM
 

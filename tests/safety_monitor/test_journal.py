@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
+from safety_monitor.delivery import DeliveryState, Job, Result, Turn
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import Incident, Mark, State
 from safety_monitor.journal import Journal
 from safety_monitor.journal_file import JournalError
-from safety_monitor.outbox import STALE, DeliveryState, Job, Result, Turn
+from safety_monitor.outbox import STALE
 from tests.alarms import SCREAM as CONFIRMED
 
 SCREAM = replace(CONFIRMED, state=State.PENDING)

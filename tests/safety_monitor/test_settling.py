@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safety_monitor.actions.outcome import Outcome
+from safety_monitor.delivery import DeliveryState, Job, Turn
 from safety_monitor.escalation import Nature
 from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.outbox import DeliveryState, Job, Turn
 from safety_monitor.settling import Waits, back_off, settle
 
 SCREAM = Incident("1", State.CONFIRMED, 8.25, 0.91, (Evidence(Sense.AUDIO, "scream", 0.91, 8.25),), "")

@@ -15,12 +15,12 @@ from sqlalchemy import text
 
 from safety_monitor.actions.message import Message, Place
 from safety_monitor.actions.mysql import MySQL, metadata
+from safety_monitor.delivery import DeliveryState, Result
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.identity import Identity, identity
 from safety_monitor.incident import Evidence, Incident, Sense, State
 from safety_monitor.journal import Journal
 from safety_monitor.journal_file import JournalError
-from safety_monitor.outbox import DeliveryState, Result
 from tests.servers.mariadb import PASSWORD, MariaDB, mariadb
 
 ROOT = Path(__file__).resolve().parents[3]
