@@ -29,6 +29,10 @@ class SoundFault(StrEnum):
     """At full scale most of the time: what is said in it is lost."""
     WRONG_RATE = "wrong-rate"
     """More or less sound than time."""
+    UNPLUGGED = "unplugged"
+    """The sound server gives something else in the place of the microphone; see `audio.route`."""
+    MUTED = "muted"
+    """Switched off in the settings of the sound server."""
 
 
 def examine(samples: Samples) -> SoundFault | None:

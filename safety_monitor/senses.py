@@ -12,11 +12,13 @@ from audio.capture import SoundSource, open_sound
 from audio.detector import ScreamDetector, ScreamModel, SoundReading, load_scream_model
 from audio.liveness import Rate, SoundFault, examine, measure
 from audio.microphone import SoundHungError
+from audio.route import Watch
 from gesture.capture import CameraError, CameraHungError, Frame, FrameSource, open_camera
 from gesture.detector import GestureDetector, HandReading, PictureReader
 from gesture.liveness import Scene, SightFault, glance, look
 from gesture.pace import Pace
 from gesture.signal_for_help import Limits
+from media.container import is_address
 from models.card import ModelError
 from models.registry import open_card
 from safety_monitor.config import Settings
@@ -144,6 +146,7 @@ def load_hearing(
     """
     detector = ScreamDetector(load_scream_classifier(settings))
     name = settings.microphone.source
+    watch = Watch()
 
     def open_source(start: float) -> RunningSense:
         try:
@@ -154,16 +157,18 @@ def load_hearing(
             raise SenseError(str(error), hung=isinstance(error, SoundHungError)) from None
         blocks = _kept(source, keep)
         if source.live:
+            if not is_address(name):
+                watch.begin()
             blocks = (
                 silenced(block, deaf, start)
-                for block in _noticed_sound(blocks, source, notice, lambda block: deaf(start + block.at_s))
+                for block in _noticed_sound(blocks, source, watch, notice, lambda block: deaf(start + block.at_s))
             )
         every = (lambda: workload.effort.every) if workload and source.live else lambda: 1
         return RunningSense(
             source.name, source.live, _heard(hear(_kept(blocks, view.listened), detector, every), view), source.close
         )
 
-    return ReadySense(Sense.AUDIO, open_source, live=not is_recorded(name))
+    return ReadySense(Sense.AUDIO, open_source, watch.close, live=not is_recorded(name))
 
 
 def load_seeing(
@@ -214,6 +219,7 @@ def _kept(items: Iterable[Item], keep: Callable[[Item], None]) -> Iterator[Item]
 def _noticed_sound(
     blocks: Iterable[Block],
     source: SoundSource,
+    watch: Watch,
     notice: Callable[[SoundFault | None], None],
     own: Callable[[Block], bool],
 ) -> Iterator[Block]:
@@ -226,7 +232,7 @@ def _noticed_sound(
             continue
         rate = measure(rate, source.position)
         if not own(block):
-            notice(examine(block.samples) or rate.fault)
+            notice(watch.fault or examine(block.samples) or rate.fault)
         yield block
 
 

@@ -162,6 +162,8 @@ SIGNS: Mapping[Fault, Sign] = {
     SoundFault.STUCK: Sign(10.0, "gives one value without end; it is broken", restart=True),
     SoundFault.CLIPPED: Sign(45.0, "is far too loud; turn its gain down"),
     SoundFault.WRONG_RATE: Sign(0.0, "gives more or less sound than time passes", restart=True),
+    SoundFault.UNPLUGGED: Sign(3.0, "has lost its microphone: it gives what this machine plays", restart=True),
+    SoundFault.MUTED: Sign(3.0, "is muted in the sound settings of this machine"),
     SightFault.FROZEN: Sign(25.0, "gives the same picture without end", restart=True),
     SightFault.BLACK: Sign(25.0, "is in the dark, or black is over its lens: no sign can be seen"),
     SightFault.OVEREXPOSED: Sign(45.0, "is blinded by light"),

@@ -73,6 +73,11 @@ class SoundServer:
         done = subprocess.run(["pactl", *command], env=self.environment, check=True, capture_output=True, text=True)
         return done.stdout
 
+    def remove_room(self) -> None:
+        """Unplug the microphone."""
+        loaded = self.control("list", "short", "modules").splitlines()
+        self.control("unload-module", next(line.split()[0] for line in loaded if f"sink_name={ROOM}" in line))
+
     @contextmanager
     def recorder(self) -> Iterator["Recorder"]:
         """Record what comes out of the speaker; it is running when the block begins."""

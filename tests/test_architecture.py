@@ -19,6 +19,7 @@ PACKAGES = {
 
 ALONE = {
     "sounddevice": "audio/microphone.py",
+    "pulsectl": "audio/route.py",
     "ai_edge_litert": "models/runtime.py",
     "pygame": "safety_monitor/actions/",
     "pyttsx3": "safety_monitor/actions/",

@@ -114,8 +114,9 @@ class LogSettings(Section):
 
 
 FaultName = Literal[
-    "silent", "stuck", "clipped", "wrong-rate", "frozen", "black", "overexposed", "covered", "blurred", "moved", "torn"
-]
+    "silent", "stuck", "clipped", "wrong-rate", "unplugged", "muted",
+    "frozen", "black", "overexposed", "covered", "blurred", "moved", "torn",
+]  # fmt: skip
 
 
 class Supervision(Section):
