@@ -10,6 +10,7 @@ from datetime import datetime, time, timedelta
 
 from safety_monitor.actions.message import what_was_noticed
 from safety_monitor.incident import Incident
+from safety_monitor.time_of_day import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +99,11 @@ def hold(limits: Limits, now: datetime, sent: Sequence[float]) -> Hold | None:
 def quiet_until(quiet: tuple[time, time], now: datetime) -> datetime | None:
     """The end of the quiet hours that `now` is in; None if it is in none. They may last over midnight."""
     begin, end = quiet
-    inside = begin <= now.time() < end if begin <= end else now.time() >= begin or now.time() < end
-    if not inside:
-        return None
-    day = now if now.time() < end else now + timedelta(days=1)
-    # As a local time of that day, so that it is right also when clocks change in the night.
-    return datetime.combine(day.date(), end).astimezone()
+    for day in (now.date() - timedelta(days=1), now.date()):
+        until = moment(day + timedelta(days=end < begin), end)
+        if moment(day, begin) <= now < until:
+            return until
+    return None
 
 
 def digest(texts: Sequence[str], incidents: Sequence[Incident], first: int) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from safety_monitor.config.station import DAYS, ArmedHours, ScheduleSettings
+from safety_monitor.time_of_day import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +23,14 @@ class Hours:
     end: time
 
     def hold(self, at: datetime) -> bool:
-        """Whether a local time is in them."""
-        now = at.time()
-        today = at.weekday() in self.days
-        if self.begin < self.end:
-            return today and self.begin <= now < self.end
-        yesterday = (at - timedelta(days=1)).weekday() in self.days
-        return (today and now >= self.begin) or (yesterday and now < self.end)
+        """Whether a local time is in them. What comes twice as clocks change begins the first time, ends the second."""
+        now = at.astimezone()
+        for day in (at.date() - timedelta(days=1), at.date()):
+            if day.weekday() in self.days:
+                until = day + timedelta(days=self.end <= self.begin)
+                if moment(day, self.begin) <= now < moment(until, self.end, last=True):
+                    return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)
