@@ -23,8 +23,7 @@ from benchmarks.machine import described
 from gesture.capture import Image
 from gesture.detector import PictureReader
 from gesture.prepare import SEEN
-from gesture.signal_for_help import NONE
-from gesture.train import PARTS
+from gesture.signal_for_help import NONE, STAGES
 
 Picture = tuple[str, Path]
 WIDTH, HEIGHT = 640, 480
@@ -131,7 +130,7 @@ def main() -> None:
             found += 1
             right += seen == sign
             none += sign == NONE
-            parts += sign == NONE and seen in PARTS
+            parts += sign == NONE and seen in STAGES
         table.add_row(name, f"{found} of {asked}", f"{right} of {found}", f"{parts} of {none}")
     reader.close()
     Console().print(table)

@@ -18,28 +18,17 @@ from numpy.typing import NDArray
 from gesture.collection import PALM
 from gesture.detector import HandJudge
 from gesture.features import sign_features
+from gesture.held_out import HeldOut, folds_by_person, kinds_of
 from gesture.keypoint_classifier import SignClassifier
+from gesture.network import export, predict
+from gesture.plan import SignPlan
 from gesture.point_history_classifier import MOVING, SPANS_S, STILL, MotionClassifier, combine, motion_features
 from gesture.prepare import SIGNS
 from gesture.rehearsal import ASPECT, SCRIPTS, Cast, rehearse
-from gesture.signal_for_help import COMPLETE
-from gesture.tables import HandTable, TableError, join, read_hands
+from gesture.signal_for_help import COMPLETE, STAGES
+from gesture.tables import DRAWN, FLAT_SOURCES, HandTable, TableError, join, read_hands, shown_by_people, square_rows
 from gesture.tracked import Clip, read_clips
-from gesture.train import (
-    DRAWN,
-    FLAT_SOURCES,
-    PARTS,
-    HeldOut,
-    SignPlan,
-    export,
-    fit_signs,
-    folds_by_person,
-    hold_out_people,
-    kinds_of,
-    predict,
-    shown_by_people,
-    square_rows,
-)
+from gesture.train_signs import fit_signs, hold_out_people
 from gesture.trajectories import MOTIONS, draw
 from models.card import ModelError, read_labels
 from models.runtime import TFLiteModel
@@ -145,7 +134,7 @@ def two_model_score(table: HandTable, model: Path, labels: Path, name: str = "tw
         sign: float((answers[table.label == sign] == sign).mean()) for sign in SIGNS if (table.label == sign).any()
     }
     none = answers[table.label == "none"]
-    return Score(name, recall, float(np.isin(none, PARTS).mean()) if len(none) else 0.0)
+    return Score(name, recall, float(np.isin(none, STAGES).mean()) if len(none) else 0.0)
 
 
 def score_table(scores: Sequence[Score]) -> str:

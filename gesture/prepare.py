@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from gesture.augment import vary
 from gesture.features import upright
 from gesture.point_history_classifier import POINTS, SWIPES, motion_features
-from gesture.tables import HandTable, PathTable, TableError, join, read_rows, write_hands, write_paths
-from gesture.train import square_rows
+from gesture.tables import HandTable, PathTable, TableError, join, read_rows, square_rows, write_hands, write_paths
 
 Points = NDArray[np.float32]
 

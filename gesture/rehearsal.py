@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from gesture.augment import blend, shake, turn
 from gesture.features import upright
 from gesture.hands import Hand
-from gesture.tables import HandTable
-from gesture.train import square_rows
+from gesture.tables import HandTable, square_rows
 
 Points = NDArray[np.float32]
 

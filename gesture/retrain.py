@@ -13,23 +13,15 @@ from numpy.typing import NDArray
 from gesture.collection import MOTIONS, SIGNS, Collection, CollectionError
 from gesture.evaluate import score_motions
 from gesture.features import sign_features, upright
+from gesture.held_out import HeldOut
 from gesture.keypoint_classifier import SignClassifier
+from gesture.plan import MotionPlan, SignPlan
 from gesture.point_history_classifier import MotionClassifier, motion_features
 from gesture.prepare import SIGNS as BASE_SIGNS
 from gesture.signal_for_help import NONE
-from gesture.tables import HandTable, Table, join, read_hands, read_paths
-from gesture.train import (
-    FLAT_SOURCES,
-    UNSEEN,
-    HeldOut,
-    MotionPlan,
-    SignPlan,
-    made_up_paths,
-    shown_by_people,
-    square_rows,
-    train_motions,
-    train_signs,
-)
+from gesture.tables import FLAT_SOURCES, HandTable, Table, join, read_hands, read_paths, shown_by_people, square_rows
+from gesture.train_motions import UNSEEN, made_up_paths, train_motions
+from gesture.train_signs import train_signs
 from gesture.trajectories import MOTIONS as BASE_MOTIONS
 from models.card import Card, ModelError, change_card, read_card
 from models.in_use import Comparison, note_comparison

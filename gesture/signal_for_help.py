@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 NAME = "signal_for_help"
 PALM, TUCKED, CLOSED = "open_palm", "thumb_tucked", "fist"
 STAGES = (PALM, TUCKED, CLOSED)
+"""Signs of which it is made, in their order."""
 NONE = "none"
 """Label of a hand that shows none of the signs."""
 

@@ -17,6 +17,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from gesture.features import square
+
 Points = NDArray[np.float32]
 Text = NDArray[np.str_]
 
@@ -27,6 +29,12 @@ MOTION_HEAD = (*TEXTS, "at_s")
 MOST_BYTES = 512 << 20
 """A table that unpacks to more is none: a small file can hold any number of zeros."""
 PATH_COLUMNS = tuple(f"{axis}{point}" for point in range(16) for axis in "xy")
+MADE_UP = "made up"
+"""Person of the paths that nobody has shown."""
+FLAT_SOURCES = ("anis_rps", "jinzhu", "kinivi", "segfault_gestnet")
+"""Sources of the base data whose hands have no depth of their own."""
+DRAWN = "drawn"
+"""Source of hands that were drawn and then tracked: they are trained on, and never measured on."""
 
 
 class TableError(Exception):
@@ -94,6 +102,18 @@ def join(tables: Sequence[Table]) -> Table:
     """All rows of several tables of one kind, in order."""
     kind = type(tables[0])
     return kind(*(np.concatenate([getattr(table, each.name) for table in tables]) for each in fields(kind)))
+
+
+def shown_by_people(table: HandTable) -> HandTable:
+    """The rows that somebody has shown: what a model can be measured on."""
+    return table.select(table.source != DRAWN)
+
+
+def square_rows(table: HandTable) -> Points:
+    """Points of a table in one unit, left hands mirrored; float32 of shape (n, 21, 3)."""
+    scale = np.ones((len(table), 1, 3), np.float32)
+    scale[:, 0, 1] = table.aspect
+    return square(table.landmarks * scale, list(table.handedness), 1.0)
 
 
 def write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

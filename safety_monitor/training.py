@@ -20,9 +20,9 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from gesture.collection import MOTIONS, SIGNS, Collection, CollectionError
+from gesture.plan import MotionPlan
 from gesture.retrain import QUICK, Retrained, passes, retrain_motions, retrain_signs
 from gesture.tables import TableError
-from gesture.train import MotionPlan
 from models.card import Card, ModelError, read_card
 from models.in_use import PREVIOUS, compare, roll_back, use
 from models.registry import SHIPPED, find

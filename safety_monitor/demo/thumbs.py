@@ -12,8 +12,7 @@ import numpy as np
 
 from gesture.capture import Image
 from gesture.detector import HandReading, PictureReader
-from gesture.tables import HandTable, TableError, join, read_hands, write_hands
-from gesture.train import DRAWN
+from gesture.tables import DRAWN, HandTable, TableError, join, read_hands, write_hands
 from models.card import ModelError
 from safety_monitor.demo import poses
 from safety_monitor.demo.hand import draw_hand

@@ -25,10 +25,10 @@ from gesture.evaluate import (
     two_model_motions,
     two_model_score,
 )
+from gesture.held_out import HeldOut
 from gesture.point_history_classifier import MotionClassifier
 from gesture.tables import read_hands
 from gesture.tracked import read_clips
-from gesture.train import HeldOut
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared/data/gesture"
 TWO_MODEL = SHARED / "tables/kinivi/keypoint_classifier"

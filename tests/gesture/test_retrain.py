@@ -13,6 +13,7 @@ from gesture.collection import MOTIONS, SIGNS, Collection, CollectionError, Orig
 from gesture.detector import HandJudge, HandReading
 from gesture.hands import Hand
 from gesture.keypoint_classifier import SignClassifier
+from gesture.plan import MotionPlan, SignPlan
 from gesture.point_history_classifier import MotionClassifier
 from gesture.retrain import (
     DATA,
@@ -25,7 +26,6 @@ from gesture.retrain import (
     without_alike,
 )
 from gesture.tables import HandTable, read_hands
-from gesture.train import MotionPlan, SignPlan, compose_thumbs, folds_by_person, square_rows
 from models.card import ModelError, read_card
 from models.in_use import compare, roll_back, use
 from models.registry import open_card
@@ -115,30 +115,6 @@ def test_the_new_sign_becomes_an_incident(trained: tuple[Path, Retrained]) -> No
         moment = gesture_moment(at_s, seer.see(Frame(IMAGE, at_s)), gestures)
         states += [(incident.state, incident.labels) for incident in fusion.judge(moment)]
     assert (State.CONFIRMED, (LABEL,)) in [(state, tuple(labels)) for state, labels in states]
-
-
-def test_thumbs_are_put_together_of_what_people_have_shown() -> None:
-    table = read_hands(DATA / "signs.csv.gz")
-    table = table.select((table.source == "massey") & np.isin(table.label, ["fist", "open_palm"]))
-    thumbs = compose_thumbs(square_rows(table), table, np.random.default_rng(1))
-    along = thumbs[:, 4] - thumbs[:, 2]
-    assert (along[:, 1] < 0).all()  # up: y is down
-    assert (np.abs(along[:, 0]) < 0.01 * -along[:, 1]).all()
-    curled = np.linalg.norm(thumbs[:, 8] - thumbs[:, 5], axis=1) < np.linalg.norm(thumbs[:, 4] - thumbs[:, 1], axis=1)
-    assert curled.mean() > 0.9
-    none = compose_thumbs(square_rows(table)[:0], table.select(np.arange(0)), np.random.default_rng(1))
-    assert none.shape == (0, 21, 3)
-
-
-def test_everything_that_few_show_is_spread_over_the_parts() -> None:
-    people = np.array([*"aaaabbbbccccdd", *(f"p{i}" for i in range(20))])
-    kinds = np.array([*"xxxxxxxxzzzzzz", *("y" * 20)])
-    fold = folds_by_person(people, kinds, 2, 20)
-    for person in np.unique(people):
-        assert len(set(fold[people == person])) == 1
-    for kind in "xyz":
-        assert len(set(fold[kinds == kind])) == 2
-    assert np.bincount(fold[kinds == "y"]).tolist() == [10, 10]
 
 
 def test_switching_and_rolling_back(trained: tuple[Path, Retrained], tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from gesture.collection import SIGNS, Collection
+from gesture.plan import SignPlan
 from gesture.retrain import retrain_signs
-from gesture.train import SignPlan
 from models.hand_landmarker import default_path, is_complete
 from models.in_use import use
 from safety_monitor.cli_gestures import app
