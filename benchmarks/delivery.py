@@ -31,6 +31,7 @@ from rich.table import Table
 from sqlalchemy import create_engine, text
 
 from benchmarks.machine import described
+from safety_monitor.actions.channel import Channel
 from safety_monitor.actions.firebase import Firebase
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.messages import Messages
@@ -40,7 +41,7 @@ from safety_monitor.actions.mysql import MySQL
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.actions.twilio import Account, Twilio
 from safety_monitor.actions.webhook import Webhook
-from safety_monitor.dispatch import Channel, Dispatch
+from safety_monitor.dispatch import Dispatch
 from safety_monitor.escalation import DEFAULT, Nature, plan
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Incident, Sense, State

@@ -54,12 +54,12 @@ from safety_monitor.channels import make_recorder
 from safety_monitor.config import Settings
 from safety_monitor.demo.scene import EXPECTED, FPS, HEIGHT, SECONDS, WIDTH, hand_at, picture_at, sound
 from safety_monitor.demo.scream import room_noise, scream
-from safety_monitor.dispatch import FROM_MEMORY
 from safety_monitor.emergency import EmergencyGestures
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
 from safety_monitor.journal import Journal
 from safety_monitor.journal_file import JournalError
+from safety_monitor.journal_writer import FROM_MEMORY
 from safety_monitor.live import LiveView
 from safety_monitor.running import make_dispatch
 from safety_monitor.senses import gesture_moment, load_gesture_detector, load_scream_classifier, sound_moment

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
+from safety_monitor.actions.channel import Channel
 from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.actions.failure import one_line
 from safety_monitor.actions.message import Place
@@ -12,7 +13,6 @@ from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.channels import FirebaseSettings, MongoDBSettings
 from safety_monitor.config.escalation import Contact
 from safety_monitor.config.section import PhoneNumber
-from safety_monitor.dispatch import Channel
 from safety_monitor.escalation import Policy, Step, choose
 from safety_monitor.identity import Identity, identity
 from safety_monitor.incident import Incident

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from queue import Queue
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,10 +15,10 @@ from safety_monitor.command import TROUBLE, ConfigOption, JsonOption, fail, sett
 from safety_monitor.local_time import when
 
 if TYPE_CHECKING:
+    from safety_monitor.actions.channel import Channel
     from safety_monitor.actions.message import Message
     from safety_monitor.actions.outcome import Outcome
     from safety_monitor.delivery import Delivery
-    from safety_monitor.dispatch import Channel
     from safety_monitor.journal import Journal
 
 FOLLOW_S, LOOK_S = 60.0, 2.0
@@ -108,11 +108,11 @@ def try_channels(
     as_json: JsonOption = False,
 ) -> None:
     """Send a marked test through every channel that is turned on, and show what came of each."""
+    from safety_monitor.actions.channel import is_aloud, nature_of
     from safety_monitor.actions.message import trial_message
     from safety_monitor.actions.own_sound import OwnSound
     from safety_monitor.channels import make_places
     from safety_monitor.config import SettingsError
-    from safety_monitor.dispatch import is_aloud, nature_of
     from safety_monitor.escalation import ALL, Nature, resolve
     from safety_monitor.incident import notice
     from safety_monitor.running import NOBODY_TOLD, make_channels
@@ -168,6 +168,7 @@ def tried(
     Yields:
         A channel's name and what came of it, in the order in which they end.
     """
+    from safety_monitor.actions.channel import follow_of
     from safety_monitor.actions.outcome import Outcome
 
     ended: Queue[tuple[str, Outcome]] = Queue()
@@ -175,13 +176,13 @@ def tried(
     def attempt(channel: "Channel") -> None:
         try:
             outcome = channel.deliver(message(channel))
-            follow = getattr(channel, "follow", None)
+            follow = follow_of(channel)
             deadline = time.monotonic() + follow_s
             while outcome.ok and not outcome.delivered and outcome.reference and follow is not None:
                 if time.monotonic() > deadline:
                     break
                 time.sleep(min(LOOK_S, follow_s))
-                outcome = cast("Outcome | None", follow(outcome.reference)) or outcome
+                outcome = follow(outcome.reference) or outcome
         except Exception as error:
             outcome = Outcome(ok=False, detail=f"failed in an unforeseen way: {type(error).__name__}")
         ended.put((channel.name, outcome))

@@ -13,9 +13,9 @@ from media.container import display_name, is_address
 from models import hand_landmarker
 from models.card import ModelError, sha256
 from models.registry import open_card
+from safety_monitor.actions.channel import nature_of
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.config import Settings, SettingsError
-from safety_monitor.dispatch import nature_of
 from safety_monitor.escalation import Nature
 from safety_monitor.journal import Journal
 from safety_monitor.journal_file import JournalError

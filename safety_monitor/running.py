@@ -12,6 +12,7 @@ from audio.microphone import SoundDevice, list_devices
 from gesture.capture import list_cameras
 from media.in_time import in_time
 from safety_monitor.actions.alarm import Alarm
+from safety_monitor.actions.channel import Channel, nature_of
 from safety_monitor.actions.message import Place
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.recorder import Recorder
@@ -20,7 +21,7 @@ from safety_monitor.channels import evidence_store, make_places, make_recorder, 
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.escalation import LimitsSettings
 from safety_monitor.decision import decisions_of
-from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError, nature_of
+from safety_monitor.dispatch import Dispatch, OutboxBusyError
 from safety_monitor.escalation import ALL, Nature, mistakes, person_of, resolve
 from safety_monitor.feedback import when_saved
 from safety_monitor.heartbeat import Heartbeats

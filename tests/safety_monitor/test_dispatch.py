@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from safety_monitor import dispatch as module
-from safety_monitor import settling
+from safety_monitor import channel_worker, journal_writer, settling
+from safety_monitor.actions.channel import Channel
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import Delivery, DeliveryState
-from safety_monitor.dispatch import Channel, Dispatch, OutboxBusyError
+from safety_monitor.dispatch import Dispatch, OutboxBusyError
 from safety_monitor.escalation import Nature, Policy, Step, plan
 from safety_monitor.incident import Incident, State
 from safety_monitor.journal import Journal
@@ -207,7 +207,7 @@ def test_help_that_is_late_makes_the_fallback_be_tried_while_the_first_goes_on(j
 
 
 def test_a_channel_that_hangs_is_a_trouble(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "HUNG_S", 0.1)
+    monkeypatch.setattr(channel_worker, "HUNG_S", 0.1)
     release = threading.Event()
     sms, email = Outlet("sms", hang=release), Outlet("email")
     with running(journal, sms, email) as dispatch:
@@ -270,7 +270,7 @@ def test_a_journal_that_cannot_be_written_stops_neither_alarm_nor_message(impati
 def test_an_alarm_does_not_wait_for_a_journal_that_does_not_answer_and_is_given_once(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "COMMIT_S", 0.1)
+    monkeypatch.setattr(journal_writer, "COMMIT_S", 0.1)
     alarm, sms = Outlet("alarm", heard=True), Outlet("sms")
     blocker = sqlite3.connect(journal.path, isolation_level=None)  # it is waited for, as for a disk that hangs
     with running(journal, alarm, sms) as dispatch:
@@ -293,7 +293,7 @@ def test_a_late_commit_asks_for_nothing_again(journal: Journal, monkeypatch: pyt
     with running(journal, sms) as dispatch:
         dispatch.follow(replace(SCREAM, state=State.PENDING))
         blocker.execute("BEGIN IMMEDIATE")
-        monkeypatch.setattr(module, "COMMIT_S", 0.1)
+        monkeypatch.setattr(journal_writer, "COMMIT_S", 0.1)
         with pytest.raises(JournalError, match="no answer"):
             dispatch.follow(SCREAM)
         blocker.execute("ROLLBACK")

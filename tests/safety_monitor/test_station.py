@@ -14,9 +14,10 @@ import pytest
 from gesture.liveness import SightFault
 from safety_monitor import answers
 from safety_monitor import station as station_module
+from safety_monitor.actions.channel import Channel
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
-from safety_monitor.dispatch import Channel, Dispatch
+from safety_monitor.dispatch import Dispatch
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
 from safety_monitor.journal import Journal

@@ -18,11 +18,12 @@ from pathlib import Path
 
 from sqlalchemy import text
 
+from safety_monitor.actions.channel import Channel
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.mysql import MySQL
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState
-from safety_monitor.dispatch import Channel, Dispatch
+from safety_monitor.dispatch import Dispatch
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Incident, Sense, State
 from safety_monitor.journal import Entry, Journal
