@@ -74,7 +74,8 @@ def _records(settings: Settings, station: Identity, journal: Journal | None) -> 
             prefix=given.prefix,
             discovery_prefix=given.discovery_prefix,
         )
-        yield MQTT(broker, station=station, commands=given.commands, visit=journal is None)
+        pin = settings.acknowledge.pin_hash is not None
+        yield MQTT(broker, station=station, commands=given.commands, pin_to_disarm=pin, visit=journal is None)
     if settings.webhook:
         from safety_monitor.actions.webhook import Webhook
 

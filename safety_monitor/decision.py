@@ -2,6 +2,7 @@
 
 Two PINs can be set. With the ordinary one an incident is called off. With the duress PIN it only looks that way, to
 whoever watches the person who types it: steps go on, and all who were told are told that help is needed.
+`disarming` asks for them, too.
 """
 
 import threading
@@ -72,9 +73,14 @@ class Decisions:
         self._wrong: deque[float] = deque(maxlen=WRONG_PINS)
         self._lock = threading.Lock()
 
+    @property
+    def has_pin(self) -> bool:
+        """Whether a PIN is set: calling off and disarming take it."""
+        return bool(self._pin_hash)
+
     def needs_pin(self, state: State) -> bool:
         """Whether this decision takes a PIN."""
-        return bool(self._pin_hash) and (state is not State.ACKNOWLEDGED or self._pin_to_acknowledge)
+        return self.has_pin and (state is not State.ACKNOWLEDGED or self._pin_to_acknowledge)
 
     def newest(self, state: State) -> str:
         """The id of the newest incident that may become this, of those that go on if there are any.
@@ -106,17 +112,19 @@ class Decisions:
             PinError: the PIN is missing or wrong, or there were too many wrong ones.
             JournalError: no such incident, or it cannot become that.
         """
-        duress = self._is_duress(pin) if pin and self._pin_hash else False
-        if self.needs_pin(state) and not pin:
-            raise PinError("this takes the PIN")
+        duress = self.is_forced(pin) if pin or self.needs_pin(state) else False
         return self._journal.decide(incident_id, state, reason, duress=duress)
 
-    def _is_duress(self, pin: str) -> bool:
-        """Whether it is the duress PIN; takes as long for either.
+    def is_forced(self, pin: str) -> bool:
+        """Whether a PIN is the duress PIN; takes as long for either. Without a PIN that is set nobody is.
 
         Raises:
-            PinError: it is neither, or there were too many wrong ones.
+            PinError: it is missing or neither, or there were too many wrong ones.
         """
+        if not self.has_pin:
+            return False
+        if not pin:
+            raise PinError("this takes the PIN")
         with self._lock:
             now = self._now()
             if len(self._wrong) == WRONG_PINS and now - self._wrong[0] < WITHIN_S:

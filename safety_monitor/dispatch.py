@@ -18,7 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from safety_monitor.actions.channel import Channel, follow_of, nature_of, says_answers
-from safety_monitor.actions.message import OVER, Place
+from safety_monitor.actions.message import OVER, Kind, Place
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.channel_worker import LOOK_S, WORKER_LIMIT_S, ChannelHealth, ChannelWorker
 from safety_monitor.composing import Composer
@@ -197,7 +197,7 @@ class Dispatch:
             return
         self._told[about] = now
         self._not_over.add(about)
-        self._tell_trouble(text)
+        self._tell(text, choose_for_trouble(self._policies), "trouble")
 
     def trouble_over(self, about: str, text: str) -> None:
         """Tell that a part of the station works again, if people were told that it failed.
@@ -208,18 +208,24 @@ class Dispatch:
         """
         if about in self._not_over:
             self._not_over.discard(about)
-            self._tell_trouble(f"{OVER}{text}")
+            self._tell(f"{OVER}{text}", choose_for_trouble(self._policies), "trouble")
 
-    def _tell_trouble(self, text: str) -> None:
-        def ask(trouble_id: str) -> tuple[Planned, ...]:
-            return plan(choose_for_trouble(self._policies), trouble_id, self._natures, "trouble")
+    def forced(self) -> None:
+        """Tell everybody that somebody was forced to disarm the station; nobody who stands there learns of it."""
+        self._tell("disarmed under duress", Policy(silent=True), "duress")
+
+    def _tell(self, text: str, policy: Policy, kind: Kind) -> None:
+        """Tell what is no incident."""
+
+        def ask(notice_id: str) -> tuple[Planned, ...]:
+            return plan(policy, notice_id, self._natures, kind)
 
         try:
-            self._journal.trouble(text, ask)
+            self._journal.notice(text, ask, covert=policy.silent)
         except JournalError as error:  # that may be the trouble
-            log.error("a trouble is not in the journal: %s", error)
-            trouble = notice(text)
-            self._hand(ask(trouble.id), trouble, hidden=False, journaled=False)
+            log.error("a message is not in the journal: %s", error)
+            told = notice(text)
+            self._hand(ask(told.id), told, hidden=policy.silent, journaled=False)
         self.wake()
 
     def try_out(self, name: str) -> "Future[Outcome | None]":

@@ -175,27 +175,27 @@ class Journal:
                 session.merge(PlaceRow(incident_id=incident.id, **_position(place)))
             ask(session, incident.id, deliveries, now, begin_sounds=True)
 
-    def trouble(self, text: str, deliveries: Callable[[str], Iterable[Planned]], source: str = "") -> str:
-        """Write that a part of the station failed, together with the deliveries that this asks for.
+    def notice(self, text: str, deliveries: Callable[[str], Iterable[Planned]], *, covert: bool = False) -> str:
+        """Write what is told though nothing was noticed, such as that a part of the station failed.
 
         Args:
-            text: one line that says what failed.
-            deliveries: gives them for the id of the trouble.
-            source: as in `record`.
+            text: one line that says what is the matter.
+            deliveries: that this asks for; gives them for its id.
+            covert: whether nothing of it may be seen where the station stands.
 
         Returns:
-            The id of the trouble; `show` finds it, `list` leaves it out.
+            Its id; `show` finds it, `list` leaves it out.
         """
         incident = notice(text)
         with self.file.writing() as session:
             now = self.clock()
             row = IncidentRow(
-                id=incident.id, kind="trouble", opened_at=iso(now), source=source, silent=False, duress=False
+                id=incident.id, kind="trouble", opened_at=iso(now), source="", silent=covert, duress=False
             )
             _set(row, incident, now)
             session.add(row)
             session.flush()
-            ask(session, incident.id, deliveries(incident.id), now)
+            ask(session, incident.id, deliveries(incident.id), now, covert=covert)
         return incident.id
 
     def decide(self, incident_id: str, state: State, reason: str, *, duress: bool = False) -> Incident:

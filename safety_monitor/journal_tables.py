@@ -34,7 +34,7 @@ class IncidentRow(_Table):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str]
-    """"alarm"; "trouble" for a part of the station that failed."""
+    """"alarm"; "trouble" for what is told though nothing was noticed, such as that a part of the station failed."""
     state: Mapped[str]
     opened_at: Mapped[str]
     """UTC, ISO 8601: when the row was first written."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from safety_monitor.actions.mqtt import Order, RefusedError
 from safety_monitor.decision import Decisions, PinError
+from safety_monitor.disarming import disarm
 from safety_monitor.incident import State
 from safety_monitor.journal_file import JournalError
 from safety_monitor.station import Station
@@ -43,9 +44,15 @@ class Remote:
         Raises:
             RefusedError: it cannot be done, or needs the PIN.
         """
-        if order.command in ("arm", "disarm"):
-            self._station.arm(order.command == "arm")
-            return f"{order.command}ed"
+        if order.command == "arm":
+            self._station.arm(True)
+            return "armed"
+        if order.command == "disarm":
+            try:
+                disarm(self._station, self._decisions, order.pin)
+            except PinError as error:
+                raise RefusedError(str(error)) from None
+            return "disarmed"
         state = State.ACKNOWLEDGED if order.command == "acknowledge" else State.CANCELLED
         try:
             incident_id = order.incident or self._decisions.newest(state)

@@ -8,7 +8,7 @@ from safety_monitor.incident import Evidence, Incident, Sense, State
 from safety_monitor.web.app import make_app
 from safety_monitor.web.site import Site
 
-PIN = "2468"
+PIN, DURESS_PIN = "2468", "2469"
 MakeSite = Callable[..., Site]
 
 

@@ -15,8 +15,8 @@ SUREST = 0.99
 OVER = "over: "
 """How the text of a trouble begins that is over."""
 Kind = Literal["alarm", "update", "duress", "trouble", "test"]
-"""Why a message is sent: help is needed, something changed, help is needed though it looks called off, a part of the
-station failed, or it is only tried."""
+"""Why a message is sent: help is needed, something changed, help is needed though it looks called off or disarmed,
+a part of the station failed, or it is only tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,11 @@ def said(kind: Kind, incident: Incident, station: str, *, discreet: bool = False
         case "trouble":
             over = incident.reason.startswith(OVER)
             lines = [f"{station}: {'works again.' if over else 'trouble.'} {incident.reason.removeprefix(OVER)}"]
+        case "duress" if not incident.evidence:
+            lines = [
+                f"EMERGENCY at {station}: disarmed by somebody who is being FORCED to. Help is needed.",
+                UNNOTICED,
+            ]
         case "duress":
             lines = [
                 f"EMERGENCY at {station}: called off by somebody who is being FORCED to. Help is needed.",

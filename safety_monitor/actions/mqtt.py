@@ -120,6 +120,7 @@ class MQTT:
         broker: where and how.
         station: who is there.
         commands: those that are carried out, once there is a station to do it (`attend`).
+        pin_to_disarm: whether disarming takes a PIN.
         visit: only to see whether the broker lets the station in: nothing is shown, and a station that is connected
             stays so.
 
@@ -136,12 +137,14 @@ class MQTT:
         *,
         station: Identity,
         commands: Collection[str] = (),
+        pin_to_disarm: bool = False,
         visit: bool = False,
         answer_s: float = ANSWER_S,
     ) -> None:
         self._broker = broker
         self._station = station
         self._commands = tuple(commands)
+        self._pin_to_disarm = pin_to_disarm
         self._panel: Panel | None = None
         self._shown: dict[str, str] = {}
         """Topic -> what the broker shows of the panel, since it was connected."""
@@ -180,6 +183,8 @@ class MQTT:
 
     def deliver(self, message: Message) -> Outcome:
         """Show what the incident is now; done when the broker has confirmed it."""
+        if message.kind == "duress" and not message.incident.evidence:  # somebody was forced to disarm it
+            return Outcome(ok=True, detail="nothing of it is shown", delivered=True)
         message = _discreet(message)
         incident = message.incident
         told = document(message, self._station)
@@ -297,6 +302,9 @@ class MQTT:
     def _show(self, panel: Panel) -> None:
         shown = {f"{self._topic}/armed": "ON" if panel.armed else "OFF"}
         found = {"armed": self._armed_part()}
+        for kind in {"binary_sensor", "switch", "alarm_control_panel"} - {found["armed"][0]}:
+            if at := self._discovery_topic(kind, "armed"):
+                shown[at] = ""  # what it was with other settings is taken back
         for part, trouble in panel.health().items():
             topic = f"{self._topic}/health/{part}"
             shown[topic] = json.dumps({"problem": "ON" if trouble else "OFF", "detail": trouble}, ensure_ascii=False)
@@ -337,10 +345,21 @@ class MQTT:
         return {self._discovery_topic(kind, name): self._entity(name, part) for kind, name, part in parts}
 
     def _armed_part(self) -> tuple[str, dict[str, Any]]:
-        """A switch where both commands are taken."""
+        """A switch where both commands are taken, or what asks for the PIN where one is set."""
         part: dict[str, Any] = {"name": "Armed", "icon": "mdi:shield", "state_topic": f"{self._topic}/armed"}
         if not {"arm", "disarm"} <= set(self._commands):
             return "binary_sensor", part
+        if self._pin_to_disarm:
+            return "alarm_control_panel", part | {
+                "value_template": "{{ 'armed_away' if value == 'ON' else 'disarmed' }}",
+                "supported_features": ["arm_away"],
+                "code": "REMOTE_CODE_TEXT",  # Home Assistant knows none; it asks, and sends it along
+                "code_arm_required": False,
+                "command_topic": f"{self._topic}/command",
+                "command_template": "{{ {'command': action, 'pin': code or ''} | to_json }}",
+                "payload_arm_away": "arm",
+                "payload_disarm": "disarm",
+            }
         command = {"command_topic": f"{self._topic}/command", "payload_on": "arm", "payload_off": "disarm"}
         return "switch", part | command | {"state_on": "ON", "state_off": "OFF"}
 

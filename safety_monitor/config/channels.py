@@ -120,7 +120,7 @@ class MQTTSettings(Section):
     discovery_prefix: Annotated[str, Field(pattern=r"^([^+#/]+(/[^+#/]+)*)?$")] = "homeassistant"
     """Where Home Assistant looks for devices; empty: it is not told."""
     commands: tuple[Literal["acknowledge", "cancel", "arm", "disarm"], ...] = ("acknowledge",)
-    """What whoever may write on the broker can have the station do; cancel takes the PIN."""
+    """What those who may write on the broker can have it do; cancel takes the PIN, so does disarm where one is set."""
 
 
 class MongoDBSettings(Section):

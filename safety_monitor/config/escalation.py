@@ -55,12 +55,12 @@ class PolicySettings(Section):
 
 
 class Acknowledge(Section):
-    """Who may call off an incident."""
+    """Who may call off an incident, and disarm."""
 
     pin_hash: SecretStr | None = None
-    """Hash of the PIN that cancelling asks for, made with `safety-monitor pin-hash`; unset: anybody may cancel."""
+    """Hash of the PIN that cancelling and disarming take, made with `safety-monitor pin-hash`; unset: anybody may."""
     duress_pin_hash: SecretStr | None = None
-    """Hash of the PIN that only looks as if it cancelled, and tells the contacts that help is needed all the same."""
+    """Hash of the PIN that seems to do the same, and tells the contacts that help is needed."""
     pin_to_acknowledge: bool = False
     """Whether acknowledging asks for the PIN, too."""
 

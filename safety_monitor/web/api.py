@@ -15,6 +15,7 @@ from starlette.datastructures import UploadFile
 
 from models.card import ModelError
 from models.registry import find, installed
+from safety_monitor import disarming
 from safety_monitor.config import Settings
 from safety_monitor.config.web import Role
 from safety_monitor.decision import PinError
@@ -136,7 +137,7 @@ class IncidentPage(BaseModel):
 
 
 class Decision(Asked):
-    """What somebody who acknowledges or cancels says."""
+    """What somebody says who acknowledges, cancels or disarms."""
 
     pin: Annotated[str, Field(max_length=64)] = ""
     """Where the station asks for one."""
@@ -329,9 +330,12 @@ def make_api(site: Site) -> APIRouter:
         return Armed(armed=site.station.armed)
 
     @api.post("/disarm", dependencies=[needs("operator")])
-    def disarm() -> Armed:
+    def disarm(decision: Decision | None = None) -> Armed:
         """From now on the station only hears and sees; it is armed again when it starts anew."""
-        site.station.arm(False)
+        try:
+            disarming.disarm(site.station, site.decisions, decision.pin if decision else "")
+        except PinError as error:
+            raise HTTPException(403, str(error)) from None
         return Armed(armed=site.station.armed)
 
     @api.post(

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 
 from fastapi import Request
 from nicegui import app, ui
 
+from safety_monitor import disarming
 from safety_monitor.config.web import Role
 from safety_monitor.decision import PinError
 from safety_monitor.incident import Incident, Mark, State
@@ -203,15 +203,26 @@ def may(request: Request, role: Role) -> bool:
 
 def arm_button(request: Request, armed: bool) -> None:
     """The button that arms or disarms the station."""
+    site = site_of(request)
 
-    async def switch() -> None:
+    async def arm() -> None:
         if may(request, "operator"):
-            await asyncio.to_thread(site_of(request).station.arm, not armed)
+            await asyncio.to_thread(site.station.arm, True)
+
+    async def disarm(pin: str = "") -> None:
+        if may(request, "operator"):
+            await asyncio.to_thread(disarming.disarm, site.station, site.decisions, pin)
+
+    def ask_first() -> None:
+        if site.decisions.has_pin:
+            ask_pin(request, texts.DISARM, texts.DISARM_HINT, disarm, texts.DISARMED)
+        else:
+            confirm(request, "operator", texts.DISARM, (texts.DISARM_HINT,), disarm)
 
     ui.button(
         texts.DISARM if armed else texts.ARM,
         icon="remove_moderator" if armed else "shield",
-        on_click=partial(confirm, request, "operator", texts.DISARM, (texts.DISARM_HINT,), switch) if armed else switch,
+        on_click=ask_first if armed else arm,
     ).props("outline no-caps color=quiet" if armed else "no-caps color=green-8")
 
 
@@ -227,7 +238,7 @@ def confirm(request: Request, role: Role, text: str, lines: Sequence[str], do: C
     """
     if not may(request, role):
         return
-    # A child of the page: see `ask`.
+    # A child of the page: see `ask_pin`.
     with ui.context.client.content, ui.dialog(value=True) as dialog, ui.card().classes("gap-3"):
         dialog.on("hide", dialog.delete)
         ui.label(text).classes("text-lg font-semibold")
@@ -260,35 +271,54 @@ def decision_buttons(request: Request, incident_id: str, state: State) -> None:
 
 def ask(request: Request, incident_id: str, state: State) -> None:
     """Ask for confirmation, and for the PIN where it takes one; then decide."""
-    if not may(request, "operator"):  # a page that is signed out cannot even load the dialog
-        return
-    site = site_of(request)
+    decisions, reason = site_of(request).decisions, visitor_of(request).reason
     text, hint = {
         State.ACKNOWLEDGED: (texts.ACKNOWLEDGE, texts.ACKNOWLEDGE_HINT),
         State.CANCELLED: (texts.CANCEL, texts.CANCEL_HINT),
     }[state]
+
+    async def decide(pin: str) -> None:
+        await asyncio.to_thread(decisions.decide, incident_id, state, pin, reason)
+
+    ask_pin(request, text, hint, decide, texts.DONE[state], pin=decisions.needs_pin(state))
+
+
+def ask_pin(
+    request: Request, text: str, hint: str, do: Callable[[str], Awaitable[None]], done: str, *, pin: bool = True
+) -> None:
+    """Ask an operator for the PIN, or only for confirmation.
+
+    Args:
+        request: of the page.
+        text: what is done; the dialog's head, and its button.
+        hint: what there is to know before.
+        do: does it with the PIN; raises `PinError` or `JournalError` if it cannot.
+        done: said afterwards.
+        pin: whether the PIN is asked for.
+    """
+    if not may(request, "operator"):  # a page that is signed out cannot even load the dialog
+        return
     # A child of the page, not of the button's surroundings: those are drawn anew when the incident moves on, and would
     # take the dialog away from under the person's hands.
     with ui.context.client.content, ui.dialog(value=True) as dialog, ui.card().classes("gap-3"):
         dialog.on("hide", dialog.delete)
         ui.label(text).classes("text-lg font-semibold")
         ui.label(hint)
-        pin = ui.input(texts.PIN, password=True).props("autofocus autocomplete=off inputmode=numeric outlined")
-        pin.set_visibility(site.decisions.needs_pin(state))
+        typed = ui.input(texts.PIN, password=True).props("autofocus autocomplete=off inputmode=numeric outlined")
+        typed.set_visibility(pin)
 
-        async def decide() -> None:
+        async def go_on() -> None:
             if not may(request, "operator"):
                 return
             try:
-                reason = visitor_of(request).reason
-                await asyncio.to_thread(site.decisions.decide, incident_id, state, pin.value or "", reason)
+                await do(typed.value or "")
             except (PinError, JournalError) as error:
                 ui.notify(str(error), type="negative")
                 return
-            ui.notify(texts.DONE[state], type="positive")
+            ui.notify(done, type="positive")
             dialog.close()
 
-        pin.on("keydown.enter", decide)
+        typed.on("keydown.enter", go_on)
         with ui.row().classes("w-full justify-end"):
             ui.button(texts.BACK, on_click=dialog.close).props("flat no-caps")
-            ui.button(text, on_click=decide).props("no-caps color=blue-8")
+            ui.button(text, on_click=go_on).props("no-caps color=blue-8")

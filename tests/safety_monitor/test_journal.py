@@ -269,7 +269,7 @@ def test_the_outbox_lists_retries_and_drops(journal: Journal, clock: Clock) -> N
 
 
 def test_a_trouble_is_told_but_is_no_incident(journal: Journal) -> None:
-    trouble = journal.trouble(
+    trouble = journal.notice(
         "the camera is dark",
         lambda key: [Planned(delivery_key(key, "sms", "trouble"), "sms", Nature.MESSAGE, "trouble")],
     )
@@ -347,7 +347,7 @@ def test_what_people_say_of_an_incident_is_kept_and_the_newest_mark_counts(journ
 
 def test_a_remark_that_says_nothing_or_is_of_nothing_is_refused(journal: Journal) -> None:
     journal.record(SCREAM)
-    trouble = journal.trouble("the camera is dark", lambda incident_id: ())
+    trouble = journal.notice("the camera is dark", lambda incident_id: ())
     for incident_id, text, refusal in (
         ("zzz", "seen", "no incident 'zzz'"),
         (trouble, "seen", "is a trouble of the station, not an incident"),

@@ -55,7 +55,10 @@ def remote(station: Station, journal: Journal) -> Remote:
 
 
 def test_it_arms_and_disarms_and_shows_what_is_wrong(remote: Remote, station: Station) -> None:
-    assert remote.carry_out(Order("disarm")) == "disarmed"
+    with pytest.raises(RefusedError, match="this takes the PIN"):
+        remote.carry_out(Order("disarm"))
+    assert remote.armed
+    assert remote.carry_out(Order("disarm", pin=PIN)) == "disarmed"
     assert (remote.armed, station.armed) == (False, False)
     assert remote.carry_out(Order("arm")) == "armed"
     assert remote.armed

@@ -16,7 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from safety_monitor.actions.mqtt import MQTT, Broker, Order, RefusedError
 from safety_monitor.identity import Identity
-from safety_monitor.incident import State
+from safety_monitor.incident import State, notice
 from tests.alarms import SCREAM as INCIDENT
 from tests.alarms import alarm
 from tests.servers.mosquitto import PASSWORD, USER, Mosquitto, mosquitto
@@ -122,6 +122,9 @@ def test_nothing_shows_that_somebody_is_forced(home: Home, station: MQTT) -> Non
         assert '"state": "cancelled"' in shown
         assert "duress" not in shown.lower()
         assert "forced" not in shown.lower()
+    assert station.deliver(replace(forced, incident=notice("disarmed under duress"))).ok  # nothing at all of this one
+    assert station.deliver(MESSAGE).ok
+    assert json.loads(home.wait_for(f"{TOPIC}/incidents"))["kind"] == "alarm"
 
 
 @dataclass
@@ -144,20 +147,26 @@ class Panel:
         return f"{order.command} done"
 
 
-def attended(broker: Mosquitto, panel: Panel, *commands: str) -> MQTT:
-    out = MQTT(address(broker), station=STATION, commands=commands)
+def attended(broker: Mosquitto, panel: Panel, *commands: str, pin: bool = False) -> MQTT:
+    out = MQTT(address(broker), station=STATION, commands=commands, pin_to_disarm=pin)
     out.attend(panel)
     assert out.check().ok
     return out
 
 
-@pytest.mark.parametrize("commands", [("acknowledge", "arm", "disarm"), ()])
+@pytest.mark.parametrize(
+    ("commands", "pin", "armed"),
+    [
+        (("acknowledge", "arm", "disarm"), False, "switch"),
+        (("acknowledge", "arm", "disarm"), True, "alarm_control_panel"),
+        ((), True, "binary_sensor"),
+    ],
+)
 def test_home_assistant_finds_the_station_and_its_senses(
-    home: Home, broker: Mosquitto, commands: tuple[str, ...]
+    home: Home, broker: Mosquitto, commands: tuple[str, ...], pin: bool, armed: str
 ) -> None:
-    out = attended(broker, Panel(), *commands)
+    out = attended(broker, Panel(), *commands, pin=pin)
     node = f"safety_monitor_{STATION.id}"
-    armed = "switch" if commands else "binary_sensor"
     entities = {("binary_sensor", "emergency"), ("sensor", "incident"), (armed, "armed")}
     entities |= {("binary_sensor", "health_audio"), ("binary_sensor", "health_gesture")}
     entities |= {("button", "acknowledge")} if commands else set()
@@ -168,7 +177,8 @@ def test_home_assistant_finds_the_station_and_its_senses(
         if topic.startswith("homeassistant/"):
             _, kind, at, name, last = topic.split("/")
             assert (at, last) == (node, "config")
-            found[kind, name] = json.loads(body)
+            if body:
+                found[kind, name] = json.loads(body)
         elif "/health/" in topic or topic.endswith("/armed"):
             shown[topic.removeprefix(f"{TOPIC}/")] = body
     out.close()

@@ -24,7 +24,7 @@ from safety_monitor.web.analysis_process import Analyses
 from safety_monitor.web.picture import Pictures
 from safety_monitor.web.server import would_start
 from safety_monitor.web.site import Site
-from tests.web_site import PIN, MakeSite, client_of
+from tests.web_site import DURESS_PIN, PIN, MakeSite, client_of
 
 
 def never() -> ReadySense:
@@ -55,7 +55,8 @@ def make_site(journal: Journal, tmp_path: Path) -> Iterator[MakeSite]:
             source="test",
             live=True,
         )
-        decisions = Decisions(journal, pin_hash=hash_of(PIN) if pin else "")
+        pins = [hash_of(PIN), hash_of(DURESS_PIN)] if pin else ["", ""]
+        decisions = Decisions(journal, pin_hash=pins[0], duress_pin_hash=pins[1])
         analyses = Analyses(settings, settings.web.analysis_limit_s)
         closing.append(analyses)
         listeners = Listeners(station, ears_of(settings, station.journal))

@@ -22,7 +22,7 @@ from safety_monitor.journal import Journal
 from safety_monitor.supervisor import Ill
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.site import Site
-from tests.web_site import PIN, MakeSite, client_of, incident_of
+from tests.web_site import DURESS_PIN, PIN, MakeSite, client_of, incident_of
 
 SOMEBODY = WebUser(name="anna", role="admin", password_hash=hash_password("correct horse"))
 
@@ -131,6 +131,31 @@ def test_arming_and_disarming(client: TestClient, site: Site) -> None:
     assert not site.station.armed
     assert client.post("/api/v1/arm").json() == {"armed": True}
     assert site.station.armed
+
+
+def test_disarming_takes_the_pin_and_the_duress_pin_tells_everybody_unseen(
+    make_site: MakeSite, journal: Journal, tmp_path: Path
+) -> None:
+    sms = Told("sms:anna")
+    other = Journal(tmp_path / "other")
+    dispatch = Dispatch(other, [sms])
+    site = make_site(pin=True, dispatch=dispatch)
+    client = client_of(site)
+    for body in (None, {}, {"pin": "1111"}):
+        assert client.post("/api/v1/disarm", json=body).status_code == 403
+        assert site.station.armed
+    quietly = client.post("/api/v1/disarm", json={"pin": PIN})
+    site.station.arm(True)
+    forced = client.post("/api/v1/disarm", json={"pin": DURESS_PIN})
+    dispatch.close()
+    assert (forced.status_code, forced.json()) == (quietly.status_code, quietly.json()) == (200, {"armed": False})
+    assert not site.station.armed
+    assert [message.kind for message in sms.messages] == ["duress"]
+    assert sms.messages[0].text.startswith(
+        "EMERGENCY at station: disarmed by somebody who is being FORCED to. Help is needed.\nDo not call or ring"
+    )
+    assert (other.list(), other.outbox.list(), other.outbox.count()) == ([], [], {})
+    other.close()
 
 
 def test_a_test_alert_says_what_came_of_each_channel(make_site: MakeSite, tmp_path: Path) -> None:

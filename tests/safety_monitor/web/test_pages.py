@@ -35,7 +35,7 @@ from safety_monitor.web import texts
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.server import WebServer
 from tests.browser import browser
-from tests.web_site import PIN, incident_of
+from tests.web_site import DURESS_PIN, PIN, incident_of
 
 PASSWORD = "correct horse"
 PATIENCE_MS = 60_000
@@ -51,7 +51,7 @@ def never() -> ReadySense:
 
 
 class Paper:
-    """A channel for messages that writes down what it is asked; it may refuse the first."""
+    """A channel for messages that writes down what it is asked; it may refuse the first alarm."""
 
     def __init__(self, name: str, *, refuses: bool = False) -> None:
         self.name = name
@@ -60,7 +60,7 @@ class Paper:
 
     def deliver(self, message: Message) -> Outcome:
         self.asked.append(message)
-        refused = self._refuses and len(self.asked) == 1
+        refused = self._refuses and [each.kind for each in self.asked].count("alarm") == 1
         return Outcome(ok=not refused, detail="mailbox full" if refused else "read", delivered=not refused)
 
     def check(self) -> Outcome:
@@ -143,7 +143,10 @@ def write_wav(path: Path, samples: NDArray[np.floating[Any]], rate: int) -> None
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One site for all tests here: there can be one in a process."""
     tokens = (WebToken(name="tests", role="operator", token_hash=TOKEN_HASH),)
-    web, acknowledge = Web(port=0, users=USERS, tokens=tokens), Acknowledge(pin_hash=SecretStr(hash_of(PIN)))
+    web, acknowledge = (
+        Web(port=0, users=USERS, tokens=tokens),
+        Acknowledge(pin_hash=SecretStr(hash_of(PIN)), duress_pin_hash=SecretStr(hash_of(DURESS_PIN))),
+    )
     served = Served(tmp_path_factory.mktemp("home"), web, acknowledge)
     yield served
     served.close()
@@ -262,18 +265,27 @@ def test_a_viewer_sees_and_cannot_act(served: Served, stranger: Page) -> None:
 
 
 def test_an_operator_disarms_and_arms(served: Served, page: Page) -> None:
+    told = len(served.sms.asked)
     page.get_by_role("button", name="Disarm").click()
-    expect(page.get_by_role("dialog").get_by_role("button", name="Back")).to_be_focused()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("PIN")).to_be_focused()
     page.keyboard.press("Enter")  # nothing is done by mistake
-    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_text("this takes the PIN")).to_be_visible()
     assert served.station.armed
-    page.get_by_role("button", name="Disarm").click()
-    page.get_by_role("dialog").get_by_role("button", name="Disarm").click()
-    expect(page.get_by_text("Disarmed: what is noticed")).to_be_visible()
-    assert not served.station.armed
-    page.get_by_role("button", name="Arm", exact=True).click()
-    expect(page.get_by_text("Watching and listening")).to_be_visible()
-    assert served.station.armed
+    for pin, messages in ((PIN, 0), (DURESS_PIN, 1)):
+        dialog.get_by_label("PIN").fill(pin)
+        dialog.get_by_role("button", name="Disarm").click()
+        expect(page.get_by_text("Disarmed: what is noticed")).to_be_visible()
+        assert not served.station.armed
+        page.get_by_role("button", name="Arm", exact=True).click()
+        expect(page.get_by_text("Watching and listening")).to_be_visible()
+        assert served.station.armed
+        while len(served.sms.asked) < told + messages:
+            page.wait_for_timeout(20)
+        page.get_by_role("button", name="Disarm").click()
+    dialog.get_by_role("button", name="Back").click()
+    assert [message.kind for message in served.sms.asked[told:]] == ["duress"]
+    assert "disarmed by somebody who is being FORCED" in served.sms.asked[-1].text
 
 
 def test_a_session_that_ended_can_do_nothing_on_a_page_that_is_still_open(
