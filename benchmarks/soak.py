@@ -63,8 +63,9 @@ from safety_monitor.journal_writer import FROM_MEMORY
 from safety_monitor.live import LiveView
 from safety_monitor.running import make_dispatch
 from safety_monitor.senses import gesture_moment, load_gesture_detector, load_scream_classifier, sound_moment
+from safety_monitor.sensing import ReadySense, RunningSense
 from safety_monitor.settings_sources import load_settings
-from safety_monitor.station import ReadySense, RunningSense, Station
+from safety_monitor.station import Station
 
 Samples = NDArray[np.float32]
 

@@ -166,7 +166,7 @@ def live(seconds: float) -> dict[str, Any]:
         runner = threading.Thread(target=station.run, name="decide")
         runner.start()
         station.view.ready.wait(120.0)
-        start.append(station._start)
+        start.append(station._sensing.start_s)
         time.sleep(SETTLE_S)
         names = {thread.native_id: thread.name for thread in threading.enumerate()}
         sound_ages.clear()

@@ -170,7 +170,7 @@ def analyze(
 ) -> None:
     """Judge recordings: sound, video or both, and pictures."""
     from safety_monitor.analysis import Analyst, describe
-    from safety_monitor.station import SenseError
+    from safety_monitor.sensing import SenseError
 
     settings = settings_or_fail(config)
     silence_native_libraries(settings)

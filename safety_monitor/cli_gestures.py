@@ -414,7 +414,7 @@ def _tracked(tables: list[Path] | None) -> list[str]:
 
 def _false_alarms(footage: list[Path], settings: Settings) -> None:
     from safety_monitor.false_alarms import recordings, report, watch
-    from safety_monitor.station import SenseError
+    from safety_monitor.sensing import SenseError
 
     files = [file for place in footage for file in recordings(place)]
     if not files:

@@ -39,7 +39,7 @@ from safety_monitor.incident import Mark, Sense, State
 from safety_monitor.journal import Entry, Journal
 from safety_monitor.journal_file import JournalError
 from safety_monitor.senses import load_scream_classifier
-from safety_monitor.station import SenseError
+from safety_monitor.sensing import SenseError
 
 log = logging.getLogger(__name__)
 

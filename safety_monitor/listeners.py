@@ -26,7 +26,8 @@ from safety_monitor.fusion import Fusion
 from safety_monitor.incident import Incident, State
 from safety_monitor.journal import Journal
 from safety_monitor.senses import hear, load_scream_classifier, silenced, sound_moment
-from safety_monitor.station import TICK_S, SenseError, Station
+from safety_monitor.sensing import SenseError
+from safety_monitor.station import TICK_S, Station
 
 log = logging.getLogger(__name__)
 

@@ -32,8 +32,9 @@ from safety_monitor.limits import Limits
 from safety_monitor.live import LiveView
 from safety_monitor.schedule import schedule_of
 from safety_monitor.senses import DEMO, OFF, check_models, is_recorded, load_hearing, load_seeing
+from safety_monitor.sensing import ReadySense, SenseError
 from safety_monitor.settling import Waits
-from safety_monitor.station import ReadySense, SenseError, Station
+from safety_monitor.station import Station
 from safety_monitor.supervisor import SIGNS, Rules, Supervisor
 from safety_monitor.systemd import is_service
 from safety_monitor.workload import Workload

@@ -26,7 +26,7 @@ from safety_monitor.demo import open_demo_camera, open_demo_sound
 from safety_monitor.emergency import EmergencyGestures, scream_evidence, unknown_labels
 from safety_monitor.incident import Moment, Sense
 from safety_monitor.live import LiveView
-from safety_monitor.station import ReadySense, RunningSense, SenseError
+from safety_monitor.sensing import ReadySense, RunningSense, SenseError
 from safety_monitor.workload import Workload
 
 Item = TypeVar("Item")

@@ -150,7 +150,7 @@ def draw(file: Path) -> None:
 def main() -> None:
     """One file: judge it."""
     from safety_monitor.analysis import Analyst
-    from safety_monitor.station import SenseError
+    from safety_monitor.sensing import SenseError
 
     told = 0.0
 

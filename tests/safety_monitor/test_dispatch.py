@@ -14,7 +14,7 @@ from safety_monitor import channel_worker, journal_writer, settling
 from safety_monitor.actions.channel import Channel
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
-from safety_monitor.delivery import Delivery, DeliveryState
+from safety_monitor.delivery import Delivery, DeliveryState, Result
 from safety_monitor.dispatch import Dispatch, OutboxBusyError
 from safety_monitor.escalation import Nature, Policy, Step, plan
 from safety_monitor.incident import Incident, State
@@ -331,6 +331,18 @@ def test_handed_over_is_not_delivered_until_the_far_end_says_so(
         settled(journal, "sms:alarm", DeliveryState.DELIVERED)
     assert sms.asked == ["SM1", "SM1"]
     assert (len(sms.messages), deliveries(journal)["sms:alarm"].attempts) == (1, 1)
+
+
+def test_a_far_end_that_can_no_longer_be_asked_is_not_told_again(journal: Journal) -> None:
+    incident_plan = plan(Policy(), SCREAM.id, {"sms": Nature.MESSAGE})
+    journal.record(SCREAM, incident_plan)
+    handed_over = Result(incident_plan[0].key, 1, DeliveryState.SENT, "queued", due_at=0.0, reference="SM1")
+    journal.outbox.finish([handed_over])
+    sms = Outlet("sms")
+    with running(journal, sms):
+        until(lambda: deliveries(journal)["sms:alarm"].due_at is None)
+    assert deliveries(journal)["sms:alarm"].state is DeliveryState.SENT
+    assert not sms.messages
 
 
 def test_what_did_not_arrive_has_failed(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Sense, State
 from safety_monitor.journal import Journal
 from safety_monitor.remote import Remote
-from safety_monitor.station import ReadySense, Station
+from safety_monitor.sensing import ReadySense
+from safety_monitor.station import Station
 from tests.web_site import PIN, incident_of
 
 OLD, NEW, SILENT = incident_of(1), incident_of(2), incident_of(3)

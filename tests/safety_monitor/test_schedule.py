@@ -12,7 +12,8 @@ from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Sense
 from safety_monitor.journal import Journal
 from safety_monitor.schedule import Schedule, schedule_of
-from safety_monitor.station import ReadySense, Station
+from safety_monitor.sensing import ReadySense
+from safety_monitor.station import Station
 
 MONDAY = 23  # of November 2026
 SHOP = {

@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from gesture.liveness import SightFault
-from safety_monitor import answers
+from safety_monitor import answers, health_checks
 from safety_monitor import station as station_module
 from safety_monitor.actions.channel import Channel
 from safety_monitor.actions.message import Message
@@ -22,7 +22,8 @@ from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
 from safety_monitor.journal import Journal
 from safety_monitor.journal_file import JournalError
-from safety_monitor.station import ReadySense, RunningSense, SenseError, Station, Summary
+from safety_monitor.sensing import ReadySense, RunningSense, SenseError
+from safety_monitor.station import Station, Summary
 from safety_monitor.supervisor import SIGNS, Fault, Rules, Sign, Supervisor
 
 FOREVER = 60.0
@@ -417,9 +418,9 @@ def test_a_driver_that_hangs_does_not_keep_the_station_from_ending(
 
 def test_a_machine_that_slept_is_told_of(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     slept = iter([0.0])
-    monkeypatch.setattr(station_module, "asleep", lambda: next(slept, 3600.0))
-    for name in ("TICK_S", "LOOK_S"):
-        monkeypatch.setattr(station_module, name, 0.01)
+    monkeypatch.setattr(health_checks, "asleep", lambda: next(slept, 3600.0))
+    for name in ("SENSES_S", "LOOK_S"):
+        monkeypatch.setattr(health_checks, name, 0.01)
 
     def watches() -> Iterator[Moment]:
         over.wait(FOREVER)

@@ -16,8 +16,9 @@ from safety_monitor.incident import Sense
 from safety_monitor.journal import Journal
 from safety_monitor.listeners import Listeners, ears_of
 from safety_monitor.restart import Restart
+from safety_monitor.sensing import ReadySense
 from safety_monitor.settings_file import SettingsFile
-from safety_monitor.station import ReadySense, Station
+from safety_monitor.station import Station
 from safety_monitor.training import Trainings
 from safety_monitor.web.access import Access
 from safety_monitor.web.analysis_process import Analyses

@@ -30,7 +30,8 @@ from safety_monitor.dispatch import Dispatch
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Incident, Mark, Moment, Sense, State
 from safety_monitor.journal import Journal
-from safety_monitor.station import ReadySense, Station
+from safety_monitor.sensing import ReadySense
+from safety_monitor.station import Station
 from safety_monitor.web import texts
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.server import WebServer
