@@ -28,6 +28,7 @@ from safety_monitor.command import (
     JsonOption,
     end_within,
     fail,
+    lists,
     settings_or_fail,
     silence_native_libraries,
     with_journal,
@@ -187,19 +188,20 @@ def analyze(
         raise typer.Exit(TROUBLE)
 
 
+ListedOption = Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest first.")]
+
+
 @incidents.callback(invoke_without_command=True)
-def incidents_default(context: typer.Context) -> None:
+def incidents_default(
+    context: typer.Context, limit: ListedOption = 20, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
     """Look at the journal and decide about incidents."""
-    if context.invoked_subcommand is None:
-        list_incidents()
+    if lists(context):
+        list_incidents(limit, config, as_json)
 
 
 @incidents.command("list")
-def list_incidents(
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 20,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def list_incidents(limit: ListedOption = 20, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """The newest incidents."""
     from safety_monitor.journal import Entry
 

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from safety_monitor.command import TROUBLE, ConfigOption, fail, fail_without, read_settings, silence_native_libraries
+from safety_monitor.command import (
+    TROUBLE,
+    ConfigOption,
+    fail,
+    fail_without,
+    lists,
+    read_settings,
+    silence_native_libraries,
+)
 from safety_monitor.config import Settings
 
 if TYPE_CHECKING:
@@ -145,10 +153,8 @@ def collect(
 @labels_app.callback(invoke_without_command=True)
 def labels_default(context: typer.Context, data: DataOption = None, config: ConfigOption = None) -> None:
     """List labels and how many rows each has."""
-    if context.invoked_subcommand is None:
+    if lists(context):
         list_labels(data, config)
-    elif data or config:
-        fail(f"--data and --config stand behind {context.invoked_subcommand}")
 
 
 @labels_app.command("list")

@@ -14,6 +14,7 @@ from safety_monitor.command import (
     JsonOption,
     fail,
     fail_without,
+    lists,
     read_settings,
     silence_native_libraries,
 )
@@ -52,10 +53,10 @@ def name_in_use(settings: Settings, task: str) -> str:
 
 
 @models.callback(invoke_without_command=True)
-def models_default(context: typer.Context) -> None:
+def models_default(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Models: which are there, which are in use."""
-    if context.invoked_subcommand is None:
-        list_models()
+    if lists(context):
+        list_models(config, as_json)
 
 
 @models.command("list")

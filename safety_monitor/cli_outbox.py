@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safety_monitor.command import TROUBLE, ConfigOption, JsonOption, fail, settings_or_fail, with_journal
+from safety_monitor.command import TROUBLE, ConfigOption, JsonOption, fail, lists, settings_or_fail, with_journal
 from safety_monitor.local_time import when
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ RETRY_S = 60.0
 """How long `outbox retry` waits for what comes of it."""
 
 
+ListedOption = Annotated[int, typer.Option("--limit", min=1, help="At most so many of each.")]
 outbox = typer.Typer(help="Look at deliveries that wait or failed, and decide about them.", no_args_is_help=False)
 
 
@@ -38,18 +39,16 @@ def add_outbox_commands(app: typer.Typer) -> None:
 
 
 @outbox.callback(invoke_without_command=True)
-def outbox_default(context: typer.Context) -> None:
+def outbox_default(
+    context: typer.Context, limit: ListedOption = 100, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
     """Look at deliveries that wait or failed, and decide about them."""
-    if context.invoked_subcommand is None:
-        list_outbox()
+    if lists(context):
+        list_outbox(limit, config, as_json)
 
 
 @outbox.command("list")
-def list_outbox(
-    limit: Annotated[int, typer.Option(min=1, help="At most so many of each.")] = 100,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def list_outbox(limit: ListedOption = 100, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """What is still to be done, in order of time, then what failed."""
     deliveries = with_journal(config, lambda journal: journal.outbox.list(limit))
     for delivery in deliveries:

@@ -37,6 +37,19 @@ def fail(text: object, status: int = WRONG_INPUT) -> NoReturn:
     raise typer.Exit(status)
 
 
+def lists(context: typer.Context) -> bool:
+    """Whether a group of commands was called without one, and lists; its options mean nothing to any other command."""
+    behind = context.invoked_subcommand
+    given = []
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            given.append(option.opts[0])
+    if behind and given:
+        fail(f"{' and '.join(given)} must stand behind {behind}")
+    return behind is None
+
+
 def fail_without(error: ModuleNotFoundError, doing: str = "training") -> NoReturn:
     """The line for somebody who has not installed the packages that training takes."""
     fail(f"{error.name} is missing: {doing} needs the extra packages (pip install -e '.[train]')")

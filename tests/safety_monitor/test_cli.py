@@ -19,6 +19,7 @@ from tests.system.command import safety_monitor
         (["incidents", "show", "abc"], "no incident 'abc'"),
         (["incidents", "ack", "abc"], "no incident 'abc'"),
         (["incidents", "ack"], "no incident waits to be acknowledged"),
+        (["incidents", "--json", "show", "abc"], "--json must stand behind show"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_status_2(arguments: list[str], message: str, tmp_path: Path) -> None:
@@ -49,6 +50,15 @@ def test_an_empty_journal_lists_nothing_and_says_so(tmp_path: Path) -> None:
     result = safety_monitor(tmp_path, "incidents")
     assert (result.status, result.stdout) == (0, "")
     assert "no incidents" in result.stderr
+
+
+@pytest.mark.parametrize("group", ["incidents", "outbox", "models"])
+def test_a_group_alone_lists_with_the_options_of_its_list(group: str, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.toml"
+    empty.touch()
+    alone = safety_monitor(tmp_path, group, "--json", "--config", str(empty))
+    assert (alone.status, alone.stdout) == (0, safety_monitor(tmp_path, group, "list", "--json").stdout)
+    assert "--config" in safety_monitor(tmp_path, group, "--config", "missing.toml", "list").stderr
 
 
 def test_the_module_is_the_command(tmp_path: Path) -> None:
