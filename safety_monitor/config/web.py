@@ -53,12 +53,11 @@ class Web(Section):
     """Largest recording that may be uploaded."""
     analysis_limit_s: Seconds = 120.0
     """Longest time for judging an upload."""
-    map_tiles: Annotated[str, Field(pattern=r"^(https?://[^\s;,'\"]+\{z\}[^\s;,'\"]*)?$")] = (
-        "https://tile.openstreetmap.org/{z}/{x}/{y}.png"
-    )
-    """Where an incident's map comes from; nothing else on the pages is from the internet. Empty: no map."""
-    map_credit: str = "© OpenStreetMap contributors"
-    """Whose map it is; stands in its corner."""
+    map_tiles: Annotated[str, Field(pattern=r"^(https?://[^\s;,'\"]+\{z\}[^\s;,'\"]*)?$")] = ""
+    """Where an incident's map comes from, such as "https://tile.openstreetmap.org/{z}/{x}/{y}.png"; that server learns
+    where the incident was. Nothing else on the pages is from the internet. Empty: no map, only a link to one."""
+    map_credit: str = '© <a href="https://www.openstreetmap.org/copyright">OpenStreetMap</a> contributors'
+    """Whose map it is, as HTML; stands in its corner."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Web":

@@ -205,7 +205,7 @@ async def _protect(request: Request, incident_id: str, protected: bool) -> None:
 
 
 def _map(site: Site, place: Place | None) -> None:
-    """The place in words, and on a map where there is one; without the internet the map stays grey."""
+    """The place in words with a link to a map; on one where that is set, which without the internet stays grey."""
     if place is None:
         ui.label(texts.NO_PLACE).classes("quiet")
         return

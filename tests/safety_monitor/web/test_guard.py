@@ -80,6 +80,22 @@ def test_every_answer_has_the_headers_that_protect(client: TestClient) -> None:
         assert answer.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("tiles", "sources"),
+    [
+        ("", "img-src 'self' data: blob:"),
+        ("https://{s}.tiles.example/{z}/{x}/{y}.png", "img-src 'self' data: blob: https://*.tiles.example"),
+    ],
+)
+def test_a_browser_gets_nothing_from_elsewhere_but_a_map_that_is_set(
+    make_site: MakeSite, tiles: str, sources: str
+) -> None:
+    site = make_site(Web(map_tiles=tiles) if tiles else Web())
+    policy = client_of(site).get("/api/v1/health").headers["content-security-policy"]
+    assert sources in [each.strip() for each in policy.split(";")]
+    assert "http" not in policy.replace("https://*.tiles.example", "")
+
+
 def test_a_request_that_is_no_upload_is_small(client: TestClient) -> None:
     answer = client.post("/api/v1/arm", content=b"x" * 2_000_000)
     assert answer.status_code == 413

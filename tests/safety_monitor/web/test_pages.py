@@ -145,7 +145,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One site for all tests here: there can be one in a process."""
     tokens = (WebToken(name="tests", role="operator", token_hash=TOKEN_HASH),)
     web, acknowledge = (
-        Web(port=0, users=USERS, tokens=tokens),
+        Web(port=0, users=USERS, tokens=tokens, map_tiles="https://tiles.example.org/{z}/{x}/{y}.png"),
         Acknowledge(pin_hash=SecretStr(hash_of(PIN)), duress_pin_hash=SecretStr(hash_of(DURESS_PIN))),
     )
     served = Served(tmp_path_factory.mktemp("home"), web, acknowledge)
@@ -369,7 +369,7 @@ def test_a_scream_at_the_browser_s_microphone_is_told_placed_played_tried_again_
         tiles.append(route.request.url)
         route.abort()
 
-    context.route("https://tile.openstreetmap.org/**", no_internet)
+    context.route("https://tiles.example.org/**", no_internet)
     incident = context.new_page()  # the other one listens on, so that what follows the scream is recorded, too
     incident.goto(f"{served.url}/incidents/{entry.incident.id}")
     incident.wait_for_function("document.querySelector('audio')?.duration > 1")
