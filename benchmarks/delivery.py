@@ -45,7 +45,8 @@ from safety_monitor.dispatch import Dispatch
 from safety_monitor.escalation import DEFAULT, Nature, plan
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.journal import Entry, Journal
+from safety_monitor.journal import Journal
+from safety_monitor.journal_entry import Entry
 from tests.servers import mosquitto
 from tests.servers.firebase import fake_firebase
 from tests.servers.mail import mail_server

@@ -27,7 +27,8 @@ import socketio
 
 from benchmarks.machine import described, processor_s, resident_mb
 from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.journal import Journal, Search
+from safety_monitor.journal import Journal
+from safety_monitor.journal_search import Search, export_incidents, find_incidents
 from safety_monitor.web.incident_api import csv_lines, json_lines
 from tests.servers.program import free_port
 from tests.system.command import running
@@ -135,7 +136,7 @@ def fill(journal: Journal, incidents: int) -> None:
 def search_ms(journal: Journal, search: Search, after: str = "") -> float:
     """Milliseconds for a page of 25."""
     begin = time.perf_counter()
-    journal.search(search, after, 25)
+    find_incidents(journal.file, search, after, 25)
     return 1000 * (time.perf_counter() - begin)
 
 
@@ -179,7 +180,7 @@ def main() -> None:
             print(f"| {name} | {min(search_ms(journal, search, after) for _ in range(3)):.0f} ms |")
         print(f"\n| export of {wanted.incidents} incidents | first row after | all after | size |\n|---|---|---|---|")
         for kind, lines in (("CSV", csv_lines), ("JSON", json_lines)):
-            first_ms, all_s, size = export_times(lines(journal.export(Search())))
+            first_ms, all_s, size = export_times(lines(export_incidents(journal.file, Search())))
             print(f"| {kind} | {first_ms:.0f} ms | {all_s:.1f} s | {size / 1e6:.0f} MB |")
         journal.close()
 

@@ -16,7 +16,8 @@ from safety_monitor.config.section import PhoneNumber
 from safety_monitor.escalation import Policy, Step, choose
 from safety_monitor.identity import Identity, identity
 from safety_monitor.incident import Incident
-from safety_monitor.journal import Entry, Journal
+from safety_monitor.journal import Journal
+from safety_monitor.journal_entry import Entry
 from safety_monitor.journal_file import JournalError
 
 if TYPE_CHECKING:

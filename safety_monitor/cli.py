@@ -203,7 +203,7 @@ def incidents_default(
 @incidents.command("list")
 def list_incidents(limit: ListedOption = 20, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """The newest incidents."""
-    from safety_monitor.journal import Entry
+    from safety_monitor.journal_entry import Entry
 
     def line(entry: Entry) -> str:
         incident = entry.incident

@@ -36,7 +36,8 @@ from safety_monitor.actions.recorder import CLIP, HANDS, SOUND, SPARE_S, flac, t
 from safety_monitor.channels import evidence_store
 from safety_monitor.config import Settings
 from safety_monitor.incident import Mark, Sense, State
-from safety_monitor.journal import Entry, Journal
+from safety_monitor.journal import Journal
+from safety_monitor.journal_entry import Entry
 from safety_monitor.journal_file import JournalError
 from safety_monitor.senses import load_scream_classifier
 from safety_monitor.sensing import SenseError

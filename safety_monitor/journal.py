@@ -1,25 +1,25 @@
 """The journal: what became of every incident. What is written here is durable before anything else is done with it.
 
-`journal_file` opens the file, `outbox` holds the deliveries that incidents ask for.
+`journal_file` opens the file, `outbox` holds the deliveries that incidents ask for, `journal_search` finds incidents
+again.
 """
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from safety_monitor.actions.message import Kind, Place
-from safety_monitor.delivery import Delivery, DeliveryState, Turn
+from safety_monitor.delivery import DeliveryState, Turn
 from safety_monitor.escalation import Nature, Planned, delivery_key
-from safety_monitor.incident import MAY_FOLLOW, Incident, Mark, Sense, State, notice
+from safety_monitor.incident import MAY_FOLLOW, Incident, Mark, State, notice
+from safety_monitor.journal_entry import Entry, entry_of, place_in
 from safety_monitor.journal_file import JournalError, JournalFile, iso
+from safety_monitor.journal_search import Search, find_incidents
 from safety_monitor.journal_tables import (
     PERSON,
     DeliveryRow,
@@ -30,80 +30,10 @@ from safety_monitor.journal_tables import (
     decision_of,
     incident_of,
 )
-from safety_monitor.outbox import Outbox, ask, ask_records, called_off, delivery_of, unfinished
+from safety_monitor.outbox import Outbox, ask, ask_records, unfinished
 
 LONGEST_REMARK, LONGEST_NAME = 2000, 100
 """Characters of a note, and of the name of whoever writes it."""
-EXPORTED = 5000
-"""Rows that an export reads at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """One step of an incident's life; `at` is UTC, ISO 8601."""
-
-    state: State
-    at: str
-    at_s: float
-    confidence: float
-    reason: str
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """What a person said of an incident afterwards; `at` is UTC, ISO 8601, `mark` None for a note alone."""
-
-    at: str
-    by: str
-    text: str
-    mark: Mark | None
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """Which incidents are wanted; what is None or empty does not matter.
-
-    Attributes:
-        state: where they stand.
-        sense: one that gave evidence.
-        label: something that was noticed.
-        since: they opened at this moment or later; UTC if it has no zone.
-        until: they opened before this moment; UTC if it has no zone.
-    """
-
-    state: State | None = None
-    sense: Sense | None = None
-    label: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An incident as the journal holds it; `place` is where a browser heard it, None for the station's own."""
-
-    incident: Incident
-    opened_at: str
-    changed_at: str
-    source: str
-    silent: bool
-    transitions: tuple[Transition, ...]
-    deliveries: tuple[Delivery, ...]
-    remarks: tuple[Remark, ...] = ()
-    place: Place | None = None
-
-    @property
-    def mark(self) -> Mark | None:
-        """What people say that it was, as it stands now; None if nobody does."""
-        marks = [remark.mark for remark in self.remarks if remark.mark is not None]
-        return marks[-1] if marks and marks[-1] is not Mark.NONE else None
-
-    @property
-    def standing(self) -> State:
-        """Where it stands for people: an incident that is over may have been taken on or called off before or since."""
-        decided = [step.state for step in self.transitions if step.by == PERSON]
-        return decided[-1] if decided and self.incident.state is State.CLOSED else self.incident.state
 
 
 class Journal:
@@ -283,7 +213,7 @@ class Journal:
                 raise JournalError(f"{row.id} is a trouble of the station, not an incident")
             session.add(RemarkRow(incident_id=row.id, at=iso(self.clock()), by=by, text=text, mark=mark))
             session.flush()
-            return _entry(session, row, covert=False)
+            return entry_of(session, row, covert=False)
 
     def state_of(self, incident_id: str) -> State:
         """Where an incident stands now, whoever moved it."""
@@ -303,7 +233,7 @@ class Journal:
     def place_of(self, incident_id: str) -> Place | None:
         """Where a browser was that heard an incident; None for the station's own."""
         with self.file.reading() as session:
-            return _place(session.get(PlaceRow, incident_id))
+            return place_in(session.get(PlaceRow, incident_id))
 
     def show(self, incident_id: str, *, covert: bool = False) -> Entry:
         """One incident with all that belongs to it; the id may be shortened while it is unique.
@@ -318,72 +248,11 @@ class Journal:
         """
         with self.file.reading() as session:
             row = self._found(session, incident_id)
-            return _entry(session, row, covert=covert)
+            return entry_of(session, row, covert=covert)
 
     def list(self, limit: int = 20) -> Sequence[Entry]:
         """The newest incidents, newest first, as `show` gives them."""
-        return self.search(Search(), limit=limit)[0]
-
-    def search(self, search: Search, after: str = "", limit: int = 50) -> tuple[Sequence[Entry], str | None]:
-        """Some of the incidents that are wanted, newest first; as fast for the last page as for the first.
-
-        Args:
-            search: which.
-            after: where the page before ended; empty for the first.
-            limit: at most so many.
-
-        Returns:
-            The incidents, and what to give as `after` for the next ones; None if there are none.
-
-        Raises:
-            JournalError: `after` is none of what this gives.
-        """
-        wanted = select(IncidentRow).where(*_wanted(search, after))
-        with self.file.reading() as session:
-            order = (IncidentRow.opened_at.desc(), IncidentRow.id)
-            rows = session.scalars(wanted.order_by(*order).limit(limit + 1)).all()
-            older = f"{rows[limit - 1].opened_at}~{rows[limit - 1].id}" if len(rows) > limit else None
-            return [_entry(session, row, covert=False) for row in rows[:limit]], older
-
-    def export(self, search: Search) -> Iterator[dict[str, Any]]:
-        """All incidents that are wanted, newest first, as the columns of a table.
-
-        They are read some thousands at a time, so that a slow reader holds up nobody, and a million take no memory.
-        """
-        of_incident = RemarkRow.incident_id == IncidentRow.id
-        marks = select(RemarkRow.mark).where(of_incident, RemarkRow.mark.is_not(None))
-        newest_mark = marks.order_by(RemarkRow.number.desc()).limit(1).scalar_subquery()
-        notes = select(func.group_concat(RemarkRow.text, "; ")).where(of_incident, RemarkRow.text != "")
-        rows = select(
-            IncidentRow.id.label("incident"),
-            IncidentRow.opened_at,
-            IncidentRow.changed_at,
-            IncidentRow.state,
-            IncidentRow.senses,
-            IncidentRow.labels,
-            IncidentRow.confidence,
-            IncidentRow.reason,
-            IncidentRow.source,
-            PlaceRow.latitude,
-            PlaceRow.longitude,
-            PlaceRow.accuracy_m,
-            newest_mark.label("mark"),
-            notes.scalar_subquery().label("notes"),
-        ).outerjoin(PlaceRow, PlaceRow.incident_id == IncidentRow.id)
-        names = [column.name for column in rows.selected_columns]
-        order = (IncidentRow.opened_at.desc(), IncidentRow.id)
-        after = ""
-        while True:
-            with self.file.reading() as session:
-                some = session.execute(rows.where(*_wanted(search, after)).order_by(*order).limit(EXPORTED)).all()
-            for row in some:
-                columns = dict(zip(names, row, strict=True))
-                columns["senses"], columns["labels"] = _words(columns["senses"]), _words(columns["labels"])
-                columns["mark"] = None if columns["mark"] == Mark.NONE else columns["mark"]
-                yield columns
-            if len(some) < EXPORTED:
-                return
-            after = f"{some[-1].opened_at}~{some[-1].incident}"
+        return find_incidents(self.file, Search(), limit=limit)[0]
 
     def count_by_state(self) -> dict[State, int]:
         """How many incidents there are in each state."""
@@ -441,47 +310,6 @@ class Journal:
         return rows[0]
 
 
-@lru_cache(maxsize=256)
-def _words(listed: str) -> tuple[str, ...]:
-    """A JSON list of senses or labels, of which there are few."""
-    return tuple(json.loads(listed))
-
-
-def _wanted(search: Search, after: str) -> list[ColumnElement[bool]]:
-    """What is true of the incidents that a search wants, older than where a page ended.
-
-    Raises:
-        JournalError: `after` is none of what `Journal.search` gives.
-    """
-    wanted: list[ColumnElement[bool]] = [IncidentRow.kind == "alarm"]
-    if search.state is not None:
-        wanted.append(IncidentRow.state == search.state)
-    if search.sense is not None:
-        wanted.append(IncidentRow.senses.contains(json.dumps(search.sense), autoescape=True))
-    if search.label:
-        wanted.append(IncidentRow.labels.contains(json.dumps(search.label), autoescape=True))
-    if search.since is not None:
-        wanted.append(IncidentRow.opened_at >= iso(_utc_seconds(search.since)))
-    if search.until is not None:
-        wanted.append(IncidentRow.opened_at < iso(_utc_seconds(search.until)))
-    if after:
-        opened_at, tilde, incident_id = after.partition("~")
-        if not tilde:
-            raise JournalError(f"'{after}' is not where a page ended")
-        wanted.append(IncidentRow.opened_at <= opened_at)
-        wanted.append(or_(IncidentRow.opened_at < opened_at, IncidentRow.id > incident_id))
-    return wanted
-
-
-def _utc_seconds(moment: datetime) -> float:
-    """Seconds since 1970, within what can be written as a date."""
-    zoned = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    try:
-        return min(max(zoned.timestamp(), 0.0), 253_402_300_799.0)
-    except (OverflowError, ValueError):
-        return 0.0
-
-
 def _set(row: IncidentRow, incident: Incident, now: float) -> None:
     """Make a row say what an incident is now."""
     row.state = incident.state
@@ -509,39 +337,6 @@ def _transition_row(incident: Incident, at: str, by: str) -> TransitionRow:
         reason=incident.reason,
         by=by,
     )
-
-
-def _entry(session: Session, row: IncidentRow, *, covert: bool) -> Entry:
-    transitions = session.scalars(
-        select(TransitionRow).where(TransitionRow.incident_id == row.id).order_by(TransitionRow.number)
-    )
-    deliveries = session.scalars(
-        select(DeliveryRow).where(DeliveryRow.incident_id == row.id).order_by(DeliveryRow.asked_at, DeliveryRow.key)
-    )
-    remarks = session.scalars(select(RemarkRow).where(RemarkRow.incident_id == row.id).order_by(RemarkRow.number))
-    return Entry(
-        incident=incident_of(row),
-        opened_at=row.opened_at,
-        changed_at=row.changed_at,
-        source=row.source,
-        silent=row.silent,
-        transitions=tuple(
-            Transition(State(step.state), step.at, step.at_s, step.confidence, step.reason, step.by)
-            for step in transitions
-        ),
-        deliveries=tuple(
-            delivery_of(step) if covert or not step.covert else called_off(delivery_of(step), row.changed_at)
-            for step in deliveries
-        ),
-        remarks=tuple(
-            Remark(each.at, each.by, each.text, None if each.mark is None else Mark(each.mark)) for each in remarks
-        ),
-        place=_place(session.get(PlaceRow, row.id)),
-    )
-
-
-def _place(row: PlaceRow | None) -> Place | None:
-    return Place(row.latitude, row.longitude, row.accuracy_m, "", "browser") if row is not None else None
 
 
 def _position(place: Place) -> dict[str, float | None]:

@@ -22,8 +22,9 @@ from safety_monitor.decision import PinError
 from safety_monitor.delivery import DeliveryState
 from safety_monitor.escalation import ALL, resolve
 from safety_monitor.incident import Mark, Sense, State
-from safety_monitor.journal import Entry, Search
+from safety_monitor.journal_entry import Entry
 from safety_monitor.journal_file import JournalError
+from safety_monitor.journal_search import Search, find_incidents
 from safety_monitor.supervisor import Phase
 from safety_monitor.web.access import Visitor
 from safety_monitor.web.analysis_process import AnalysisError
@@ -301,7 +302,7 @@ def make_api(site: Site) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=200, description="At most so many")] = 50,
     ) -> IncidentPage:
         """Incidents, newest first."""
-        entries, older = in_journal(lambda: site.journal.search(search, after, limit), 422)
+        entries, older = in_journal(lambda: find_incidents(site.journal.file, search, after, limit), 422)
         return IncidentPage(incidents=[entry_out(entry) for entry in entries], older=older)
 
     @api.get("/incidents/{incident}", responses=missing)

@@ -14,7 +14,8 @@ from pydantic import BaseModel, Field
 
 from safety_monitor import feedback
 from safety_monitor.incident import Mark
-from safety_monitor.journal import LONGEST_REMARK, Search
+from safety_monitor.journal import LONGEST_REMARK
+from safety_monitor.journal_search import Search, export_incidents
 from safety_monitor.web.access import Visitor
 from safety_monitor.web.alerts import channels_of
 from safety_monitor.web.api import (
@@ -218,7 +219,7 @@ def say(site: Site, incident_id: str, note: str, *, by: str, mark: Mark | None) 
 
 def _rows(site: Site, search: Search) -> Iterator[Mapping[str, Any]]:
     """The incidents, the first of them read already, so that a journal that cannot be read is told as such."""
-    rows = site.journal.export(search)
+    rows = export_incidents(site.journal.file, search)
     first = in_journal(lambda: next(rows, None), 503)
     return chain([first], rows) if first is not None else iter(())
 

@@ -8,8 +8,9 @@ from fastapi import Request
 from nicegui import ui
 
 from safety_monitor.incident import Sense, State
-from safety_monitor.journal import Entry, Search
+from safety_monitor.journal_entry import Entry
 from safety_monitor.journal_file import JournalError
+from safety_monitor.journal_search import Search, find_incidents
 from safety_monitor.local_time import moment_of, when, zone
 from safety_monitor.web import texts
 from safety_monitor.web.layout import mark_badge, page_frame, panel, site_of, state_badge
@@ -35,7 +36,7 @@ async def incidents_page(request: Request) -> None:
             asked["label"],
             since,
         )
-        entries, older = await asyncio.to_thread(site.journal.search, search, asked["after"], PAGE)
+        entries, older = await asyncio.to_thread(find_incidents, site.journal.file, search, asked["after"], PAGE)
     except (ValueError, JournalError):
         pass  # an address that somebody has made up finds nothing
 

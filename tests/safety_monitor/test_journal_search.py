@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.journal import Journal, Search
+from safety_monitor.journal import Journal
 from safety_monitor.journal_file import JournalError
+from safety_monitor.journal_search import Search, find_incidents
 
 DAY = 86_400.0
 
@@ -36,7 +37,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 def found(journal: Journal, search: Search) -> list[str]:
-    return [entry.incident.id[3:] for entry in journal.search(search)[0]]
+    return [entry.incident.id[3:] for entry in find_incidents(journal.file, search)[0]]
 
 
 @pytest.mark.parametrize(
@@ -72,14 +73,14 @@ def test_pages_follow_each_other_also_within_one_moment(tmp_path: Path) -> None:
     seen: list[str] = []
     after: str | None = ""
     while after is not None:
-        entries, after = journal.search(Search(), after, 3)
+        entries, after = find_incidents(journal.file, Search(), after, 3)
         seen += [entry.incident.id for entry in entries]
     assert seen == [f"id-{number}" for number in range(7)]
 
 
 def test_a_page_begins_only_where_one_ended(journal: Journal) -> None:
     with pytest.raises(JournalError, match="not where a page ended"):
-        journal.search(Search(), "anything")
+        find_incidents(journal.file, Search(), "anything")
 
 
 def test_incidents_are_counted_by_state(journal: Journal) -> None:

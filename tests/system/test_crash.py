@@ -26,7 +26,8 @@ from safety_monitor.delivery import DeliveryState
 from safety_monitor.dispatch import Dispatch
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.journal import Entry, Journal
+from safety_monitor.journal import Journal
+from safety_monitor.journal_entry import Entry
 from safety_monitor.outbox import STALE
 from safety_monitor.settling import Waits
 from tests.servers.mariadb import mariadb
