@@ -3,7 +3,7 @@
 import importlib.metadata
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, SecretStr
@@ -113,13 +113,31 @@ def _actions(settings: Settings) -> list[Finding]:
     findings += [Finding("settings", ok=False, detail=wrong, needed=True) for wrong in mistakes_of(settings, channels)]
     told = [channel.name for channel in channels if nature_of(channel) is Nature.MESSAGE]
     findings.append(Finding("people", bool(told), ", ".join(told) or NOBODY_TOLD, needed=False))
+    heard = []
     for channel in channels:
         try:
             outcome = channel.check()
         finally:
             channel.close()
         findings.append(Finding(channel.name, outcome.ok, outcome.detail, needed=channel.name in told))
-    return findings
+        if nature_of(channel) is Nature.SOUND and outcome.ok:
+            heard.append(channel.name)
+    natures = {channel.name: nature_of(channel) for channel in channels}
+    return [*findings, _help([*heard, *told], natures)]
+
+
+def _help(ways: Sequence[str], channels: Mapping[str, Nature]) -> Finding:
+    """Whether anybody would learn of an emergency: by these ways, of all channels that are turned on.
+
+    Who turns siren and voice off and keeps a record wants it written down, and no more: only then is that no failure.
+    """
+    records = ", ".join(name for name, nature in channels.items() if nature is Nature.RECORD)
+    if ways:
+        return Finding("help", ok=True, detail=f"an emergency is told by: {', '.join(ways)}", needed=True)
+    if records and Nature.SOUND not in channels.values():
+        return Finding("help", ok=False, detail=f"an emergency is only written down: {records}", needed=False)
+    silent = "nobody would learn of an emergency: neither siren nor voice can be heard here"
+    return Finding("help", ok=False, detail=f"{silent}, and {NOBODY_TOLD}", needed=True)
 
 
 def _credentials(settings: Settings) -> Finding:

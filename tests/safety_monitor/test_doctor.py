@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
+from tests.sound_server import SoundServer
 from tests.system.command import safety_monitor
+
+SOURCES = {"SAFETY_MONITOR_CAMERA__SOURCE": "demo", "SAFETY_MONITOR_MICROPHONE__SOURCE": "demo"}
 
 SECRET = "mysql+mysqlconnector://station:pl4nted@127.0.0.1:9/safety"  # planted, and of nobody
 
@@ -13,13 +18,17 @@ def test_without_devices_it_says_so_and_fails(tmp_path: Path) -> None:
     assert {"camera", "microphone", "model scream", "model signs", "model motions", "model hands"} <= findings.keys()
     assert {"alarm", "speech", "credentials", "disk", "journal", "opencv"} <= findings.keys()
     missing = {part for part, finding in findings.items() if finding["needed"] and not finding["ok"]}
-    assert missing == {"camera", "microphone"}
+    assert missing == {"camera", "microphone", "help"}
     assert result.status == 1
 
 
-def test_with_recordings_as_sources_nothing_needed_is_missing(tmp_path: Path) -> None:
-    sources = {"SAFETY_MONITOR_CAMERA__SOURCE": "demo", "SAFETY_MONITOR_MICROPHONE__SOURCE": "demo"}
-    assert safety_monitor(tmp_path, "doctor", **sources).status == 0
+def test_with_recordings_as_sources_and_a_loudspeaker_nothing_needed_is_missing(
+    tmp_path: Path, sound_system: SoundServer
+) -> None:
+    result = safety_monitor(tmp_path, "doctor", **SOURCES, **sound_system.environment)
+    assert "ok       help         an emergency is told by: alarm, speech" in result.stdout
+    assert "not ok   people" in result.stdout
+    assert result.status == 0
 
 
 def test_a_damaged_model_is_missing(tmp_path: Path) -> None:
@@ -34,18 +43,39 @@ def test_a_damaged_model_is_missing(tmp_path: Path) -> None:
 
 def test_what_no_run_would_begin_with_is_missing(tmp_path: Path) -> None:
     (tmp_path / "station.toml").write_text('[[policies]]\nname = "quiet"\nsteps = [{ actions = ["pager"] }]\n')
-    sources = {"SAFETY_MONITOR_CAMERA__SOURCE": "demo", "SAFETY_MONITOR_MICROPHONE__SOURCE": "demo"}
-    result = safety_monitor(tmp_path, "doctor", **sources)
-    (line,) = [line for line in result.stdout.splitlines() if line.startswith("NOT OK")]
+    result = safety_monitor(tmp_path, "doctor", **SOURCES)
+    line = next(line for line in result.stdout.splitlines() if line.startswith("NOT OK"))
     assert "policies.0.steps.0.actions: no channel 'pager' is turned on" in line
     assert result.status == 1
 
 
+@pytest.mark.parametrize(
+    ("settings", "line", "status"),
+    [
+        ({"SAFETY_MONITOR_ALARM__ENABLED": "false"}, "NOT OK   help         nobody would learn of an emergency", 1),
+        (
+            {
+                "SAFETY_MONITOR_ALARM__ENABLED": "false",
+                "SAFETY_MONITOR_SPEECH__ENABLED": "false",
+                "SAFETY_MONITOR_MYSQL__URL": SECRET,
+            },
+            "not ok   help         an emergency is only written down: mysql",
+            0,
+        ),
+    ],
+)
+def test_a_station_that_nobody_would_hear_of_fails_unless_it_shall_only_write_down(
+    tmp_path: Path, settings: dict[str, str], line: str, status: int
+) -> None:
+    result = safety_monitor(tmp_path, "doctor", **SOURCES, **settings, PULSE_SERVER="unix:/nonexistent")
+    assert line in result.stdout
+    assert "not ok   people" in result.stdout
+    assert result.status == status
+
+
 def test_whoever_cannot_be_told_is_named(tmp_path: Path) -> None:
-    sources = {"SAFETY_MONITOR_CAMERA__SOURCE": "demo", "SAFETY_MONITOR_MICROPHONE__SOURCE": "demo"}
-    assert "not ok   people" in safety_monitor(tmp_path, "doctor", **sources).stdout
     hook = {"SAFETY_MONITOR_WEBHOOK__URL": "http://127.0.0.1:9/", "SAFETY_MONITOR_WEBHOOK__SECRET": "planted-secret"}
-    result = safety_monitor(tmp_path, "doctor", **sources, **hook)
+    result = safety_monitor(tmp_path, "doctor", **SOURCES, **hook)
     assert "ok       people       webhook" in result.stdout
     assert "NOT OK   webhook" in result.stdout
     assert result.status == 1
