@@ -128,7 +128,9 @@ def _found_devices(port_audio: ModuleType) -> list[SoundDevice]:
 def _choose_device(devices: list[SoundDevice], src: str) -> SoundDevice:
     """By number, else by name: the exact name before a part of it, the default device before others."""
     if not devices:
-        raise SoundError(f"{src}: no such file, and no sound device is there; connect a microphone")
+        raise SoundError(
+            f"{src}: no such file, and no sound device is there; connect a microphone, or let this user use it"
+        )
     wanted = src.casefold()
     tests: list[Callable[[SoundDevice], bool]] = [
         lambda device: src.isdigit() and device.number == int(src),
