@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from rich.table import Table
 from benchmarks.machine import described
 from safety_monitor.demo.scene import FPS, picture_at, sound
 from safety_monitor.journal import Journal
+from tests.servers.hook import hook
 from tests.servers.mariadb import MariaDB
 from tests.servers.mosquitto import PASSWORD, USER, Mosquitto
 from tests.sound_server import RATE, ROOM, SoundServer, sound_server
@@ -62,6 +64,11 @@ PLAY = ("pacat", "--playback", "--raw")
 FIRST = ("nice", "-n", "-15")
 """A player that waits for other programs leaves gaps: a room that is loud without end would not be."""
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+SLEEP = """\
+import select, time
+time.sleep = lambda seconds: select.select((), (), (), seconds) and None
+"""
+"""libfaketime takes the end of Python's own sleep, a time on the monotonic clock, for one on the wall clock."""
 SETTINGS = {
     "ALARM__DURATION_S": "2",
     "FUSION__COOL_DOWN_S": "4",
@@ -296,7 +303,7 @@ class Fault:
     Attributes:
         name: in the table.
         make: breaks it; may give the `time.monotonic()` at which it did.
-        mend: mends it.
+        mend: mends it; the same.
         found: what the log says once it is found.
         over: what it says once all is well.
         deaf: whether the emergency meanwhile has to be seen.
@@ -352,8 +359,7 @@ def mute(switch: str) -> Callable[[World], object]:
 
 def plug_microphone(world: World) -> None:
     """It is there again, under another number and at another rate."""
-    world.sound.control("load-module", "module-null-sink", f"sink_name={ROOM}", "rate=44100", "norewinds=1")
-    world.sound.control("set-default-source", f"{ROOM}.monitor")
+    world.sound.add_room()
     world.noise = Noise(world.sound)
 
 
@@ -416,11 +422,44 @@ def delete_journal(world: World) -> None:
 def set_clock(seconds: int) -> Callable[[World], object]:
     """The wall clock of the station jumps to so many seconds from the right time."""
 
-    def set_it(world: World) -> None:
-        assert world.clock is not None
-        world.clock.write_text(f"{seconds:+d}s\n")
+    return lambda world: shift(world, seconds)
 
-    return set_it
+
+def clocks_change(change: float, ahead_s: float, *, held: bool) -> Callable[[World], float]:
+    """Somebody screams shortly before the clocks of the time zone are put forward or back.
+
+    Args:
+        change: when they are, in seconds since 1970.
+        ahead_s: how long before that the station's clock begins.
+        held: whether the message has to wait for the change; else it has to come after the scream.
+    """
+
+    def change_them(world: World) -> float:
+        begun = go_to(world, change - ahead_s)
+        world.emergency(seen=False)
+        time.sleep(max(0.0, begun + ahead_s - time.monotonic()))
+        return begun + (ahead_s if held else OWN_SOUND_S)
+
+    return change_them
+
+
+def go_to(world: World, moment: float) -> float:
+    """Set the wall clock of the station to a moment in seconds since 1970; when that was by `time.monotonic()`."""
+    shift(world, moment - time.time())
+    return time.monotonic()
+
+
+def shift(world: World, seconds: float) -> None:
+    """The wall clock of the station is off by so much from now on, at no moment by anything else."""
+    assert world.clock is not None
+    new = world.clock.with_suffix(".new")
+    new.write_text(f"{seconds:+.3f}s\n")
+    new.replace(world.clock)
+
+
+def skip_to(moment: float, ahead_s: float) -> Callable[[World], float]:
+    """It is nearly so late; gives the `time.monotonic()` at which it is."""
+    return lambda world: go_to(world, moment - ahead_s) + ahead_s
 
 
 def strike(module: str, number: signal.Signals) -> Callable[[World], object]:
@@ -458,14 +497,35 @@ A station with a microphone (PulseAudio), a network camera (MJPEG), MariaDB, Mos
 way after the other while it runs, and mended again. While each fault lasts somebody is in need: a scream or, where
 the station cannot hear, the Signal for Help. *Found* counts from the fault to the station's word about it, *well
 again* from its end until all is well (a part is trusted again once it has been well for six seconds); `–` is where
-nothing of the kind is to be seen. Lost is an emergency for which nobody was called. Written by `python -m
-benchmarks.faults --page FILE`; what the station does about each is told in [operating.md](operating.md#troubles).
+nothing of the kind is to be seen. Lost is an emergency for which nobody was called.
+
+As *summer time* begins and ends, somebody screams just before the change of clocks, and the incident lasts over it.
+Found is the message about it: in spring quiet hours until 02:30 held it back, and it counts from the change, with which
+they end; in autumn they were over before, and it counts from the scream. Well again is the end of the armed hours at
+02:30, after the moment at which it is due: in spring the change, in autumn 02:30 for the second time.
+
+Written by `python -m benchmarks.faults --page FILE`; what the station does about each is told in
+[operating.md](operating.md#troubles).
 
 {table}
 
 {remarks}
 """
-CLOCK = "clock"
+CLOCK, FORWARD, BACK = "clock", "clocks forward", "clocks back"
+CHANGES = {
+    FORWARD: datetime(2027, 3, 28, 1, tzinfo=UTC).timestamp(),
+    BACK: datetime(2027, 10, 31, 1, tzinfo=UTC).timestamp(),
+}
+"""When clocks in Berlin change: after 01:59:59 comes 03:00:00, after 02:59:59 comes 02:00:00."""
+HOURS = {
+    "SCHEDULE__ARMED": '[{"begin": "12:00", "end": "02:30"}]',
+    "LIMITS__QUIET_FROM": "01:00",
+    "LIMITS__QUIET_UNTIL": "02:30",
+    "LIMITS__QUIET_CHANNELS": '["webhook"]',
+    "WEBHOOK__SECRET": "only on this machine",
+    "FUSION__COOL_DOWN_S": "20",
+}
+"""Hours that end at a time that is left out, or comes twice; and an incident that lasts over the change."""
 HEARD, SEEN = "works again: audio", "works again: gesture"
 FAULTS = [
     Fault("microphone: digital silence", hear("silent"), hear("noise"), "trouble: audio:.*silence", HEARD, deaf=True),
@@ -538,6 +598,24 @@ FAULTS = [
         needs=fake_time,
         apart=CLOCK,
     ),
+    Fault(
+        "summer time begins",
+        clocks_change(CHANGES[FORWARD], 20.0, held=True),
+        nothing,
+        "webhook: ",  # what was held back in the quiet hours
+        "disarmed",
+        needs=fake_time,
+        apart=FORWARD,
+    ),
+    Fault(
+        "summer time ends",
+        clocks_change(CHANGES[BACK], 6.0, held=False),
+        skip_to(CHANGES[BACK] + 1800.0, 5.0),
+        "webhook: ",
+        "disarmed",
+        needs=fake_time,
+        apart=BACK,
+    ),
 ]
 
 
@@ -545,8 +623,8 @@ FAULTS = [
 
 
 @contextmanager
-def a_world(*, clock_can_be_set: bool) -> Iterator[World]:
-    """A station that hears and sees, with all that it needs; everything ends with the block."""
+def a_world(apart: str) -> Iterator[World]:
+    """A station that hears and sees, with all that faults of this kind need; everything ends with the block."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-")))
         for name in ("sound", "mariadb", "mosquitto", "home"):
@@ -570,10 +648,14 @@ def a_world(*, clock_can_be_set: bool) -> Iterator[World]:
             stack.callback(each.stop)
         environ = dict(server.environment)
         clock = None
-        if clock_can_be_set:
+        if apart in (CLOCK, *CHANGES):
             clock = folder / "clock"
-            clock.write_text("+0s\n")
+            begin_s = CHANGES[apart] - 3600.0 - time.time() if apart in CHANGES else 0.0
+            clock.write_text(f"{begin_s:+.0f}s\n")
+            (folder / "sitecustomize.py").write_text(SLEEP)
             environ |= {
+                "PYTHONPATH": str(folder),
+                "TZ": "Europe/Berlin",
                 "LD_PRELOAD": FAKETIME,
                 "FAKETIME_TIMESTAMP_FILE": str(clock),
                 "FAKETIME_NO_CACHE": "1",
@@ -584,6 +666,11 @@ def a_world(*, clock_can_be_set: bool) -> Iterator[World]:
             "SAFETY_MONITOR_MYSQL__URL": database.url,
             "SAFETY_MONITOR_MQTT__PORT": str(broker.port),
         }
+
+        if apart in CHANGES:
+            receiver = stack.enter_context(hook())
+            variables |= {f"SAFETY_MONITOR_{name}": value for name, value in HOURS.items()}
+            variables["SAFETY_MONITOR_WEBHOOK__URL"] = receiver.url
 
         def start() -> Running:
             return stack.enter_context(running(home, "--camera", address, environ=environ, **variables))
@@ -608,7 +695,8 @@ def put(world: World, fault: Fault) -> tuple[str, str, int, int]:
     if world.emergencies == before:
         world.emergency(seen=fault.deaf)
     mended, mended_at = (since, broken) if fault.mend is nothing else (len(world.station.log), time.monotonic())
-    fault.mend(world)
+    when = fault.mend(world)
+    mended_at = when if isinstance(when, float) else mended_at
     over = world.said(fault.over, mended, mended_at) if fault.over else None
     if fault.over:
         world.healthy()
@@ -620,7 +708,7 @@ def put(world: World, fault: Fault) -> tuple[str, str, int, int]:
 def run(faults: list[Fault], log: Path | None) -> tuple[list[tuple[str, ...]], str]:
     """Put faults into one station: a row of the table each, and what became of all emergencies."""
     rows = []
-    with a_world(clock_can_be_set=faults[0].apart == CLOCK) as world:
+    with a_world(faults[0].apart) as world:
         time.sleep(LEARNT_S)
         for fault in faults:
             rows.append((fault.name, *map(str, put(world, fault))))
@@ -636,10 +724,11 @@ def run(faults: list[Fault], log: Path | None) -> tuple[list[tuple[str, ...]], s
             shutil.copy(path, copy)
         kept = {entry.incident.id for entry in Journal(copy).list(1000)}
     not_kept = [each for each in world.seen if each not in kept]
+    besides = world.station.confirmed - set(world.seen)
     about = f"{rows[0][0]}: " if len(rows) == 1 else f"{rows[0][0]} to {rows[-1][0]}: "
     return rows, (
         f"{about}{world.emergencies} emergencies, {len(world.seen)} called for help, {len(not_kept)} of these not in "
-        f"the journal; the station {'ENDED' if ended else 'ran to the end'}."
+        f"the journal, {len(besides)} alarms besides; the station {'ENDED' if ended else 'ran to the end'}."
     )
 
 

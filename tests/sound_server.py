@@ -78,6 +78,11 @@ class SoundServer:
         loaded = self.control("list", "short", "modules").splitlines()
         self.control("unload-module", next(line.split()[0] for line in loaded if f"sink_name={ROOM}" in line))
 
+    def add_room(self) -> None:
+        """Plug it in again; it has another number, and another rate."""
+        self.control("load-module", "module-null-sink", f"sink_name={ROOM}", "rate=44100", "norewinds=1")
+        self.control("set-default-source", f"{ROOM}.monitor")
+
     @contextmanager
     def recorder(self) -> Iterator["Recorder"]:
         """Record what comes out of the speaker; it is running when the block begins."""
