@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from safety_monitor.actions.message import Kind, Place
@@ -30,7 +30,7 @@ from safety_monitor.journal_tables import (
     decision_of,
     incident_of,
 )
-from safety_monitor.outbox import Outbox, ask, ask_records, unfinished
+from safety_monitor.outbox import Outbox, ask, ask_records, ask_told, unfinished
 
 LONGEST_REMARK, LONGEST_NAME = 2000, 100
 """Characters of a note, and of the name of whoever writes it."""
@@ -166,25 +166,7 @@ class Journal:
             session.add(_transition_row(incident, row.changed_at, PERSON))
             kind: Kind = "duress" if row.duress else "update"
             ask_records(session, row.id, now, kind)
-            told = select(DeliveryRow.channel, func.count()).where(DeliveryRow.incident_id == row.id)
-            told = told.where(DeliveryRow.nature == Nature.MESSAGE, DeliveryRow.attempts > 0)
-            counted = session.execute(told.where(DeliveryRow.kind == kind).group_by(DeliveryRow.channel)).all()
-            before: dict[str, int] = dict(counted)
-            channels = session.scalars(
-                select(DeliveryRow.channel)
-                .where(
-                    DeliveryRow.incident_id == row.id,
-                    DeliveryRow.nature == Nature.MESSAGE,
-                    DeliveryRow.kind == "alarm",
-                    or_(DeliveryRow.attempts > 0, DeliveryRow.waits.is_(False)),
-                )
-                .distinct()
-            ).all()
-            planned = [
-                Planned(delivery_key(row.id, name, kind, before.get(name, 0)), name, Nature.MESSAGE, kind)
-                for name in channels
-            ]
-            ask(session, row.id, planned, now, covert=row.duress)
+            ask_told(session, row.id, now, kind)
         return incident
 
     def remark(self, incident_id: str, text: str = "", *, by: str = "", mark: Mark | None = None) -> Entry:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import func, select, text, union_all, update
+from sqlalchemy import Select, func, select, text, union_all, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,7 @@ from safety_monitor.journal_tables import DeliveryRow, IncidentRow, decision_of,
 STALE = "of an earlier run: too late to be of use"
 TURNS = (Turn.FRESH, Turn.RETRY, Turn.HELD, Turn.FOLLOW)
 """In this order what is due is done."""
+_JOBS = select(DeliveryRow, IncidentRow).join(IncidentRow, IncidentRow.id == DeliveryRow.incident_id)
 
 
 class Outbox:
@@ -41,19 +42,13 @@ class Outbox:
         """What is to be done now by a channel: what is new first, then what failed before, then the rest."""
         with self._file.reading() as session:
             for turn in TURNS:
-                rows = session.execute(
-                    select(DeliveryRow, IncidentRow)
-                    .join(IncidentRow, IncidentRow.id == DeliveryRow.incident_id)
-                    .where(
-                        DeliveryRow.channel == channel,
-                        DeliveryRow.turn == turn,
-                        DeliveryRow.due_at <= self._file.clock(),
-                    )
-                    .order_by(DeliveryRow.due_at)
-                    .limit(limit)
-                ).all()
-                if rows:
-                    return [_job(session, delivery, incident) for delivery, incident in rows]
+                of_turn = _JOBS.where(
+                    DeliveryRow.channel == channel,
+                    DeliveryRow.turn == turn,
+                    DeliveryRow.due_at <= self._file.clock(),
+                )
+                if jobs := _jobs(session, of_turn.order_by(DeliveryRow.due_at).limit(limit)):
+                    return jobs
         return []
 
     def next_due(self, channel: str) -> float | None:
@@ -111,19 +106,14 @@ class Outbox:
     def overdue(self, asked_before: float) -> Sequence[Job]:
         """Deliveries with a fallback that were to be done before then, and were not."""
         with self._file.reading() as session:
-            rows = session.execute(
-                select(DeliveryRow, IncidentRow)
-                .join(IncidentRow, IncidentRow.id == DeliveryRow.incident_id)
-                .where(
-                    DeliveryRow.asked_at < asked_before,
-                    DeliveryRow.due_at.is_not(None),
-                    DeliveryRow.fallback.is_not(None),
-                    DeliveryRow.turn != Turn.HELD,
-                    DeliveryRow.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),
-                )
-                .limit(100)
-            ).all()
-            return [_job(session, delivery, incident) for delivery, incident in rows]
+            late = _JOBS.where(
+                DeliveryRow.asked_at < asked_before,
+                DeliveryRow.due_at.is_not(None),
+                DeliveryRow.fallback.is_not(None),
+                DeliveryRow.turn != Turn.HELD,
+                DeliveryRow.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),
+            )
+            return _jobs(session, late.limit(100))
 
     def fall_back(self, job: Job, instead: Iterable[Planned]) -> None:
         """Ask others to do a job, while it is still tried."""
@@ -309,16 +299,7 @@ def ask(
 
 def ask_records(session: Session, incident_id: str, now: float, kind: Kind = "update") -> None:
     """Have the channels that keep a record of the incident write it again."""
-    channels = session.scalars(
-        select(DeliveryRow.channel)
-        .where(
-            DeliveryRow.incident_id == incident_id,
-            DeliveryRow.nature == Nature.RECORD,
-            DeliveryRow.waits.is_(False) | (DeliveryRow.attempts > 0),
-        )
-        .distinct()
-    ).all()
-    for channel in channels:
+    for channel in session.scalars(_reached(incident_id, Nature.RECORD)).all():
         key = delivery_key(incident_id, channel, kind)
         row = session.get(DeliveryRow, key)
         if row is None:
@@ -328,6 +309,36 @@ def ask_records(session: Session, incident_id: str, now: float, kind: Kind = "up
             row.state, row.turn, row.attempts = DeliveryState.PENDING, Turn.FRESH, 0
             row.asked_at = row.due_at = now
             row.sent_at = None
+
+
+def ask_told(session: Session, incident_id: str, now: float, kind: Kind) -> None:
+    """Have those who were told of an incident told what became of it."""
+    told = select(DeliveryRow.channel, func.count()).where(
+        DeliveryRow.incident_id == incident_id,
+        DeliveryRow.nature == Nature.MESSAGE,
+        DeliveryRow.attempts > 0,
+        DeliveryRow.kind == kind,
+    )
+    before: dict[str, int] = dict(session.execute(told.group_by(DeliveryRow.channel)).all())
+    channels = session.scalars(_reached(incident_id, Nature.MESSAGE).where(DeliveryRow.kind == "alarm")).all()
+    planned = [
+        Planned(delivery_key(incident_id, name, kind, before.get(name, 0)), name, Nature.MESSAGE, kind)
+        for name in channels
+    ]
+    ask(session, incident_id, planned, now, covert=kind == "duress")
+
+
+def _reached(incident_id: str, nature: Nature) -> Select[str]:
+    """The channels on which an incident was told, or is told without waiting for an answer."""
+    return (
+        select(DeliveryRow.channel)
+        .where(
+            DeliveryRow.incident_id == incident_id,
+            DeliveryRow.nature == nature,
+            DeliveryRow.waits.is_(False) | (DeliveryRow.attempts > 0),
+        )
+        .distinct()
+    )
 
 
 def unfinished(session: Session, incident_id: str) -> Sequence[DeliveryRow]:
@@ -381,6 +392,10 @@ def called_off(delivery: Delivery, at: str) -> Delivery:
         key = delivery.key.replace(":duress", ":update")
         return replace(delivery, key=key, kind="update", state=DeliveryState.SENT, attempts=1, due_at=None, detail="")
     return replace(delivery, state=DeliveryState.DROPPED, attempts=0, changed_at=at, due_at=None, detail="")
+
+
+def _jobs(session: Session, wanted: Select[DeliveryRow, IncidentRow]) -> list[Job]:
+    return [_job(session, delivery, incident) for delivery, incident in session.execute(wanted)]
 
 
 def _job(session: Session, delivery: DeliveryRow, row: IncidentRow) -> Job:

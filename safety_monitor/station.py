@@ -127,7 +127,7 @@ class Station:
             patient=patient,
         )
         self._checks = HealthChecks(
-            load,
+            senses=load,
             view=self.view,
             supervisor=self.supervisor,
             workload=self.workload,
@@ -287,8 +287,7 @@ class Station:
             return None
         decided = fusion.follow(incident.id, state)
         if decided is not None:
-            self._dispatch.decided(decided, hush=not self._answers.others_wait(decided))
-            self._tell(decided, here=fusion is self._fusion)
+            self._decided(decided, here=fusion is self._fusion)
         return decided
 
     def place_of(self, incident: Incident) -> Place | None:
@@ -316,10 +315,14 @@ class Station:
             self.look_up_decision(self._fusion)
             with suppress(JournalError):
                 for decided in self._answers.late(self.journal.decisions):
-                    self._dispatch.decided(decided, hush=not self._answers.others_wait(decided))
-                    self._tell(decided, here=False)
+                    self._decided(decided, here=False)
             for incident in self._answers.faded():
                 self.view.moved(incident, here=False)
+
+    def _decided(self, incident: Incident, *, here: bool) -> None:
+        """Act on what a person has decided."""
+        self._dispatch.decided(incident, hush=not self._answers.others_wait(incident))
+        self._tell(incident, here=here)
 
     def _tell(self, incident: Incident, *, here: bool) -> None:
         """Tell of a transition, as far as it may be seen."""
