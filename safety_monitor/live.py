@@ -18,6 +18,7 @@ from gesture.capture import Frame
 from gesture.detector import HandReading
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import OPEN, Incident, Moment, Sense, State
+from safety_monitor.near_misses import NearMiss, NearMisses
 from safety_monitor.supervisor import Phase, Trouble
 
 SOUND_S = 12.0
@@ -27,11 +28,6 @@ HITS = 12
 BUCKET_S = 0.5
 BUCKETS = 120
 """The last minute, in the highest probability of each half second."""
-NEAR = 0.30
-"""A probability from here on that leads to no incident is a near miss."""
-NEAR_OVER_S = 3.0
-"""A near miss is over when nothing came near for so long."""
-NEAR_KEPT = 20
 URGENCY = {State.CONFIRMED: 2, State.ACKNOWLEDGED: 1, State.PENDING: 0}
 QUIET_S = 5.0
 """A live sense that says nothing for so long is not well."""
@@ -72,23 +68,6 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class NearMiss:
-    """Something came near an alarm.
-
-    Attributes:
-        at: UTC, when it was strongest.
-        label: what was noticed.
-        probability: its highest.
-        reason: why there was no alarm, for people.
-    """
-
-    at: datetime
-    label: str
-    probability: float
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Snapshot:
     """All that is known at one moment.
 
@@ -116,18 +95,6 @@ class Snapshot:
     deaf: bool
     hits: tuple[int, int]
     pending_s: float | None
-
-
-@dataclass(slots=True)
-class _Near:
-    """Something that is near an alarm now."""
-
-    label: str
-    peak: float
-    at: datetime
-    last: float
-    confirmed: bool
-    armed: bool
 
 
 @dataclass(slots=True)
@@ -160,12 +127,9 @@ class LiveView:
     _picture: Picture | None = None
     _watchers: tuple[Watcher, ...] = ()
     _buckets: deque[tuple[int, dict[str, float]]] = field(default_factory=lambda: deque(maxlen=BUCKETS))
-    _near: dict[str, _Near] = field(default_factory=dict)
-    _near_misses: deque[NearMiss] = field(default_factory=lambda: deque(maxlen=NEAR_KEPT))
+    _near: NearMisses = field(default_factory=NearMisses)
     _open: dict[str, tuple[Incident, float]] = field(default_factory=dict)
     """The incidents that may be seen and are not over, and since when on the clock; the newest change at the end."""
-    _confirmed: bool = False
-    """Whether one that happened here is open and more than pending, seen or not."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -231,9 +195,8 @@ class LiveView:
                 highest.setdefault("", 0.0)  # it looked, and saw nothing
             for piece in moment.evidence:
                 highest[piece.label] = max(highest.get(piece.label, 0.0), piece.probability)
-                if piece.probability >= NEAR:
-                    self._come_near(piece.label, piece.probability, now)
-            self._settle_near(now)
+                self._near.noticed(piece.label, piece.probability, now, self.now(), armed=self._armed)
+            self._near.settle(now, self.rules)
 
     def moved(self, incident: Incident, *, hidden: bool = False, here: bool = True) -> None:
         """An incident has changed its state.
@@ -249,10 +212,7 @@ class LiveView:
                 self._open[incident.id] = incident, self.clock()
             if not here:
                 return
-            self._confirmed = incident.state in (State.CONFIRMED, State.ACKNOWLEDGED)
-            if self._confirmed:
-                for near in self._near.values():
-                    near.confirmed = True
+            self._near.alarmed(incident.state in (State.CONFIRMED, State.ACKNOWLEDGED))
 
     def switched(self, armed: bool) -> None:
         """The station was armed or disarmed."""
@@ -275,7 +235,7 @@ class LiveView:
         now = self.clock()
         deaf, board = self.deaf(now), self.board()
         with self._lock:
-            self._settle_near(now)
+            self._near.settle(now, self.rules)
             openings = reversed(self._open.values())
             incident, since = max(openings, key=lambda each: URGENCY[each[0].state], default=(None, now))
             pending = incident is not None and incident.state is State.PENDING
@@ -285,7 +245,7 @@ class LiveView:
                 sound=self._sound,
                 hands=self._picture.hands if self._picture else (),
                 minute=self._minute(now),
-                near_misses=tuple(reversed(self._near_misses)),
+                near_misses=self._near.misses,
                 incident=incident,
                 deaf=deaf,
                 hits=(sum(self._hits), len(self._hits)),
@@ -322,23 +282,6 @@ class LiveView:
             )
         return rows
 
-    def _come_near(self, label: str, probability: float, now: float) -> None:
-        near = self._near.get(label)
-        if near is None:
-            near = self._near[label] = _Near(label, 0.0, self.now(), now, self._confirmed, self._armed)
-        near.last = now
-        if probability > near.peak:
-            near.peak, near.at, near.armed = probability, self.now(), self._armed
-
-    def _settle_near(self, now: float) -> None:
-        for label, near in list(self._near.items()):
-            if now - near.last < NEAR_OVER_S:
-                continue
-            del self._near[label]
-            if not near.confirmed:
-                reason = why_no_alarm(near.peak, self.rules, armed=near.armed)
-                self._near_misses.append(NearMiss(near.at, label, near.peak, reason))
-
 
 def _supervised(sense: Sense, health: SenseHealth, board: Sequence[Trouble]) -> SenseHealth:
     """With what the supervisor makes of it."""
@@ -357,23 +300,3 @@ def trouble_of(sense: Sense, health: SenseHealth, quiet_s: float) -> str:
     if health.live and quiet_s > QUIET_S:
         return f"{sense}: {health.name} has said nothing for {quiet_s:.0f} s"
     return ""
-
-
-def why_no_alarm(peak: float, rules: FusionRules, *, armed: bool) -> str:
-    """Why something that came near an alarm was none, with the numbers.
-
-    Args:
-        peak: its highest probability.
-        rules: of fusion.
-        armed: whether the station was, then.
-    """
-    if not armed:
-        return "the station was disarmed"
-    if peak < rules.weak:
-        return f"{peak:.2f} is below {rules.weak:.2f}, from where on evidence counts"
-    if peak < rules.threshold:
-        return (
-            f"{peak:.2f} is below the threshold {rules.threshold:.2f}, "
-            f"and the other sense gave too little within {rules.window_s:g} s"
-        )
-    return f"{peak:.2f} belongs to an incident that was called off less than {rules.cool_down_s:g} s before"

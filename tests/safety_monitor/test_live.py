@@ -10,7 +10,8 @@ from audio.detector import SoundReading
 from gesture.capture import Frame
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
-from safety_monitor.live import BUCKETS, NEAR_KEPT, NEAR_OVER_S, QUIET_S, LiveView, why_no_alarm
+from safety_monitor.live import BUCKETS, QUIET_S, LiveView
+from safety_monitor.near_misses import NEAR_KEPT, NEAR_OVER_S, why_no_alarm
 
 RULES = FusionRules()
 
