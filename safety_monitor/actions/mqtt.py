@@ -8,8 +8,6 @@ kept. `command` takes what the settings allow, as a word such as "acknowledge" o
 
 What stands on a broker may be seen on a screen beside the station. An incident that was called off by somebody who is
 being forced looks here as any other that was called off.
-
-Reference: https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery
 """
 
 import json
@@ -28,6 +26,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from safety_monitor.actions.document import document
 from safety_monitor.actions.failure import one_line
+from safety_monitor.actions.home_assistant import HomeAssistant
 from safety_monitor.actions.message import Message, written
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.identity import Identity
@@ -45,12 +44,6 @@ LOOK_S = 1.0
 """How often it is looked whether something has changed on the panel."""
 LONGEST_ORDER = 500
 COMMANDS = ("acknowledge", "cancel", "arm", "disarm")
-BUTTONS = ("acknowledge",)
-"""Commands that Home Assistant shows a button for; cancelling takes a PIN, and arming has a switch."""
-
-
-NAMES = {"audio": "Hearing", "gesture": "Seeing"}
-"""How parts are called in Home Assistant; any other by its own name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +137,6 @@ class MQTT:
         self._broker = broker
         self._station = station
         self._commands = tuple(commands)
-        self._pin_to_disarm = pin_to_disarm
         self._panel: Panel | None = None
         self._shown: dict[str, str] = {}
         """Topic -> what the broker shows of the panel, since it was connected."""
@@ -154,6 +146,7 @@ class MQTT:
         self._connected = threading.Event()
         self._why_not = "does not answer"
         self._topic = f"{broker.prefix}/{station.id}"
+        self._home = HomeAssistant(broker.discovery_prefix, self._topic, station, self._commands, pin_to_disarm)
         # A name of its own for every process: a test beside a running station must not throw that out.
         client_id = f"safety-monitor-{uuid.uuid4()}"
         self._client = client = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id)
@@ -234,7 +227,7 @@ class MQTT:
         if self._visit:
             self._connected.set()
         else:
-            for topic, config in self.discovery().items():
+            for topic, config in self._home.station().items():
                 client.publish(topic, json.dumps(config), AT_LEAST_ONCE, retain=True)
             self._say_online()
             self._shown = {}
@@ -301,17 +294,11 @@ class MQTT:
 
     def _show(self, panel: Panel) -> None:
         shown = {f"{self._topic}/armed": "ON" if panel.armed else "OFF"}
-        found = {"armed": self._armed_part()}
-        for kind in {"binary_sensor", "switch", "alarm_control_panel"} - {found["armed"][0]}:
-            if at := self._discovery_topic(kind, "armed"):
-                shown[at] = ""  # what it was with other settings is taken back
-        for part, trouble in panel.health().items():
-            topic = f"{self._topic}/health/{part}"
-            shown[topic] = json.dumps({"problem": "ON" if trouble else "OFF", "detail": trouble}, ensure_ascii=False)
-            found[f"health_{part}"] = self._health_part(part, topic)
-        for name, (kind, config) in found.items():
-            if (at := self._discovery_topic(kind, name)) and at not in self._shown:
-                shown[at] = json.dumps(self._entity(name, config))
+        health = panel.health()
+        for part, trouble in health.items():
+            told = {"problem": "ON" if trouble else "OFF", "detail": trouble}
+            shown[f"{self._topic}/health/{part}"] = json.dumps(told, ensure_ascii=False)
+        shown |= {topic: json.dumps(entity) if entity else "" for topic, entity in self._home.panel(health).items()}
         for topic, body in shown.items():
             if self._shown.get(topic) != body:
                 self._client.publish(topic, body, AT_LEAST_ONCE, retain=True)
@@ -319,77 +306,6 @@ class MQTT:
 
     def _say_online(self) -> None:
         self._client.publish(f"{self._topic}/availability", "online", AT_LEAST_ONCE, retain=True)
-
-    def discovery(self) -> dict[str, dict[str, Any]]:
-        """Topic -> what Home Assistant is told, so that it shows the station without being set up."""
-        if not self._broker.discovery_prefix:
-            return {}
-        emergency = {
-            "name": "Emergency",
-            "device_class": "safety",
-            "state_topic": f"{self._topic}/state",
-            "value_template": "{{ 'ON' if value_json.state in ('confirmed', 'acknowledged') else 'OFF' }}",
-            "json_attributes_topic": f"{self._topic}/state",
-        }
-        incident = {
-            "name": "Incident",
-            "icon": "mdi:alarm-light",
-            "state_topic": f"{self._topic}/state",
-            "value_template": "{{ value_json.state }}",
-        }
-        parts = [("binary_sensor", "emergency", emergency), ("sensor", "incident", incident)]
-        for word in BUTTONS:
-            if word in self._commands:
-                button = {"name": word.capitalize(), "command_topic": f"{self._topic}/command", "payload_press": word}
-                parts.append(("button", word, button))
-        return {self._discovery_topic(kind, name): self._entity(name, part) for kind, name, part in parts}
-
-    def _armed_part(self) -> tuple[str, dict[str, Any]]:
-        """A switch where both commands are taken, or what asks for the PIN where one is set."""
-        part: dict[str, Any] = {"name": "Armed", "icon": "mdi:shield", "state_topic": f"{self._topic}/armed"}
-        if not {"arm", "disarm"} <= set(self._commands):
-            return "binary_sensor", part
-        if self._pin_to_disarm:
-            return "alarm_control_panel", part | {
-                "value_template": "{{ 'armed_away' if value == 'ON' else 'disarmed' }}",
-                "supported_features": ["arm_away"],
-                "code": "REMOTE_CODE_TEXT",  # Home Assistant knows none; it asks, and sends it along
-                "code_arm_required": False,
-                "command_topic": f"{self._topic}/command",
-                "command_template": "{{ {'command': action, 'pin': code or ''} | to_json }}",
-                "payload_arm_away": "arm",
-                "payload_disarm": "disarm",
-            }
-        command = {"command_topic": f"{self._topic}/command", "payload_on": "arm", "payload_off": "disarm"}
-        return "switch", part | command | {"state_on": "ON", "state_off": "OFF"}
-
-    @staticmethod
-    def _health_part(part: str, topic: str) -> tuple[str, dict[str, Any]]:
-        return "binary_sensor", {
-            "name": NAMES.get(part, part.capitalize()),
-            "device_class": "problem",
-            "entity_category": "diagnostic",
-            "state_topic": topic,
-            "value_template": "{{ value_json.problem }}",
-            "json_attributes_topic": topic,
-        }
-
-    def _discovery_topic(self, kind: str, name: str) -> str:
-        """Empty where Home Assistant is told nothing."""
-        prefix = self._broker.discovery_prefix
-        return f"{prefix}/{kind}/{self._node}/{name}/config" if prefix else ""
-
-    def _entity(self, name: str, part: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            **part,
-            "availability_topic": f"{self._topic}/availability",
-            "device": {"identifiers": [self._node], "name": self._station.name, "model": "safety-monitor"},
-            "unique_id": f"{self._node}_{name}",
-        }
-
-    @property
-    def _node(self) -> str:
-        return f"safety_monitor_{self._station.id}"
 
     def _failed(self, why: str) -> Outcome:
         where = f"{self._broker.host}:{self._broker.port}"
