@@ -7,8 +7,9 @@ somebody makes the Signal for Help, in every other case somebody screams.
 
 "Found" counts from the fault to the line in the log, "well again" from its end. Everything runs at its default limits,
 but for the siren (2 s), the cool-down (4 s) and the longest wait of the outbox (5 s). What cannot be had on this
-machine (a file system of the station's own, libfaketime) is left out and said so. About half an hour for all; `--page`
-writes a page about it, too.
+machine (a file system of the station's own, libfaketime) is left out and said so. About 40 minutes for all; `--page`
+writes a page about it, too. Exit status 1 if a fault was not found or not over in time, an emergency was lost, or a
+station could not be run to its end.
 """
 
 import argparse
@@ -705,9 +706,8 @@ def put(world: World, fault: Fault) -> tuple[str, str, int, int]:
     return _seconds(found, fault.found), _seconds(over, fault.over), emergencies, lost
 
 
-def run(faults: list[Fault], log: Path | None) -> tuple[list[tuple[str, ...]], str]:
-    """Put faults into one station: a row of the table each, and what became of all emergencies."""
-    rows = []
+def run(faults: list[Fault], log: Path | None, rows: list[tuple[str, ...]]) -> str:
+    """Put faults into one station, each a row of the table; gives what became of all emergencies."""
     with a_world(faults[0].apart) as world:
         time.sleep(LEARNT_S)
         for fault in faults:
@@ -725,9 +725,9 @@ def run(faults: list[Fault], log: Path | None) -> tuple[list[tuple[str, ...]], s
         kept = {entry.incident.id for entry in Journal(copy).list(1000)}
     not_kept = [each for each in world.seen if each not in kept]
     besides = world.station.confirmed - set(world.seen)
-    about = f"{rows[0][0]}: " if len(rows) == 1 else f"{rows[0][0]} to {rows[-1][0]}: "
-    return rows, (
-        f"{about}{world.emergencies} emergencies, {len(world.seen)} called for help, {len(not_kept)} of these not in "
+    about = faults[0].name if len(faults) == 1 else f"{faults[0].name} to {faults[-1].name}"
+    return (
+        f"{about}: {world.emergencies} emergencies, {len(world.seen)} called for help, {len(not_kept)} of these not in "
         f"the journal, {len(besides)} alarms besides; the station {'ENDED' if ended else 'ran to the end'}."
     )
 
@@ -757,16 +757,24 @@ def main() -> None:
     chosen = [fault for fault in chosen if not fault.needs()]
     groups = [[fault for fault in chosen if fault.apart == apart] for apart in {fault.apart: None for fault in chosen}]
     busy = os.getloadavg()[0]
-    done = [run(group, arguments.log) for group in groups]
-    rows = [row for group, _ in done for row in group]
+    rows: list[tuple[str, ...]] = []
+    remarks = []
+    for group in groups:
+        try:
+            remarks.append(run(group, arguments.log, rows))
+        except (AssertionError, OSError, subprocess.SubprocessError) as error:  # what was measured before counts
+            left = [fault.name for fault in group if fault.name not in {row[0] for row in rows}]
+            why = (str(error) or type(error).__name__).splitlines()[-1]
+            remarks.append(f"{', '.join(left) or 'the end of it'}: NOT MEASURED, {why}")
     load = f"{min(busy, os.getloadavg()[0]):.0f} to {max(busy, os.getloadavg()[0]):.0f} programs had something to do"
-    remarks = [*(remark for _, remark in done), *left_out, f"Machine: {described()}; {load}."]
+    remarks += [*left_out, f"Machine: {described()}; {load}."]
     table = Table(*HEADS, title="A broken station", caption="\n".join(remarks))
     for row in rows:
         table.add_row(*row)
     Console().print(table)
     if arguments.page is not None:
         arguments.page.write_text(page(rows, remarks), encoding="utf-8")
+    sys.exit(len(rows) < len(chosen) or any("never" in row or row[-1] != "0" for row in rows))
 
 
 def page(rows: Sequence[Sequence[str]], remarks: Sequence[str]) -> str:
