@@ -94,7 +94,8 @@ class Watch:
     def _run(self) -> None:
         try:
             import pulsectl  # here, because without libpulse even the import fails
-        except (ImportError, OSError):
+        except (ImportError, OSError) as error:
+            log.info("no sound server is asked what it records from: %s", error)
             return
         while not self._closed.is_set():
             try:
