@@ -20,6 +20,7 @@ from safety_monitor.cli_measuring import add_measuring_commands
 from safety_monitor.cli_models import add_model_commands
 from safety_monitor.cli_outbox import add_outbox_commands
 from safety_monitor.cli_service import add_service_commands
+from safety_monitor.cli_training import evaluate_app, train_app
 from safety_monitor.command import (
     TROUBLE,
     WRONG_INPUT,
@@ -50,6 +51,8 @@ app = typer.Typer(
 incidents = typer.Typer(help="Look at the journal and decide about incidents.", no_args_is_help=False)
 app.add_typer(incidents, name="incidents")
 app.add_typer(gesture_commands)
+app.add_typer(train_app, name="train")
+app.add_typer(evaluate_app, name="evaluate")
 
 
 END_LIMIT_S = 55.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safety_monitor.cli_gestures import train_app
+from safety_monitor.cli_training import train_app
 from safety_monitor.command import ConfigOption, fail, fail_without, read_settings
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from safety_monitor.cli_gestures import evaluate_app
 from safety_monitor.cli_hearing import JobsOption, complaints, progress
+from safety_monitor.cli_training import evaluate_app
 from safety_monitor.command import (
     WRONG_INPUT,
     ConfigOption,

@@ -12,7 +12,7 @@ from gesture.tables import read_hands
 from models.card import change_card, read_card
 from models.hand_landmarker import default_path, is_complete
 from models.registry import SHIPPED
-from safety_monitor.cli_gestures import app
+from safety_monitor.cli import app
 from tests.recordings import plain, write_media
 
 runner = CliRunner()

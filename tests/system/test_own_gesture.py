@@ -11,7 +11,7 @@ from gesture.plan import SignPlan
 from gesture.retrain import retrain_signs
 from models.hand_landmarker import default_path, is_complete
 from models.in_use import use
-from safety_monitor.cli_gestures import app
+from safety_monitor.cli import app
 from safety_monitor.demo import poses
 from safety_monitor.demo.hand import draw_hand
 from safety_monitor.demo.scene import room, rotation
