@@ -50,11 +50,11 @@ from gesture.hands import Hand
 from gesture.keypoint_classifier import SignClassifier
 from gesture.point_history_classifier import MotionClassifier
 from safety_monitor.actions.webhook import Webhook
-from safety_monitor.channels import make_recorder
 from safety_monitor.config import Settings
 from safety_monitor.demo.scene import EXPECTED, FPS, HEIGHT, SECONDS, WIDTH, hand_at, picture_at, sound
 from safety_monitor.demo.scream import room_noise, scream
 from safety_monitor.emergency import EmergencyGestures
+from safety_monitor.evidence import make_recorder
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
 from safety_monitor.journal import Journal

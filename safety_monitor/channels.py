@@ -1,30 +1,59 @@
-"""The ways out to the world that the settings turn on. Each brings its library with it, and only if it is on."""
+"""The ways out that the settings turn on. Each brings its library with it, and only if it is on."""
 
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from safety_monitor.actions.alarm import Alarm
 from safety_monitor.actions.channel import Channel
-from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.actions.failure import one_line
-from safety_monitor.actions.message import Place
-from safety_monitor.actions.recorder import Recorder
+from safety_monitor.actions.own_sound import OwnSound
+from safety_monitor.actions.speech import Speech
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.channels import FirebaseSettings, MongoDBSettings
 from safety_monitor.config.escalation import Contact
 from safety_monitor.config.section import PhoneNumber
-from safety_monitor.escalation import Policy, Step, choose
 from safety_monitor.identity import Identity, identity
-from safety_monitor.incident import Incident
 from safety_monitor.journal import Journal
 from safety_monitor.journal_entry import Entry
 from safety_monitor.journal_file import JournalError
 
 if TYPE_CHECKING:
-    from safety_monitor.actions.place import Places
     from safety_monitor.actions.twilio import Medium
 
 log = logging.getLogger(__name__)
+
+
+def make_channels(settings: Settings, own_sound: OwnSound, journal: Journal | None = None) -> list[Channel]:
+    """The ways out that the settings turn on.
+
+    Args:
+        settings: whose sections turn them on.
+        own_sound: told when siren and voice sound.
+        journal: from which records are made; None if the channels are only to be checked.
+
+    Raises:
+        SettingsError: a channel cannot be made as the settings ask for.
+    """
+    outward = outward_channels(settings, journal)
+    channels: list[Channel] = []
+    alarm: Alarm | None = None
+    if settings.alarm.enabled:
+        alarm = Alarm(own_sound, volume=settings.alarm.volume, duration_s=settings.alarm.duration_s)
+        channels.append(alarm)
+    if settings.speech.enabled:
+        speech = settings.speech
+        channels.append(
+            Speech(
+                own_sound,
+                text=speech.text,
+                rate=speech.rate,
+                limit_s=speech.limit_s,
+                answered=speech.answered,
+                hush=alarm.hush if alarm else lambda hushed: None,
+            )
+        )
+    return [*channels, *outward]
 
 
 def outward_channels(settings: Settings, journal: Journal | None) -> list[Channel]:
@@ -123,90 +152,6 @@ def _firebase(
         )
     except (ValueError, OSError) as error:
         raise SettingsError(f"firebase: {one_line(error)}") from None
-
-
-def make_places(settings: Settings, journal: Journal | None = None) -> "Places":
-    """What knows where incidents happen.
-
-    Args:
-        settings: of the station.
-        journal: that holds the places of incidents which browsers heard; None: there are none.
-
-    Raises:
-        SettingsError: the geocoder cannot be used.
-    """
-    from safety_monitor.actions.place import Places, geocoder
-
-    given = settings.place
-    here: Place | None = None
-    if given.latitude is not None or given.address:
-        here = Place(given.latitude, given.longitude, given.accuracy_m, given.address, "settings")
-    try:
-        key = given.geocoder_key.get_secret_value() if given.geocoder_key else ""
-        geocode = geocoder(given.geocoder, domain=given.geocoder_domain, api_key=key) if given.geocoder else None
-    except ValueError as error:
-        raise settings.named(f"place.geocoder: {error}") from None
-
-    def written(incident_id: str) -> Place | None:
-        try:
-            return journal.place_of(incident_id) if journal else None
-        except JournalError as error:
-            log.warning("the place of an incident is not known: %s", error)
-            return None
-
-    return Places(here, ip_lookup_url=given.ip_lookup_url, geocode=geocode, written=written)
-
-
-def policies_of(settings: Settings) -> list[Policy]:
-    """Who is told of which incidents."""
-    return [
-        Policy(
-            name=policy.name,
-            triggers=policy.triggers,
-            steps=tuple(Step(step.after_s, step.actions) for step in policy.steps),
-            silent=policy.silent,
-            fallback=policy.fallback,
-            evidence=policy.evidence,
-        )
-        for policy in settings.policies
-    ]
-
-
-def evidence_store(settings: Settings) -> EvidenceStore:
-    """Where the evidence of incidents is kept."""
-    given = settings.evidence
-    return EvidenceStore(settings.home, keep_days=given.days, most_bytes=int(given.gigabytes * 1e9))
-
-
-def make_recorder(
-    settings: Settings, *, seeing: bool = True, saved: Callable[[str], None] = lambda incident_id: None
-) -> Recorder | None:
-    """What keeps sound and pictures of incidents, as the policies say; None if nothing is to be kept.
-
-    Args:
-        settings: of the station.
-        seeing: whether there can be pictures.
-        saved: told of each incident whose evidence is complete.
-    """
-    given = settings.evidence
-    if not given.enabled:
-        return None
-    policies = policies_of(settings)
-
-    def wanted(incident: Incident) -> Collection[str]:
-        asked = choose(policies, incident).evidence
-        return given.kinds if asked is None else given.kinds.intersection(asked)
-
-    return Recorder(
-        evidence_store(settings),
-        before_s=given.before_s,
-        after_s=given.after_s,
-        sound=given.sound,
-        picture=seeing and given.picture != "off",
-        clip=given.picture == "clip",
-        wanted=wanted,
-        saved=saved,
-    )
 
 
 def _messages(settings: Settings) -> Iterator[Channel]:

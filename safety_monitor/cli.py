@@ -85,7 +85,8 @@ def run(
 ) -> None:
     """Watch and listen until the inputs end or Ctrl-C."""
     from safety_monitor.restart import start_again
-    from safety_monitor.running import NothingToWatchError, choose_sources, make_station
+    from safety_monitor.running import make_station
+    from safety_monitor.sources import NothingToWatchError, choose_sources
     from safety_monitor.systemd import notify, told_to_systemd
 
     settings = settings_or_fail(config, camera={"source": camera, "fps": fps}, microphone={"source": mic})

@@ -28,7 +28,7 @@ def unprotect(incident_id: IdArgument, config: ConfigOption = None) -> None:
 
 
 def _protect(incident_id: str, config: Path | None, *, protected: bool) -> None:
-    from safety_monitor.channels import evidence_store
+    from safety_monitor.evidence import evidence_store
 
     settings = settings_or_fail(config)
 

@@ -110,11 +110,12 @@ def try_channels(
     from safety_monitor.actions.channel import is_aloud, nature_of
     from safety_monitor.actions.message import trial_message
     from safety_monitor.actions.own_sound import OwnSound
-    from safety_monitor.channels import make_places
+    from safety_monitor.channels import make_channels
     from safety_monitor.config import SettingsError
     from safety_monitor.escalation import ALL, Nature, resolve
     from safety_monitor.incident import notice
-    from safety_monitor.running import NOBODY_TOLD, make_channels
+    from safety_monitor.places import make_places
+    from safety_monitor.running import NOBODY_TOLD
 
     settings = settings_or_fail(config)
 

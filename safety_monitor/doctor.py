@@ -15,11 +15,14 @@ from models.card import ModelError, sha256
 from models.registry import open_card
 from safety_monitor.actions.channel import nature_of
 from safety_monitor.actions.own_sound import OwnSound
+from safety_monitor.channels import make_channels
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.escalation import Nature
 from safety_monitor.journal import Journal
 from safety_monitor.journal_file import JournalError
-from safety_monitor.running import NOBODY_TOLD, make_channels, microphones, mistakes_of
+from safety_monitor.policies import mistakes_of
+from safety_monitor.running import NOBODY_TOLD
+from safety_monitor.sources import microphones
 
 LEAST_FREE_MB = 200
 

@@ -33,8 +33,8 @@ from gesture.signal_for_help import STAGES
 from gesture.tables import TableError, read_rows
 from models.atomic_file import write_whole
 from safety_monitor.actions.recorder import CLIP, HANDS, SOUND, SPARE_S, flac, trigger_of
-from safety_monitor.channels import evidence_store
 from safety_monitor.config import Settings
+from safety_monitor.evidence import evidence_store
 from safety_monitor.incident import Mark, Sense, State
 from safety_monitor.journal import Journal
 from safety_monitor.journal_entry import Entry

@@ -19,8 +19,8 @@ from audio.detector import ScreamDetector, SoundReading
 from audio.live import open_pushed
 from safety_monitor.actions.message import Place, from_browser
 from safety_monitor.actions.recorder import Recorder
-from safety_monitor.channels import make_recorder
 from safety_monitor.config import Settings
+from safety_monitor.evidence import make_recorder
 from safety_monitor.feedback import when_saved
 from safety_monitor.fusion import Fusion
 from safety_monitor.incident import Incident, State

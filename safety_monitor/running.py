@@ -1,46 +1,40 @@
-"""Builds a station from its settings: which sources, which senses, which channels."""
+"""Builds a station from its settings."""
 
 import logging
 import tempfile
-from collections.abc import Callable, Sequence
-from datetime import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from audio.blocks import SoundError
-from audio.microphone import SoundDevice, list_devices
-from gesture.capture import list_cameras
 from media.in_time import in_time
-from safety_monitor.actions.alarm import Alarm
-from safety_monitor.actions.channel import Channel, nature_of
+from safety_monitor.actions.channel import Channel
 from safety_monitor.actions.message import Place
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.recorder import Recorder
-from safety_monitor.actions.speech import Speech
-from safety_monitor.channels import evidence_store, make_places, make_recorder, outward_channels, policies_of
+from safety_monitor.channels import make_channels, outward_channels
 from safety_monitor.config import Settings, SettingsError
-from safety_monitor.config.escalation import LimitsSettings
 from safety_monitor.decision import decisions_of
 from safety_monitor.dispatch import Dispatch, OutboxBusyError
-from safety_monitor.escalation import ALL, Nature, mistakes, person_of, resolve
+from safety_monitor.escalation import Nature, person_of
+from safety_monitor.evidence import evidence_store, make_recorder
 from safety_monitor.feedback import when_saved
 from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, Sense
 from safety_monitor.journal import Journal
 from safety_monitor.journal_file import JournalError, JournalUnusableError
-from safety_monitor.limits import Limits
 from safety_monitor.live import LiveView
+from safety_monitor.places import make_places
+from safety_monitor.policies import limits_of, mistakes_of, policies_of
 from safety_monitor.schedule import schedule_of
-from safety_monitor.senses import DEMO, OFF, check_models, is_recorded, load_hearing, load_seeing
+from safety_monitor.senses import OFF, check_models, is_recorded, load_hearing, load_seeing
 from safety_monitor.sensing import ReadySense, SenseError
 from safety_monitor.settling import Waits
+from safety_monitor.sources import is_patient
 from safety_monitor.station import Station
 from safety_monitor.supervisor import SIGNS, Rules, Supervisor
-from safety_monitor.systemd import is_service
 from safety_monitor.workload import Workload
 
 log = logging.getLogger(__name__)
-
 
 MEMORY = Path("/dev/shm")  # noqa: S108  # not a known name in it
 """A folder that is no disk."""
@@ -48,66 +42,7 @@ OPEN_LIMIT_S = 120.0
 """How long opening the journal may take, which may have to be saved from a damaged file first."""
 PATIENCE_S = 30.0
 """How long a station waits for the one before it, or one that plays a recording, to give the journal free."""
-
-
 NOBODY_TOLD = "nobody elsewhere is told of an emergency: name contacts or addresses for messages (docs/channels.md)"
-
-
-class NothingToWatchError(Exception):
-    """There is neither a source named nor a device found; the text is one line that says what to do."""
-
-
-def choose_sources(settings: Settings, *, demo_without_devices: bool) -> Settings:
-    """Fill in the sources that the settings leave open, from the devices that are there.
-
-    Raises:
-        NothingToWatchError: there is nothing to watch or listen to.
-    """
-    camera, microphone = settings.camera.source, settings.microphone.source
-    if is_patient(settings) and not (camera == microphone == OFF or is_recorded(camera) or is_recorded(microphone)):
-        return settings  # what is not there yet is waited for
-    if not camera and not microphone:
-        camera = "" if list_cameras() else OFF
-        microphone = "" if microphones() else OFF
-        if camera == microphone == OFF:
-            if not demo_without_devices:
-                raise NothingToWatchError(
-                    "no camera and no microphone found; plug one in, or name a source with --camera or --mic; "
-                    "`make run` or `--camera demo --mic demo` plays the demo scene"
-                )
-            log.warning("no camera and no microphone found: playing the demo scene, nothing is being watched")
-            camera = microphone = DEMO
-        elif camera == OFF:
-            log.warning("no camera found: the station only listens")
-        elif microphone == OFF:
-            log.warning("no microphone found: the station only watches")
-    elif not camera:
-        camera = OFF if is_recorded(microphone) or not list_cameras() else ""
-    elif not microphone:
-        microphone = OFF if is_recorded(camera) or not microphones() else ""
-    if camera == microphone == OFF:
-        raise NothingToWatchError("camera and microphone are both off: nothing would be watched")
-    return settings.model_copy(
-        update={
-            "camera": settings.camera.model_copy(update={"source": camera}),
-            "microphone": settings.microphone.model_copy(update={"source": microphone}),
-        }
-    )
-
-
-def is_patient(settings: Settings) -> bool:
-    """Whether what is missing at the start is waited for: nobody stands before a service to read why it ended."""
-    given = settings.supervision.wait_for_devices
-    return given == "always" or (given == "as-service" and is_service())
-
-
-def microphones() -> list[SoundDevice]:
-    """The microphones that are there; none, with a warning, where sound devices cannot be looked for at all."""
-    try:
-        return list_devices()
-    except SoundError as error:
-        log.warning("%s", error)
-        return []
 
 
 def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Incident], None]) -> Station:
@@ -266,17 +201,6 @@ def make_dispatch(
         ) from None
 
 
-def mistakes_of(settings: Settings, channels: Sequence[Channel]) -> list[str]:
-    """What the settings ask of channels that are not there, a line each."""
-    labels = [gesture.label for gesture in settings.emergency.gestures]
-    natures = {channel.name: nature_of(channel) for channel in channels}
-    wrong = mistakes(policies_of(settings), natures, labels)
-    for quiet in settings.limits.quiet_channels:
-        if quiet != ALL and not resolve([quiet], natures):
-            wrong.append(f"limits.quiet_channels: no channel '{quiet}' is turned on")
-    return wrong
-
-
 def check_start(settings: Settings) -> None:
     """See whether a station could start with these settings, without starting one.
 
@@ -295,14 +219,6 @@ def check_start(settings: Settings) -> None:
         check_models(settings)
     except SenseError as error:
         raise SettingsError(str(error)) from None
-
-
-def limits_of(rules: LimitsSettings, channel: str) -> Limits:
-    """How much is told on a channel."""
-    quiet: tuple[time, time] | None = None
-    if rules.quiet_from and rules.quiet_until and resolve(rules.quiet_channels, {channel: Nature.MESSAGE}):
-        quiet = (time.fromisoformat(rules.quiet_from), time.fromisoformat(rules.quiet_until))
-    return Limits(rules.cool_down_s, rules.most, rules.within_s, quiet)
 
 
 def make_outbox(settings: Settings, journal: Journal) -> Dispatch | None:
@@ -329,35 +245,3 @@ def make_outbox(settings: Settings, journal: Journal) -> Dispatch | None:
         for channel in channels:
             channel.close()
         return None
-
-
-def make_channels(settings: Settings, own_sound: OwnSound, journal: Journal | None = None) -> list[Channel]:
-    """The ways out that the settings turn on.
-
-    Args:
-        settings: whose sections turn them on.
-        own_sound: told when siren and voice sound.
-        journal: from which records are made; None if the channels are only to be checked.
-
-    Raises:
-        SettingsError: a channel cannot be made as the settings ask for.
-    """
-    outward = outward_channels(settings, journal)
-    channels: list[Channel] = []
-    alarm: Alarm | None = None
-    if settings.alarm.enabled:
-        alarm = Alarm(own_sound, volume=settings.alarm.volume, duration_s=settings.alarm.duration_s)
-        channels.append(alarm)
-    if settings.speech.enabled:
-        speech = settings.speech
-        channels.append(
-            Speech(
-                own_sound,
-                text=speech.text,
-                rate=speech.rate,
-                limit_s=speech.limit_s,
-                answered=speech.answered,
-                hush=alarm.hush if alarm else lambda hushed: None,
-            )
-        )
-    return [*channels, *outward]

@@ -92,8 +92,8 @@ class WebServer:
     def _make_server(self, station: Station) -> _Server:
         import uvicorn
 
-        from safety_monitor.channels import evidence_store
         from safety_monitor.decision import decisions_of
+        from safety_monitor.evidence import evidence_store
         from safety_monitor.listeners import Listeners, ears_of
         from safety_monitor.restart import Restart
         from safety_monitor.settings_file import SettingsFile

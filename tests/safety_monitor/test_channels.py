@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from safety_monitor.actions.message import Place
-from safety_monitor.channels import make_places, outward_channels
+from safety_monitor.channels import outward_channels
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.incident import Incident, State
 from safety_monitor.journal import Journal
+from safety_monitor.places import make_places
 from safety_monitor.settings_sources import load_settings
 from tests.servers.twilio import SID
 
@@ -102,7 +103,8 @@ def test_a_station_without_channels_loads_none_of_their_libraries() -> None:
     program = f"""
 import sys
 from pathlib import Path
-from safety_monitor.channels import make_places, outward_channels
+from safety_monitor.channels import outward_channels
+from safety_monitor.places import make_places
 from safety_monitor.config import Settings
 make_places(Settings())
 assert outward_channels(Settings(home=Path("home")), None) == []

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from safety_monitor.channels import evidence_store
 from safety_monitor.config import Settings
 from safety_monitor.config.web import Web
 from safety_monitor.decision import Decisions, hash_of
 from safety_monitor.dispatch import Dispatch
+from safety_monitor.evidence import evidence_store
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Sense
 from safety_monitor.journal import Journal
