@@ -6,7 +6,7 @@ DATA ?= ../shared/data
 WORKERS ?= 2
 
 STATION_PACKAGES := python3-venv libportaudio2 espeak-ng alsa-utils libgl1 libegl1 libgles2 libglib2.0-0
-TEST_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins mariadb-server-core mariadb-client-core mosquitto chromium xvfb xdotool systemd
+TEST_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins mariadb-server-core mariadb-client-core mosquitto sqlite3 chromium xvfb xdotool systemd
 
 .PHONY: run setup test tests check style types lock models screenshots docs clean audit soak bench fuzz compare
 

@@ -116,7 +116,7 @@ def _mongodb(given: MongoDBSettings, station: Identity, entry_of: Callable[[str]
     try:
         from safety_monitor.actions.mongodb import MongoDB
     except ModuleNotFoundError:
-        raise SettingsError("mongodb: needs the package pymongo: pip install 'safety-monitor[mongodb]'") from None
+        raise SettingsError("mongodb: needs the package pymongo: pip install -e '.[mongodb]'") from None
     try:
         return MongoDB(
             given.url.get_secret_value(),
@@ -136,9 +136,7 @@ def _firebase(
     try:
         from safety_monitor.actions.firebase import Firebase
     except ModuleNotFoundError:
-        raise SettingsError(
-            "firebase: needs the package firebase-admin: pip install 'safety-monitor[firebase]'"
-        ) from None
+        raise SettingsError("firebase: needs the package firebase-admin: pip install -e '.[firebase]'") from None
     if given.credentials_file is None and given.url.startswith("https://"):
         raise SettingsError("firebase.credentials_file: the JSON file of a service account is needed")
     try:

@@ -189,7 +189,7 @@ def geocoder(service: str, *, domain: str = "", api_key: str = "") -> Geocode:
         from geopy.exc import GeopyError
         from geopy.geocoders import get_geocoder_for_service
     except ImportError:
-        raise ValueError("needs the package geopy: pip install 'safety-monitor[geocoding]'") from None
+        raise ValueError("needs the package geopy: pip install -e '.[geocoding]'") from None
     options: dict[str, Any] = {"timeout": LIMIT_S, "user_agent": "safety-monitor"}
     if domain:
         scheme, _, host = domain.rpartition("://")

@@ -11,7 +11,7 @@ from audio.examples import Examples
 from audio.features import DESCRIPTION, MEL_BANDS, WINDOW
 from models.runtime import TFLiteModel
 
-pytest.importorskip("tensorflow", reason="training needs TensorFlow: pip install 'safety-monitor[train]'")
+pytest.importorskip("tensorflow", reason="training needs TensorFlow: pip install -e '.[train]'")
 
 from audio.network import (
     HeadRecipe,

@@ -10,7 +10,7 @@ from models.card import sha256
 from models.registry import SHIPPED
 from tests.made_up_corpus import write_corpus
 
-pytest.importorskip("tensorflow", reason="training needs TensorFlow: pip install 'safety-monitor[train]'")
+pytest.importorskip("tensorflow", reason="training needs TensorFlow: pip install -e '.[train]'")
 
 from audio.train import RETRAIN, train_scream
 
