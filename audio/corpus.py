@@ -8,11 +8,14 @@ from pathlib import Path
 
 LABELS = ("scream", "conversation", "ambient")
 MANIFEST = "manifest.csv"
+PARTS = ("train", "validation", "test")
 COLUMNS = ("path", "label", "source", "group", "seconds", "licence", "note", "weight")
 """Of a manifest; all but the first two may be missing."""
 HEAVIEST = 100.0
 """Greatest weight of a clip."""
-SUFFIXES = frozenset({".wav", ".mp3", ".flac", ".ogg", ".m4a", ".mp4"})
+SUFFIXES = frozenset(
+    {".wav", ".mp3", ".flac", ".ogg", ".opus", ".aac", ".m4a", ".mp4", ".mov", ".mkv", ".webm", ".avi"}
+)
 
 
 class CorpusError(Exception):
@@ -161,10 +164,22 @@ def folds(clips: Sequence[Clip], count: int) -> dict[str, int]:
 
 
 def split(clips: Sequence[Clip], seed: int = 0) -> dict[str, str]:
-    """Groups dealt to "train" (70 %), "validation" (15 %) and "test" (15 %) by a hash of group and seed."""
-    result = {}
+    """Groups dealt to "train" (70 %), "validation" (15 %) and "test" (15 %) by a hash of group and seed.
+
+    Where chance leaves a part without a label of which there are groups enough, the part with most of them gives one.
+    """
+    places: dict[str, float] = {}
+    labels: dict[str, set[str]] = {}
     for clip in clips:
         digest = hashlib.sha256(f"{seed}|{clip.group}".encode()).digest()
-        place = int.from_bytes(digest[:4], "big") / 2**32
-        result[clip.group] = "train" if place < 0.70 else "validation" if place < 0.85 else "test"
+        places[clip.group] = int.from_bytes(digest[:4], "big") / 2**32
+        labels.setdefault(clip.group, set()).add(clip.label)
+    result = {group: PARTS[(place >= 0.70) + (place >= 0.85)] for group, place in places.items()}
+    for label in LABELS:
+        mine = sorted((group for group in result if label in labels[group]), key=lambda group: places[group])
+        for part in PARTS:
+            there = {each: [group for group in mine if result[group] == each] for each in PARTS}
+            most = max(there.values(), key=len)
+            if not there[part] and len(most) > 1:
+                result[most[-1]] = part
     return result

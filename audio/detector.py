@@ -303,7 +303,7 @@ def load_scream_model(name: str = "scream", home: Path | None = None) -> ScreamM
     folder, card = open_card(name, task="scream", home=home)
     persistence, verdict = _persistence(folder, card), _verdict(folder, card)
     if "member" in card.parameters:
-        return ScreamModel(open_clip_model(folder, card, home), persistence, verdict)
+        return ScreamModel(open_clip_model(folder, card), persistence, verdict)
     return ScreamModel(_open_frame_classifier(folder, card, verdict), persistence, verdict)
 
 

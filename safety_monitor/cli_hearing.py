@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from safety_monitor.cli_training import train_app
-from safety_monitor.command import ConfigOption, fail, fail_without, read_settings
+from safety_monitor.command import ConfigOption, fail, fail_without, read_settings, silence_native_libraries
 
 if TYPE_CHECKING:
     from audio.parallel import Progress
@@ -49,16 +49,20 @@ def complaints() -> Iterator[None]:
 def progress() -> Iterator["Progress"]:
     """A bar on stderr with the time that is left; on anything but a terminal nothing is drawn."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     columns = TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(file=sys.stderr), disable=not sys.stderr.isatty()) as bar:
-        tasks = {}
+        tasks: dict[str, TaskID] = {}
+        reached: dict[str, int] = {}
 
         def tick(what: str, done: int, total: int) -> None:
             kind = what.split("(")[0]
             if kind not in tasks:
                 tasks[kind] = bar.add_task(what, total=total)
+            elif done < reached[kind]:  # begun again, for the next fold
+                bar.reset(tasks[kind])
+            reached[kind] = done
             bar.update(tasks[kind], description=what, completed=done, total=total)
 
         yield tick
@@ -87,6 +91,7 @@ def train_scream_command(
 ) -> None:
     """Train a scream model: the one that ships, or a published approach to compare with."""
     settings = read_settings(config)
+    silence_native_libraries(settings)
     home = settings.models_folder
     folder = out or home / f"{model}.new"
     marked = settings.feedback_folder if feedback else None
@@ -139,7 +144,9 @@ def compare(
     config: ConfigOption = None,
 ) -> None:
     """Judge models by the same recordings: one table, one picture of ROC curves."""
-    home = read_settings(config).models_folder
+    settings = read_settings(config)
+    silence_native_libraries(settings)
+    home = settings.models_folder
     if page is not None and not folds:
         fail("--page describes models trained on sources left out: give --folds")
     with complaints(), progress() as tick:

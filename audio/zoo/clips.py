@@ -1,5 +1,6 @@
 """Members of the zoo that have been trained: judge whole recordings, or listen live through the detector."""
 
+import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +16,16 @@ from audio.zoo.consensus import agree
 from audio.zoo.member import Features, Kind, Member
 from audio.zoo.table import ZOO
 from audio.zoo.yamnet import with_file
-from models.card import Card, ModelError, sha256
+from models.card import Card, ModelError, read_card, sha256
 from models.estimator import load_estimator
-from models.registry import open_card
 from models.runtime import TFLiteModel
 
 Array = NDArray[np.float32]
 Score = Callable[[NDArray[Any]], Array]
 """Features of n windows in, probabilities (n, labels) out."""
 
+MEMBERS = "members.csv"
+"""In the folder of a consensus: name and SHA-256 of the card of each member, whose folder lies inside."""
 _TINY = 1e-7
 _LAST_BIT = 1 / 32768
 
@@ -186,13 +188,12 @@ def clip_model(member: Member, score: Score, scale: float = 1.0) -> ClipModel:
     return ClipModel(LABELS, member.features, score, scale, member.votes)
 
 
-def open_clip_model(folder: Path, card: Card, home: Path | None = None) -> ClipModel | Consensus:
+def open_clip_model(folder: Path, card: Card) -> ClipModel | Consensus:
     """The model of a checked card that a member of the zoo was saved with.
 
     Args:
         folder: where its files are.
         card: names the member under `parameters.member`.
-        home: where the members of a consensus are looked for besides the shipped ones and beside `folder`.
 
     Raises:
         ModelError: it does not fit this program, or is damaged.
@@ -203,7 +204,7 @@ def open_clip_model(folder: Path, card: Card, home: Path | None = None) -> ClipM
     if card.labels != LABELS:
         raise ModelError(f"{folder}: its labels must be {', '.join(LABELS)}")
     if member.kind is Kind.CONSENSUS:
-        return Consensus(tuple(_part(folder, card, name, home) for name in _parts(folder, card)))
+        return Consensus(tuple(_parts(folder)))
     suffix = ".skops" if member.kind is Kind.ESTIMATOR else ".tflite"
     files = [folder / file for file in card.files if file.endswith(suffix)]
     if len(files) != 1:
@@ -226,28 +227,23 @@ def _score(kind: Kind, file: Path) -> Score:
     return estimator_score(load_estimator(file)) if kind is Kind.ESTIMATOR else network_score(TFLiteModel(file))
 
 
-def _parts(folder: Path, card: Card) -> dict[str, str]:
-    parts = card.parameters.get("members")
-    if not isinstance(parts, dict) or not parts:
-        raise ModelError(f"{folder}: the card's parameters.members is missing or malformed")
-    return {str(name): str(digest) for name, digest in parts.items()}
-
-
-def open_part(folder: Path, name: str, home: Path | None) -> tuple[Path, Card]:
-    """Folder and checked card of a member of the consensus in `folder`: the one beside it before any other.
-
-    Raises:
-        ModelError: no such model, or a damaged one.
-    """
-    beside = folder.parent / name
-    return open_card(str(beside) if (beside / "card.md").is_file() else name, task="scream", home=home)
-
-
-def _part(folder: Path, card: Card, name: str, home: Path | None) -> ClipModel:
-    place, own = open_part(folder, name, home)
-    if sha256(place / "card.md") != card.parameters["members"][name]:
-        raise ModelError(f"{folder}: {place} is not the member it was made of; train the consensus anew")
-    model = open_clip_model(place, own, home)
-    if isinstance(model, Consensus):
-        raise ModelError(f"{folder}: {name} is a consensus itself")
-    return model
+def _parts(folder: Path) -> list[ClipModel]:
+    """The members of a consensus, each in a folder of its own inside; `MEMBERS` vouches for their cards."""
+    try:
+        with (folder / MEMBERS).open(encoding="utf-8", newline="") as file:
+            digests = {row["name"]: row["sha256"] for row in csv.DictReader(file)}
+        places = {name: folder / Path(name).name for name in digests}
+    except (OSError, UnicodeDecodeError, KeyError, TypeError):
+        raise ModelError(f"{folder}: its {MEMBERS} is missing or malformed") from None
+    models = []
+    for name, place in places.items():
+        card = read_card(place)
+        if sha256(place / "card.md") != digests[name]:
+            raise ModelError(f"{place}: is not the member that the consensus was made of")
+        model = open_clip_model(place, card)
+        if isinstance(model, Consensus):
+            raise ModelError(f"{place}: is a consensus itself")
+        models.append(model)
+    if not models:
+        raise ModelError(f"{folder}: its {MEMBERS} names no model")
+    return models

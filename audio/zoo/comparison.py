@@ -101,6 +101,7 @@ def compare_folds(
 
 def _judged_folds(members: Sequence[Member], clips: Sequence[Clip], plan: Plan, desk: Desk) -> dict[str, Row]:
     fold = deal(clips, plan.folds)
+    turns = [learners(clips, fold, number, plan.seed) for number in range(plan.folds)]
     truth = np.asarray([LABELS.index(clip.label) for clip in clips])
     heard = hear_all(members, clips, fold.tolist(), plan, desk)
     place = desk.cache / "judged"
@@ -110,11 +111,10 @@ def _judged_folds(members: Sequence[Member], clips: Sequence[Clip], plan: Plan, 
         chances = np.zeros((len(clips), len(LABELS)), np.float32)
         costs: Array = np.zeros(2, np.float32)
         key = fingerprint(plan, heard[member.features.name].x, heard[member.features.name].clips, truth, fold)
-        for number in range(plan.folds):
+        for number, (mine, held) in enumerate(turns):
             file = place / f"{member.name}-{key}-{number}.npz"
             if not file.exists():
                 desk.tick(f"{member.name} on the other sources", number, plan.folds)
-                mine, held = learners(clips, fold, number, plan.seed)
                 found = learn(member, heard[member.features.name], clips, mine, held, plan, desk)
                 judged = judge_clips(found.model, heard[member.features.name], fold == number)
                 with tempfile.TemporaryDirectory() as folder:
@@ -176,7 +176,7 @@ def compare_trained(names: Sequence[str], clips: Sequence[Clip], home: Path | No
 
 
 def _size(folder: Path) -> float:
-    return sum(file.stat().st_size for file in folder.iterdir() if file.suffix in {".tflite", ".skops"}) / 1e6
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.suffix in {".tflite", ".skops"}) / 1e6
 
 
 def decision_ms(model: Classifier, rounds: int = 12) -> float:

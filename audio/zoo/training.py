@@ -7,7 +7,6 @@ run goes on where it stopped.
 """
 
 import hashlib
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -25,6 +24,7 @@ from audio.detector import Persistence, ScreamModel, log_odds, strongest_second
 from audio.judging import listen
 from audio.recording import read_clip
 from audio.zoo.clips import (
+    MEMBERS,
     ClipModel,
     Consensus,
     Score,
@@ -32,7 +32,6 @@ from audio.zoo.clips import (
     clip_model,
     estimator_score,
     open_clip_model,
-    open_part,
     pool,
 )
 from audio.zoo.lesson import Epoch, Lesson
@@ -44,6 +43,7 @@ from audio.zoo.table import ZOO
 from audio.zoo.yamnet import with_file
 from models.card import Card, ModelError, read_card, sha256, write_card
 from models.estimator import save_estimator
+from models.registry import available, open_card
 
 Array = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -147,22 +147,14 @@ def learn(
         desk: where and how.
 
     Raises:
-        CorpusError: too little data.
+        CorpusError: SMOTE has too few windows of a label.
     """
-    for what, flags in (("learn from", mine), ("stop by", held)):
-        there = {clip.label for clip, flag in zip(clips, flags, strict=True) if flag}
-        if there != set(LABELS):
-            missing = ", ".join(sorted(set(LABELS) - there))
-            raise CorpusError(
-                f"nothing labelled {missing} among the recordings to {what}: more sources or groups are needed"
-            )
     if member.kind is Kind.GIVEN:
         return _calibrated(Learned(member, desk.given, as_it_is), heard, clips, held)
     lesson, other = _lesson(heard, clips, mine), _lesson(heard, clips, held)
     if member.kind is Kind.ESTIMATOR:
         estimator = _fit_estimator(member, lesson, plan.seed)
         return _calibrated(Learned(member, estimator, estimator_score(estimator)), heard, clips, held)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow logs as it starts says nothing to people
     from audio.zoo.networks import fit, probabilities
 
     key = fingerprint(plan, lesson.x, lesson.y, lesson.weights, other.x, other.y)
@@ -266,13 +258,17 @@ def train_zoo(name: str, data: Path, out: Path, plan: Plan, desk: Desk) -> Card:
         return _train_consensus(member, clips, data, out, plan, desk)
     member = ready(member, desk)
     part = shares(clips, plan.seed)
-    parts: Sequence[object] = deal(clips, plan.folds).tolist() if plan.folds else part.tolist()
-    heard = hear_all([member], clips, parts, plan, desk)[member.features.name]
+    learned = part != "validation" if plan.folds else part == "train"
+    mine, held = complete(clips, learned, part == "validation")
     if plan.folds:
-        unheard = _by_folds(member, heard, clips, plan, desk)
-        final = learn(member, heard, clips, part != "validation", part == "validation", plan, desk)
+        fold = deal(clips, plan.folds)
+        turns = [learners(clips, fold, number, plan.seed) for number in range(plan.folds)]
+        heard = hear_all([member], clips, fold.tolist(), plan, desk)[member.features.name]
+        unheard = _by_folds(member, heard, clips, fold, turns, plan, desk)
+        final = learn(member, heard, clips, mine, held, plan, desk)
     else:
-        final = learn(member, heard, clips, part == "train", part == "validation", plan, desk)
+        heard = hear_all([member], clips, part.tolist(), plan, desk)[member.features.name]
+        final = learn(member, heard, clips, mine, held, plan, desk)
         held = part != "train"
         played = _play(final.model, clips, part == "validation", plan, desk)
         unheard = Unheard(judge_clips(final.model, heard, held), held, played)
@@ -280,12 +276,18 @@ def train_zoo(name: str, data: Path, out: Path, plan: Plan, desk: Desk) -> Card:
     return _write(results, out, final, {"scale": final.scale})
 
 
-def _by_folds(member: Member, heard: Heard, clips: Sequence[Clip], plan: Plan, desk: Desk) -> Unheard:
-    fold = deal(clips, plan.folds)
+def _by_folds(
+    member: Member,
+    heard: Heard,
+    clips: Sequence[Clip],
+    fold: NDArray[np.int64],
+    turns: Sequence[tuple[Flags, Flags]],
+    plan: Plan,
+    desk: Desk,
+) -> Unheard:
     chances = np.zeros((len(clips), len(LABELS)), np.float32)
     played = np.full((len(clips), 2), np.nan, np.float32)
-    for number in range(plan.folds):
-        mine, held = learners(clips, fold, number, plan.seed)
+    for number, (mine, held) in enumerate(turns):
         found = learn(member, heard, clips, mine, held, plan, desk)
         chances += judge_clips(found.model, heard, fold == number)
         there = _play(found.model, clips, fold == number, plan, desk)
@@ -294,9 +296,31 @@ def _by_folds(member: Member, heard: Heard, clips: Sequence[Clip], plan: Plan, d
 
 
 def learners(clips: Sequence[Clip], fold: NDArray[np.int64], number: int, seed: int) -> tuple[Flags, Flags]:
-    """Of the recordings outside a fold, which are learned from, and which decide when to stop."""
-    stop = shares(clips, seed) == "validation"
-    return (fold != number) & ~stop, (fold != number) & stop
+    """Of the recordings outside a fold, which are learned from, and which decide when to stop.
+
+    Raises:
+        CorpusError: a label is missing among either.
+    """
+    outside = fold != number
+    part = np.full(len(clips), "judged", dtype="<U10")
+    part[outside] = shares([clip for clip, out in zip(clips, outside, strict=True) if out], seed)
+    return complete(clips, outside & (part != "validation"), part == "validation")
+
+
+def complete(clips: Sequence[Clip], mine: Flags, held: Flags) -> tuple[Flags, Flags]:
+    """The recordings that are learned from, and those that decide when to stop, as they are given.
+
+    Raises:
+        CorpusError: a label is missing among either.
+    """
+    for what, flags in (("learn from", mine), ("stop by", held)):
+        missing = set(LABELS) - {clip.label for clip, flag in zip(clips, flags, strict=True) if flag}
+        if missing:
+            raise CorpusError(
+                f"no recording labelled {' or '.join(sorted(missing))} is left to {what}: training takes recordings of "
+                "each label in two groups at least (people, evenings) and, with folds, from two sources"
+            )
+    return mine, held
 
 
 def _play(model: ClipModel | Consensus, clips: Sequence[Clip], mine: Flags, plan: Plan, desk: Desk) -> Array:
@@ -319,19 +343,17 @@ def _play(model: ClipModel | Consensus, clips: Sequence[Clip], mine: Flags, plan
 
 def _train_consensus(member: Member, clips: Sequence[Clip], data: Path, out: Path, plan: Plan, desk: Desk) -> Card:
     """Nothing is learned: the members are there already, and only the threshold is found."""
-    models, digests = [], {}
+    models: list[ClipModel] = []
+    places: dict[str, Path] = {}
     for name in plan.members:
-        try:
-            folder, card = open_part(out, name, desk.home)
-        except ModelError as error:
-            raise ModelError(f"{error}; train it first: safety-monitor train scream --model {name}") from None
+        folder, card = _trained(name, desk.home)
         if "member" not in card.parameters:
             raise ModelError(f"{folder}: only members of the zoo can be part of a consensus")
-        model = open_clip_model(folder, card, desk.home)
+        model = open_clip_model(folder, card)
         if isinstance(model, Consensus):
             raise ModelError(f"{folder}: a consensus cannot be part of another")
         models.append(model)
-        digests[name] = sha256(folder / "card.md")
+        places[card.name] = folder
     part = shares(clips, plan.seed)
     held = part != "train"
     whole = Consensus(tuple(models))
@@ -341,10 +363,27 @@ def _train_consensus(member: Member, clips: Sequence[Clip], data: Path, out: Pat
         desk.tick("judging recordings", done, int(held.sum()))
     played = _play(whole, clips, part == "validation", plan, desk)
     results = Results(member, clips, data, plan, Unheard(chances, held, played), part)
-    return _write(results, out, None, {"members": digests})
+    return _write(results, out, None, {}, places)
 
 
-def _write(results: Results, out: Path, learned: Learned | None, own: Mapping[str, Any]) -> Card:
+def _trained(name: str, home: Path | None) -> tuple[Path, Card]:
+    """Folder and card of a member that was trained before, under its own name or the one that training gives."""
+    there = available(home)
+    try:
+        return open_card(
+            name if name in there or f"{name}.new" not in there else f"{name}.new", task="scream", home=home
+        )
+    except ModelError as error:
+        raise ModelError(f"{error}; train it first: safety-monitor train scream --model {name}") from None
+
+
+def _write(
+    results: Results,
+    out: Path,
+    learned: Learned | None,
+    own: Mapping[str, Any],
+    parts: Mapping[str, Path] | None = None,
+) -> Card:
     """Write the folder beside the one it replaces, so that there is a whole model at every moment.
 
     Args:
@@ -352,6 +391,8 @@ def _write(results: Results, out: Path, learned: Learned | None, own: Mapping[st
         out: the model folder.
         learned: the model; None if it has no file of its own.
         own: parameters that this kind of model needs.
+        parts: the members of a consensus, by name: they are copied, so that it stays what it is when they are trained
+            anew.
     """
     from audio.plots import draw_confusion, draw_losses
 
@@ -361,6 +402,12 @@ def _write(results: Results, out: Path, learned: Learned | None, own: Mapping[st
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     size = learned.write(fresh).stat().st_size if learned else 0
+    for place in (parts or {}).values():
+        shutil.copytree(place, fresh / place.name)
+        size += sum(file.stat().st_size for file in place.iterdir() if file.suffix in {".tflite", ".skops"})
+    if parts:
+        rows = [f"{name},{sha256(place / 'card.md')}\n" for name, place in parts.items()]
+        (fresh / MEMBERS).write_text("name,sha256\n" + "".join(rows), encoding="utf-8")
     if results.history:
         draw_losses([(epoch.learned, epoch.held) for epoch in results.history], fresh / "curves.png")
     draw_confusion({"recordings left out": confusion(results).tolist()}, fresh / "confusion.png")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from audio.corpus import Clip, CorpusError, folds, read_corpus, read_feedback, split
+from audio.corpus import LABELS, Clip, CorpusError, folds, read_corpus, read_feedback, split
 
 HEAD = "path,label,source,group,seconds,licence,note\n"
 
@@ -82,3 +82,13 @@ def test_a_split_never_parts_a_group() -> None:
     assert shares == pytest.approx([0.70, 0.15, 0.15], abs=0.04)
     assert split(clips) == parts
     assert split(clips, seed=1) != parts
+
+
+def test_of_few_groups_each_part_gets_one_of_each_label() -> None:
+    few = [Clip(Path(f"{label}{number}"), label, "a", f"{label}{number}") for label in LABELS for number in range(3)]
+    for seed in range(10):
+        part_of = split(few, seed)
+        for label in LABELS:
+            assert {part_of[f"{label}{number}"] for number in range(3)} == {"train", "validation", "test"}
+    two = split([each for each in few if each.path.name[-1] != "2"])
+    assert sorted(two[f"scream{number}"] for number in range(2)) == ["train", "validation"]

@@ -17,7 +17,7 @@ from audio.zoo.plan import Desk, Plan
 from audio.zoo.results import threshold
 from audio.zoo.segments import Cutting, disturb, hear, trim, workers
 from audio.zoo.table import ZOO
-from audio.zoo.training import deal, hear_all, learn, learners, shares, train_zoo
+from audio.zoo.training import complete, deal, hear_all, learn, learners, shares, train_zoo
 from models.card import Card, ModelError, read_card, write_card
 from models.registry import SHIPPED
 from tests.made_up_corpus import MAKERS, write_corpus
@@ -150,23 +150,29 @@ def test_without_scikit_learn_one_line_says_what_is_missing(svm: Path, monkeypat
     assert "sklearn is missing (pip install" in refused(svm)
 
 
-def test_a_consensus_is_made_of_members_and_notices_another_one(
+def test_a_consensus_holds_its_members_and_notices_another_one(
     svm: Path, corpus: Path, desk: Desk, tmp_path: Path
 ) -> None:
     shutil.copytree(svm, tmp_path / "svm")
-    train_zoo("logistic-regression", corpus, tmp_path / "logistic-regression", PLAN, desk)
+    train_zoo("logistic-regression", corpus, tmp_path / "logistic-regression.new", PLAN, desk)
     plan = replace(PLAN, members=("svm", "logistic-regression"))
+    desk = replace(desk, home=tmp_path)
     train_zoo("consensus", corpus, tmp_path / "consensus", plan, desk)
-    parts = [load_scream_model(name, tmp_path).classifier for name in plan.members]
+    parts = [load_scream_model(name, tmp_path).classifier for name in ("svm", "logistic-regression.new")]
     whole = load_scream_model("consensus", tmp_path).classifier
     clip = sound("scream", seconds=1.5)
     expected = np.mean([part.predict_proba([clip])[0, 0] for part in parts])
     assert whole.predict_proba([clip])[0, 0] == pytest.approx(expected, abs=1e-6)
     with pytest.raises(ModelError, match="train it first"):
         train_zoo("consensus", corpus, tmp_path / "c2", replace(plan, members=("svm", "dense")), desk)
-    card = tmp_path / "svm" / "card.md"
-    card.write_text(card.read_text(encoding="utf-8") + "trained anew\n", encoding="utf-8")
-    assert "train the consensus anew" in refused(tmp_path / "consensus")
+    shutil.rmtree(tmp_path / "svm")  # what becomes of the members afterwards does not matter
+    moved = Path(shutil.copytree(tmp_path / "consensus", tmp_path / "elsewhere" / "consensus"))
+    assert load_scream_model(str(moved)).classifier.predict_proba([clip])[0, 0] == pytest.approx(expected, abs=1e-6)
+    card = moved / "svm" / "card.md"
+    card.write_text(card.read_text(encoding="utf-8") + "another\n", encoding="utf-8")
+    assert "is not the member that the consensus was made of" in refused(moved)
+    (moved / "members.csv").write_text("name,sha256\n", encoding="utf-8")
+    assert "SHA-256" in refused(moved)
 
 
 @pytest.mark.skipif(not YAMNET.is_file(), reason="YAMNet is not here (../shared/data/reference/yamnet)")
@@ -243,10 +249,9 @@ def test_no_cluster_and_no_data_are_said_in_one_line(corpus: Path, desk: Desk, t
     with pytest.raises(CorpusError, match="is there already and no model"):
         train_zoo("svm", corpus, corpus, PLAN, desk)
     clips = tuple(clip for clip in read_corpus(corpus) if clip.label != "scream")
-    heard = hear_all([ZOO["svm"]], clips, [0] * len(clips), PLAN, desk)["statistics"]
     every = np.ones(len(clips), np.bool_)
-    with pytest.raises(CorpusError, match="nothing labelled scream"):
-        learn(ZOO["svm"], heard, clips, every, every, PLAN, desk)
+    with pytest.raises(CorpusError, match="no recording labelled scream is left to learn from"):
+        complete(clips, every, every)
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"RIFF")
     with workers(1), pytest.raises(CorpusError, match=r"broken\.wav"):
