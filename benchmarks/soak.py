@@ -19,8 +19,6 @@ to its last. Exit status 1 if one did, if an incident got lost, or if there was 
 
 import argparse
 import json
-import os
-import random
 import sys
 import tempfile
 import threading
@@ -30,20 +28,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from audio.blocks import SAMPLE_RATE, Block
-from audio.corpus import read_corpus
-from audio.detector import ScreamDetector, SoundReading
-from audio.recording import read_clip
+from audio.blocks import SAMPLE_RATE, Samples
 from benchmarks.delivery import Siren, Tap
-from benchmarks.machine import described, resident_mb
+from benchmarks.endless import heard, judged, other_sound, scene_hands
+from benchmarks.growth import Growth
+from benchmarks.machine import described
 from gesture.capture import Frame
 from gesture.detector import HandJudge
 from gesture.hands import Hand
@@ -51,7 +46,7 @@ from gesture.keypoint_classifier import SignClassifier
 from gesture.point_history_classifier import MotionClassifier
 from safety_monitor.actions.webhook import Webhook
 from safety_monitor.config import Settings
-from safety_monitor.demo.scene import EXPECTED, FPS, HEIGHT, SECONDS, WIDTH, hand_at, picture_at, sound
+from safety_monitor.demo.scene import EXPECTED, FPS, HEIGHT, SECONDS, WIDTH, picture_at, sound
 from safety_monitor.demo.scream import room_noise, scream
 from safety_monitor.emergency import EmergencyGestures
 from safety_monitor.evidence import make_recorder
@@ -62,12 +57,10 @@ from safety_monitor.journal_file import JournalError
 from safety_monitor.journal_writer import FROM_MEMORY
 from safety_monitor.live import LiveView
 from safety_monitor.running import make_dispatch
-from safety_monitor.senses import gesture_moment, load_gesture_detector, load_scream_classifier, sound_moment
+from safety_monitor.senses import gesture_moment, load_gesture_detector
 from safety_monitor.sensing import ReadySense, RunningSense
 from safety_monitor.settings_sources import load_settings
 from safety_monitor.station import Station
-
-Samples = NDArray[np.float32]
 
 SHARES = {"scenes": 0.5, "screams": 0.15, "hands": 0.15, "load": 0.2}
 QUIET_FROM_S, QUIET_TO_S = 10.0, 38.0
@@ -80,9 +73,8 @@ LEAST_S, LEAST_INCIDENTS = 20.0, 20
 INCIDENTS = 10_000
 SAMPLES = 60
 """Measurements in a part."""
-MEMORY_MB, THREADS, FILES, QUEUE = 24.0, 4, 6, 64
-"""By how much the last quarter may lie above the second; a queue's longest in all."""
-BLOCK = 1600
+QUEUE = 64
+"""Most deliveries that may wait at once."""
 
 
 @dataclass(slots=True)
@@ -114,45 +106,6 @@ class Part:
     def well(self) -> bool:
         """Whether nothing is wrong; what was missed is a matter of the models and only told."""
         return not (self.false_alarms or self.lost or self.grown)
-
-
-class Watch:
-    """Measures this process from time to time, in a thread of its own.
-
-    Args:
-        queue: how much waits now.
-        every_s: seconds between two measurements.
-    """
-
-    def __init__(self, queue: Callable[[], int], every_s: float) -> None:
-        self._queue = queue
-        self._every_s = every_s
-        self._found: list[tuple[float, int, int, int]] = []
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._measure, name="watch", daemon=True)
-        self._thread.start()
-
-    def _measure(self) -> None:
-        while not self._over.wait(self._every_s):
-            threads = len(os.listdir("/proc/self/task"))
-            self._found.append((resident_mb(), threads, len(os.listdir("/proc/self/fd")), self._queue()))
-
-    def end(self, part: Part) -> None:
-        """Write what was found into a part."""
-        self._over.set()
-        self._thread.join()
-        if len(self._found) < 4:
-            return
-        quarter = len(self._found) // 4
-        early, late = self._found[quarter : 2 * quarter], self._found[-quarter:]
-        part.memory_mb = late[-1][0]
-        for index, (what, most) in enumerate((("memory (MB)", MEMORY_MB), ("threads", THREADS), ("files", FILES))):
-            before, after = (median(each[index] for each in some) for some in (early, late))
-            if after - before > most:
-                part.grown.append(f"{what}: {before:.0f} -> {after:.0f}")
-        longest = max(each[3] for each in self._found)
-        if longest > QUEUE and part.name != "load":  # there the outbox is filled faster than it can be emptied
-            part.grown.append(f"queue: {longest}")
 
 
 @dataclass(slots=True)
@@ -229,30 +182,17 @@ def run_station(
         recorder=recorder,
     )
     part = Part(name)
-    watch = Watch(house.waiting, max(0.05, 60 * minutes / SAMPLES))
+    growth = Growth(house.waiting, max(0.05, 60 * minutes / SAMPLES))
     begun = time.monotonic()
     summary = station.run()
     part.wall_s = time.monotonic() - begun
-    watch.end(part)
+    part.memory_mb, part.grown, longest = growth.end()
+    if longest > QUEUE:
+        part.grown.append(f"queue: {longest}")
     part.scene_s = summary.watched_s
     part.incidents = len(confirmed)
     part.lost = house.lost([incident.id for incident in confirmed]) + len(summary.troubles)
     return part, confirmed
-
-
-def demo_hands() -> list[list[Hand]]:
-    """The hand of each picture of the demo scene, as it is drawn."""
-    found = []
-    for number in range(round(SECONDS * FPS)):
-        points = hand_at(number / FPS)
-        shown = points is not None and bool(((points[:, :2] > 0) & (points[:, :2] < (WIDTH, HEIGHT))).all())
-        places = (
-            np.asarray(points / (WIDTH, HEIGHT, WIDTH), np.float32)
-            if points is not None
-            else np.zeros((21, 3), np.float32)
-        )
-        found.append([Hand(places, "right", 0.9)] if shown else [])
-    return found
 
 
 def time_up(minutes: float) -> Callable[[], bool]:
@@ -267,35 +207,13 @@ def time_up(minutes: float) -> Callable[[], bool]:
     return is_up
 
 
-def heard(stretches: Iterator[Samples], settings: Settings, view: LiveView) -> Iterator[Moment]:
-    """The moments of endless sound."""
-    detector = ScreamDetector(load_scream_classifier(settings))
-    samples = 0
-    for stretch in stretches:
-        for begin in range(0, len(stretch), BLOCK):
-            block = Block(stretch[begin : begin + BLOCK], samples / SAMPLE_RATE)
-            samples += len(block.samples)
-            readings: list[SoundReading] = detector.feed(block)
-            for reading in readings:
-                view.heard(reading)
-                yield sound_moment(reading)
-
-
-def judged(found: Iterator[tuple[float, Sequence[Hand]]], settings: Settings) -> Iterator[Moment]:
-    """The moments of hands that were found."""
-    judge = HandJudge(SignClassifier.load(), MotionClassifier.load())
-    gestures = EmergencyGestures(settings.emergency.gestures)
-    for at_s, hands in found:
-        yield gesture_moment(at_s, judge(hands, at_s, HEIGHT / WIDTH), gestures)
-
-
 def scenes(house: House, minutes: float, data: Path | None) -> Part:
     """See the module's text."""
     settings, is_up = house.settings, time_up(minutes)
     scene = sound()
     quiet = slice(round(QUIET_FROM_S * SAMPLE_RATE), round(QUIET_TO_S * SAMPLE_RATE))
-    between = recorded_sound(data) if data else None
-    hands = demo_hands()
+    between = other_sound(data, QUIET_TO_S - QUIET_FROM_S) if data else None
+    hands = scene_hands()
     first, last = round(QUIET_FROM_S * FPS), round(QUIET_TO_S * FPS)
     passes = threading.Semaphore(0)
     over = threading.Event()
@@ -353,17 +271,6 @@ def expected(incident: Incident) -> bool:
     return any(each.label in incident.labels and each.at_s[0] <= at_s <= each.at_s[1] + 0.5 for each in EXPECTED)
 
 
-def recorded_sound(data: Path) -> Iterator[Samples]:
-    """Stretches of conversations and rooms, each as long as the quiet part of the scene."""
-    clips = [clip for clip in read_corpus(data / "audio") if clip.label != "scream" and not clip.weak]
-    chance, length = random.Random(0), round((QUIET_TO_S - QUIET_FROM_S) * SAMPLE_RATE)
-    while True:
-        stretch = np.zeros(0, np.float32)
-        while len(stretch) < length:
-            stretch = np.concatenate([stretch, read_clip(chance.choice(clips).path)])
-        yield stretch[:length]
-
-
 def screams(house: House, minutes: float) -> Part:
     """See the module's text."""
     is_up = time_up(minutes)
@@ -419,7 +326,7 @@ def load(house: House, minutes: float) -> Part:
     is_up = time_up(minutes)
     dispatch = make_dispatch(house.settings, house.journal, house.channels(), nowhere)
     part = Part("load")
-    watch = Watch(house.waiting, max(0.05, 60 * minutes / SAMPLES))
+    growth = Growth(house.waiting, max(0.05, 60 * minutes / SAMPLES))
     begun = time.monotonic()
     made: list[str] = []
     evidence = (Evidence(Sense.AUDIO, "scream", 0.93, 12.5),)
@@ -431,7 +338,7 @@ def load(house: House, minutes: float) -> Part:
     while house.waiting():
         time.sleep(0.05)
     part.wall_s = time.monotonic() - begun
-    watch.end(part)
+    part.memory_mb, part.grown, _ = growth.end()  # the outbox is filled faster than it can be emptied
     dispatch.close()
     part.incidents = len(made)
     part.lost = house.lost(made)
@@ -448,7 +355,7 @@ def soak(minutes: float, home: Path, data: Path | None = None, only: Sequence[st
         only: names of parts.
     """
     parts = []
-    hands = demo_hands() if "hands" in only else []
+    hands = scene_hands() if "hands" in only else []
     whole = sum(SHARES[name] for name in only)
     for name in only:
         environ = {

@@ -20,6 +20,7 @@ from safety_monitor.config import Settings, SettingsError
 from safety_monitor.escalation import Nature
 from safety_monitor.journal import Journal
 from safety_monitor.journal_file import JournalError
+from safety_monitor.local_time import when
 from safety_monitor.policies import mistakes_of
 from safety_monitor.running import NOBODY_TOLD
 from safety_monitor.sources import microphones
@@ -178,7 +179,7 @@ def _journal(settings: Settings) -> Finding:
         journal.close()
     except JournalError as error:
         return Finding("journal", ok=False, detail=str(error), needed=True)
-    last = f"last incident {newest[0].opened_at}" if newest else "no incident yet"
+    last = f"last incident {when(newest[0].opened_at, zoned=True)}" if newest else "no incident yet"
     return Finding("journal", ok=True, detail=f"{journal.path}: {last}", needed=True)
 
 
