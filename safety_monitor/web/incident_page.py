@@ -160,7 +160,8 @@ def _recordings(incident_id: str, files: Sequence[Path]) -> None:
     """Players for what there is; the files come from the API, a part at a time."""
     if not files:
         ui.label(texts.NOT_RECORDED).classes("quiet")
-    for path in files:
+    order = list(texts.FILE)
+    for path in sorted(files, key=lambda path: order.index(path.name) if path.name in order else len(order)):
         address = f"/api/v1/incidents/{incident_id}/evidence/{path.name}"
         name = texts.FILE.get(path.name, path.name)
         match path.suffix:

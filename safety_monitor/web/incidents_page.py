@@ -112,7 +112,7 @@ def _table(entries: Sequence[Entry], none: str) -> None:
                     with ui.element("td"):
                         ui.link(when(entry.opened_at), f"/incidents/{incident.id}").classes("md:whitespace-nowrap")
                     with ui.element("td"):
-                        state_badge(incident.state)
+                        state_badge(incident.state, entry.standing)
                     for text, wide in (
                         (", ".join(texts.label(label) for label in incident.labels), ""),
                         (f"{incident.confidence:.2f}", WIDE),

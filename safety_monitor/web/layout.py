@@ -153,16 +153,27 @@ def changed(shown: dict[Key, object], key: Key, value: object) -> bool:
     return True
 
 
-def state_badge(state: State) -> None:
-    """A state by word, sign and colour."""
+def look_of(state: State, standing: State | None = None) -> tuple[str, str, str]:
+    """Word, sign and colour of a state; that it is over must not look as if somebody had come.
+
+    Args:
+        state: of an incident.
+        standing: see `Entry.standing`; None: not known, or of no account.
+    """
+    if state is not State.CLOSED or standing is None:
+        return texts.STATE[state], STATE_ICON[state], STATE_COLOR[state]
+    words = texts.CLOSED_AS[standing]
+    if standing is State.CLOSED:
+        return words, "help", "amber-9"
+    return words, STATE_ICON[state if standing is State.ACKNOWLEDGED else standing], STATE_COLOR[state]
+
+
+def state_badge(state: State, standing: State | None = None) -> None:
+    """The same, as a part of a row."""
+    words, icon, color = look_of(state, standing)
     with ui.row().classes("items-center gap-1 no-wrap"):
-        ui.icon(STATE_ICON[state], color=STATE_COLOR[state], size="20px").props("aria-hidden=true")
-        ui.label(texts.STATE[state])
-
-
-def headline(incident: Incident) -> str:
-    """State and labels of an incident."""
-    return f"{texts.STATE[incident.state]}: {', '.join(texts.label(label) for label in incident.labels)}"
+        ui.icon(icon, color=color, size="20px").props("aria-hidden=true")
+        ui.label(words)
 
 
 @contextmanager
@@ -174,9 +185,10 @@ def incident_head(request: Request, incident: Incident, standing: State | None =
         incident: that is shown.
         standing: see `Entry.standing`; None: as its state.
     """
-    ui.icon(STATE_ICON[incident.state], size="44px", color=STATE_COLOR[incident.state]).props("aria-hidden=true")
+    words, icon, color = look_of(incident.state, standing)
+    ui.icon(icon, size="44px", color=color).props("aria-hidden=true")
     with ui.column().classes("gap-0 grow head"):
-        ui.label(headline(incident)).classes("text-2xl font-semibold")
+        ui.label(f"{words}: {', '.join(map(texts.label, incident.labels))}").classes("text-2xl font-semibold")
         yield
     decision_buttons(request, incident.id, standing or incident.state)
 

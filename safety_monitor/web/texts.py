@@ -28,6 +28,12 @@ STATE = {
     State.CANCELLED: "Cancelled",
     State.CLOSED: "Closed",
 }
+CLOSED_AS = {
+    State.CLOSED: "Closed, not answered",
+    State.ACKNOWLEDGED: "Closed, answered",
+    State.CANCELLED: "Closed, called off",
+}
+"""How an incident is called that is over, by where it stands for people."""
 STATE_MEANS = {
     State.PENDING: "Something was noticed; it is not yet enough.",
     State.CONFIRMED: "An emergency: alarm, voice and messages, as far as they are set up.",

@@ -344,6 +344,12 @@ def test_incidents_are_found_by_filter_and_page(served: Served, page: Page) -> N
     expect(page.get_by_text("Emergency: Signal for Help")).to_be_visible()
     served.journal.decide(f"{107:032x}", State.CANCELLED, "by a person")
     expect(page.get_by_text("Cancelled: Signal for Help")).to_be_visible()
+    served.journal.record(incident_of(108, State.CLOSED))
+    page.goto(f"{served.url}/incidents?state=closed")
+    expect(page.get_by_text("Closed, not answered")).to_be_visible()
+    served.journal.decide(f"{108:032x}", State.ACKNOWLEDGED, "by a person")
+    page.reload()
+    expect(page.get_by_text("Closed, answered")).to_be_visible()
 
 
 def test_a_scream_at_the_browser_s_microphone_is_told_placed_played_tried_again_and_marked(
