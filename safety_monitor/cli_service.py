@@ -84,7 +84,7 @@ def init(
         )
     print(
         "Next: safety-monitor doctor, then safety-monitor run. Every other setting is explained in the file.\n"
-        "E-mail and other services: docs/channels.md. A PIN for calling off: safety-monitor pin-hash."
+        "E-mail and other services: docs/channels.md. A PIN for calling off and disarming: safety-monitor pin-hash."
     )
 
 

@@ -12,7 +12,6 @@ from datetime import datetime
 from safety_monitor.actions.message import Place
 from safety_monitor.actions.place import Places
 from safety_monitor.actions.recorder import Recorder
-from safety_monitor.answers import Answers
 from safety_monitor.dispatch import Dispatch
 from safety_monitor.fusion import Fusion, FusionRules
 from safety_monitor.health_checks import HealthChecks
@@ -25,6 +24,7 @@ from safety_monitor.schedule import Schedule
 from safety_monitor.sensing import ReadySense, Sensing
 from safety_monitor.supervisor import Supervisor
 from safety_monitor.timeline import TimeLine
+from safety_monitor.unanswered import Unanswered
 from safety_monitor.workload import Workload
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ class Station:
         self._stop, self._over = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self._summary = Summary()
-        self._answers = Answers()
+        self._unanswered = Unanswered()
         self._looked_up = 0.0
         self._sensing = Sensing(
             load,
@@ -314,21 +314,21 @@ class Station:
             self._looked_up = now
             self.look_up_decision(self._fusion)
             with suppress(JournalError):
-                for decided in self._answers.late(self.journal.decisions):
+                for decided in self._unanswered.late(self.journal.decisions):
                     self._decided(decided, here=False)
-            for incident in self._answers.faded():
+            for incident in self._unanswered.faded():
                 self.view.moved(incident, here=False)
 
     def _decided(self, incident: Incident, *, here: bool) -> None:
         """Act on what a person has decided."""
-        self._dispatch.decided(incident, hush=not self._answers.others_wait(incident))
+        self._dispatch.decided(incident, hush=not self._unanswered.others_wait(incident))
         self._tell(incident, here=here)
 
     def _tell(self, incident: Incident, *, here: bool) -> None:
         """Tell of a transition, as far as it may be seen."""
         hidden = self._dispatch.is_hidden(incident)
         if not hidden:
-            self._answers.moved(incident)
+            self._unanswered.moved(incident)
         self.view.moved(incident, hidden=hidden, here=here)
         if not hidden:
             self._on_transition(incident)

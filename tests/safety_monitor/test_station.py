@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from gesture.liveness import SightFault
-from safety_monitor import answers, health_checks
+from safety_monitor import health_checks, unanswered
 from safety_monitor import station as station_module
 from safety_monitor.actions.channel import Channel
 from safety_monitor.actions.message import Message
@@ -307,7 +307,7 @@ def test_a_decision_in_another_process_reaches_the_running_station(journal: Jour
 def test_an_answer_after_it_closed_ends_the_siren_and_is_shown_for_a_while(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answers, "SHOWN_S", 0.2)
+    monkeypatch.setattr(unanswered, "SHOWN_S", 0.2)
 
     class Siren(Post):
         heard = True

@@ -19,7 +19,7 @@ SHOWN_S = 30.0
 
 
 @dataclass(slots=True)
-class Answers:
+class Unanswered:
     """See the module's text; may be used from any thread.
 
     Args:
