@@ -1,7 +1,7 @@
 """What disturbed pictures cost: `python -m benchmarks.disturbances --data ../shared/data [--pictures 6]`.
 
 Pictures of the development data, drawn by chance, some of each source and sign, are mirrored, turned, darkened, made
-noisy, compressed, blurred, or shown as small as from far away, and given to the reader of still pictures as it ships.
+noisy, compressed or blurred, and given to the reader of still pictures as it ships.
 Printed: in how many a hand is found at all, in how many of these its sign is the right one, and how many hands without
 a sign are taken for a part of the Signal for Help. Other hands of these people were trained on: the table tells what a
 disturbance costs, not how good the reader is with other people.
@@ -9,7 +9,6 @@ disturbance costs, not how good the reader is with other people.
 
 import argparse
 import csv
-import math
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -26,11 +25,6 @@ from gesture.prepare import SEEN
 from gesture.signal_for_help import NONE, STAGES
 
 Picture = tuple[str, Path]
-WIDTH, HEIGHT = 640, 480
-ANGLE_DEG = 60.0
-"""What a usual camera sees from side to side."""
-HAND_M = 0.17
-"""From the wrist to the tip of the middle finger."""
 ROLL_CHANGES = ("thumb_up", "thumb_down")
 """Signs that a turned picture shows no longer."""
 
@@ -72,22 +66,7 @@ def compressed(image: Image, quality: int) -> Image:
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
 
 
-def far(image: Image, reader: PictureReader, metres: float) -> Image:
-    """The picture as small as a camera of 640x480 and 60° sees it from so far away, in the middle of a blurred one."""
-    readings = reader.read(np.ascontiguousarray(image[:, :, ::-1]))
-    if not readings:
-        return image
-    extent = max(float(np.ptp(reading.landmarks[:, :2] * image.shape[1::-1], axis=0).max()) for reading in readings)
-    scale = WIDTH * HAND_M / (2 * metres * math.tan(math.radians(ANGLE_DEG / 2))) / extent
-    scale = min(scale, WIDTH / image.shape[1], HEIGHT / image.shape[0])
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    room = cv2.GaussianBlur(cv2.resize(image, (WIDTH, HEIGHT)), (0, 0), 25)
-    top, left = (HEIGHT - small.shape[0]) // 2, (WIDTH - small.shape[1]) // 2
-    room[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return np.asarray(room, np.uint8)
-
-
-def disturbances(rng: np.random.Generator, reader: PictureReader) -> dict[str, Callable[[Image], Image]]:
+def disturbances(rng: np.random.Generator) -> dict[str, Callable[[Image], Image]]:
     """By name, what is done to a picture."""
     return {
         "as it is": lambda image: image,
@@ -99,7 +78,6 @@ def disturbances(rng: np.random.Generator, reader: PictureReader) -> dict[str, C
         "JPEG, quality 30": lambda image: compressed(image, 30),
         "JPEG, quality 12": lambda image: compressed(image, 12),
         "blurred": lambda image: np.asarray(cv2.GaussianBlur(image, (0, 0), max(image.shape[:2]) / 150), np.uint8),
-        **{f"{metres} m away": lambda image, metres=metres: far(image, reader, metres) for metres in (1, 2, 3)},  # type: ignore[misc]
     }
 
 
@@ -115,7 +93,7 @@ def main() -> None:
     table = Table(title=f"Disturbed pictures, {len(pictures)} of each, {described()}")
     for column in ("disturbance", "hand found", "sign right", "no sign taken for a part"):
         table.add_column(column, justify="left" if column == "disturbance" else "right")
-    for name, disturb in disturbances(rng, reader).items():
+    for name, disturb in disturbances(rng).items():
         found = right = none = parts = asked = 0
         for sign, path in pictures:
             if name.startswith("turned") and sign in ROLL_CHANGES:

@@ -14,7 +14,8 @@ import argparse
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -27,11 +28,9 @@ from rich.table import Table
 
 from benchmarks.machine import described
 from gesture.capture import Frame
-from gesture.detector import GestureDetector, HandJudge
+from gesture.detector import GestureDetector
 from gesture.hands import HandFinder
-from gesture.keypoint_classifier import SignClassifier
 from gesture.pace import Pace
-from gesture.point_history_classifier import MotionClassifier
 from media.inbox import Inbox
 from models.hand_landmarker import default_path
 from safety_monitor.demo.scene import FPS, picture_at
@@ -93,18 +92,22 @@ class Bare:
         self._landmarker.close()
 
 
-@dataclass(slots=True)
-class Timed:
-    """A landmarker that counts the seconds spent in it."""
+@contextmanager
+def timed_mediapipe(spent_s: list[float]) -> Iterator[None]:
+    """Add up the seconds spent in MediaPipe's calls, whichever of our finders makes them."""
+    real = HandFinder._landmarks
 
-    landmarker: Any
-    spent_s: float = 0.0
-
-    def detect_for_video(self, picture: Any, at_ms: int) -> Any:
+    def measured(self: HandFinder, picture: Any, at_s: float) -> Any:
         start = time.perf_counter()
-        found = self.landmarker.detect_for_video(picture, at_ms)
-        self.spent_s += time.perf_counter() - start
+        found = real(self, picture, at_s)
+        spent_s[0] += time.perf_counter() - start
         return found
+
+    HandFinder._landmarks = measured  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        HandFinder._landmarks = real  # type: ignore[method-assign]
 
 
 @dataclass(slots=True)
@@ -123,9 +126,8 @@ class Measured:
 
 def measure(frames: Sequence[Frame], hands: int) -> Measured:
     """The same frames through both."""
-    finder = HandFinder(default_path(), hands)
-    timed = finder._landmarker = Timed(finder._landmarker)
-    judge = HandJudge(SignClassifier.load(), MotionClassifier.load())
+    detector = GestureDetector(max_hands=hands)
+    inside_s = [0.0]
     bare = Bare(hands)
     measured = Measured()
 
@@ -138,21 +140,22 @@ def measure(frames: Sequence[Frame], hands: int) -> Measured:
 
     def whole(frame: Frame) -> float:
         """Seconds outside of the landmarker."""
-        inside = timed.spent_s
+        inside = inside_s[0]
         start = time.perf_counter()
-        judge(finder.find(frame.image, frame.at_s), frame.at_s, frame.image.shape[0] / frame.image.shape[1])
+        detector.see(frame)
         spent = time.perf_counter() - start
         measured.whole_s += spent
-        return spent - (timed.spent_s - inside)
+        return spent - (inside_s[0] - inside)
 
-    for number, frame in enumerate(frames):
-        if number % 2:
-            made_s, outside_s = alone(frame), whole(frame)
-        else:
-            outside_s, made_s = whole(frame), alone(frame)
-        measured.added_ms.append((outside_s - made_s) * 1e3)
+    with timed_mediapipe(inside_s):
+        for number, frame in enumerate(frames):
+            if number % 2:
+                made_s, outside_s = alone(frame), whole(frame)
+            else:
+                outside_s, made_s = whole(frame), alone(frame)
+            measured.added_ms.append((outside_s - made_s) * 1e3)
     bare.close()
-    finder.close()
+    detector.close()
     return measured
 
 

@@ -11,6 +11,7 @@ from gesture import signal_for_help
 from gesture.capture import Frame
 from gesture.hands import Hand, HandFinder, find_in_picture
 from gesture.keypoint_classifier import SignClassifier
+from gesture.lookout import Lookout
 from gesture.point_history_classifier import MotionClassifier, PointHistory
 from gesture.tracks import Track, assign, distinct
 from models.hand_landmarker import default_path
@@ -53,6 +54,7 @@ class GestureDetector:
     Args:
         hand_model: the `hand_landmarker.task` file; by default the one in the cache folder.
         max_hands: how many hands are judged, 1 to 4.
+        far: whether hands are looked for in enlarged parts of the picture, too.
         signs: name of the sign model, or a path to its folder.
         motions: name of the movement model, or a path to its folder.
         home: a folder with the user's own models.
@@ -67,22 +69,23 @@ class GestureDetector:
         hand_model: Path | None = None,
         max_hands: int = 2,
         *,
+        far: bool = True,
         signs: str = "signs",
         motions: str = "motions",
         home: Path | None = None,
         limits: signal_for_help.Limits = signal_for_help.DEFAULT,
     ) -> None:
-        self._finder = HandFinder(hand_model or default_path(), max_hands)
+        self._lookout = Lookout(hand_model or default_path(), max_hands, far=far)
         self._judge = HandJudge(SignClassifier.load(signs, home), MotionClassifier.load(motions, home), limits)
 
     def see(self, frame: Frame) -> list[HandReading]:
         """What the hands of one frame show; frames of one source in order of time."""
         height, width = frame.image.shape[:2]
-        return self._judge(self._finder.find(frame.image, frame.at_s), frame.at_s, height / width)
+        return self._judge(self._lookout.find(frame.image, frame.at_s), frame.at_s, height / width)
 
     def close(self) -> None:
         """Free the models; the detector cannot be used afterwards. May be called twice."""
-        self._finder.close()
+        self._lookout.close()
 
 
 class HandJudge:
@@ -125,7 +128,8 @@ class HandJudge:
         self._histories = {number: history for number, history in self._histories.items() if number in alive}
         for hand, track in zip(hands, found, strict=True):
             history = self._histories.setdefault(track.number, PointHistory())
-            history.add(at_s, hand.landmarks, track.size, aspect, anew=track.jumped)
+            if hand.fresh:
+                history.add(at_s, hand.landmarks, track.size, aspect, anew=track.jumped)
         signs = self._signs(hands, aspect)
         movements = self._motions([self._histories[track.number] for track in found])
         return [

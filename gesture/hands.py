@@ -7,10 +7,11 @@ The Tasks API of MediaPipe 1.x names the person's own side in pictures that are 
 import importlib
 import sys
 import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +27,10 @@ def _curve(gamma: float) -> Image:
     return (np.linspace(0, 1, 256) ** gamma * 255).round().astype(np.uint8)
 
 
-AS_IT_IS, BRIGHTER, DARKER = None, _curve(0.5), _curve(2.0)
-EXPOSURES = (AS_IT_IS, DARKER, AS_IT_IS, BRIGHTER)
-"""Where no hand is in sight, frames are tried as they are, darkened and brightened in turn: the palm detector misses
-hands against a window, hands that the camera has burnt out, and hands in the noise of too little light."""
+Exposure = Literal["as it is", "darker", "brighter"]
+"""What is done to a picture before hands are looked for: the palm detector misses hands against a window, hands that a
+camera has burnt out, and hands in the noise of too little light."""
+CURVES: Mapping[Exposure, Image] = {"darker": _curve(2.0), "brighter": _curve(0.5)}
 SMOOTHED = (5, 5)
 """Pixels whose mean is taken before a picture is brightened: what is dark is noisy, and noise hides hands more than the
 dark does (`python -m benchmarks.disturbances`)."""
@@ -48,11 +49,13 @@ class Hand:
         landmarks: float32 of shape (21, 3), x and y in 0..1 of the picture, z in picture widths (less is nearer).
         handedness: "left" or "right", as the person's own.
         score: how sure MediaPipe is of the handedness, 0.5..1.
+        fresh: False where this picture was not looked at for it: it is as in the picture before.
     """
 
     landmarks: Points
     handedness: str
     score: float
+    fresh: bool = True
 
 
 def _import_mediapipe() -> ModuleType:
@@ -103,44 +106,32 @@ class HandFinder:
         self._close = weakref.finalize(self, self._landmarker.close)
         self._video = video
         self._last_ms = -1
-        self._exposure = 0
 
-    def find(self, image: Image, at_s: float = 0.0) -> list[Hand]:
+    def find(self, image: Image, at_s: float = 0.0, exposure: Exposure = "as it is") -> list[Hand]:
         """Hands of one picture, in no particular order.
 
         Args:
             image: uint8 of shape (height, width, 3), RGB, contiguous, not mirrored.
             at_s: seconds on the source's clock; only the order counts, and only for frames that follow each other.
+            exposure: what is done to the picture first.
         """
-        curve = EXPOSURES[self._exposure] if self._video else AS_IT_IS
-        found = self._detect(self._exposed(image, curve), at_s)
-        if self._video and not found:
-            self._exposure = (self._exposure + 1) % len(EXPOSURES)
-        return found
+        return self._detect(self._exposed(image, exposure), at_s)
 
     def find_exposed(self, image: Image) -> list[Hand]:
         """Hands of a still picture, also of one that is too dark or too bright for them to be found as it is."""
-        for curve in (AS_IT_IS, DARKER, BRIGHTER):
-            found = self._detect(self._exposed(image, curve), 0.0)
-            if found:
-                return found
-        return []
+        exposures: tuple[Exposure, ...] = ("as it is", *CURVES)
+        return next((found for exposure in exposures if (found := self.find(image, exposure=exposure))), [])
 
-    def _exposed(self, image: Image, curve: Image | None) -> Image:
-        if curve is None:
+    def _exposed(self, image: Image, exposure: Exposure) -> Image:
+        if exposure == "as it is":
             return image
-        if curve is BRIGHTER:
+        if exposure == "brighter":
             image = self._cv2.blur(image, SMOOTHED)
-        return np.asarray(self._cv2.LUT(image, curve), np.uint8)
+        return np.asarray(self._cv2.LUT(image, CURVES[exposure]), np.uint8)
 
     def _detect(self, image: Image, at_s: float) -> list[Hand]:
         picture = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=image)
-        if self._video:
-            # MediaPipe refuses a time that does not increase, in whole milliseconds.
-            self._last_ms = max(self._last_ms + 1, round(at_s * 1000))
-            found = self._landmarker.detect_for_video(picture, self._last_ms)
-        else:
-            found = self._landmarker.detect(picture)
+        found = self._landmarks(picture, at_s)
         return [
             Hand(
                 landmarks=np.array([(point.x, point.y, point.z) for point in points], np.float32),
@@ -149,6 +140,13 @@ class HandFinder:
             )
             for points, sides in zip(found.hand_landmarks, found.handedness, strict=True)
         ]
+
+    def _landmarks(self, picture: Any, at_s: float) -> Any:
+        if not self._video:
+            return self._landmarker.detect(picture)
+        # MediaPipe refuses a time that does not increase, in whole milliseconds.
+        self._last_ms = max(self._last_ms + 1, round(at_s * 1000))
+        return self._landmarker.detect_for_video(picture, self._last_ms)
 
     def close(self) -> None:
         """Free the model; the finder cannot be used afterwards. May be called twice."""

@@ -99,7 +99,13 @@ def load_gesture_detector(settings: Settings) -> GestureDetector:
         check_gestures(settings)
         limits = Limits(repeats=seeing.help_sign_repeats)
         return GestureDetector(
-            seeing.hand_model, seeing.hands, signs=seeing.signs, motions=seeing.motions, home=home, limits=limits
+            seeing.hand_model,
+            seeing.hands,
+            far=seeing.far,
+            signs=seeing.signs,
+            motions=seeing.motions,
+            home=home,
+            limits=limits,
         )
     except ModelError as error:
         raise SenseError(str(error)) from None

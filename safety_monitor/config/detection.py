@@ -40,6 +40,9 @@ class Seeing(Section):
 
     hands: Annotated[int, Field(ge=1, le=4)] = 2
     """Most hands judged at the same time."""
+    far: bool = True
+    """Whether parts of the picture are enlarged while no hand, or too few, are seen: finds hands two and three metres
+    away."""
     hand_model: Path | None = None
     """MediaPipe's hand_landmarker.task; none: the one that the set-up put together."""
     signs: str = "signs"
