@@ -7,6 +7,7 @@ Each page is taken light, dark and on a phone; the kiosk as the screen on a wall
 
 import io
 import itertools
+import re
 import struct
 import sys
 import tempfile
@@ -91,8 +92,9 @@ def told(share: float, text: str) -> None:
 
 
 def show_live(page: Page) -> None:
-    expect(page.get_by_text("Emergency: Scream")).to_be_visible()
     page.wait_for_function("document.getElementById('picture').naturalWidth > 0")
+    expect(page.get_by_text(re.compile("Hits: [5-9]"))).to_be_visible()  # while the scream is heard
+    expect(page.get_by_text("Emergency: Scream")).to_be_visible()
 
 
 def show_incidents(page: Page) -> None:

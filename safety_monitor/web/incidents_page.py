@@ -109,7 +109,7 @@ def _table(entries: Sequence[Entry], none: str) -> None:
             for entry in entries:
                 incident = entry.incident
                 with ui.element("tr"):
-                    with ui.element("td"):
+                    with ui.element("td").style("min-width: 6rem"):  # a date stays on one line on a phone, too
                         ui.link(when(entry.opened_at), f"/incidents/{incident.id}").classes("md:whitespace-nowrap")
                     with ui.element("td"):
                         state_badge(incident.state, entry.standing)
