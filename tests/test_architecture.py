@@ -1,6 +1,7 @@
 """The direction of the arrows: who may import whom, and who alone touches the world."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -116,3 +117,11 @@ def test_what_the_station_imports_never_leads_to_the_training_libraries() -> Non
                 waiting += [file for file in (module.with_suffix(".py"), module / "__init__.py") if file.is_file()]
     assert found == []
     assert ROOT / "audio" / "detector.py" in seen
+
+
+def test_the_modules_that_the_text_points_to_are_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("## Where to look")[2].partition("\n## ")[0]
+    named = {name.rstrip("/") for name in re.findall(r"`([a-z_]+[a-z]/?)`", table)}
+    assert "fusion" in named
+    assert named - {path.stem for path in (ROOT / "safety_monitor").iterdir()} == set()
