@@ -118,10 +118,14 @@ def table(report: Mapping[str, Any]) -> str:
             if each["alarms_at_s"]:
                 at = ", ".join(f"{at_s:.1f} s" for at_s in each["alarms_at_s"])
                 lines.append(f"  {each['file']}: at {at}")
+    if report.get("noise"):
+        lines.append("screams that set in after other sound, clean and before a background:")
     for snr_db, cell in report.get("noise", {}).items():
         wait = f"alarm after {cell['median_s']:.2f} s (95 %: {cell['p95_s']:.2f} s)" if cell["recall"] else "no alarm"
         name = "clean" if snr_db == "clean" else f"at {snr_db:>2} dB"
         lines.append(f"  {name:<9} recall {cell['recall']:.3f}, {wait}")
+    if report.get("sources"):
+        lines.append("by source:")
     for source, labels in sorted(report.get("sources", {}).items()):
         for label, cell in sorted(labels.items()):
             lines.append(

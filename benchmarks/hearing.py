@@ -1,33 +1,41 @@
 """What hearing costs and how good it is: `python -m benchmarks.hearing --data ../shared/data/audio`.
 
-Prints load time, real-time factor on one core and size of the model, then AUC and recall at fixed false-clip rates on
-any manifest; beside it YAMNet's "Screaming" where its file is given (`--yamnet`). A model's figures on the recordings
-that it was trained on flatter it: its card has those on sources left out.
+Prints load time, real-time factor on one core and size of each model, then a table of AUC and of recall at fixed
+false-clip rates on any manifest or folders of labels. Beside ours stand published approaches, as far as they were
+trained (`safety-monitor train scream --model svm --data … --out FOLDER/svm`, then `--baselines FOLDER`), and YAMNet's
+"Screaming" where its file is given (`--yamnet`). A model's figures on the recordings that it was trained on flatter it:
+cards have those on recordings left out.
 """
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.blocks import SAMPLE_RATE, Block
-from audio.corpus import Clip, read_corpus
+from audio.blocks import SAMPLE_RATE, Block, SoundError
+from audio.corpus import Clip, CorpusError, read_corpus
 from audio.detector import DECISION, ScreamDetector, load_scream_model
 from audio.examples import TEACHER_SAMPLES, loud
 from audio.features import HOP
 from audio.judging import judge_corpus
 from audio.metrics import RATES, Figures, figures
 from audio.recording import read_clip
+from audio.zoo.comparison import compare_trained
+from audio.zoo.plan import Desk
+from audio.zoo.results import SCREAM
 from benchmarks.machine import described
-from models.registry import find
+from models.card import ModelError
+from models.registry import find, installed
 from models.runtime import TFLiteModel
 
 Array = NDArray[np.float32]
 
 SCREAMING = 11
 """YAMNet's class."""
+DECISIONS_A_SECOND = SAMPLE_RATE / HOP / DECISION
 
 
 def cost(name: str, seconds: float = 60.0) -> dict[str, float]:
@@ -59,39 +67,79 @@ def yamnet_scores(file: Path, clips: list[Clip]) -> Array:
 
 def row(name: str, found: Figures) -> str:
     """One line of the table."""
-    return f"{name:<24} {found.auc:.4f}   " + "   ".join(f"{found.recall[rate]:.3f}" for rate in RATES)
+    return f"{name:<28}{found.auc:>8.4f}" + "".join(f"{found.recall[rate]:>24.3f}" for rate in RATES)
 
 
-def main() -> None:
-    """Print the tables."""
+def baselines(folder: Path) -> list[Path]:
+    """Models of the zoo that were trained into a folder."""
+    found = [model for model in installed(folder) if not model.shipped]
+    return [model.folder for model in found if model.card is not None and "member" in model.card.parameters]
+
+
+def told(what: str, done: int, of: int) -> None:
+    """Where somebody watches, how far it is."""
+    if sys.stderr.isatty():
+        print(f"\r{what} {done}/{of}   ", end="\n" if done == of else "", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Print the tables; gives the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("models", nargs="*", default=["scream"])
     parser.add_argument("--data", type=Path, help="manifest.csv, its folder, or folders of labels")
     parser.add_argument("--yamnet", type=Path, help="YAMNet's TFLite file")
+    parser.add_argument("--baselines", type=Path, help="folder with trained members of the zoo")
     parser.add_argument("--jobs", type=int, default=1)
     given = parser.parse_args()
+    try:
+        measure(given.models, given.data, given.baselines, given.yamnet, given.jobs)
+    except (CorpusError, ModelError, SoundError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def measure(models: list[str], data: Path | None, others: Path | None, yamnet: Path | None, jobs: int) -> None:
+    """Print what models cost and, with data, how good they are.
+
+    Raises:
+        CorpusError: data that cannot be used.
+        ModelError: no such model, or a damaged one.
+        SoundError: a recording that cannot be decoded.
+    """
+    if others is not None and not baselines(others):
+        raise ModelError(f"{others}: no trained members of the zoo there")
     print(described())
-    for name in given.models:
+    for name in models:
         found = cost(name)
         print(
             f"{name}: loads in {found['load_s']:.2f} s, real-time factor {found['real_time_factor']:.4f} "
-            f"at {SAMPLE_RATE / HOP / DECISION:.1f} decisions/s, {found['megabytes']:.1f} MB"
+            f"at {DECISIONS_A_SECOND:.1f} decisions/s, {found['megabytes']:.1f} MB"
         )
-    if given.data is None:
+    if data is None:
         return
-    clips = [clip for clip in read_corpus(given.data) if clip.sure]
+    clips = [clip for clip in read_corpus(data) if clip.sure]
     screams = np.asarray([clip.label == "scream" for clip in clips])
-    print(f"\n{screams.sum()} screams, {(~screams).sum()} others of {given.data}")
-    print(f"{'':<24} AUC      " + "   ".join(f"{rate:.1%}" for rate in RATES))
-    for name in given.models:
-        judged = {each.clip.path: each for each in judge_corpus(name, clips, jobs=given.jobs)}
+    if screams.all() or not screams.any():
+        raise CorpusError(f"{data}: recordings of screams and of other sounds are needed")
+    rows = []
+    for name in models:
+        judged = {each.clip.path: each for each in judge_corpus(name, clips, jobs=jobs, progress=told)}
         files = np.asarray([judged[clip.path].probability for clip in clips], np.float32)
         live = np.asarray([judged[clip.path].highest for clip in clips], np.float32)
-        print(row(f"{name}, whole files", figures(files, screams)))
-        print(row(f"{name}, live", figures(live, screams)))
-    if given.yamnet is not None:
-        print(row("YAMNet, Screaming", figures(yamnet_scores(given.yamnet, clips), screams)))
+        rows += [row(f"{name}, whole files", figures(files, screams)), row(f"{name}, live", figures(live, screams))]
+    names = [str(folder.absolute()) for folder in baselines(others)] if others else []
+    for each in compare_trained(names, clips, None, Desk(Path(), tick=told)):
+        factor = (each.milliseconds or 0) / 1000 * DECISIONS_A_SECOND
+        print(f"{Path(each.name).name}: real-time factor {factor:.4f}, {each.megabytes:.1f} MB")
+        if each.chances is not None:
+            rows.append(row(Path(each.name).name, figures(each.chances[:, SCREAM], screams)))
+    if yamnet is not None:
+        rows.append(row("YAMNet, Screaming", figures(yamnet_scores(yamnet, clips), screams)))
+    print(f"\n{screams.sum()} screams, {(~screams).sum()} others of {data}")
+    print(f"{'':<28}{'AUC':>8}" + "".join(f"{f'recall at {rate:.1%} false':>24}" for rate in RATES))
+    print("\n".join(rows))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -16,6 +16,8 @@ from safety_monitor.command import ConfigOption, fail, fail_without, read_settin
 if TYPE_CHECKING:
     from audio.parallel import Progress
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
 DataOption = Annotated[Path, typer.Option("--data", help="manifest.csv, its folder, or folders of labels.")]
 TeacherOption = Annotated[Path | None, typer.Option(help="YAMNet's TFLite file.")]
 CacheOption = Annotated[Path, typer.Option("--cache", help="Folder for everything in between; a run goes on there.")]
@@ -43,6 +45,15 @@ def complaints() -> Iterator[None]:
         fail_without(error)
     except (CorpusError, ModelError, OSError) as error:
         fail(error)
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Ctrl-C ends with a line that says what is kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        fail("stopped; the same command goes on from here", INTERRUPTED)
 
 
 @contextmanager
@@ -95,7 +106,7 @@ def train_scream_command(
     home = settings.models_folder
     folder = out or home / f"{model}.new"
     marked = settings.feedback_folder if feedback else None
-    with complaints(), progress() as tick:
+    with resumable(), complaints(), progress() as tick:
         if model == "scream":
             from audio.train import DEFAULT, RETRAIN, train_scream
 
@@ -149,7 +160,7 @@ def compare(
     home = settings.models_folder
     if page is not None and not folds:
         fail("--page describes models trained on sources left out: give --folds")
-    with complaints(), progress() as tick:
+    with resumable(), complaints(), progress() as tick:
         from audio.corpus import read_corpus
         from audio.zoo import comparison
         from audio.zoo.plan import Desk, Plan

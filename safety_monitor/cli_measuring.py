@@ -49,6 +49,7 @@ def evaluate_scream_command(
     if data is None and not hours:
         fail("give recordings with labels (--data), long ones without screams (--hours), or both")
     settings = read_settings(config)
+    silence_native_libraries(settings)
     from audio.blocks import SoundError
     from audio.evaluate import evaluate
     from audio.report import table
