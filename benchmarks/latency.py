@@ -5,6 +5,7 @@ Two figures, each in media time plus compute time:
 - scream: from the first sample of a scream to the call of the alarm. Media time is how much sound the decision needed;
   compute time is what passes from the delivery of the block that decided it.
 - Signal for Help: from the frame on which the fingers have closed over the thumb to the call of the alarm, likewise.
+  In the recorded scenes that is the frame that exchanges the picture of the tucked thumb for that of the closed hand.
 
 The decision runs through the real detector, fusion and journal. Screams are synthesised like the demo scene's, from
 other seeds, and with `--data` also the recorded ones of its manifest whose label is not weak (the shipped model may
@@ -50,6 +51,8 @@ SCREAMS = 40
 SHOWN_S, CLOSING_S, CLOSED_S, GONE_S = 38.5, 42.2, 42.7, 45.0
 """Seconds of the demo scene: the hand is about to come, its fingers begin to close, have closed, it is gone."""
 PACES = (0.7, 0.85, 1.0, 1.2, 1.4)
+HELD_S, HALF_FRAME_S = 0.45, 1 / 30
+"""How long a picture of a recorded scene is held at least, and half a frame of it."""
 PHASES = (0.0, 0.5)
 """Frame times by which the camera is late; so the hand closes between other frames."""
 
@@ -165,9 +168,27 @@ def gesture_delays(decider: Decider, data: Path | None) -> dict[str, Delays]:
         for path in sorted((data / "scenes").glob("*.json")):
             for event in json.loads(path.read_text())["expect"]:
                 if event["kind"] in ("gesture", "both"):
-                    video = open_camera(str(path.with_suffix(".mp4")), fast=True)
-                    note(recorded, decider.first_alarm(seen(video, decider.settings)), event["at_s"][0])
+                    video, begin_s = str(path.with_suffix(".mp4")), event["at_s"][0]
+                    alarm = decider.first_alarm(seen(open_camera(video, fast=True), decider.settings))
+                    note(recorded, alarm, exchanged_s(open_camera(video, fast=True), begin_s), begin_s)
     return found
+
+
+def exchanged_s(frames: Iterable[Frame], begin_s: float) -> float:
+    """When the picture of the closed hand begins: the greatest change of picture within `HELD_S` of `begin_s`.
+
+    Scenes hold each of their pictures for about half a second, and say from when on an alarm is expected; where a
+    scream is expected as well, that is earlier than the hand closes.
+    """
+    greatest, found_s, before = -1.0, begin_s, None
+    for frame in frames:
+        coarse = frame.image[::8, ::8].astype(np.int16)
+        if before is not None and -HALF_FRAME_S <= frame.at_s - begin_s < HELD_S:
+            change = float(np.abs(coarse - before).mean())
+            if change > greatest:
+                greatest, found_s = change, frame.at_s
+        before = coarse
+    return found_s
 
 
 def note(delays: Delays, alarm: tuple[float, float] | None, onset_s: float, begun_s: float | None = None) -> None:
