@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -44,6 +45,8 @@ WIDEST = 640
 QUALITY = 85
 SPARE_S = 10.0
 """How much longer than needed the rings reach back, and how long a source that stands still is waited for."""
+MOST_WAITING = 10
+"""Pictures that may wait to be compressed; a source that brings more, faster than time goes by, is held up."""
 LOOK_S = 0.2
 CLOSE_S = 10.0
 """How long the saving of what was begun may take at the end."""
@@ -51,7 +54,7 @@ CLOSE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    jpeg: bytes
+    jpeg: Future[bytes]
     at_s: float
 
 
@@ -104,7 +107,8 @@ class Recorder:
         self._pictures: deque[_Picture] = deque()
         self._hands: deque[_Hands] = deque()
         self._lock = threading.Lock()
-        self._fresh: dict[str, bytes] = {}
+        self._compressor = ThreadPoolExecutor(1, thread_name_prefix="recorder-pictures")
+        self._fresh: dict[str, _Picture] = {}
         """Incident -> its picture, until that is written."""
         self._asked: SimpleQueue[Incident | None] = SimpleQueue()
         self._closing = threading.Event()
@@ -120,13 +124,18 @@ class Recorder:
 
     def see(self, frame: Frame) -> None:
         """Keep a picture, a few times a second."""
-        if not self._picture:
+        if not self._picture or self._closing.is_set():
             return
         with self._lock:
             newest = self._pictures[-1].at_s if self._pictures else float("-inf")
         if newest <= frame.at_s < newest + 1 / FPS:
             return
-        picture = _Picture(jpeg(frame.image), frame.at_s)
+        with self._lock:
+            last = self._pictures[-MOST_WAITING] if len(self._pictures) >= MOST_WAITING else None
+        if last is not None:
+            wait((last.jpeg,))
+        # Compressing takes milliseconds, for which whoever sees is not to wait.
+        picture = _Picture(self._compressor.submit(jpeg, frame.image), frame.at_s)
         with self._lock:
             self._pictures.append(picture)
             self._forget(self._pictures, frame.at_s)
@@ -152,7 +161,7 @@ class Recorder:
         with self._lock:
             near = min(self._pictures, key=lambda picture: abs(picture.at_s - incident.at_s), default=None)
             if near is not None and "picture" in wanted:
-                self._fresh[incident.id] = near.jpeg
+                self._fresh[incident.id] = near
         self._asked.put(incident)
 
     def files(self, incident_id: str) -> tuple[Path, ...]:
@@ -164,7 +173,7 @@ class Recorder:
         with self._lock:
             picture = self._fresh.get(incident_id)
         if picture is not None:
-            self._store.save(incident_id, SNAPSHOT, picture)
+            self._store.save(incident_id, SNAPSHOT, picture.jpeg.result())
             with self._lock:
                 self._fresh.pop(incident_id, None)
 
@@ -173,6 +182,7 @@ class Recorder:
         self._closing.set()
         self._asked.put(None)
         self._thread.join(CLOSE_S)
+        self._compressor.shutdown(wait=False)
         if self._thread.is_alive():
             log.error("evidence is still being written at the end; what is not finished is lost")
 
@@ -219,7 +229,7 @@ class Recorder:
         if not wanted.isdisjoint(("picture", "clip")) and (rows := _hand_rows(incident.id, hands)):
             self._store.save(incident.id, HANDS, table_text(SIGNS, rows).encode())
         if self._clip and "clip" in wanted and len(pictures) > 1:
-            self._store.save(incident.id, CLIP, mp4([picture.jpeg for picture in pictures]))
+            self._store.save(incident.id, CLIP, mp4([picture.jpeg.result() for picture in pictures]))
 
 
 def jpeg(image: NDArray[np.uint8]) -> bytes:
