@@ -90,7 +90,9 @@ def compose_parts(sounds: Sequence[Sound], parts: int, teacher: Path | None, cac
     paths = [folder / f"{number:04}.npz" for number in range(parts)]
     missing = [number for number, path in enumerate(paths) if not path.exists()]
     log.info("composing %d parts of %d examples", len(missing), PART)
-    joblib.Parallel(n_jobs=jobs)(joblib.delayed(_compose)(sounds, number, teacher, paths[number]) for number in missing)
+    work = (joblib.delayed(_compose)(sounds, number, teacher, paths[number]) for number in missing)
+    for done, _ in enumerate(joblib.Parallel(n_jobs=jobs, return_as="generator")(work), start=1):
+        log.info("composed %d of %d parts", done, len(missing))
     return paths
 
 

@@ -81,7 +81,10 @@ def new_labels(collection: Collection, kind: str, base: Sequence[str], labels: S
         if label in base or not count:
             continue
         if count < FEWEST_ROWS:
-            raise CollectionError(f"'{label}' has {count} rows; at least {FEWEST_ROWS} are needed, 100 are better")
+            raise CollectionError(
+                f"'{label}' has {count} rows; at least {FEWEST_ROWS} are needed, 100 are better: collect more, or "
+                "forget it (`safety-monitor labels remove`)"
+            )
         added.append(label)
     return added
 

@@ -1,9 +1,10 @@
 """The commands around hearing: train the scream models, compare them. Thin: parse, call, print."""
 
+import logging
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,6 +46,22 @@ def complaints() -> Iterator[None]:
         fail_without(error)
     except (CorpusError, ModelError, OSError) as error:
         fail(error)
+
+
+@contextmanager
+def steps_told() -> Iterator[None]:
+    """What a training that has no bar logs and prints of its steps goes to stderr, with the time."""
+    log, handler = logging.getLogger("audio"), logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        log.setLevel(level)
+        log.removeHandler(handler)
 
 
 @contextmanager
@@ -110,15 +127,16 @@ def train_scream_command(
         if model == "scream":
             from audio.train import DEFAULT, RETRAIN, train_scream
 
-            card = train_scream(
-                data,
-                folder,
-                teacher=teacher,
-                feedback=marked,
-                cache=cache,
-                plan=DEFAULT if teacher else RETRAIN,
-                jobs=jobs,
-            )
+            with steps_told():
+                card = train_scream(
+                    data,
+                    folder,
+                    teacher=teacher,
+                    feedback=marked,
+                    cache=cache,
+                    plan=DEFAULT if teacher else RETRAIN,
+                    jobs=jobs,
+                )
         else:
             from audio.zoo.plan import Desk, Plan
             from audio.zoo.segments import Cutting

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from safety_monitor.cli_gestures import Kind, complaints
-from safety_monitor.command import TROUBLE, ConfigOption, fail, fail_without, read_settings
+from safety_monitor.command import TROUBLE, ConfigOption, fail, fail_without, read_settings, silence_native_libraries
 from safety_monitor.config import Settings
 
 train_app = typer.Typer(help="Train models anew.", no_args_is_help=True)
@@ -63,6 +63,7 @@ def _train(
     from safety_monitor.cli_models import name_in_use, put_in_use
 
     settings = read_settings(config)
+    silence_native_libraries(settings)
     home = settings.models_folder
     if add is not None and not add.is_dir():
         fail(f"{add}: no such folder")
@@ -160,10 +161,11 @@ def _false_alarms(footage: list[Path], settings: Settings) -> None:
     files = [file for place in footage for file in recordings(place)]
     if not files:
         fail(f"{footage[0]}: no recordings there")
+    silence_native_libraries(settings)
     watched = []
     try:
-        for file in files:
-            typer.echo(f"\r{file.name:60}", err=True, nl=False)
+        for number, file in enumerate(files, start=1):
+            typer.echo(f"\r{number}/{len(files)} {file.name:60}", err=True, nl=False)
             watched.append(watch(file, settings))
     except SenseError as error:
         fail(error)
@@ -176,6 +178,7 @@ def _false_alarms(footage: list[Path], settings: Settings) -> None:
 def _evaluate(*arguments: str) -> NoReturn:
     from gesture.evaluate import main
 
+    silence_native_libraries(Settings())
     try:
         status = main([*arguments])
     except ModuleNotFoundError as error:
