@@ -67,6 +67,7 @@ def read_sounds(clips: Sequence[Clip], cache: Path, jobs: int) -> list[Sound]:
     """
     path = cache / f"sounds-{fingerprint(clips)}.npz"
     if not path.exists():
+        log.info("reading %d recordings", len(clips))
         try:
             decoded = joblib.Parallel(n_jobs=jobs)(joblib.delayed(_decode)(clip.path) for clip in clips)
         except SoundError as error:
@@ -104,6 +105,7 @@ def cut_windows(sounds: Sequence[Sound], cache: Path, jobs: int) -> Windows:
     """Every window of every recording, `DECISION` frames apart; kept in the cache."""
     path = cache / f"windows-{fingerprint([sound.clip for sound in sounds], DECISION, VERSION)}.npz"
     if not path.exists():
+        log.info("describing every window of %d recordings", len(sounds))
         cut = joblib.Parallel(n_jobs=jobs)(joblib.delayed(_cut)(sound.samples) for sound in sounds)
         images, facts, quiet = (np.concatenate(each) for each in zip(*cut, strict=True))
         clips = np.repeat(np.arange(len(cut), dtype=np.int32), [len(each[0]) for each in cut])
@@ -125,6 +127,7 @@ def listen(trunk: Path, images: Iterable[NDArray[Any]], cache: Path, name: str) 
     """What a trunk makes of pictures, kept in the cache under this name: float32 of shape (n, HEARD)."""
     path = cache / f"{name}-{sha256(trunk)[:12]}.npz"
     if not path.exists():
+        log.info("the trunk listens to all of it")
         network = TFLiteModel(trunk, threads=2)
         batches = (each[start : start + 64] for each in images for start in range(0, len(each), 64))
         heard = [network(batch.astype(np.float32))[0].astype(np.float16) for batch in batches]
