@@ -158,6 +158,9 @@ def _false_alarms(footage: list[Path], settings: Settings) -> None:
     from safety_monitor.false_alarms import recordings, report, watch
     from safety_monitor.sensing import SenseError
 
+    for place in footage:
+        if not place.exists():
+            fail(f"{place}: no such file or folder")
     files = [file for place in footage for file in recordings(place)]
     if not files:
         fail(f"{footage[0]}: no recordings there")

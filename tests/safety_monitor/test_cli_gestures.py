@@ -114,3 +114,7 @@ def test_collecting_from_a_recording_without_hands(home: Path, tmp_path: Path) -
     assert "line break" in said(
         "collect", "--camera", str(video), "--sign", "a", "--person", "x\ny", "--no-window", status=2
     )
+
+
+def test_footage_that_is_not_there_is_no_camera() -> None:
+    assert "0: no such file or folder" in said("evaluate", "help-sign", "--footage", "0", status=2)
