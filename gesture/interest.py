@@ -15,8 +15,8 @@ Image = NDArray[np.uint8]
 Map = NDArray[np.float32]
 
 ENLARGED = 3.0
-"""A part is so many times smaller than the picture: at three metres a palm of 3 % of the picture becomes one of 8 %, as
-at one metre (`python -m benchmarks.disturbances`)."""
+"""A part is so many times smaller than the picture: three metres away a palm is as large in it as one metre away in the
+whole (`python -m benchmarks.distance`)."""
 POINTS = 80
 """Points of the map along the longer side of the picture."""
 CHANGED = 20
