@@ -216,16 +216,13 @@ class Dispatch:
 
     def _tell(self, text: str, policy: Policy, kind: Kind) -> None:
         """Tell what is no incident."""
-
-        def ask(notice_id: str) -> tuple[Planned, ...]:
-            return plan(policy, notice_id, self._natures, kind)
-
+        told = notice(text)
+        planned = plan(policy, told.id, self._natures, kind)
         try:
-            self._journal.notice(text, ask, covert=policy.silent)
+            self._writer.notice(told, planned, covert=policy.silent)
         except JournalError as error:  # that may be the trouble
             log.error("a message is not in the journal: %s", error)
-            told = notice(text)
-            self._hand(ask(told.id), told, hidden=policy.silent, journaled=False)
+            self._hand(planned, told, hidden=policy.silent, journaled=False)
         self.wake()
 
     def try_out(self, name: str) -> "Future[Outcome | None]":

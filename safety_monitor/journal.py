@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from safety_monitor.actions.message import Kind, Place
 from safety_monitor.delivery import DeliveryState, Turn
 from safety_monitor.escalation import Nature, Planned, delivery_key
-from safety_monitor.incident import MAY_FOLLOW, Incident, Mark, State, notice
+from safety_monitor.incident import MAY_FOLLOW, Incident, Mark, State
 from safety_monitor.journal_entry import Entry, entry_of, place_in
 from safety_monitor.journal_file import JournalError, JournalFile, iso
 from safety_monitor.journal_search import Search, find_incidents
@@ -105,28 +105,21 @@ class Journal:
                 session.merge(PlaceRow(incident_id=incident.id, **_position(place)))
             ask(session, incident.id, deliveries, now, begin_sounds=True)
 
-    def notice(self, text: str, deliveries: Callable[[str], Iterable[Planned]], *, covert: bool = False) -> str:
+    def notice(self, told: Incident, deliveries: Iterable[Planned], *, covert: bool = False) -> None:
         """Write what is told though nothing was noticed, such as that a part of the station failed.
 
         Args:
-            text: one line that says what is the matter.
-            deliveries: that this asks for; gives them for its id.
+            told: see `safety_monitor.incident.notice`; `show` finds it by its id, `list` leaves it out.
+            deliveries: that this asks for.
             covert: whether nothing of it may be seen where the station stands.
-
-        Returns:
-            Its id; `show` finds it, `list` leaves it out.
         """
-        incident = notice(text)
         with self.file.writing() as session:
             now = self.clock()
-            row = IncidentRow(
-                id=incident.id, kind="trouble", opened_at=iso(now), source="", silent=covert, duress=False
-            )
-            _set(row, incident, now)
+            row = IncidentRow(id=told.id, kind="trouble", opened_at=iso(now), source="", silent=covert, duress=False)
+            _set(row, told, now)
             session.add(row)
             session.flush()
-            ask(session, incident.id, deliveries(incident.id), now, covert=covert)
-        return incident.id
+            ask(session, told.id, deliveries, now, covert=covert)
 
     def decide(self, incident_id: str, state: State, reason: str, *, duress: bool = False) -> Incident:
         """A person acknowledges, cancels or closes an incident.

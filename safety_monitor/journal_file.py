@@ -21,6 +21,8 @@ from safety_monitor.journal_tables import VERSION, NewerError, migrate
 from safety_monitor.rescue import copy, move_aside, salvage
 
 FILE_NAME = "journal.sqlite"
+CONNECTIONS = 16
+"""So many are open from the start: where the disk hangs, what only reads goes on, but no other can be opened."""
 LOCK_NAME = "outbox.lock"
 """Held by the process that delivers."""
 DAMAGE = ("malformed", "not a database", "no such table")
@@ -66,10 +68,14 @@ class JournalFile:
     def _open(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._engine = create_engine(f"sqlite:///{self.path}", connect_args={"timeout": self._wait_s})
+            self._engine = create_engine(
+                f"sqlite:///{self.path}", connect_args={"timeout": self._wait_s}, pool_size=CONNECTIONS
+            )
             event.listen(self._engine, "connect", _durable)
             with self.writing() as session:
                 migrate(session)
+            for connection in [self._engine.connect() for _ in range(CONNECTIONS)]:
+                connection.close()
         except (OSError, SQLAlchemyError) as error:
             raise JournalUnusableError(f"{self.path}: the journal cannot be opened: {_reason(error)}") from None
         except NewerError as error:

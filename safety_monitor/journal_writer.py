@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -63,24 +63,48 @@ class JournalWriter:
         Raises:
             JournalError: it cannot be written, or not in time; if that may change, it is written later.
         """
-        keys = {each.key for each in planned}
 
         def write() -> None:
             with self._writing:
                 self._write_missed()
                 self._journal.record(step.incident, planned, step.source, silent=step.silent, place=step.place)
 
+        def late() -> None:
+            with suppress(ValueError):
+                self._missed.remove(step)
+
+        try:
+            self._in_time("journal", write, planned, late)
+        except JournalUnusableError:
+            self._missed.append(step)
+            raise
+
+    def notice(self, told: Incident, planned: Sequence[Planned], *, covert: bool) -> None:
+        """Write what is told though nothing was noticed, see `Journal.notice`.
+
+        Raises:
+            JournalError: it cannot be written, or not in time.
+        """
+        self._in_time("notices", lambda: self._journal.notice(told, planned, covert=covert), planned, lambda: None)
+
+    def _in_time(
+        self, name: str, write: Callable[[], object], planned: Sequence[Planned], late: Callable[[], object]
+    ) -> None:
+        """Write something with what it asks for; `late` is called if that is done when nobody waits any more."""
+        keys = {each.key for each in planned}
+
+        def written_late(_: object) -> None:
+            late()
+            self._drop(keys)
+
         self.given.update(keys)
         try:
-            in_time(f"journal {id(self)}", write, COMMIT_S, lambda _: self._written_late(step, keys))
+            in_time(f"{name} {id(self)}", write, COMMIT_S, written_late)
         except TimeoutError:
-            self._missed.append(step)
             path = self._journal.path
             raise JournalUnusableError(f"{path}: cannot be written: no answer within {COMMIT_S:g} s") from None
-        except JournalError as error:
+        except JournalError:
             self.given.difference_update(keys)
-            if isinstance(error, JournalUnusableError):
-                self._missed.append(step)
             raise
         self.given.difference_update(keys)
 
@@ -113,10 +137,8 @@ class JournalWriter:
                 log.warning("%s", error)
             self._missed.popleft()
 
-    def _written_late(self, step: Step, keys: set[str]) -> None:
-        """A transition is in the journal after all, when what it asks for was done from memory: not once more."""
-        with suppress(ValueError):
-            self._missed.remove(step)
+    def _drop(self, keys: set[str]) -> None:
+        """What is in the journal after all was done from memory: not once more."""
         try:
             self._journal.outbox.finish(Result(key, 1, DeliveryState.DROPPED, FROM_MEMORY) for key in keys)
         except JournalError as error:

@@ -20,6 +20,7 @@ from audio.live import open_pushed
 from safety_monitor.actions.message import Place, from_browser
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.config import Settings
+from safety_monitor.decision_lookup import DecisionLookup, open_id
 from safety_monitor.evidence import make_recorder
 from safety_monitor.feedback import when_saved
 from safety_monitor.fusion import Fusion
@@ -156,6 +157,7 @@ class Listeners:
         """The life of one listener's thread."""
         fusion = Fusion(self.station.view.rules, new_id=lambda: str(uuid.uuid4()))
         recorder = self.ears.remember()
+        lookup = DecisionLookup(self.station.journal)
 
         def tell(incident: Incident) -> None:
             if not self.station.dispatch.is_hidden(incident):
@@ -167,7 +169,8 @@ class Listeners:
                     recorder.begin(incident)
                 self.station.follow(incident, source.name, listener.place)
                 tell(incident)
-            if (decided := self.station.look_up_decision(fusion)) is not None:
+            decided = self.station.follow_decision(fusion, lookup.ask(open_id(fusion)).open_state)
+            if decided is not None:
                 tell(decided)
 
         def blocks() -> Iterator[Block]:
@@ -190,5 +193,6 @@ class Listeners:
                 follow(fusion.advance(time.monotonic() - start))
             follow(fusion.finish())
         finally:
+            lookup.close()
             if recorder:
                 recorder.close()

@@ -5,13 +5,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from safety_monitor.actions.message import Place
 from safety_monitor.actions.place import Places
 from safety_monitor.actions.recorder import Recorder
+from safety_monitor.decision_lookup import DecisionLookup, open_id
 from safety_monitor.dispatch import Dispatch
 from safety_monitor.fusion import Fusion, FusionRules
 from safety_monitor.health_checks import HealthChecks
@@ -115,6 +115,7 @@ class Station:
         self._lock = threading.Lock()
         self._summary = Summary()
         self._unanswered = Unanswered()
+        self._lookup = DecisionLookup(journal)
         self._looked_up = 0.0
         self._sensing = Sensing(
             load,
@@ -210,6 +211,7 @@ class Station:
             ending()
         if self._recorder:
             self._recorder.close()
+        self._lookup.close()
         self._dispatch.close()
         self._summary.watched_s, self._summary.started = self._fusion.now_s, self._sensing.started
         return self._summary
@@ -270,18 +272,18 @@ class Station:
         if incident.state is State.CONFIRMED and not self._dispatch.is_hidden(incident):
             self._summary.confirmed.append(incident)
 
-    def look_up_decision(self, fusion: Fusion) -> Incident | None:
+    def follow_decision(self, fusion: Fusion, state: State | None) -> Incident | None:
         """Follow what a person has decided about the open incident of a fusion, in another thread or process.
+
+        Args:
+            fusion: whose.
+            state: where it stands in the journal; None: that is not known.
 
         Returns:
             The incident as decided; None if nobody has decided anything.
         """
         incident = fusion.incident
-        if incident is None or incident.state is State.PENDING:
-            return None
-        try:
-            state = self.journal.state_of(incident.id)
-        except JournalError:
+        if incident is None or state is None:
             return None
         if state not in MAY_FOLLOW[incident.state]:  # the same; or the journal could not be written and is behind
             return None
@@ -312,10 +314,10 @@ class Station:
         now = time.monotonic()
         if now - self._looked_up >= TICK_S:
             self._looked_up = now
-            self.look_up_decision(self._fusion)
-            with suppress(JournalError):
-                for decided in self._unanswered.late(self.journal.decisions):
-                    self._decided(decided, here=False)
+            found = self._lookup.ask(open_id(self._fusion), self._unanswered.waiting())
+            self.follow_decision(self._fusion, found.open_state)
+            for decided in self._unanswered.late(found.closed):
+                self._decided(decided, here=False)
             for incident in self._unanswered.faded():
                 self.view.moved(incident, here=False)
 

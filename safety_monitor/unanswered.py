@@ -6,7 +6,7 @@ to the other, as one that comes before.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from safety_monitor.incident import BY_A_PERSON, Incident, State
@@ -49,19 +49,22 @@ class Unanswered:
         """Whether another incident goes on that nobody has answered."""
         return bool(self._open - {incident.id})
 
-    def late(self, decisions: Callable[[Sequence[str]], Mapping[str, State]]) -> list[Incident]:
-        """The incidents that were answered since they were over, each once, in the state that was decided.
-
-        Args:
-            decisions: gives what was decided about incidents, by id.
-        """
+    def waiting(self) -> tuple[str, ...]:
+        """Ids of the incidents that are over, and may still be answered."""
         for incident_id, (_, since) in list(self._closed.items()):
             if self.clock() - since > WAITS_S:
                 self._closed.pop(incident_id, None)
-        if not self._closed:
-            return []
+        return tuple(self._closed)
+
+    def late(self, decisions: Mapping[str, State]) -> list[Incident]:
+        """The incidents that were answered since they were over, each once, in the state that was decided.
+
+        Args:
+            decisions: what was decided about incidents that were `waiting`, by id.
+        """
         answered = []
-        for incident_id, state in decisions(tuple(self._closed)).items():
+        for incident_id in self._closed.keys() & decisions.keys():
+            state = decisions[incident_id]
             incident, _ = self._closed.pop(incident_id)
             answered.append(replace(incident, state=state, reason=BY_A_PERSON))
             self._shown[incident_id] = incident, self.clock() + SHOWN_S

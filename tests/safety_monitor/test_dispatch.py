@@ -287,6 +287,28 @@ def test_an_alarm_does_not_wait_for_a_journal_that_does_not_answer_and_is_given_
     assert len(alarm.messages) == len(sms.messages) == 1
 
 
+def test_a_trouble_is_told_though_the_journal_does_not_answer_and_only_once(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_writer, "COMMIT_S", 0.1)
+    sms = Outlet("sms")
+    patient = Journal(journal.path.parent, wait_s=2 * FOREVER_S)  # it is waited for, as for a disk that hangs
+    blocker = sqlite3.connect(journal.path, isolation_level=None)
+    with running(patient, sms) as dispatch:
+        blocker.execute("BEGIN IMMEDIATE")
+        for about in ("gesture", "audio"):
+            threading.Thread(target=dispatch.trouble, args=(about, f"{about}: gone"), daemon=True).start()
+        until(lambda: len(sms.messages) == 2)
+        with pytest.raises(JournalError, match="no answer"):
+            dispatch.follow(SCREAM)
+        until(lambda: len(sms.messages) == 3)
+        blocker.execute("ROLLBACK")
+        until(lambda: [entry.incident.state for entry in journal.list()] == [State.CONFIRMED])
+        settled(journal, "sms:alarm", DeliveryState.DROPPED)
+    blocker.close()
+    assert sorted(message.kind for message in sms.messages) == ["alarm", "trouble", "trouble"]
+
+
 def test_a_late_commit_asks_for_nothing_again(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     sms = Outlet("sms")
     blocker = sqlite3.connect(journal.path, isolation_level=None)

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, event
 
 from safety_monitor.delivery import DeliveryState, Job, Result, Turn
 from safety_monitor.escalation import Nature, Planned, delivery_key
-from safety_monitor.incident import Incident, Mark, State
+from safety_monitor.incident import Incident, Mark, State, notice
 from safety_monitor.journal import Journal
 from safety_monitor.journal_file import JournalError
 from safety_monitor.outbox import STALE
@@ -269,13 +269,11 @@ def test_the_outbox_lists_retries_and_drops(journal: Journal, clock: Clock) -> N
 
 
 def test_a_trouble_is_told_but_is_no_incident(journal: Journal) -> None:
-    trouble = journal.notice(
-        "the camera is dark",
-        lambda key: [Planned(delivery_key(key, "sms", "trouble"), "sms", Nature.MESSAGE, "trouble")],
-    )
+    told = notice("the camera is dark")
+    journal.notice(told, [Planned(delivery_key(told.id, "sms", "trouble"), "sms", Nature.MESSAGE, "trouble")])
     assert take(journal, "sms").incident.reason == "the camera is dark"
     assert journal.list() == []
-    assert journal.show(trouble).deliveries[0].kind == "trouble"
+    assert journal.show(told.id).deliveries[0].kind == "trouble"
 
 
 def test_a_journal_of_version_0_is_brought_up_to_date(tmp_path: Path) -> None:
@@ -347,10 +345,11 @@ def test_what_people_say_of_an_incident_is_kept_and_the_newest_mark_counts(journ
 
 def test_a_remark_that_says_nothing_or_is_of_nothing_is_refused(journal: Journal) -> None:
     journal.record(SCREAM)
-    trouble = journal.notice("the camera is dark", lambda incident_id: ())
+    trouble = notice("the camera is dark")
+    journal.notice(trouble, ())
     for incident_id, text, refusal in (
         ("zzz", "seen", "no incident 'zzz'"),
-        (trouble, "seen", "is a trouble of the station, not an incident"),
+        (trouble.id, "seen", "is a trouble of the station, not an incident"),
         (SCREAM.id, " \n", "an empty note says nothing"),
         (SCREAM.id, "x" * 2001, "a note has up to 2000 characters"),
     ):

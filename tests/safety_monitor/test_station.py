@@ -358,6 +358,36 @@ def test_a_journal_that_cannot_be_written_stops_no_alarm(journal: Journal, tmp_p
     assert "cannot be written" in summary.troubles[0]
 
 
+def test_a_journal_that_cannot_be_read_any_more_keeps_no_emergency_from_being_noticed(tmp_path: Path) -> None:
+    hangs, mended = threading.Event(), threading.Event()
+
+    class Hanging(Journal):
+        def state_of(self, incident_id: str) -> State:
+            hangs.set()
+            assert mended.wait(FOREVER)
+            return super().state_of(incident_id)
+
+    def screams() -> Iterator[Moment]:
+        yield moment(1.0, 0.95)
+        assert hangs.wait(FOREVER)
+        yield moment(100.0)
+        yield moment(200.0, 0.95)
+        yield moment(300.0)
+        assert told_twice.wait(FOREVER)
+        mended.set()
+
+    told: list[Incident] = []
+    told_twice = threading.Event()
+
+    def tell(incident: Incident) -> None:
+        told.append(incident)
+        if len({each.id for each in told if each.state is State.CONFIRMED}) == 2:
+            told_twice.set()
+
+    station_of(Hanging(tmp_path), {Sense.AUDIO: lambda: scripted(Sense.AUDIO, screams)}, tell=tell).run()
+    assert told_twice.is_set()
+
+
 def test_a_journal_that_falls_behind_silences_no_siren(journal: Journal) -> None:
     class Siren(Post):
         heard = True

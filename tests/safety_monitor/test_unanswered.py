@@ -29,16 +29,14 @@ def test_a_late_answer_is_told_once_and_shown_for_a_while() -> None:
     now = [0.0]
     unanswered = Unanswered(clock=lambda: now[0])
     closed(unanswered, "1", "2")
-    assert unanswered.late(lambda ids: {}) == []
-    (answered,) = unanswered.late(lambda ids: {"2": State.ACKNOWLEDGED})
+    assert unanswered.late({}) == []
+    (answered,) = unanswered.late({"2": State.ACKNOWLEDGED})
     assert (answered.id, answered.state) == ("2", State.ACKNOWLEDGED)
     assert unanswered.faded() == []
     now[0] += SHOWN_S
     assert [(each.id, each.state) for each in unanswered.faded()] == [("2", State.CLOSED)]
     assert unanswered.faded() == []
-    asked: list[str] = []
-    unanswered.late(lambda ids: asked.extend(ids) or {})  # type: ignore[func-returns-value]
-    assert asked == ["1"]
+    assert unanswered.waiting() == ("1",)
 
 
 def test_what_was_answered_before_or_long_ago_or_is_too_much_is_not_asked_for() -> None:
@@ -47,9 +45,9 @@ def test_what_was_answered_before_or_long_ago_or_is_too_much_is_not_asked_for() 
     unanswered.moved(SCREAM)
     for state in (State.ACKNOWLEDGED, State.CLOSED):
         unanswered.moved(replace(SCREAM, state=state))
-    assert unanswered.late(lambda ids: dict.fromkeys(ids, State.CANCELLED)) == []
+    assert unanswered.late(dict.fromkeys(unanswered.waiting(), State.CANCELLED)) == []
     closed(unanswered, *map(str, range(MOST_WAIT + 1)))
-    assert len(unanswered.late(lambda ids: dict.fromkeys(ids, State.CANCELLED))) == MOST_WAIT
+    assert len(unanswered.late(dict.fromkeys(unanswered.waiting(), State.CANCELLED))) == MOST_WAIT
     closed(unanswered, "late")
     now[0] += WAITS_S + 1.0
-    assert unanswered.late(lambda ids: dict.fromkeys(ids, State.CANCELLED)) == []
+    assert unanswered.late(dict.fromkeys(unanswered.waiting(), State.CANCELLED)) == []
