@@ -113,7 +113,6 @@ class Lookout:
     """
 
     def __init__(self, model: Path, max_hands: int = 2, *, far: bool = True) -> None:
-        self._model = model
         self._max_hands = max_hands
         self._looks = FAR_LOOKS if far else LOOKS
         self._turn = 0
@@ -125,8 +124,9 @@ class Lookout:
         self._resting = False
         self._beside = 0
         self._followed: list[_Followed] = []
-        self._spare: list[HandFinder] = []
-        """Those that follow nobody now: to load one takes a tenth of a second and 40 MB."""
+        self._spare = [HandFinder(model, 1) for _ in range(max_hands)] if far else []
+        """Those that follow nobody now. All are loaded at the start: nobody who shows a sign waits for that, and no
+        file that is gone by then, or memory that is short, ends seeing."""
 
     def find(self, image: Image, at_s: float) -> list[Hand]:
         """Hands of one frame, in no particular order, in terms of the whole picture.
@@ -184,9 +184,8 @@ class Lookout:
         for seen in self._enlarged.find(part.of(image)):
             hand = of_whole(seen, part, size)
             known = [*hands, *found]
-            if len(known) < self._max_hands and not is_among(hand, known, size[0] / size[1]):
-                finder = self._spare.pop() if self._spare else HandFinder(self._model, 1)
-                self._followed.append(_Followed(finder, square_around(hand, size), at_s))
+            if self._spare and len(known) < self._max_hands and not is_among(hand, known, size[0] / size[1]):
+                self._followed.append(_Followed(self._spare.pop(), square_around(hand, size), at_s))
                 found.append(hand)
         return found
 

@@ -1,5 +1,6 @@
 """Hands far away: found, followed, and told of where they are in the whole picture."""
 
+import shutil
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -98,10 +99,17 @@ def test_a_hand_far_away_is_found_where_it_is(shown: tuple[Image, HandReading], 
 
 @needs_model
 @needs_pictures
-def test_a_hand_far_away_is_followed(shown: tuple[Image, HandReading]) -> None:
+def test_a_hand_far_away_is_followed_though_the_model_file_is_gone(
+    shown: tuple[Image, HandReading], tmp_path: Path
+) -> None:
     rng, room = np.random.default_rng(1), room_of(shown[0], (640, 480))
     ways = [distance(shown, 2.5, (60 + 8 * max(number - 12, 0), 150)) for number in range(50)]
-    frames = seen([placed.seen(shown[0], room, rng) for placed in ways])
+    model = Path(shutil.copy(default_path(), tmp_path))
+    with closing(GestureDetector(model)) as detector:
+        model.unlink()
+        frames = [
+            detector.see(Frame(placed.seen(shown[0], room, rng), number / FPS)) for number, placed in enumerate(ways)
+        ]
     found = [(reading, placed) for readings, placed in zip(frames, ways, strict=True) for reading in readings]
     assert len(found) >= 35
     assert {reading.hand for reading, _ in found} == {1}
