@@ -72,7 +72,11 @@ def test_a_scream_becomes_an_incident_with_its_position_and_its_sound(
         assert (reading["deaf"], reading["armed"]) == (False, True)
         told = until(socket, type="incident", state="confirmed")
         site.decisions.decide(told["incident"], State.ACKNOWLEDGED)
-        assert until(socket, type="incident", state="acknowledged")["incident"] == told["incident"]
+        answer: dict[str, Any] = {}
+        while answer.get("state") != "acknowledged":  # the sound goes on meanwhile, as it does in a room
+            socket.send_bytes(bytes(2 * RATE // 5))
+            answer = socket.receive_json()
+        assert answer["incident"] == told["incident"]
     site.listeners.close()
     entry = journal.show(told["incident"])
     assert [step.state for step in entry.transitions] == [
