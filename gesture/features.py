@@ -26,9 +26,13 @@ PAIRS = (
 
 SIGN_FEATURES = 60 + 60 + 15 + len(PAIRS) + 3 + 6
 
-_FIRST, _SECOND = np.array(PAIRS).T
-_BONE_STARTS = np.array([(WRIST, *finger[:-1]) for finger in FINGERS])
-_BONE_ENDS = np.array(FINGERS)
+_BONES = tuple(bone for finger in FINGERS for bone in zip(finger, (WRIST, *finger[:-1]), strict=True))
+_BETWEEN = np.array([np.eye(21)[end] - np.eye(21)[start] for end, start in _BONES + PAIRS], np.float32)
+"""Times the landmarks of a hand: its bones, each towards the tip, and what lies between the pairs."""
+_ONE = np.array([3 * point + axis for point in (5, 17) for axis in (1, 2, 0)])
+_OTHER = np.array([3 * point + axis for point in (17, 5) for axis in (2, 0, 1)])
+"""Of a hand's 63 numbers those that, multiplied, give both halves of a cross product: that of its outer knuckles, seen
+from the wrist."""
 
 
 def square(landmarks: Points, handedness: Sequence[str], aspect: float) -> Points:
@@ -42,10 +46,8 @@ def square(landmarks: Points, handedness: Sequence[str], aspect: float) -> Point
     Returns:
         float32 of shape (n, 21, 3), in picture widths.
     """
-    side = np.array([-1.0 if hand == "left" else 1.0 for hand in handedness], np.float32)
-    points = np.asarray(landmarks, np.float32) * np.array([1.0, aspect, 1.0], np.float32)
-    points[:, :, 0] *= side[:, None]
-    return points
+    scale = np.array([(-1.0 if hand == "left" else 1.0, aspect, 1.0) for hand in handedness], np.float32)
+    return np.asarray(landmarks, np.float32) * scale.reshape(-1, 1, 3)
 
 
 def _dot(one: Points, other: Points) -> Points:
@@ -68,14 +70,15 @@ def upright(points: Points) -> tuple[Points, Points]:
         from the wrist to the base of the middle finger. A hand of no size becomes zeros.
     """
     moved = points - points[:, WRIST : WRIST + 1]
-    size = np.sqrt(_dot(moved[:, :, :2], moved[:, :, :2]).mean(axis=1))
-    scaled = moved / np.maximum(size, 1e-6)[:, None, None]
+    flat = moved[:, :, :2].reshape(len(moved), 42)
+    size = np.maximum(np.sqrt(_dot(flat, flat) / 21), 1e-6)
     # The knuckles together are steadier than one of them when the hand is seen from the side.
-    direction = _unit(scaled[:, 5:18:4, :2].sum(axis=1))
-    sin, cos = direction[:, :1], -direction[:, 1:]
-    x, y = scaled[:, :, 0], scaled[:, :, 1]
-    scaled[:, :, 0], scaled[:, :, 1] = cos * x + sin * y, cos * y - sin * x
-    return scaled, direction
+    direction = _unit(moved[:, 5:18:4, :2].sum(axis=1))
+    turn = np.zeros((len(moved), 3, 3), np.float32)
+    turn[:, 0, 0] = turn[:, 1, 1] = -direction[:, 1]
+    turn[:, 1, 0], turn[:, 0, 1] = direction[:, 0], -direction[:, 0]
+    turn[:, 2, 2] = 1.0
+    return moved @ (turn / size[:, None, None]), direction
 
 
 def sign_features(points: Points) -> Points:
@@ -89,29 +92,25 @@ def sign_features(points: Points) -> Points:
     """
     turned, direction = upright(points)
     count = len(points)
-    bones = turned[:, _BONE_ENDS] - turned[:, _BONE_STARTS]  # (n, 5 fingers, 4 bones, 3)
-    directions = _unit(bones)
-    bends = _dot(directions[:, :, 1:], directions[:, :, :-1])  # cosine at each joint
-    between = turned[:, _FIRST] - turned[:, _SECOND]
-    distances = np.sqrt(_dot(between, between))
-    palm = _unit(_cross(turned[:, 5], turned[:, 17]))
-    # Where thumb and index point within the picture as it is, not as it was turned: up or down.
-    pointing = _unit(points[:, [4, 8], :2] - points[:, [2, 5], :2])
+    between = _BETWEEN @ turned
+    lengths = np.sqrt(_dot(between, between))
+    bones = between[:, : len(_BONES)] / np.maximum(lengths[:, : len(_BONES)], 1e-6)[:, :, None]
+    fingers = bones.reshape(count, 5, 4, 3)
+    bends = _dot(fingers[:, :, 1:], fingers[:, :, :-1])  # cosine at each joint
+    flat = turned.reshape(count, 63)
+    halves = flat[:, _ONE] * flat[:, _OTHER]
+    palm = _unit(halves[:, :3] - halves[:, 3:])
+    # Where thumb (2 to 4) and index (5 to 8) point within the picture as it is, not as it was turned: up or down.
+    pointing = _unit(points[:, 4:9:4, :2] - points[:, 2:6:3, :2])
     return np.concatenate(
         [
-            turned[:, 1:].reshape(count, 60),
-            directions.reshape(count, 60),
+            flat[:, 3:],
+            bones.reshape(count, 60),
             bends.reshape(count, 15),
-            distances,
+            lengths[:, len(_BONES) :],
             palm,
             direction,
             pointing.reshape(count, 4),
         ],
         axis=1,
     )
-
-
-def _cross(one: Points, other: Points) -> Points:
-    """Cross products of vectors of shape (n, 3); a tenth of the time of `np.cross` for the few of a frame."""
-    (x, y, z), (u, v, w) = one.T, other.T
-    return np.array([y * w - z * v, z * u - x * w, x * v - y * u]).T

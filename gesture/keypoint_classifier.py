@@ -48,6 +48,6 @@ class SignClassifier:
         """
         if not hands:
             return np.zeros((0, len(self.labels)), np.float32)
-        landmarks = np.stack([hand.landmarks for hand in hands])
+        landmarks = np.array([hand.landmarks for hand in hands])
         features = sign_features(square(landmarks, [hand.handedness for hand in hands], aspect))
         return np.asarray(self.model(features)[0], np.float32)

@@ -147,8 +147,8 @@ class Lookout:
             hands = [replace(hand, fresh=False) for hand in self._near]
         else:
             hands = self._whole.find(image, at_s, look)
-            aspect = image.shape[0] / image.shape[1]
-            self._resting = bool(hands) and all(is_among(hand, self._near, aspect, RESTING) for hand in hands)
+            # Where all are in view nobody looks beside them, and asks whether they rest.
+            self._resting = 0 < len(hands) < self._max_hands and self._rest(hands, image.shape[0] / image.shape[1])
             self._near = hands
         if not hands:
             self._turn = (self._turn + 1) % len(self._looks)
@@ -159,6 +159,10 @@ class Lookout:
             # One that has moved since the frame before would seem to be a hand more: the next frame will tell.
             hands = hands if self._near else hands + found
         return hands
+
+    def _rest(self, hands: Sequence[Hand], aspect: float) -> bool:
+        """Whether none of the hands has moved since the frame before."""
+        return all(is_among(hand, self._near, aspect, RESTING) for hand in hands)
 
     def _follow(self, image: Image, at_s: float, hands: list[Hand]) -> list[Hand]:
         """With the hands that are followed, as far as they are not among those of the whole picture already."""

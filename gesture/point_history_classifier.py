@@ -8,7 +8,6 @@ circle are both seen whole. Directions are those of the picture: a swipe to the 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,50 +29,57 @@ SWIPES = ("swipe_left", "swipe_right", "swipe_up", "swipe_down")
 MOTION_FEATURES = 2 * POINTS + 7
 
 _STEPS_S = np.concatenate([np.linspace(-span, 0.0, POINTS) for span in SPANS_S])
-_NOTHING = np.zeros((6, 0))
+_TIME, _PLACES, _SIZE = 0, slice(1, 5), 5
+_ROOM = 32
 
 
 class PointHistory:
     """Where the index tip and the wrist of one hand were; the newest seconds of it."""
 
-    __slots__ = ("_rows",)
+    __slots__ = ("_end", "_rows", "_start")
 
     def __init__(self) -> None:
-        self._rows = _NOTHING
+        self._rows = np.empty((_ROOM, 6))
+        self._start = self._end = 0
 
     @property
     def times(self) -> NDArray[np.float64]:
         """Seconds, increasing; shape (n,)."""
-        return self._rows[0, :]
+        return self._rows[self._start : self._end, _TIME]
 
     @property
     def places(self) -> NDArray[np.float64]:
         """Index tip x, y and wrist x, y in picture widths; shape (n, 4)."""
-        return self._rows[1:5].T
+        return self._rows[self._start : self._end, _PLACES]
 
     @property
     def sizes(self) -> NDArray[np.float64]:
         """Palm sizes in picture widths; shape (n,)."""
-        return self._rows[5, :]
+        return self._rows[self._start : self._end, _SIZE]
 
     def add(self, at_s: float, landmarks: Points, size: float, aspect: float, *, anew: bool) -> None:
         """Note one frame; `anew` where the hand was found again elsewhere."""
-        times = self.times
-        if len(times) and at_s - times[-1] > LONGEST_GAP_S:
-            anew = True
-        if anew:
-            self._rows = _NOTHING
-        elif len(times) and at_s <= times[-1]:
+        passed = at_s - float(self._rows[self._end - 1, _TIME]) if self._end else 0.0
+        if anew or passed > LONGEST_GAP_S:
+            self._start = self._end = 0
+        elif self._end and passed <= 0:
             return
+        if self._end == len(self._rows):
+            self._make_room()
         tip_x, tip_y, _ = landmarks[8].tolist()
         wrist_x, wrist_y, _ = landmarks[0].tolist()
-        newest = np.array([[at_s], [tip_x], [tip_y * aspect], [wrist_x], [wrist_y * aspect], [size]])
-        rows = np.concatenate([self._rows, newest], axis=1)
+        self._rows[self._end] = at_s, tip_x, tip_y * aspect, wrist_x, wrist_y * aspect, size
+        self._end += 1
         # One frame older than the longest span stays, so that it can be covered whole.
-        first = 0
-        while first + 1 < rows.shape[1] and at_s - rows[0, first + 1] > SPANS_S[-1]:
-            first += 1
-        self._rows = rows[:, first:]
+        while self._start + 1 < self._end and at_s - self._rows[self._start + 1, _TIME] > SPANS_S[-1]:
+            self._start += 1
+
+    def _make_room(self) -> None:
+        """Behind what is kept there is room for as much again: rows are moved only now and then."""
+        kept = self._rows[self._start : self._end]
+        self._rows = np.empty((2 * len(kept) + _ROOM, 6))
+        self._rows[: len(kept)] = kept
+        self._start, self._end = 0, len(kept)
 
     def paths(self) -> tuple[Points, list[float]]:
         """Paths of the tip and of the wrist for every span the history covers.
@@ -87,8 +93,12 @@ class PointHistory:
         if not covered:
             return np.zeros((0, 2, POINTS, 2), np.float32), []
         steps = times[-1] + _STEPS_S[: len(covered) * POINTS]
-        points = _at(times, self.places, steps) / median(self.sizes.tolist())
-        return np.asarray(points.reshape(len(covered), POINTS, 2, 2).transpose(0, 2, 1, 3), np.float32), covered
+        tip, wrist = self.places.view(np.complex128).T
+        ordered = np.sort(self.sizes)
+        size = (ordered[len(ordered) // 2] + ordered[(len(ordered) - 1) // 2]) / 2  # the median
+        points = np.array([np.interp(steps, times, tip), np.interp(steps, times, wrist)]) / size
+        paths = points.reshape(2, len(covered), POINTS).transpose(1, 0, 2).astype(np.complex64)
+        return paths.view(np.float32).reshape(len(covered), 2, POINTS, 2), covered
 
 
 def resample(times: NDArray[np.float64], values: NDArray[np.float64], span_s: float) -> Points:
@@ -102,12 +112,8 @@ def resample(times: NDArray[np.float64], values: NDArray[np.float64], span_s: fl
     Returns:
         float32 of shape (POINTS, columns), interpolated in straight lines.
     """
-    return _at(times, values, np.linspace(times[-1] - span_s, times[-1], POINTS)).astype(np.float32)
-
-
-def _at(times: NDArray[np.float64], values: NDArray[np.float64], steps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values at other times, in straight lines; before the first and after the last they stay what they are."""
-    return np.array([np.interp(steps, times, column) for column in values.T]).T
+    steps = np.linspace(times[-1] - span_s, times[-1], POINTS)
+    return np.array([np.interp(steps, times, column) for column in values.T], np.float32).T
 
 
 def motion_features(paths: Points) -> Points:
