@@ -83,6 +83,8 @@ class Snapshot:
         deaf: whether the microphone is ignored, because the station itself sounds.
         hits: in how many of the last readings a scream was the likeliest, and of how many.
         pending_s: how long the incident still waits for more evidence, if it is pending.
+        unanswered: the newest that is over and that nobody has answered, if none is open.
+        unanswered_s: for how long that has been over.
     """
 
     armed: bool
@@ -95,6 +97,8 @@ class Snapshot:
     deaf: bool
     hits: tuple[int, int]
     pending_s: float | None
+    unanswered: Incident | None
+    unanswered_s: float
 
 
 @dataclass(slots=True)
@@ -118,6 +122,8 @@ class LiveView:
     """Set when every sense was opened once, or one of them cannot be."""
     board: Callable[[], Sequence[Trouble]] = tuple
     """What the supervisor says is wrong."""
+    newest_unanswered: Callable[[], tuple[Incident, float] | None] = lambda: None
+    """See `Unanswered.newest`."""
     _armed: bool = True
     _health: dict[Sense, SenseHealth] = field(default_factory=dict)
     _sound: SoundReading | None = None
@@ -234,6 +240,7 @@ class LiveView:
         """All that is known now."""
         now = self.clock()
         deaf, board = self.deaf(now), self.board()
+        unanswered, unanswered_s = self.newest_unanswered() or (None, 0.0)
         with self._lock:
             self._near.settle(now, self.rules)
             openings = reversed(self._open.values())
@@ -250,6 +257,8 @@ class LiveView:
                 deaf=deaf,
                 hits=(sum(self._hits), len(self._hits)),
                 pending_s=max(since + self.rules.pending_s - now, 0.0) if pending else None,
+                unanswered=None if incident else unanswered,
+                unanswered_s=unanswered_s,
             )
 
     def health(self) -> Mapping[Sense, SenseHealth]:

@@ -137,6 +137,7 @@ class Station:
             dispatch=dispatch,
         )
         self.view.board = self.supervisor.troubles
+        self.view.newest_unanswered = self._unanswered.newest
         self.supervisor.restart = self._sensing.restart
         self.supervisor.tell = dispatch.trouble
         self.supervisor.over = dispatch.trouble_over

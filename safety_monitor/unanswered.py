@@ -56,6 +56,13 @@ class Unanswered:
                 self._closed.pop(incident_id, None)
         return tuple(self._closed)
 
+    def newest(self) -> tuple[Incident, float] | None:
+        """The newest incident that is over and may still be answered, and for how many seconds it has been over."""
+        if not (waiting := self.waiting()):
+            return None
+        incident, since = self._closed.get(waiting[-1], (None, 0.0))
+        return None if incident is None else (incident, self.clock() - since)
+
     def late(self, decisions: Mapping[str, State]) -> list[Incident]:
         """The incidents that were answered since they were over, each once, in the state that was decided.
 

@@ -9,6 +9,8 @@ from safety_monitor.web.layout import keep_connected, site_of
 from safety_monitor.web.site import Site
 
 REFRESH_S = 0.5
+WAITS_S = 600.0
+"""How long it is shown that nobody has answered an incident that is over: who called for help may still stand there."""
 HINT = "font-size: max(1.4rem, min(4vw, 5vh)); line-height: 1.25"
 STYLE = """
 #popup { display: none }
@@ -58,6 +60,9 @@ def told(site: Site) -> tuple[str, str, str, str]:
         return ALARM, "warning", texts.KIOSK_HELP, texts.KIOSK_HELP_HINT if called else texts.KIOSK_ALONE_HINT
     if snapshot.incident is not None and snapshot.incident.state is State.ACKNOWLEDGED:
         return TAKEN, "support_agent", texts.KIOSK_TAKEN, texts.KIOSK_TAKEN_HINT
+    if snapshot.unanswered is not None and snapshot.unanswered_s < WAITS_S:
+        called = site.station.dispatch.calls_help(snapshot.unanswered)
+        return ALARM, "warning", texts.KIOSK_HELP, texts.KIOSK_WAITS_HINT if called else texts.KIOSK_ALONE_HINT
     if site.view.troubles():
         return ILL, "build", texts.KIOSK_TROUBLE, texts.KIOSK_TROUBLE_HINT
     if not snapshot.armed:

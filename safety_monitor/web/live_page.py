@@ -86,7 +86,7 @@ def live_page(request: Request) -> None:
     async def refresh() -> None:
         snapshot = site.view.snapshot()
         troubles = site.view.troubles()
-        if changed(shown, "banner", (snapshot.armed, snapshot.incident, bool(troubles))):
+        if changed(shown, "banner", (snapshot.armed, snapshot.incident, snapshot.unanswered, bool(troubles))):
             banner.show(snapshot, well=not troubles)
         await banner.count_down(snapshot)
         if Sense.GESTURE in snapshot.health:
@@ -143,10 +143,10 @@ class _Banner:
 
     async def count_down(self, snapshot: Snapshot) -> None:
         """What comes next, and when."""
-        incident, text = snapshot.incident, ""
+        incident, text = snapshot.incident or snapshot.unanswered, ""
         if snapshot.pending_s is not None:
             text = texts.DROPPED_IN.format(seconds=snapshot.pending_s)
-        elif incident is not None and incident.state is State.CONFIRMED:
+        elif incident is not None and incident.state in (State.CONFIRMED, State.CLOSED):
             step = await asyncio.to_thread(self._site.next_step, incident.id)
             if step is not None:
                 seconds = max(step.at - self._site.journal.clock(), 0.0)
@@ -158,11 +158,15 @@ class _Banner:
         """What is the case now; `well` is whether all of the station works."""
         incident = snapshot.incident
         self._box.clear()
+        if snapshot.unanswered is not None:  # it must not look as if all were well while people are still being called
+            with self._box, ui.row().classes("items-center w-full gap-4 mb-4"):
+                self._incident(snapshot.unanswered, State.CLOSED)
         with self._box, ui.row().classes("items-center w-full gap-4"):
             if incident is not None:
                 self._incident(incident)
             else:
-                icon, color, hint = ("shield", "green-7", texts.ALL_QUIET)
+                hint = texts.ALL_QUIET if snapshot.unanswered is None else texts.WATCHING
+                icon, color = "shield", "green-7"
                 if not snapshot.armed:
                     icon, color, hint = ("remove_moderator", "grey-6", texts.ONLY_SEES)
                 elif not well:
@@ -174,9 +178,10 @@ class _Banner:
             if visitor_of(self._request).may("operator"):
                 arm_button(self._request, snapshot.armed)
 
-    def _incident(self, incident: Incident) -> None:
-        with incident_head(self._request, incident):
-            ui.label(f"{texts.STATE_MEANS[incident.state]} {incident.reason}").classes("quiet")
+    def _incident(self, incident: Incident, standing: State | None = None) -> None:
+        with incident_head(self._request, incident, standing):
+            means = texts.UNANSWERED if standing is State.CLOSED else texts.STATE_MEANS[incident.state]
+            ui.label(f"{means} {incident.reason}").classes("quiet")
             if incident.state is not State.PENDING:
                 ui.link(incident.id[:8], f"/incidents/{incident.id}").classes("text-sm")
 

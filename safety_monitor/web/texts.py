@@ -10,6 +10,7 @@ PAGES = "Pages"
 ARMED, DISARMED = "Armed", "Disarmed"
 ARM, DISARM = "Arm", "Disarm"
 DISARM_HINT = "From now on nobody is called, whatever it hears and sees, until it is armed again."
+WATCHING = "Watching and listening."
 ALL_QUIET = "Watching and listening. Nothing to report."
 NOT_WELL = "Not all of the station works: see Health."
 ONLY_SEES = "Disarmed: what is noticed becomes no incident."
@@ -41,6 +42,7 @@ STATE_MEANS = {
     State.CANCELLED: "Called off, or not confirmed in time.",
     State.CLOSED: "Over.",
 }
+UNANSWERED = "It is quiet again, but nobody has answered yet."
 SENSE = {Sense.AUDIO: "Hearing", Sense.GESTURE: "Seeing"}
 LABEL = {
     "scream": "Scream",
@@ -232,6 +234,7 @@ KIOSK_QUIET = "I am watching and listening"
 KIOSK_QUIET_HINT = "Scream, or show the Signal for Help: palm out, thumb in, fingers down over it."
 KIOSK_HELP = "Emergency noticed"
 KIOSK_HELP_HINT = "Help is being called."
+KIOSK_WAITS_HINT = "Help has been called. Nobody has answered yet."
 KIOSK_ALONE_HINT = "This station calls nobody: call for help yourself."
 KIOSK_TAKEN = "Somebody has answered"
 KIOSK_TAKEN_HINT = "A person has taken this on."

@@ -332,6 +332,7 @@ def test_an_answer_after_it_closed_ends_the_siren_and_is_shown_for_a_while(
         incident = told.get(timeout=FOREVER)
         assert incident.state is state
     assert not siren.hushed.is_set()
+    assert station.view.snapshot().unanswered == incident
     journal.decide(incident.id, State.ACKNOWLEDGED, "by a person")
     assert told.get(timeout=FOREVER).state is State.ACKNOWLEDGED
     assert siren.hushed.is_set()
@@ -340,6 +341,7 @@ def test_an_answer_after_it_closed_ends_the_siren_and_is_shown_for_a_while(
     assert shown.state is State.ACKNOWLEDGED
     while station.view.snapshot().incident is not None:
         threading.Event().wait(0.01)
+    assert station.view.snapshot().unanswered is None
     over.set()
     running.join()
     assert told.empty()

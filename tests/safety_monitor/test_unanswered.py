@@ -39,6 +39,23 @@ def test_a_late_answer_is_told_once_and_shown_for_a_while() -> None:
     assert unanswered.waiting() == ("1",)
 
 
+def test_the_newest_that_is_over_and_not_answered_is_known() -> None:
+    now = [0.0]
+    unanswered = Unanswered(clock=lambda: now[0])
+    assert unanswered.newest() is None
+    closed(unanswered, "1")
+    now[0] += 5.0
+    closed(unanswered, "2")
+    now[0] += 1.0
+    newest, over_s = unanswered.newest() or (None, 0.0)
+    assert newest is not None
+    assert (newest.id, newest.state, over_s) == ("2", State.CLOSED, 1.0)
+    unanswered.late({"2": State.CANCELLED})
+    assert (unanswered.newest() or (SCREAM, 0.0))[1] == 6.0
+    now[0] += WAITS_S
+    assert unanswered.newest() is None
+
+
 def test_what_was_answered_before_or_long_ago_or_is_too_much_is_not_asked_for() -> None:
     now = [0.0]
     unanswered = Unanswered(clock=lambda: now[0])

@@ -161,6 +161,7 @@ def served(everything: Served) -> Iterator[Served]:
     everything.station.arm(True)
     while (incident := everything.view.snapshot().incident) is not None:
         everything.view.moved(replace(incident, state=State.CLOSED))
+    everything.view.newest_unanswered = lambda: None
     everything.view.opened(Sense.AUDIO, "microphone", False)
     everything.view.opened(Sense.GESTURE, "camera", False)
 
@@ -234,6 +235,21 @@ def test_an_incident_is_acknowledged_and_called_off_with_the_pin(served: Served,
     dialog.get_by_label("PIN").press("Enter")
     expect(page.get_by_text("Called off.")).to_be_visible()
     assert served.journal.state_of(f"{1:032x}") is State.CANCELLED
+
+
+def test_an_emergency_that_nobody_has_answered_stays_in_view_when_it_is_quiet_again(served: Served, page: Page) -> None:
+    kiosk = page.context.new_page()
+    kiosk.goto(f"{served.url}/kiosk")
+    for state in (State.CONFIRMED, State.CLOSED):
+        served.happen(incident_of(8, state))
+    served.view.newest_unanswered = lambda: (incident_of(8, State.CLOSED), 1.0)
+    expect(page.get_by_text("Closed, not answered: Scream")).to_be_visible()
+    expect(page.get_by_text("Nothing to report")).to_have_count(0)
+    expect(kiosk.get_by_text("Nobody has answered yet.")).to_be_visible()
+    page.get_by_role("button", name="Acknowledge").click()
+    page.get_by_role("dialog").get_by_role("button", name="Acknowledge").click()
+    expect(page.get_by_text("Acknowledged.")).to_be_visible()
+    assert served.journal.decisions([incident_of(8).id]) == {incident_of(8).id: State.ACKNOWLEDGED}
 
 
 def test_a_dialog_stays_while_the_incident_moves_on_behind_it(served: Served, page: Page) -> None:
