@@ -3,11 +3,14 @@
 Two PINs can be set. With the ordinary one an incident is called off. With the duress PIN it only looks that way, to
 whoever watches the person who types it: steps go on, and all who were told are told that help is needed.
 `disarming` asks for them, too.
+
+Wrong PINs are counted over all ways in together, so that nobody gets more tries by going from the page to the broker.
+Who has signed in has a count of their own: a stranger's wrong PINs do not lock them out.
 """
 
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 
 from argon2 import PasswordHasher
@@ -19,7 +22,7 @@ from safety_monitor.journal import Journal
 from safety_monitor.journal_file import JournalError
 
 WRONG_PINS, WITHIN_S = 5, 300.0
-"""After so many wrong PINs within this time, no PIN is taken until it has passed."""
+"""After so many wrong PINs within this time, no PIN of the same person is taken until it has passed."""
 SHORTEST, LONGEST = 4, 32
 LOOKED_THROUGH = 20
 """Newest incidents among which one is looked for where no id is given."""
@@ -70,7 +73,8 @@ class Decisions:
         self._duress_pin_hash = duress_pin_hash
         self._pin_to_acknowledge = pin_to_acknowledge
         self._now = now
-        self._wrong: deque[float] = deque(maxlen=WRONG_PINS)
+        self._wrong: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=WRONG_PINS))
+        """When, by who."""
         self._lock = threading.Lock()
 
     @property
@@ -99,7 +103,9 @@ class Decisions:
             raise JournalError(f"no incident waits to be {state}")
         return min(waiting, key=lambda entry: entry.incident.state is State.CLOSED).incident.id
 
-    def decide(self, incident_id: str, state: State, pin: str = "", reason: str = BY_A_PERSON) -> Incident:
+    def decide(
+        self, incident_id: str, state: State, pin: str = "", reason: str = BY_A_PERSON, *, who: str = ""
+    ) -> Incident:
         """Acknowledge or cancel an incident. The duress PIN works for both, also where no PIN is needed.
 
         Args:
@@ -107,16 +113,21 @@ class Decisions:
             state: what the incident becomes.
             pin: as typed; empty: none.
             reason: for people: who, and how.
+            who: see `is_forced`.
 
         Raises:
             PinError: the PIN is missing or wrong, or there were too many wrong ones.
             JournalError: no such incident, or it cannot become that.
         """
-        duress = self.is_forced(pin) if pin or self.needs_pin(state) else False
+        duress = self.is_forced(pin, who) if pin or self.needs_pin(state) else False
         return self._journal.decide(incident_id, state, reason, duress=duress)
 
-    def is_forced(self, pin: str) -> bool:
+    def is_forced(self, pin: str, who: str = "") -> bool:
         """Whether a PIN is the duress PIN; takes as long for either. Without a PIN that is set nobody is.
+
+        Args:
+            pin: as typed.
+            who: the name with which they have signed in; empty for all others, whichever way they came.
 
         Raises:
             PinError: it is missing or neither, or there were too many wrong ones.
@@ -126,14 +137,14 @@ class Decisions:
         if not pin:
             raise PinError("this takes the PIN")
         with self._lock:
-            now = self._now()
-            if len(self._wrong) == WRONG_PINS and now - self._wrong[0] < WITHIN_S:
-                wait_s = WITHIN_S - (now - self._wrong[0])
+            now, wrong = self._now(), self._wrong[who]
+            if len(wrong) == WRONG_PINS and now - wrong[0] < WITHIN_S:
+                wait_s = WITHIN_S - (now - wrong[0])
                 raise PinError(f"too many wrong PINs; wait {wait_s:.0f} s")
             right, duress = _matches(self._pin_hash, pin), _matches(self._duress_pin_hash or self._pin_hash, pin)
             duress = duress and bool(self._duress_pin_hash)
             if not right and not duress:
-                self._wrong.append(now)
+                wrong.append(now)
                 raise PinError("the PIN is wrong")
             return duress and not right
 

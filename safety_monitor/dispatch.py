@@ -211,7 +211,7 @@ class Dispatch:
             self._tell(f"{OVER}{text}", choose_for_trouble(self._policies), "trouble")
 
     def forced(self) -> None:
-        """Tell everybody that somebody was forced to disarm the station; nobody who stands there learns of it."""
+        """Tell everybody that somebody was forced to disarm or change the station, and nobody who stands there."""
         self._tell("disarmed under duress", Policy(silent=True), "duress")
 
     def _tell(self, text: str, policy: Policy, kind: Kind) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from safety_monitor.actions.mqtt import Order, RefusedError
-from safety_monitor.decision import Decisions, PinError
+from safety_monitor.decision import PinError
 from safety_monitor.disarming import disarm
 from safety_monitor.incident import State
 from safety_monitor.journal_file import JournalError
@@ -15,12 +15,10 @@ class Remote:
 
     Args:
         station: that is shown and commanded.
-        decisions: takes what persons decide.
     """
 
-    def __init__(self, station: Station, decisions: Decisions) -> None:
+    def __init__(self, station: Station) -> None:
         self._station = station
-        self._decisions = decisions
 
     @property
     def armed(self) -> bool:
@@ -49,14 +47,15 @@ class Remote:
             return "armed"
         if order.command == "disarm":
             try:
-                disarm(self._station, self._decisions, order.pin)
+                disarm(self._station, order.pin)
             except PinError as error:
                 raise RefusedError(str(error)) from None
             return "disarmed"
         state = State.ACKNOWLEDGED if order.command == "acknowledge" else State.CANCELLED
         try:
-            incident_id = order.incident or self._decisions.newest(state)
-            incident = self._decisions.decide(incident_id, state, order.pin, reason="by MQTT")
+            decisions = self._station.decisions
+            incident_id = order.incident or decisions.newest(state)
+            incident = decisions.decide(incident_id, state, order.pin, reason="by MQTT")
         except (JournalError, PinError) as error:
             raise RefusedError(str(error)) from None
         return f"{incident.id} is {incident.state}"

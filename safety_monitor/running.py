@@ -107,12 +107,13 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
         supervisor=supervisor,
         workload=workload,
         patient=is_patient(settings),
+        decisions=decisions_of(settings.acknowledge, journal),
     )
     for channel in channels:
         if hasattr(channel, "attend"):
             from safety_monitor.remote import Remote
 
-            channel.attend(Remote(station, decisions_of(settings.acknowledge, journal)))
+            channel.attend(Remote(station))
     return station
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from safety_monitor.actions.message import Place
 from safety_monitor.actions.place import Places
 from safety_monitor.actions.recorder import Recorder
+from safety_monitor.decision import Decisions
 from safety_monitor.decision_lookup import DecisionLookup, open_id
 from safety_monitor.dispatch import Dispatch
 from safety_monitor.fusion import Fusion, FusionRules
@@ -68,6 +69,7 @@ class Station:
         supervisor: decides what is wrong with which part; None: one with the usual rules.
         workload: measures how late decisions come.
         patient: whether a live source that cannot be opened at the start is waited for, and does not end the run.
+        decisions: takes what persons decide, whichever way they come; None: there is no PIN.
     """
 
     def __init__(
@@ -89,7 +91,9 @@ class Station:
         supervisor: Supervisor | None = None,
         workload: Workload | None = None,
         patient: bool = False,
+        decisions: Decisions | None = None,
     ) -> None:
+        self.decisions = decisions or Decisions(journal)
         self.hearts = hearts or Heartbeats()
         self._places = places
         self.at_end: list[Callable[[], None]] = []

@@ -112,7 +112,7 @@ def said(kind: Kind, incident: Incident, station: str, *, discreet: bool = False
             lines = [f"{station}: {'works again.' if over else 'trouble.'} {incident.reason.removeprefix(OVER)}"]
         case "duress" if not incident.evidence:
             lines = [
-                f"EMERGENCY at {station}: disarmed by somebody who is being FORCED to. Help is needed.",
+                f"EMERGENCY at {station}: disarmed or changed by somebody who is being FORCED to. Help is needed.",
                 UNNOTICED,
             ]
         case "duress":

@@ -54,6 +54,11 @@ class Visitor:
         return RANK[self.role] >= RANK[role]
 
     @property
+    def who(self) -> str:
+        """Under which name wrong PINs are counted; empty where nobody needs to sign in."""
+        return "" if self == NOBODY_ELSE else self.name
+
+    @property
     def reason(self) -> str:
         """Why an incident was acknowledged or cancelled, if they did that."""
         return BY_A_PERSON if self == NOBODY_ELSE else f"by {self.name}"

@@ -330,11 +330,11 @@ def make_api(site: Site) -> APIRouter:
         site.station.arm(True)
         return Armed(armed=site.station.armed)
 
-    @api.post("/disarm", dependencies=[needs("operator")])
-    def disarm(decision: Decision | None = None) -> Armed:
+    @api.post("/disarm")
+    def disarm(visitor: Annotated[Visitor, needs("operator")], decision: Decision | None = None) -> Armed:
         """From now on the station only hears and sees; it is armed again when it starts anew."""
         try:
-            disarming.disarm(site.station, site.decisions, decision.pin if decision else "")
+            disarming.disarm(site.station, decision.pin if decision else "", who=visitor.who)
         except PinError as error:
             raise HTTPException(403, str(error)) from None
         return Armed(armed=site.station.armed)
@@ -399,7 +399,9 @@ def make_api(site: Site) -> APIRouter:
         in_journal(lambda: site.journal.show(incident), 404)
         pin = decision.pin if decision else ""
         try:
-            decided = in_journal(lambda: site.decisions.decide(incident, state, pin, visitor.reason), 409)
+            decided = in_journal(
+                lambda: site.decisions.decide(incident, state, pin, visitor.reason, who=visitor.who), 409
+            )
         except PinError as error:
             raise HTTPException(403, str(error)) from None
         return entry_out(in_journal(lambda: site.journal.show(decided.id), 404))

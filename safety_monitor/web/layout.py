@@ -223,7 +223,7 @@ def arm_button(request: Request, armed: bool) -> None:
 
     async def disarm(pin: str = "") -> None:
         if may(request, "operator"):
-            await asyncio.to_thread(disarming.disarm, site.station, site.decisions, pin)
+            await asyncio.to_thread(disarming.disarm, site.station, pin, who=visitor_of(request).who)
 
     def ask_first() -> None:
         if site.decisions.has_pin:
@@ -283,16 +283,38 @@ def decision_buttons(request: Request, incident_id: str, state: State) -> None:
 
 def ask(request: Request, incident_id: str, state: State) -> None:
     """Ask for confirmation, and for the PIN where it takes one; then decide."""
-    decisions, reason = site_of(request).decisions, visitor_of(request).reason
+    decisions, visitor = site_of(request).decisions, visitor_of(request)
     text, hint = {
         State.ACKNOWLEDGED: (texts.ACKNOWLEDGE, texts.ACKNOWLEDGE_HINT),
         State.CANCELLED: (texts.CANCEL, texts.CANCEL_HINT),
     }[state]
 
     async def decide(pin: str) -> None:
-        await asyncio.to_thread(decisions.decide, incident_id, state, pin, reason)
+        await asyncio.to_thread(decisions.decide, incident_id, state, pin, visitor.reason, who=visitor.who)
 
     ask_pin(request, text, hint, decide, texts.DONE[state], pin=decisions.needs_pin(state))
+
+
+async def ask_owner(request: Request, text: str, do: Callable[[], Awaitable[None]]) -> None:
+    """Do what changes the station for good.
+
+    Without users whoever stands before the screen would be let through: there it takes the PIN, where one is set.
+
+    Args:
+        request: of an admin's page.
+        text: what is done; the dialog's head, and its button.
+        do: does it, and says what came of it.
+    """
+    site = site_of(request)
+    if not site.change_takes_pin:
+        await do()
+        return
+
+    async def with_pin(pin: str) -> None:
+        await asyncio.to_thread(disarming.allow, site.station, pin)
+        await do()
+
+    ask_pin(request, text, texts.CHANGE_HINT, with_pin, "")
 
 
 def ask_pin(
@@ -305,7 +327,7 @@ def ask_pin(
         text: what is done; the dialog's head, and its button.
         hint: what there is to know before.
         do: does it with the PIN; raises `PinError` or `JournalError` if it cannot.
-        done: said afterwards.
+        done: said afterwards; empty: nothing.
         pin: whether the PIN is asked for.
     """
     if not may(request, "operator"):  # a page that is signed out cannot even load the dialog
@@ -327,7 +349,8 @@ def ask_pin(
             except (PinError, JournalError) as error:
                 ui.notify(str(error), type="negative")
                 return
-            ui.notify(done, type="positive")
+            if done:
+                ui.notify(done, type="positive")
             dialog.close()
 
         typed.on("keydown.enter", go_on)

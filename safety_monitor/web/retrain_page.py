@@ -12,7 +12,7 @@ from gesture.collection import Collection
 from gesture.tables import TableError
 from safety_monitor.training import KINDS, Candidate, Kind, Run, TrainingError, missing_packages
 from safety_monitor.web import texts
-from safety_monitor.web.layout import confirm, may, page_for, panel, site_of
+from safety_monitor.web.layout import ask_owner, confirm, may, page_for, panel, site_of
 from safety_monitor.web.restart import restart_notice
 from safety_monitor.web.site import Site
 
@@ -92,8 +92,10 @@ class _Model:
 
     async def _change(self, change: Callable[[Kind], str | None]) -> None:
         """Put another model in use, which the next start loads; tells what `change` says of it."""
-        if not may(self._request, "admin"):
-            return
+        if may(self._request, "admin"):
+            await ask_owner(self._request, texts.CHANGE_MODEL, partial(self._changed, change))
+
+    async def _changed(self, change: Callable[[Kind], str | None]) -> None:
         try:
             text = await asyncio.to_thread(change, self._kind)
         except TrainingError as error:

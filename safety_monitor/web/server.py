@@ -92,7 +92,6 @@ class WebServer:
     def _make_server(self, station: Station) -> _Server:
         import uvicorn
 
-        from safety_monitor.decision import decisions_of
         from safety_monitor.evidence import evidence_store
         from safety_monitor.listeners import Listeners, ears_of
         from safety_monitor.restart import Restart
@@ -109,7 +108,7 @@ class WebServer:
             station,
             station.view,
             station.journal,
-            decisions_of(self._settings.acknowledge, station.journal),
+            station.decisions,
             Access(web),
             self._analyses,
             Pictures(station.view),

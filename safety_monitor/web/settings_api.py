@@ -8,10 +8,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Path
 from pydantic import BaseModel, Field
 
+from safety_monitor import disarming
 from safety_monitor.config import PREFIX, Settings, SettingsError
+from safety_monitor.decision import PinError
 from safety_monitor.redaction import MASK
 from safety_monitor.web import texts
-from safety_monitor.web.api import REFUSALS, Asked, needs, problems
+from safety_monitor.web.api import REFUSALS, Decision, needs, problems
 from safety_monitor.web.settings_keys import Draft, Key, Kind, keys_of, pruned
 from safety_monitor.web.site import Site
 
@@ -51,8 +53,8 @@ class SettingsOut(BaseModel):
     """Tables that have changed and that only a start takes up."""
 
 
-class Wanted(Asked):
-    """What a setting is to be."""
+class Wanted(Decision):
+    """What a setting is to be; the PIN is asked for where nobody signs in and one is set."""
 
     value: bool | Whole | Number | Text | Texts | None
     """Null: its default."""
@@ -105,6 +107,11 @@ def make_settings_api(site: Site) -> APIRouter:
             before = site.settings_file.read()
         except SettingsError as error:
             raise HTTPException(409, str(error)) from None
+        if site.change_takes_pin:
+            try:
+                disarming.allow(site.station, wanted.pin)
+            except PinError as error:
+                raise HTTPException(403, str(error)) from None
         try:
             values = pruned(Settings, with_value(before.values, path, wanted.value), before.values)
             later = site.save_settings(before, values)

@@ -10,7 +10,7 @@ from nicegui import ui
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.settings_file import Written
 from safety_monitor.web import texts
-from safety_monitor.web.layout import may, page_for, panel, site_of
+from safety_monitor.web.layout import ask_owner, may, page_for, panel, site_of
 from safety_monitor.web.restart import restart_notice
 from safety_monitor.web.settings_form import Form
 from safety_monitor.web.settings_keys import Draft, Key, Kind, key_of, pruned
@@ -49,7 +49,7 @@ class _Page:
             self._sign = ui.icon("check_circle", color="green-7", size="26px").props("aria-hidden=true")
             self._state = ui.label(texts.NO_CHANGES).classes("grow").props("role=status")
             self._discard = ui.button(texts.DISCARD, on_click=self._load).props("flat no-caps color=quiet")
-            self._save = ui.button(texts.SAVE, icon="save", on_click=self._write).props("no-caps color=blue-8")
+            self._save = ui.button(texts.SAVE, icon="save", on_click=self._ask).props("no-caps color=blue-8")
         self._load()
 
     def _channels(self) -> None:
@@ -195,9 +195,11 @@ class _Page:
         self._sign.props(f"color={color}")
         self._state.text = text
 
+    async def _ask(self) -> None:
+        if may(self._request, "admin"):
+            await ask_owner(self._request, texts.SAVE, self._write)
+
     async def _write(self) -> None:
-        if not may(self._request, "admin"):
-            return
         values, before = copy.deepcopy(self._values()), self._before
         self._save.disable()
         try:

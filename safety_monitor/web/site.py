@@ -99,6 +99,11 @@ class Site:
     openapi: Callable[[], dict[str, Any]] = field(default=dict)
     _steps: dict[str, tuple[float, NextStep | None]] = field(default_factory=dict)
 
+    @property
+    def change_takes_pin(self) -> bool:
+        """Whether changing settings and models takes the PIN: nobody signs in, and there is one."""
+        return self.access.open and self.decisions.has_pin
+
     def next_step(self, incident_id: str) -> NextStep | None:
         """What is done about an incident next unless somebody answers; None if there is nothing, or it is not known.
 

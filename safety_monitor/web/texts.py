@@ -276,6 +276,8 @@ USE_ANYWAY_HINT = (
     "An emergency may be missed, or something else be taken for one. The model in use now is kept, and comes back with "
     "one press."
 )
+CHANGE_MODEL = "Change the model"
+CHANGE_HINT = "Nobody signs in here, so this takes the PIN."
 PUT_IN_USE, GO_BACK = "Put in use", "Go back to the model before"
 IN_USE_LATER = "It is in use from the next start on; the model before is kept."
 

@@ -72,6 +72,17 @@ def test_after_too_many_wrong_pins_none_is_taken_for_a_while(journal: Journal) -
     assert decisions.decide(SCREAM.id, State.CANCELLED, PIN).state is State.CANCELLED
 
 
+def test_the_wrong_pins_of_strangers_do_not_lock_out_who_has_signed_in(journal: Journal) -> None:
+    decisions = Decisions(journal, pin_hash=PIN_HASH)
+    for who in ("", "otto"):
+        for _ in range(WRONG_PINS):
+            with pytest.raises(PinError, match="wrong"):
+                decisions.is_forced("0000", who)
+        with pytest.raises(PinError, match="too many wrong PINs"):
+            decisions.is_forced(PIN, who)
+    assert decisions.decide(SCREAM.id, State.CANCELLED, PIN, who="anna").state is State.CANCELLED
+
+
 def test_a_hash_tells_nothing_of_its_pin() -> None:
     assert PIN not in PIN_HASH
     assert hash_of(PIN) != PIN_HASH

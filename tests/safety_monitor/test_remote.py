@@ -46,13 +46,14 @@ def station(journal: Journal) -> Iterator[Station]:
         on_transition=lambda incident: None,
         source="test",
         live=True,
+        decisions=Decisions(journal, pin_hash=hash_of(PIN)),
     )
     dispatch.close()
 
 
 @pytest.fixture
-def remote(station: Station, journal: Journal) -> Remote:
-    return Remote(station, Decisions(journal, pin_hash=hash_of(PIN)))
+def remote(station: Station) -> Remote:
+    return Remote(station)
 
 
 def test_it_arms_and_disarms_and_shows_what_is_wrong(remote: Remote, station: Station) -> None:

@@ -47,6 +47,8 @@ def make_site(journal: Journal, tmp_path: Path) -> Iterator[MakeSite]:
 
     def make(web: Web | None = None, *, pin: bool = False, dispatch: Dispatch = silent) -> Site:
         settings = Settings(home=tmp_path, web=web or Web())
+        pins = [hash_of(PIN), hash_of(DURESS_PIN)] if pin else ["", ""]
+        decisions = Decisions(journal, pin_hash=pins[0], duress_pin_hash=pins[1])
         station = Station(
             {Sense.AUDIO: never, Sense.GESTURE: never},
             rules=FusionRules(),
@@ -55,9 +57,8 @@ def make_site(journal: Journal, tmp_path: Path) -> Iterator[MakeSite]:
             on_transition=lambda incident: None,
             source="test",
             live=True,
+            decisions=decisions,
         )
-        pins = [hash_of(PIN), hash_of(DURESS_PIN)] if pin else ["", ""]
-        decisions = Decisions(journal, pin_hash=pins[0], duress_pin_hash=pins[1])
         analyses = Analyses(settings, settings.web.analysis_limit_s)
         closing.append(analyses)
         listeners = Listeners(station, ears_of(settings, station.journal))

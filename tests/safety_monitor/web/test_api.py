@@ -13,12 +13,14 @@ from starlette.testclient import TestClient
 
 from models.registry import SHIPPED
 from safety_monitor.actions.message import Message
+from safety_monitor.actions.mqtt import Order, RefusedError
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.config.web import Web, WebToken, WebUser
 from safety_monitor.demo.scene import FPS, picture_at
 from safety_monitor.dispatch import Dispatch
 from safety_monitor.incident import Sense, State
 from safety_monitor.journal import Journal
+from safety_monitor.remote import Remote
 from safety_monitor.supervisor import Ill
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.site import Site
@@ -133,6 +135,21 @@ def test_arming_and_disarming(client: TestClient, site: Site) -> None:
     assert site.station.armed
 
 
+def test_wrong_pins_are_counted_over_all_ways_in_together(make_site: MakeSite, journal: Journal) -> None:
+    journal.record(incident_of(1))
+    site = make_site(pin=True)
+    client, remote = client_of(site), Remote(site.station)
+    for _ in range(2):
+        assert client.post("/api/v1/disarm", json={"pin": "0000"}).json() == {"detail": "the PIN is wrong"}
+        with pytest.raises(RefusedError, match="the PIN is wrong"):
+            remote.carry_out(Order("cancel", pin="0000"))
+    path = f"/api/v1/incidents/{incident_of(1).id}/cancel"
+    assert client.post(path, json={"pin": "0000"}).json() == {"detail": "the PIN is wrong"}
+    assert "too many wrong PINs" in client.post(path, json={"pin": PIN}).json()["detail"]
+    with pytest.raises(RefusedError, match="too many wrong PINs"):
+        remote.carry_out(Order("disarm", pin=PIN))
+
+
 def test_disarming_takes_the_pin_and_the_duress_pin_tells_everybody_unseen(
     make_site: MakeSite, journal: Journal, tmp_path: Path
 ) -> None:
@@ -152,7 +169,7 @@ def test_disarming_takes_the_pin_and_the_duress_pin_tells_everybody_unseen(
     assert not site.station.armed
     assert [message.kind for message in sms.messages] == ["duress"]
     assert sms.messages[0].text.startswith(
-        "EMERGENCY at station: disarmed by somebody who is being FORCED to. Help is needed.\nDo not call or ring"
+        "EMERGENCY at station: disarmed or changed by somebody who is being FORCED to. Help is needed.\nDo not call or"
     )
     assert (other.list(), other.outbox.list(), other.outbox.count()) == ([], [], {})
     other.close()

@@ -22,7 +22,7 @@ from safety_monitor.config import Settings
 from safety_monitor.config.escalation import Acknowledge
 from safety_monitor.config.station import EvidenceSettings
 from safety_monitor.config.web import Web, WebToken, WebUser
-from safety_monitor.decision import hash_of
+from safety_monitor.decision import decisions_of, hash_of
 from safety_monitor.demo.scene import FPS, picture_at, sound
 from safety_monitor.demo.scream import room_noise, scream
 from safety_monitor.dispatch import Dispatch
@@ -95,6 +95,7 @@ class Served:
             source="test",
             live=True,
             places=places,
+            decisions=decisions_of(acknowledge, self.journal),
         )
         self.server = WebServer(settings)
         self.server.start(self.station)
@@ -303,7 +304,7 @@ def test_an_operator_disarms_and_arms(served: Served, page: Page) -> None:
         page.get_by_role("button", name="Disarm").click()
     dialog.get_by_role("button", name="Back").click()
     assert [message.kind for message in served.sms.asked[told:]] == ["duress"]
-    assert "disarmed by somebody who is being FORCED" in served.sms.asked[-1].text
+    assert "disarmed or changed by somebody who is being FORCED" in served.sms.asked[-1].text
 
 
 def test_a_session_that_ended_can_do_nothing_on_a_page_that_is_still_open(

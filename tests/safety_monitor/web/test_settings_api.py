@@ -10,7 +10,7 @@ from safety_monitor.config.web import Web, WebToken, WebUser
 from safety_monitor.settings_page import template
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.site import Site
-from tests.web_site import MakeSite, client_of
+from tests.web_site import PIN, MakeSite, client_of
 
 HASH = hash_password("correct horse")
 TEXT = f"""\
@@ -61,6 +61,17 @@ def test_a_value_is_written_where_it_stands_and_followed(client: TestClient, sit
     assert client.get("/api/v1/settings").json()["restart_needed"] == ["station"]
     assert client.put("/api/v1/settings/fusion.threshold", json={"value": None}).json()["value"] == 0.8
     assert "tried" not in file.read_text()
+
+
+def test_where_nobody_signs_in_a_change_takes_the_pin(make_site: MakeSite) -> None:
+    site = make_site(pin=True)
+    client, path = client_of(site), site.settings_file.path
+    for body, why in (({}, "this takes the PIN"), ({"pin": "0000"}, "the PIN is wrong")):
+        answer = client.put("/api/v1/settings/alarm.enabled", json={"value": False, **body})
+        assert (answer.status_code, answer.json()) == (403, {"detail": why})
+        assert not path.exists()
+    assert client.put("/api/v1/settings/alarm.enabled", json={"value": False, "pin": PIN}).status_code == 200
+    assert "enabled = false" in path.read_text()
 
 
 def test_in_the_file_that_the_program_prints_nothing_but_the_value_changes(client: TestClient, site: Site) -> None:
