@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Clip:
         group: recordings that belong together and must not be split.
         seconds: its length as the manifest gives it, 0 where unknown.
         licence: as the manifest gives it.
-        note: remarks of the manifest; a "weak" label is good enough to train, never to judge.
+        note: remarks of the manifest; see `weak` and `disputed`.
         weight: how much it counts in training.
     """
 
@@ -48,8 +48,8 @@ class Clip:
 
     @property
     def weak(self) -> bool:
-        """Whether the label was not given by a person."""
-        return self.label == "scream" and self.source == "emogator"
+        """Whether the label was not given by a person: good enough to train, never to judge."""
+        return self.label == "scream" and "weak label" in self.note
 
     @property
     def disputed(self) -> bool:
@@ -69,22 +69,41 @@ def read_corpus(where: Path) -> tuple[Clip, ...]:
         where: a .csv file, a folder with `manifest.csv`, or a folder with one folder for each label.
 
     Raises:
-        CorpusError: nothing there, an unknown label, or a row without path or label.
+        CorpusError: nothing there, an unknown label, a row without path or label, or recordings that are missing.
     """
     manifest = where / MANIFEST if where.is_dir() else where
-    if manifest.suffix == ".csv" and manifest.is_file():
-        return _read_manifest(manifest)
+    if manifest.suffix.lower() == ".csv" and manifest.is_file():
+        clips = _read_manifest(manifest)
+        missing = [clip.path for clip in clips if not clip.path.is_file()]
+        if missing:
+            raise CorpusError(f"{manifest}: {len(missing)} of {len(clips)} recordings are not there: {some(missing)}")
+        return clips
     if not where.is_dir():
         raise CorpusError(f"{where}: no such folder or manifest")
-    clips = [
-        Clip(path, label, where.name, f"{where.name}|{path.stem}")
-        for label in LABELS
-        for path in sorted((where / label).rglob("*"))
-        if path.suffix.lower() in SUFFIXES
-    ]
-    if not clips:
+    found = [clip for label in LABELS for folder in _folders(where, label) for clip in _read_folder(folder, label)]
+    if not found:
         raise CorpusError(f"{where}: neither {MANIFEST} nor sounds in folders named {', '.join(LABELS)}")
-    return tuple(clips)
+    return tuple(found)
+
+
+def some(things: Sequence[object], most: int = 3) -> str:
+    """The first of them, and how many more there are."""
+    return "; ".join(map(str, things[:most])) + (f"; and {len(things) - most} more" if len(things) > most else "")
+
+
+def _folders(where: Path, label: str) -> list[Path]:
+    """Folders of a label, however it is capitalised."""
+    return [folder for folder in sorted(where.iterdir()) if folder.name.lower() == label and folder.is_dir()]
+
+
+def _read_folder(folder: Path, label: str) -> Iterator[Clip]:
+    """Recordings of a label; folders inside stand for sources. What is hidden is no recording: ._x.wav, .Trash."""
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in inside.parts)
+        if path.suffix.lower() in SUFFIXES and path.is_file() and not hidden:
+            source = inside.parts[0] if len(inside.parts) > 1 else folder.parent.resolve().name
+            yield Clip(path, label, source, f"{source}|{inside.with_suffix('')}")
 
 
 def read_feedback(folder: Path) -> tuple[Clip, ...]:
@@ -106,17 +125,13 @@ def read_feedback(folder: Path) -> tuple[Clip, ...]:
 
 
 def _read_manifest(manifest: Path, *, may_be_empty: bool = False) -> tuple[Clip, ...]:
-    try:
-        with manifest.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise CorpusError(f"{manifest}: cannot be read: {error}") from None
     clips = []
-    for line, row in enumerate(rows, start=2):
-        path, label = row.get("path"), row.get("label")
+    for line, row in _rows(manifest):
+        path, label = row.get("path"), row.get("label", "").lower()
         if not path or label not in LABELS:
-            raise CorpusError(f"{manifest}:{line}: needs a path and a label out of {', '.join(LABELS)}")
-        source = row.get("source") or manifest.parent.name
+            there = f", not '{row['label']}'" if path and row.get("label") else ""
+            raise CorpusError(f"{manifest}:{line}: needs a path and a label out of {', '.join(LABELS)}{there}")
+        source = row.get("source") or manifest.resolve().parent.name
         try:
             seconds, weight = float(row.get("seconds") or 0), float(row.get("weight") or 1)
         except ValueError:
@@ -138,6 +153,28 @@ def _read_manifest(manifest: Path, *, may_be_empty: bool = False) -> tuple[Clip,
     if not clips and not may_be_empty:
         raise CorpusError(f"{manifest}: no rows")
     return tuple(clips)
+
+
+def _rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:
+    """Rows of a table with their lines; commas, semicolons or tabs part the columns, as spreadsheets write them."""
+    try:
+        with manifest.open(encoding="utf-8-sig", newline="") as file:
+            head = file.readline()
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=max(",;\t", key=head.count), restval="")
+            names = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+            lacking = [name for name in COLUMNS[:2] if name not in names]
+            if lacking:
+                raise CorpusError(f"{manifest}: its first line must name columns; {' and '.join(lacking)} not there")
+            reader.fieldnames = names
+            return [
+                (reader.line_num, {name: text.strip() for name, text in row.items() if isinstance(text, str)})
+                for row in reader
+            ]
+    except UnicodeDecodeError:
+        raise CorpusError(f"{manifest}: is no text in UTF-8: save it as such") from None
+    except (OSError, csv.Error) as error:
+        raise CorpusError(f"{manifest}: cannot be read: {error}") from None
 
 
 def folds(clips: Sequence[Clip], count: int) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Metrics of a detector: pure, from scores and labels to figures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ Array = NDArray[np.float32]
 
 RATES = (0.01, 0.001)
 """Shares of falsely alarmed clips at which recall is stated."""
+UNSTATED = "–: too few other recordings for that share: a single false one would be more."
+"""Below a table with such a dash."""
 CONFIDENCE = 0.95
 """Of the bound on false alarms an hour."""
 
@@ -33,6 +35,17 @@ class Figures:
     auc: float
     recall: dict[float, float]
 
+    def stated(self, rate: float) -> float | None:
+        """Recall at a share of falsely alarmed clips; None where so few others were judged that not one may be false.
+
+        It would then be the recall above all of them: of seven as of a thousand, and of that the share says nothing.
+        """
+        return self.recall[rate] if int(rate * self.others) else None
+
+    def report(self) -> dict[str, Any]:
+        """As JSON values; a recall of which nothing can be said is None."""
+        return {**asdict(self), "recall": {rate: self.stated(rate) for rate in self.recall}}
+
 
 def figures(scores: Array, screams: NDArray[np.bool_], rates: Sequence[float] = RATES) -> Figures:
     """AUC, and recall where at most a share of `rates` of the other recordings scores higher or the same.
@@ -45,6 +58,11 @@ def figures(scores: Array, screams: NDArray[np.bool_], rates: Sequence[float] = 
     below = np.searchsorted(other, found, "left") + np.searchsorted(other, found, "right")
     recall = {rate: float((found > other[len(other) - 1 - int(rate * len(other))]).mean()) for rate in rates}
     return Figures(len(found), len(other), float(below.mean() / 2 / len(other)), recall)
+
+
+def shown(share: float | None, digits: int = 2) -> str:
+    """A recall for a table; a dash where nothing can be said of it."""
+    return "–" if share is None else f"{share:.{digits}f}"
 
 
 def classification(truth: Sequence[str], guesses: Sequence[str], chances: Array) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """What was judged, as metrics for programs and as a table for people."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from audio.corpus import LABELS, CorpusError
 from audio.detector import OPERATING_POINT
 from audio.judging import Judged
-from audio.metrics import CONFIDENCE, classification, figures, rate
+from audio.metrics import CONFIDENCE, RATES, UNSTATED, classification, figures, rate, shown
 
 Array = NDArray[np.float32]
 
@@ -38,9 +37,10 @@ def summarize(judged: Sequence[Judged]) -> dict[str, Any]:
     }
     truth = np.asarray([each.clip.label == "scream" for each in counted])
     if truth.any() and not truth.all():
-        result["files"] |= asdict(figures(np.asarray([each.probability for each in counted], np.float32), truth))
+        ranking = figures(np.asarray([each.probability for each in counted], np.float32), truth)
+        result["files"] |= ranking.report()
         highest = np.asarray([each.highest for each in counted], np.float32)
-        result["live"] = asdict(figures(highest, truth))
+        result["live"] = figures(highest, truth).report()
         result["live"]["recall_at_threshold"] = float((highest[truth] >= OPERATING_POINT).mean())
         result["live"]["false_at_threshold"] = float((highest[~truth] >= OPERATING_POINT).mean())
     others = [each for each in counted if each.clip.label != "scream"]
@@ -97,9 +97,10 @@ def held_back_figures(judged: Sequence[Judged]) -> dict[str, float]:
         raise CorpusError("screams and other recordings are needed to tell how good a model is")
     highest = np.asarray([each.highest for each in counted], np.float32)
     found = figures(np.asarray([each.probability for each in counted], np.float32), truth)
+    recall = found.stated(RATES[0])
     return {
         "auc": found.auc,
-        "recall_at_1_percent": found.recall[0.01],
+        **({} if recall is None else {"recall_at_1_percent": recall}),
         "recall_at_threshold": float((highest[truth] >= OPERATING_POINT).mean()),
         "quiet_at_threshold": float((highest[~truth] < OPERATING_POINT).mean()),
     }
@@ -139,8 +140,10 @@ def _ranking(report: Mapping[str, Any]) -> list[str]:
     lines = []
     for key, name in (("files", "whole files"), ("live", "running detector")):
         if "recall" in report.get(key, {}):
-            recalls = ", ".join(f"{recall:.3f} at {rate:.1%}" for rate, recall in report[key]["recall"].items())
+            recalls = ", ".join(f"{shown(recall, 3)} at {rate:.1%}" for rate, recall in report[key]["recall"].items())
             lines.append(f"{name}: AUC {report[key]['auc']:.4f}, recall {recalls} false clips")
+    if any(recall is None for recall in report["files"].get("recall", {}).values()):
+        lines.append(f"  {UNSTATED}")
     if "live" in report:
         live = report["live"]
         lines.append(

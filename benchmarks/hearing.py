@@ -21,7 +21,7 @@ from audio.detector import DECISION, ScreamDetector, load_scream_model
 from audio.examples import TEACHER_SAMPLES, loud
 from audio.features import HOP
 from audio.judging import judge_corpus
-from audio.metrics import RATES, Figures, figures
+from audio.metrics import RATES, UNSTATED, Figures, figures, shown
 from audio.recording import read_clip
 from audio.zoo.comparison import compare_trained
 from audio.zoo.plan import Desk
@@ -67,7 +67,7 @@ def yamnet_scores(file: Path, clips: list[Clip]) -> Array:
 
 def row(name: str, found: Figures) -> str:
     """One line of the table."""
-    return f"{name:<28}{found.auc:>8.4f}" + "".join(f"{found.recall[rate]:>24.3f}" for rate in RATES)
+    return f"{name:<28}{found.auc:>8.4f}" + "".join(f"{shown(found.stated(rate), 3):>24}" for rate in RATES)
 
 
 def baselines(folder: Path) -> list[Path]:
@@ -139,6 +139,8 @@ def measure(models: list[str], data: Path | None, others: Path | None, yamnet: P
     print(f"\n{screams.sum()} screams, {(~screams).sum()} others of {data}")
     print(f"{'':<28}{'AUC':>8}" + "".join(f"{f'recall at {rate:.1%} false':>24}" for rate in RATES))
     print("\n".join(rows))
+    if any("–" in each for each in rows):
+        print(UNSTATED)
 
 
 if __name__ == "__main__":

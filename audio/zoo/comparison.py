@@ -14,7 +14,7 @@ from audio.blocks import SoundError
 from audio.cache import keep
 from audio.corpus import LABELS, Clip, CorpusError
 from audio.detector import OVERLAP, STEP, Classifier, load_scream_model
-from audio.metrics import RATES, Figures, figures
+from audio.metrics import RATES, UNSTATED, Figures, figures, shown
 from audio.recording import read_clip
 from audio.zoo.clips import clip_model, network_score
 from audio.zoo.consensus import agree
@@ -269,11 +269,13 @@ def table(rows: Sequence[Row], clips: Sequence[Clip]) -> str:
             lines.append(f"| {row.name} | {row.note} |" + " |" * (len(RATES) + 5))
             continue
         found = scored[row.name]
-        cells = [f"{found.ranking.auc:.4f}", *(f"{found.ranking.recall[rate]:.2f}" for rate in RATES)]
+        cells = [f"{found.ranking.auc:.4f}", *(shown(found.ranking.stated(rate)) for rate in RATES)]
         cells += [f"{found.accuracy:.3f}", f"{found.f1:.2f}", f"{found.mcc:.2f}"]
         cells += ["" if row.megabytes is None else f"{row.megabytes:.2f}"]
         cells += ["" if row.milliseconds is None else f"{row.milliseconds:.1f}"]
         lines.append(f"| {row.name} | " + " | ".join(cells) + " |")
+    if any(found.ranking.stated(rate) is None for found in scored.values() for rate in RATES):
+        lines += ["", UNSTATED]
     return "\n".join(lines)
 
 

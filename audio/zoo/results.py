@@ -11,7 +11,7 @@ from audio.blocks import SAMPLE_RATE
 from audio.calibration import threshold_at
 from audio.corpus import LABELS, Clip
 from audio.detector import OPERATING_POINT, log_odds
-from audio.metrics import RATES, Figures, figures
+from audio.metrics import RATES, UNSTATED, Figures, figures, shown
 from audio.zoo.lesson import Epoch
 from audio.zoo.member import Kind, Member
 from audio.zoo.plan import Plan
@@ -201,11 +201,12 @@ def _learned_from(results: Results) -> list[str]:
 
 def figures_table(found: Figures) -> str:
     """Figures as a table for a page."""
-    recalls = " | ".join(f"{found.recall[rate]:.2f}" for rate in RATES)
+    recalls = " | ".join(shown(found.stated(rate)) for rate in RATES)
+    unstated = f"\n\n{UNSTATED}" if any(found.stated(rate) is None for rate in RATES) else ""
     return (
         "| screams | others | AUC | " + " | ".join(f"recall at {rate:.1%} false clips" for rate in RATES) + " |\n"
         "|---|---|---|" + "---|" * len(RATES) + "\n"
-        f"| {found.screams} | {found.others} | {found.auc:.4f} | {recalls} |"
+        f"| {found.screams} | {found.others} | {found.auc:.4f} | {recalls} |{unstated}"
     )
 
 

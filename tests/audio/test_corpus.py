@@ -15,6 +15,9 @@ def test_reads_a_manifest(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text(
         HEAD + "a/x.ogg,scream,home,home|1,1.5,CC0,\nb/y.ogg,ambient,,,,,\n", encoding="utf-8-sig"
     )
+    for name in ("a/x.ogg", "b/y.ogg"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
     first, second = read_corpus(tmp_path)
     assert first == Clip(tmp_path / "a/x.ogg", "scream", "home", "home|1", 1.5, "CC0", "")
     assert second.source == tmp_path.name
@@ -22,18 +25,52 @@ def test_reads_a_manifest(tmp_path: Path) -> None:
     assert read_corpus(tmp_path / "manifest.csv") == (first, second)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path;label;source\r\na b/x.ogg;Scream; home\r\n",
+        "\ufeffPath\tLabel\tSource\nä/x.ogg\tscream\thome\n".replace("ä", "a b"),
+        '"path","label","source","more"\n"a b/x.ogg","scream","home"\n\n',
+        "path,label,source\n{folder}/a b/x.ogg,scream,home,and,more\n",
+    ],
+)
+def test_a_manifest_is_read_as_spreadsheets_write_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.csv").write_text(text.replace("{folder}", str(tmp_path)), encoding="utf-8", newline="")
+    (tmp_path / "a b").mkdir()
+    (tmp_path / "a b" / "x.ogg").touch()
+    (found,) = read_corpus(tmp_path)
+    assert (found.path, found.label, found.source) == (tmp_path / "a b/x.ogg", "scream", "home")
+
+
 def test_reads_folders_of_labels(tmp_path: Path) -> None:
-    for name in ("scream/a.wav", "scream/deep/b.MP3", "ambient/c.flac", "ambient/readme.txt", "other/d.wav"):
+    for name in ("scream/a.wav", "scream/ü b/deep/b.MP3", "Ambient/c.flac", "Ambient/readme.txt", "other/d.wav"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    found = [(found.label, found.path.name) for found in read_corpus(tmp_path)]
-    assert found == [("scream", "a.wav"), ("scream", "b.MP3"), ("ambient", "c.flac")]
+    for hidden in ("scream/._a.wav", "scream/.Trash/e.wav"):
+        (tmp_path / hidden).parent.mkdir(exist_ok=True)
+        (tmp_path / hidden).touch()
+    (tmp_path / "scream" / "folder.wav").mkdir()
+    found = [(found.label, found.path.name, found.source) for found in read_corpus(tmp_path)]
+    here = tmp_path.name
+    assert found == [("scream", "a.wav", here), ("scream", "b.MP3", "ü b"), ("ambient", "c.flac", here)]
+
+
+def test_the_current_folder_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scream").mkdir()
+    (tmp_path / "scream" / "a.wav").touch()
+    monkeypatch.chdir(tmp_path)
+    assert read_corpus(Path())[0].source == tmp_path.name
+    Path("manifest.csv").write_text("path,label\nscream/a.wav,scream\n", encoding="utf-8")
+    assert read_corpus(Path("manifest.csv"))[0].source == tmp_path.name
 
 
 @pytest.mark.parametrize(
     ("rows", "complaint"),
     [
-        (HEAD + "x.ogg,yell,s,g,1,,\n", "manifest.csv:2: needs a path and a label"),
+        (HEAD + "x.ogg,yell,s,g,1,,\n", "manifest.csv:2: needs a path and a label out of .*, not 'yell'"),
+        ("file,label\nx.ogg,scream\n", "manifest.csv: its first line must name columns; path not there"),
+        ("", "its first line must name columns; path and label not there"),
+        (HEAD + "".join(f"{n}.ogg,scream,s,g,1,,\n" for n in range(5)), "5 of 5 recordings .*0.ogg; .*; and 2 more"),
         (HEAD + ",scream,s,g,1,,\n", "manifest.csv:2: needs a path and a label"),
         (HEAD + "x.ogg,scream,s,g,long,,\n", "manifest.csv:2: seconds"),
         (HEAD[:-1] + ",weight\nx.ogg,scream,s,g,1,,,heavy\n", "manifest.csv:2: seconds and weight must be numbers"),
@@ -47,6 +84,12 @@ def test_a_bad_manifest_is_refused_in_one_line(tmp_path: Path, rows: str, compla
     with pytest.raises(CorpusError, match=complaint) as refused:
         read_corpus(tmp_path)
     assert "\n" not in str(refused.value)
+
+
+def test_a_manifest_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("path,label\nüber.wav,scream\n", encoding="cp1252")
+    with pytest.raises(CorpusError, match="no text in UTF-8: save it as such"):
+        read_corpus(tmp_path)
 
 
 def test_feedback_is_read_with_its_weight_and_without_what_was_deleted(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from audio.corpus import LABELS
-from audio.metrics import classification, figures, rate
+from audio.metrics import classification, figures, rate, shown
 
 
 def test_figures_of_a_known_ranking() -> None:
@@ -14,6 +14,20 @@ def test_figures_of_a_known_ranking() -> None:
     assert (found.screams, found.others) == (3, 100)
     assert found.recall == {0.0: pytest.approx(2 / 3), 0.5: 1.0}
     assert found.auc == pytest.approx((1 + 1 + 0.6) / 3, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("others", "stated"),
+    [(7, (None, None)), (99, (None, None)), (100, (0.5, None)), (999, (0.5, None)), (1000, (0.5, 0.5))],
+)
+def test_recall_is_stated_where_at_least_one_recording_may_be_false(
+    others: int, stated: tuple[float | None, float | None]
+) -> None:
+    scores = np.asarray([0.9, 0.1, *np.linspace(0.2, 0.8, others)], np.float32)
+    found = figures(scores, np.arange(others + 2) < 2)
+    assert (found.stated(0.01), found.stated(0.001)) == stated
+    assert tuple(found.report()["recall"].values()) == stated
+    assert shown(found.stated(0.001)) == ("–" if stated[1] is None else "0.50")
 
 
 def test_chance_is_one_half() -> None:

@@ -39,7 +39,7 @@ def test_sources_left_out_give_one_table_and_one_page(tmp_path: Path) -> None:
         assert (by_name[name].milliseconds or 0) > 0
     text = page(rows, clips, plan, "made-up sounds", "safety-monitor compare", "models.png")
     assert table(rows, clips) in text
-    assert "| other | 1.0000 | 1.00 | 1.00 | 1.000 | 1.00 | 1.00 |" in text
+    assert "| other | 1.0000 | – | – | 1.000 | 1.00 | 1.00 |" in text
     assert "| yamnet | its TFLite file was not given" in text
     assert "| scream | its probabilities on sources left out were not given" in text
     for said in ("place-0", "36 recordings", "12 screams and 24 other", "models.png"):
@@ -71,7 +71,7 @@ def clip(label: str, number: int, *, source: str = "somewhere", note: str = "") 
 
 def test_a_score_counts_what_is_sure() -> None:
     clips = [clip("scream", 0), clip("scream", 1), clip("conversation", 2), clip("ambient", 3)]
-    clips += [clip("scream", 4, source="emogator"), clip("conversation", 5, note="do not count alarms")]
+    clips += [clip("scream", 4, note="weak label"), clip("conversation", 5, note="do not count alarms")]
     right, wrong = [0.8, 0.1, 0.1], [0.1, 0.2, 0.7]
     chances = np.asarray([right, wrong, [0.3, 0.6, 0.1], wrong, wrong, right], np.float32)
     found = score(chances, clips)
@@ -107,4 +107,6 @@ def test_a_row_without_figures_says_why() -> None:
     lines = text.splitlines()
     assert lines[2].startswith("| a | 1.0000")
     assert lines[3].startswith("| yamnet | not given |")
-    assert len({line.count("|") for line in lines}) == 1
+    assert len({line.count("|") for line in lines[:4]}) == 1
+    assert lines[2].count("–") == 2
+    assert "too few other recordings" in lines[-1]
