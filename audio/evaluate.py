@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from audio.blocks import SoundError
 from audio.continuous import watch_hours
 from audio.corpus import read_corpus
 from audio.judging import Judged, judge_corpus
 from audio.noise import recall_in_noise
 from audio.parallel import Progress, silent
 from audio.report import held_back_figures, summarize
+from audio.unusable import unusable
 from models.in_use import Comparison
 
 
@@ -51,13 +53,16 @@ def evaluate(
     Raises:
         CorpusError: data that cannot be used.
         ModelError: no such model.
-        SoundError: a recording that cannot be decoded.
+        SoundError: a long recording that cannot be decoded.
     """
     report: dict[str, Any] = {"model": name}
     judged: list[Judged] = []
     clips = read_corpus(data.absolute()) if data else ()
     if data:
-        judged = judge_corpus(name, clips, home=home, jobs=jobs, progress=progress)
+        try:
+            judged = judge_corpus(name, clips, home=home, jobs=jobs, progress=progress)
+        except SoundError as error:
+            raise unusable(clips, error) from None
         report |= {"data": data.name, **summarize(judged)}
     if hours:
         report["continuous"] = watch_hours(name, hours, home=home, jobs=jobs, progress=progress)

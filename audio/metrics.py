@@ -60,6 +60,20 @@ def figures(scores: Array, screams: NDArray[np.bool_], rates: Sequence[float] = 
     return Figures(len(found), len(other), float(below.mean() / 2 / len(other)), recall)
 
 
+def held_back(screams: Array, truth: NDArray[np.bool_]) -> dict[str, float]:
+    """How good a model is on what it had not learned from, for its card: shares of which more is better.
+
+    Args:
+        screams: shape (n,), higher for screams.
+        truth: shape (n,), which are; without some of each kind there are no figures.
+    """
+    if truth.all() or not truth.any():
+        return {}
+    found = figures(screams, truth)
+    recall = found.stated(RATES[0])
+    return {"auc": found.auc} | ({} if recall is None else {"recall_at_1_percent": recall})
+
+
 def shown(share: float | None, digits: int = 2) -> str:
     """A recall for a table; a dash where nothing can be said of it."""
     return "–" if share is None else f"{share:.{digits}f}"

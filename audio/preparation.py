@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from audio.blocks import SoundError
 from audio.cache import keep
-from audio.corpus import Clip, CorpusError
+from audio.corpus import Clip
 from audio.detector import DECISION, QUIET_DB
 from audio.examples import PART, VERSION, Pool, Sound, Teacher, compose_part, fingerprint, save, windows
 from audio.features import describe, picture
 from audio.recording import read_clip
+from audio.unusable import unusable
 from models.card import sha256
 from models.runtime import TFLiteModel
 
@@ -71,7 +72,7 @@ def read_sounds(clips: Sequence[Clip], cache: Path, jobs: int) -> list[Sound]:
         try:
             decoded = joblib.Parallel(n_jobs=jobs)(joblib.delayed(_decode)(clip.path) for clip in clips)
         except SoundError as error:
-            raise CorpusError(str(error)) from None
+            raise unusable(clips, error) from None
         lengths = np.asarray([len(each) for each in decoded])
         keep(path, {"samples": np.concatenate(decoded), "lengths": lengths})
     kept = np.load(path)

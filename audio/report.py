@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from audio.corpus import LABELS, CorpusError
 from audio.detector import OPERATING_POINT
 from audio.judging import Judged
-from audio.metrics import CONFIDENCE, RATES, UNSTATED, classification, figures, rate, shown
+from audio.metrics import CONFIDENCE, UNSTATED, classification, figures, held_back, rate, shown
 
 Array = NDArray[np.float32]
 
@@ -96,11 +96,8 @@ def held_back_figures(judged: Sequence[Judged]) -> dict[str, float]:
     if truth.all() or not truth.any():
         raise CorpusError("screams and other recordings are needed to tell how good a model is")
     highest = np.asarray([each.highest for each in counted], np.float32)
-    found = figures(np.asarray([each.probability for each in counted], np.float32), truth)
-    recall = found.stated(RATES[0])
     return {
-        "auc": found.auc,
-        **({} if recall is None else {"recall_at_1_percent": recall}),
+        **held_back(np.asarray([each.probability for each in counted], np.float32), truth),
         "recall_at_threshold": float((highest[truth] >= OPERATING_POINT).mean()),
         "quiet_at_threshold": float((highest[~truth] < OPERATING_POINT).mean()),
     }

@@ -16,6 +16,7 @@ from audio.corpus import LABELS, Clip, CorpusError
 from audio.detector import OVERLAP, STEP, Classifier, load_scream_model
 from audio.metrics import RATES, UNSTATED, Figures, figures, shown
 from audio.recording import read_clip
+from audio.unusable import unusable
 from audio.zoo.clips import clip_model, network_score
 from audio.zoo.consensus import agree
 from audio.zoo.member import Kind, Member
@@ -164,7 +165,7 @@ def compare_trained(names: Sequence[str], clips: Sequence[Clip], home: Path | No
         try:
             samples = read_clip(clip.path)
         except SoundError as error:
-            raise CorpusError(str(error)) from None
+            raise unusable(clips, error) from None
         for name, model in models.items():
             order = [model.labels.index(label) for label in LABELS]
             chances[name][done] = model.predict_proba([samples])[0][order]

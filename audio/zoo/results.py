@@ -1,5 +1,6 @@
 """What came of a training: how recordings left out were judged, where the threshold lies, and the card's page on it."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from audio.blocks import SAMPLE_RATE
 from audio.calibration import threshold_at
 from audio.corpus import LABELS, Clip
 from audio.detector import OPERATING_POINT, log_odds
-from audio.metrics import RATES, UNSTATED, Figures, figures, shown
+from audio.metrics import RATES, UNSTATED, Figures, figures, held_back, shown
 from audio.zoo.lesson import Epoch
 from audio.zoo.member import Kind, Member
 from audio.zoo.plan import Plan
@@ -87,6 +88,11 @@ class Results:
         return np.asarray(sure & self.unheard.judged & ((self.part == "test") | bool(self.plan.folds)), np.bool_)
 
     @property
+    def held_back(self) -> dict[str, float]:
+        """How good it is on what it had not learned from, see `audio.metrics.held_back`."""
+        return held_back(self.unheard.chances[self.counted, SCREAM], (self.truth == SCREAM)[self.counted])
+
+    @property
     def played(self) -> Flags:
         """Which recordings were played to the running detector."""
         return ~np.isnan(self.unheard.played[:, 0])
@@ -158,15 +164,16 @@ def _how_good(results: Results) -> list[str]:
 
 def _threshold(results: Results) -> list[str]:
     screams, played, live = results.truth == SCREAM, results.played, results.thresholds[0]
-    passing = results.unheard.played[:, 0] > live
+    passing, others = results.unheard.played[:, 0] > live, int((played & ~screams).sum())
+    allowed = f"at most {int(FALSE_CLIPS * others)}" if int(FALSE_CLIPS * others) else "here none"
     return [
         "## Threshold",
         "",
-        f"It lies where {FALSE_CLIPS:.0%} of the other recordings that were played to the running detector pass it",
-        f"({int((played & ~screams).sum())} that it had not learned from, at most {LISTENED_S:.0f} s of each): at"
-        f" {live:.2f} in",
-        f"persisted log-odds, which the station shows as {OPERATING_POINT:.2f}. {int((passing & screams).sum())} of"
-        f" {int((played & screams).sum())} screams pass it there.",
+        f"{others} other recordings that it had not learned from were played to the running detector, at most"
+        f" {LISTENED_S:.0f} s of each.",
+        f"The threshold lets {FALSE_CLIPS:.0%} of them pass, {allowed}: it lies at {live:.2f} in persisted"
+        f" log-odds, which the station shows as",
+        f"{OPERATING_POINT:.2f}. {int((passing & screams).sum())} of {int((played & screams).sum())} screams pass it.",
         "",
     ]
 
@@ -212,7 +219,12 @@ def figures_table(found: Figures) -> str:
 
 def command(member: Member, data: Path, plan: Plan) -> str:
     """The command that trains it again."""
-    words = ["safety-monitor train scream", f"--model {member.name}", f"--data {data.name}", f"--seed {plan.seed}"]
+    words = [
+        "safety-monitor train scream",
+        f"--model {member.name}",
+        f"--data {shlex.quote(str(data))}",
+        f"--seed {plan.seed}",
+    ]
     words += [f"--folds {plan.folds}"] if plan.folds else []
     words += [f"--epochs {plan.epochs}"] if member.kind is Kind.NETWORK else []
     words += [f"--member {name}" for name in plan.members] if member.kind is Kind.CONSENSUS else []

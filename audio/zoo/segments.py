@@ -16,6 +16,7 @@ from audio.blocks import SAMPLE_RATE, SoundError
 from audio.cache import keep
 from audio.corpus import Clip, CorpusError
 from audio.recording import read_clip
+from audio.unusable import unusable
 from audio.zoo.clips import windows
 from audio.zoo.front_end import VERSION
 from audio.zoo.member import Features
@@ -173,7 +174,7 @@ def hear(
                 keep(places[number][name], arrays)
             tick(len(batches) - len(missing) + done, len(batches))
     except SoundError as error:
-        raise CorpusError(str(error)) from None
+        raise unusable(clips, error) from None
     return {each.name: _join([files[each.name] for files in places]) for each in features}
 
 

@@ -8,7 +8,7 @@ run goes on where it stopped.
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from audio.blocks import SAMPLE_RATE
 from audio.calibration import temperature
+from audio.candidate import digests_in, digests_of, note_beside, write_learned
 from audio.corpus import LABELS, Clip, CorpusError, folds, read_corpus, read_feedback, split
 from audio.detector import Persistence, ScreamModel, log_odds, strongest_second
 from audio.judging import listen
@@ -191,17 +192,20 @@ def _lesson(heard: Heard, clips: Sequence[Clip], mine: Flags) -> Lesson:
 
 def _fit_estimator(member: Member, lesson: Lesson, seed: int) -> Any:
     estimator = member.build(seed)
+    # The estimators weigh classes themselves: what is left is the weight of each recording.
+    counts = np.bincount(lesson.y, minlength=len(LABELS))
+    own = lesson.weights * counts[lesson.y] * len(LABELS) / len(lesson.y)
     if not member.smote:
-        # The estimators weigh classes themselves.
-        counts = np.bincount(lesson.y, minlength=len(LABELS))
-        own = lesson.weights * counts[lesson.y] * len(LABELS) / len(lesson.y)
         return estimator.fit(lesson.x, lesson.y, **{f"{estimator.steps[-1][0]}__sample_weight": own})
     from imblearn.over_sampling import SMOTE
 
-    rarest = int(np.bincount(lesson.y).min())
+    # What is made up cannot be weighed: what weighs more is there more often.
+    times = np.maximum(np.rint(own), own > 0).astype(np.int64)
+    x, y = np.repeat(lesson.x, times, axis=0), np.repeat(lesson.y, times)
+    rarest = int(np.bincount(y, minlength=len(LABELS)).min())
     if rarest < 2:
         raise CorpusError("SMOTE needs two windows of each label at least")
-    return estimator.fit(*SMOTE(random_state=seed, k_neighbors=min(5, rarest - 1)).fit_resample(lesson.x, lesson.y))
+    return estimator.fit(*SMOTE(random_state=seed, k_neighbors=min(5, rarest - 1)).fit_resample(x, y))
 
 
 def _calibrated(found: Learned, heard: Heard, clips: Sequence[Clip], held: Flags) -> Learned:
@@ -253,15 +257,19 @@ def train_zoo(name: str, data: Path, out: Path, plan: Plan, desk: Desk) -> Card:
     member = find_member(name)
     if out.exists() and not (out / "card.md").is_file() and (not out.is_dir() or any(out.iterdir())):
         raise CorpusError(f"{out}: is there already and no model; give another place with --out")
-    clips = (*read_corpus(data), *(read_feedback(desk.feedback) if desk.feedback else ()))
+    given = read_corpus(data)
     if member.kind is Kind.CONSENSUS:
-        return _train_consensus(member, clips, data, out, plan, desk)
+        return _train_consensus(member, given, data, out, plan, desk)
     member = ready(member, desk)
-    part = shares(clips, plan.seed)
+    clips = (*given, *(read_feedback(desk.feedback) if desk.feedback else ()))
+    marked = np.arange(len(clips)) >= len(given)
+    # What people marked is learned from, never judged: it is what the model in use got wrong, or just that one scream.
+    part = np.concatenate([shares(given, plan.seed), np.full(marked.sum(), "train")])
     learned = part != "validation" if plan.folds else part == "train"
     mine, held = complete(clips, learned, part == "validation")
+    known = [] if member.kind is Kind.GIVEN else [clip for clip, its in zip(clips, mine | held, strict=True) if its]
     if plan.folds:
-        fold = deal(clips, plan.folds)
+        fold = np.concatenate([deal(given, plan.folds), np.full(marked.sum(), -1)])
         turns = [learners(clips, fold, number, plan.seed) for number in range(plan.folds)]
         heard = hear_all([member], clips, fold.tolist(), plan, desk)[member.features.name]
         unheard = _by_folds(member, heard, clips, fold, turns, plan, desk)
@@ -273,7 +281,7 @@ def train_zoo(name: str, data: Path, out: Path, plan: Plan, desk: Desk) -> Card:
         played = _play(final.model, clips, part == "validation", plan, desk)
         unheard = Unheard(judge_clips(final.model, heard, held), held, played)
     results = Results(member, clips, data, plan, unheard, part, final.history)
-    return _write(results, out, final, {"scale": final.scale})
+    return _write(results, out, final, {"scale": final.scale}, digests_of(known), desk)
 
 
 def _by_folds(
@@ -292,7 +300,7 @@ def _by_folds(
         chances += judge_clips(found.model, heard, fold == number)
         there = _play(found.model, clips, fold == number, plan, desk)
         played = np.where(np.isnan(there), played, there)
-    return Unheard(chances, np.ones(len(clips), np.bool_), played)
+    return Unheard(chances, fold >= 0, played)
 
 
 def learners(clips: Sequence[Clip], fold: NDArray[np.int64], number: int, seed: int) -> tuple[Flags, Flags]:
@@ -363,7 +371,8 @@ def _train_consensus(member: Member, clips: Sequence[Clip], data: Path, out: Pat
         desk.tick("judging recordings", done, int(held.sum()))
     played = _play(whole, clips, part == "validation", plan, desk)
     results = Results(member, clips, data, plan, Unheard(chances, held, played), part)
-    return _write(results, out, None, {}, places)
+    known = set().union(*(digests_in(place) for place in places.values()))
+    return _write(results, out, None, {}, known, desk, places)
 
 
 def _trained(name: str, home: Path | None) -> tuple[Path, Card]:
@@ -382,6 +391,8 @@ def _write(
     out: Path,
     learned: Learned | None,
     own: Mapping[str, Any],
+    known: Set[str],
+    desk: Desk,
     parts: Mapping[str, Path] | None = None,
 ) -> Card:
     """Write the folder beside the one it replaces, so that there is a whole model at every moment.
@@ -391,6 +402,8 @@ def _write(
         out: the model folder.
         learned: the model; None if it has no file of its own.
         own: parameters that this kind of model needs.
+        known: SHA-256 of the recordings that it learned from.
+        desk: where the model in use is, to be compared with.
         parts: the members of a consensus, by name: they are copied, so that it stays what it is when they are trained
             anew.
     """
@@ -410,6 +423,7 @@ def _write(
         (fresh / MEMBERS).write_text("name,sha256\n" + "".join(rows), encoding="utf-8")
     if results.history:
         draw_losses([(epoch.learned, epoch.held) for epoch in results.history], fresh / "curves.png")
+    write_learned(fresh, known)
     draw_confusion({"recordings left out": confusion(results).tolist()}, fresh / "confusion.png")
     write_card(
         fresh,
@@ -423,11 +437,16 @@ def _write(
             "rate": SAMPLE_RATE,
             "persistence": asdict(replace(PERSISTENCE, threshold=live)),
             "verdict": {"threshold": verdict, "slope": 1.0},
+            "held_back": results.held_back,
             "plan": {**asdict(plan), "members": list(plan.members)},
             "data": results.data.name,
         },
         prose=prose(results, size),
     )
+    if desk.in_use is not None:
+        left_out = [clip for clip, its in zip(results.clips, results.counted, strict=True) if its]
+        chances = results.unheard.chances[results.counted, SCREAM]
+        note_beside(fresh, left_out, chances, desk.in_use, jobs=desk.jobs, progress=desk.tick)
     shutil.rmtree(out, ignore_errors=True)
     fresh.rename(out)
     return read_card(out)

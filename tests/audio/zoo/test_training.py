@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from numpy.typing import NDArray
 
 from audio.blocks import SAMPLE_RATE, Block
+from audio.candidate import digests_in
 from audio.corpus import LABELS, Clip, CorpusError, read_corpus
 from audio.detector import OPERATING_POINT, STEP, ScreamDetector, SoundReading, judge_file, load_scream_model, steps
 from audio.recording import read_clip
@@ -18,7 +20,7 @@ from audio.zoo.results import threshold
 from audio.zoo.segments import Cutting, disturb, hear, trim, workers
 from audio.zoo.table import ZOO
 from audio.zoo.training import complete, deal, hear_all, learn, learners, shares, train_zoo
-from models.card import Card, ModelError, read_card, write_card
+from models.card import Card, ModelError, read_card, sha256, write_card
 from models.registry import SHIPPED
 from tests.made_up_corpus import MAKERS, write_corpus
 
@@ -80,6 +82,35 @@ def test_training_learns_what_there_is_to_learn(svm: Path) -> None:
     for seed in range(100, 104):
         chances = model.classifier.predict_proba([sound(label, seed) for label in LABELS])
         assert chances[:, 0].argmax() == 0
+
+
+def test_what_people_marked_is_always_learned_from_and_weighs_more(corpus: Path, desk: Desk, tmp_path: Path) -> None:
+    marked = tmp_path / "feedback"
+    marked.mkdir()
+    rows = []
+    for number in range(6):
+        samples = sound("scream", seed=500 + number, seconds=1.0)
+        soundfile.write(marked / f"{number}.flac", samples, SAMPLE_RATE)
+        rows.append(f"{number}.flac,ambient,feedback,{number},4\n")
+    (marked / "manifest.csv").write_text("path,label,source,group,weight\n" + "".join(rows), encoding="utf-8")
+    with_it = replace(desk, feedback=marked)
+    card = train_zoo("svm", corpus, tmp_path / "marked", PLAN, with_it)
+    assert {sha256(file) for file in marked.glob("*.flac")} < digests_in(tmp_path / "marked")
+    assert "| feedback | ambient | 6 | 0 | 0 |" in card.prose
+    train_zoo("svm", corpus, tmp_path / "folds", replace(PLAN, folds=2), with_it)
+    assert {sha256(file) for file in marked.glob("*.flac")} < digests_in(tmp_path / "folds")
+    mine = read_corpus(marked)
+    clips = (*read_corpus(corpus), *mine)
+    every = np.ones(len(clips), np.bool_)
+    for name in ("svm", "smote-forest"):
+        heard = hear_all([ZOO[name]], clips, ["all"] * len(clips), PLAN, desk)[ZOO[name].features.name]
+        light = (*clips[: -len(mine)], *(replace(clip, weight=0.0 if name == "svm" else 0.4) for clip in mine))
+        heard_again = [read_clip(clip.path) for clip in mine]
+        heavy, slight = (
+            learn(ZOO[name], heard, weighed, every, every, PLAN, desk).model.predict_proba(heard_again)[:, 0].mean()
+            for weighed in (clips, light)
+        )
+        assert heavy < slight
 
 
 def test_a_member_listens_live_however_the_sound_is_cut(svm: Path) -> None:
@@ -252,10 +283,12 @@ def test_no_cluster_and_no_data_are_said_in_one_line(corpus: Path, desk: Desk, t
     every = np.ones(len(clips), np.bool_)
     with pytest.raises(CorpusError, match="no recording labelled scream is left to learn from"):
         complete(clips, every, every)
-    broken = tmp_path / "broken.wav"
-    broken.write_bytes(b"RIFF")
-    with workers(1), pytest.raises(CorpusError, match=r"broken\.wav"):
-        hear([Clip(broken, "scream", "s", "g")], [0], [ZOO["svm"].features], PLAN.cutting, tmp_path / "cache")
+    broken = [tmp_path / "empty.wav", tmp_path / "text.wav"]
+    for file, content in zip(broken, (b"", b"no sound at all"), strict=True):
+        file.write_bytes(content)
+    mixed = [*(Clip(file, "scream", "s", "g") for file in broken), clips[0]]
+    with workers(1), pytest.raises(CorpusError, match=r"^2 of 3 recordings cannot be used: .*empty\.wav.*text\.wav"):
+        hear(mixed, [0] * 3, [ZOO["svm"].features], PLAN.cutting, tmp_path / "cache")
 
 
 def test_folds_keep_sources_apart_and_stop_by_others(corpus: Path) -> None:

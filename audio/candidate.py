@@ -1,0 +1,82 @@
+"""A new model beside the one in use, by recordings that neither has learned from.
+
+Which recordings a model trained here has learned from stands in its folder: what it knows says nothing about it. Where
+the model in use knows (nearly) all of them, for it was trained on them as well, the figures in both cards are of alike
+recordings, and `models.in_use` compares those.
+"""
+
+from collections.abc import Sequence, Set
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio.corpus import Clip
+from audio.judging import judge_corpus
+from audio.metrics import held_back
+from audio.parallel import Progress, silent
+from models.card import read_card, sha256
+from models.in_use import Comparison, note_comparison
+
+Array = NDArray[np.float32]
+
+LEARNED = "learned.csv"
+"""In a model's folder: SHA-256 of each recording that it has learned from."""
+FEWEST = 5
+"""Screams, and other recordings, that must be unknown to both models to say anything."""
+
+
+def digests_of(clips: Sequence[Clip]) -> set[str]:
+    """SHA-256 of recordings: what is copied or renamed stays the same."""
+    return {sha256(clip.path) for clip in clips}
+
+
+def digests_in(folder: Path) -> set[str]:
+    """SHA-256 of the recordings that a model has learned from, as far as its folder says."""
+    file = folder / LEARNED
+    return set(file.read_text(encoding="utf-8").split()[1:]) if file.is_file() else set()
+
+
+def write_learned(folder: Path, digests: Set[str]) -> None:
+    """Write down what a model has learned from, before its card is written."""
+    (folder / LEARNED).write_text("sha256\n" + "".join(f"{each}\n" for each in sorted(digests)), encoding="utf-8")
+
+
+def note_beside(
+    folder: Path,
+    clips: Sequence[Clip],
+    screams: Array,
+    in_use: Path,
+    *,
+    jobs: int = 1,
+    progress: Progress = silent,
+) -> Comparison | None:
+    """Compare a candidate with the model in use, and write it into the candidate's card.
+
+    Args:
+        folder: of the candidate.
+        clips: recordings that it had not learned from when it judged them.
+        screams: float32 of shape (clips,), how likely each was a scream to it then.
+        in_use: folder of the model in use.
+        jobs: processes.
+        progress: told how far it is.
+
+    Returns:
+        None where there are too few recordings that the model in use has not learned from.
+
+    Raises:
+        ModelError: one of the models cannot be used.
+        OSError: a recording that cannot be read.
+        SoundError: a recording that cannot be decoded.
+    """
+    known = digests_in(in_use)
+    kept = [place for place, clip in enumerate(clips) if clip.sure and sha256(clip.path) not in known]
+    chosen = [clips[place] for place in kept]
+    truth = np.asarray([clip.label == "scream" for clip in chosen], np.bool_)
+    if min(truth.sum(), (~truth).sum()) < FEWEST:
+        return None
+    judged = judge_corpus(str(in_use.absolute()), chosen, jobs=jobs, progress=progress)
+    present = np.asarray([each.probability for each in judged], np.float32)
+    comparison = Comparison(held_back(screams[kept], truth), held_back(present, truth))
+    note_comparison(folder, read_card(in_use), comparison)
+    return comparison

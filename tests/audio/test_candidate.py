@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audio.candidate import digests_of, note_beside, write_learned
+from audio.corpus import LABELS, Clip, read_corpus
+from models.card import change_card, read_card, write_card
+from models.in_use import compare
+from models.registry import SHIPPED
+from tests.made_up_corpus import write_corpus
+
+IN_USE = SHIPPED / "scream"
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[Clip, ...]:
+    return read_corpus(write_corpus(tmp_path_factory.mktemp("sounds"), sources=2, each=3, seconds=1.0))
+
+
+def candidate(folder: Path) -> Path:
+    folder.mkdir()
+    parameters = {"held_back": {"auc": 1.0}}
+    write_card(folder, task="scream", model_format="tflite", labels=LABELS, parameters=parameters, prose="")
+    return folder
+
+
+def test_both_are_judged_by_the_same_recordings_and_the_card_tells_it(clips: tuple[Clip, ...], tmp_path: Path) -> None:
+    folder = candidate(tmp_path / "new")
+    screams = np.asarray([clip.label == "scream" for clip in clips], np.float32)
+    found = note_beside(folder, clips, 1 - screams, IN_USE)
+    assert found is not None
+    assert found.candidate == {"auc": 0.0}  # of so few others, no recall is stated
+    assert found.in_use["auc"] > 0.9
+    # What its own card says of other recordings does not help it.
+    assert "auc: 0.000" in compare(read_card(folder), read_card(IN_USE)).worse[0]
+
+
+def test_what_the_model_in_use_has_learned_from_does_not_count(clips: tuple[Clip, ...], tmp_path: Path) -> None:
+    folder, present = candidate(tmp_path / "new"), candidate(tmp_path / "present")
+    write_learned(present, digests_of([clip for clip in clips if clip.label == "scream"][:2]))
+    change_card(present)
+    assert "learned.csv" in read_card(present).files
+    assert note_beside(folder, clips, np.zeros(len(clips), np.float32), present) is None
+    assert "compared" not in read_card(folder).parameters
