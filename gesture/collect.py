@@ -11,7 +11,7 @@ import select
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -116,6 +116,9 @@ class Collector:
         panel: what the keys have set.
         readings: hands of the newest frame.
         counts: rows of this session by kind and label.
+        trouble: why a row could not be written; empty where all were.
+        frames: frames that were looked at.
+        empty: those of them that show no hand.
         message: the last thing that happened, for people.
     """
 
@@ -125,6 +128,9 @@ class Collector:
     panel: Panel = field(default_factory=Panel)
     readings: list[HandReading] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    trouble: str = ""
+    frames: int = 0
+    empty: int = 0
     message: str = ""
     _rows: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     _histories: dict[int, PointHistory] = field(default_factory=dict)
@@ -149,7 +155,7 @@ class Collector:
         kind, row = self._rows[-1]
         try:
             there = self.collection.undo(kind, row)
-        except (TableError, OSError) as error:
+        except (TableError, CollectionError) as error:
             self.message = str(error)
             return
         self._rows.pop()
@@ -170,6 +176,8 @@ class Collector:
             aspect: the picture's height divided by its width.
         """
         self.readings = list(readings)
+        self.frames += 1
+        self.empty += not readings
         self._histories = {hand: past for hand, past in self._histories.items() if at_s - past.times[-1] <= SPAN_S}
         for reading in self.readings:
             _, size = palm_of(Hand(reading.landmarks, reading.handedness, 1.0), aspect)
@@ -182,8 +190,8 @@ class Collector:
         for row in logged:
             try:
                 self.collection.add(self.panel.mode, row)
-            except (TableError, OSError) as error:
-                self.message = str(error)
+            except (TableError, CollectionError) as error:
+                self.message = self.trouble = str(error)
                 return
             self._rows.append((self.panel.mode, row))
             self.counts[self.panel.mode, row[0]] += 1
@@ -208,19 +216,31 @@ class Collector:
 
     def lines(self) -> list[str]:
         """What people should see: mode, label, keys, counts, the prediction."""
-        panel = self.panel
-        state = "paused" if panel.paused else "automatic" if panel.automatic else "by key"
-        first = f"{panel.mode or 'logging nothing'}: {panel.label or 'no label yet'} ({state})"
-        if panel.naming is not None:
-            first = f"new label: {panel.naming}_"
-        choices = "  ".join(f"{i} {label}" for i, label in enumerate(self.labels()[:10]))
         counts = "  ".join(f"{label} {count}" for (_, label), count in sorted(self.counts.items()) if count)
         seen = "  ".join(
             f"{reading.handedness} {reading.sign} {reading.sign_probabilities.get(reading.sign, 0):.2f}"
             + (f" {reading.movement}" if reading.movement else "")
             for reading in self.readings
         )
-        return [first, choices, f"this session: {counts or 'no rows'}", f"seen: {seen or 'no hand'}", self.message]
+        return [
+            self.state(),
+            self.choices(),
+            f"this session: {counts or 'no rows'}",
+            f"seen: {seen or 'no hand'}",
+            self.message,
+        ]
+
+    def state(self) -> str:
+        """What is logged and how, or the letters typed so far of a new label."""
+        panel = self.panel
+        if panel.naming is not None:
+            return f"new label: {panel.naming}_"
+        how = "paused" if panel.paused else "automatic" if panel.automatic else "by key"
+        return f"{panel.mode or 'logging nothing'}: {panel.label or 'no label yet'} ({how})"
+
+    def choices(self) -> str:
+        """Labels with the digit that chooses each."""
+        return "  ".join(f"{i} {label}" for i, label in enumerate(self.labels()[:10]))
 
 
 def jumped(history: PointHistory, reading: HandReading, size: float, aspect: float) -> bool:
@@ -275,19 +295,37 @@ def in_window(collector: Collector, frames: Iterable[Frame]) -> None:
 
 
 def in_terminal(
-    collector: Collector, frames: Iterable[Frame], say: Callable[[str], None], keys: Callable[[], str | None]
+    collector: Collector,
+    frames: Iterable[Frame],
+    say: Callable[[str], None],
+    count: Callable[[str], None],
+    keys: Callable[[], str | None],
 ) -> None:
-    """Without a window: keys come from `keys`, and a line is said whenever something was logged."""
-    said = ""
+    """Without a window, until the frames or the user come to an end.
+
+    Args:
+        collector: takes frames and keys.
+        frames: of the source.
+        say: told what keys have set and what went wrong, a line at a time.
+        count: told how many rows there are; each line takes the place of the one before.
+        keys: the next key that was pressed; None: none was.
+    """
+    said, state = "", ""
     for frame in frames:
+        pressed = False
         while (key := keys()) is not None:
             collector.key(key)
+            pressed = True
         if collector.panel.done:
             return
+        if pressed and collector.state() != state:
+            state = collector.state()
+            say(state)
+        rows = collector.counts.total()
         collector.see(frame)
         if collector.message != said:
             said = collector.message
-            say(said)
+            (count if collector.counts.total() > rows else say)(said)
 
 
 @contextmanager
@@ -316,7 +354,11 @@ def session_name(prefix: str = "session") -> str:
     return time.strftime(f"{prefix}-%Y%m%d-%H%M%S")
 
 
-def summary(counts: Mapping[tuple[str, str], int]) -> str:
-    """What a session has brought, in one line."""
-    rows = ", ".join(f"{count} of {label}" for (_, label), count in sorted(counts.items()) if count)
-    return f"collected: {rows or 'nothing'}"
+def summary(collector: Collector, *, recorded: bool) -> str:
+    """What a session has brought, in one line; of a recording also how much of it showed no hand."""
+    counts = sorted(collector.counts.items())
+    rows = ", ".join(f"{count} of {label}" for (_, label), count in counts if count)
+    line = f"collected: {rows or 'nothing'}"
+    if recorded and collector.empty:
+        line += f"; no hand was seen in {collector.empty} of {collector.frames} pictures"
+    return line

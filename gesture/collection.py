@@ -135,20 +135,25 @@ def _line(row: Sequence[str]) -> str:
 class Collection:
     """The folder; several may be open on one folder, in several processes.
 
-    All methods raise `TableError` where a table is damaged, and OSError where the disk refuses.
+    All methods raise `TableError` where a table is damaged, and those that change something `CollectionError` where the
+    disk refuses.
 
     Args:
         folder: made where it is missing.
+
+    Raises:
+        CollectionError: it cannot be made.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._in_step: set[str] = set()
-        folder.mkdir(parents=True, exist_ok=True)
+        with _disk(folder):
+            folder.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with FileLock(self.folder / ".lock", poll_interval=0.01):
+        with _disk(self.folder), FileLock(self.folder / ".lock", poll_interval=0.01):
             for kind, name in TABLES.items():
                 _mend(self.folder / name, len(HEADS[kind]))
                 _mend(self.folder / TWO_MODEL[kind], TWO_MODEL_COLUMNS[kind])
@@ -342,8 +347,8 @@ class Collection:
 
     def export_two_model(self, kind: str, folder: Path) -> int:
         """Write the two-model CSV and its label file to another folder; returns the number of rows."""
-        folder.mkdir(parents=True, exist_ok=True)
         with self._locked():
+            folder.mkdir(parents=True, exist_ok=True)
             self._write_two_model(kind)
             for name in (TWO_MODEL[kind], LABELS[kind]):
                 source = self.folder / name
@@ -387,6 +392,15 @@ class Collection:
         except ValueError as error:
             raise TableError(f"{self.folder / TABLES[kind]}: a row holds what is no number: {error}") from None
         self._replace(TWO_MODEL[kind], "".join(lines))
+
+
+@contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    """What a disk refuses is one line that says where."""
+    try:
+        yield
+    except OSError as error:
+        raise CollectionError(f"{error.filename or folder}: {error.strerror or error}") from None
 
 
 def _ends_whole(path: Path) -> bool:

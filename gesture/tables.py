@@ -137,7 +137,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
             data = file.read(MOST_BYTES + 1)
         text = data.decode("utf-8-sig")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise TableError(f"{path}: cannot be read: {error}") from None
+        raise TableError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > MOST_BYTES:
         raise TableError(f"{path}: holds more than {MOST_BYTES >> 20} MB")
     reader = csv.reader(io.StringIO(text, newline=""))

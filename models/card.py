@@ -65,7 +65,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: labels cannot be read: {error}") from None
+        raise ModelError(f"{path}: labels cannot be read: {getattr(error, 'strerror', None) or error}") from None
     labels = tuple(line.split(",")[0].strip() for line in lines if line.strip())
     if len(set(labels)) != len(labels) or not labels:
         raise ModelError(f"{path}: needs at least one label, each of them once")

@@ -17,6 +17,8 @@ from safety_monitor.command import (
     fail,
     lists,
     read_settings,
+    say,
+    say_for_now,
     silence_native_libraries,
 )
 from safety_monitor.config import Settings
@@ -41,6 +43,10 @@ class Kind(StrEnum):
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="Folder of the collection; default: in the home folder.")
 ]
+KEYS = (
+    "0 to 9 choose a label and log a row, a logs by itself, u takes the last row back, p pauses, l asks for a new "
+    "label; k logs hands, h movements, n nothing; q ends"
+)
 KindOption = Annotated[Kind, typer.Option("--kind", help="Signs or movements.")]
 
 
@@ -55,8 +61,10 @@ def complaints() -> Iterator[None]:
         yield
     except TableError as error:
         fail(error, TROUBLE)
-    except (CollectionError, ModelError, OSError) as error:
+    except (CollectionError, ModelError) as error:
         fail(error)
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}" if error.filename else error)
 
 
 def _collection(config: Path | None, data: Path | None) -> "Collection":
@@ -133,7 +141,10 @@ def collect(
             in_window(collector, frames)
         else:
             with keyboard() as keys:
-                in_terminal(collector, frames, lambda line: typer.echo(line, err=True), keys)
+                if sys.stdin.isatty():
+                    say(f"ready: {KEYS}")
+                    say(f"labels: {collector.choices() or 'none yet'}")
+                in_terminal(collector, frames, say, say_for_now, keys)
     except KeyboardInterrupt:
         pass
     except CameraError as error:
@@ -141,7 +152,10 @@ def collect(
     finally:
         frames.close()
         seer.close()
-    typer.echo(summary(collector.counts))
+        say_for_now()
+    typer.echo(summary(collector, recorded=recorded))
+    if collector.trouble:
+        fail(f"not every row could be written: {collector.trouble}", TROUBLE)
 
 
 @labels_app.callback(invoke_without_command=True)

@@ -1,14 +1,21 @@
 """The groups of commands that train and measure models, and what they do for gestures. Thin: parse, call, print."""
 
 import shutil
-import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from safety_monitor.cli_gestures import Kind, complaints
-from safety_monitor.command import TROUBLE, ConfigOption, fail, fail_without, read_settings, silence_native_libraries
+from safety_monitor.command import (
+    TROUBLE,
+    ConfigOption,
+    fail,
+    fail_without,
+    read_settings,
+    say_for_now,
+    silence_native_libraries,
+)
 from safety_monitor.config import Settings
 
 train_app = typer.Typer(help="Train models anew.", no_args_is_help=True)
@@ -68,9 +75,6 @@ def _train(
     if add is not None and not add.is_dir():
         fail(f"{add}: no such folder")
 
-    def say(line: str) -> None:
-        print(f"\r{line:70}", end="", file=sys.stderr, flush=True)
-
     with complaints():
         if rollback:
             typer.echo(roll_back(home, name_in_use(settings, kind)))
@@ -86,17 +90,19 @@ def _train(
                 if kind is Kind.SIGNS:
                     feedback = settings.feedback_folder
                     result = retrain.retrain_signs(
-                        collection, coming, home, base=base, progress=say, feedback=feedback, in_use=present
+                        collection, coming, home, base=base, progress=say_for_now, feedback=feedback, in_use=present
                     )
                 else:
-                    result = retrain.retrain_motions(collection, coming, home, base=base, progress=say, in_use=present)
+                    result = retrain.retrain_motions(
+                        collection, coming, home, base=base, progress=say_for_now, in_use=present
+                    )
                 shutil.rmtree(target, ignore_errors=True)
                 coming.rename(target)
         except Timeout:
             fail("another training is under way", TROUBLE)
         except ModuleNotFoundError as error:
             fail_without(error)
-        print(file=sys.stderr)
+        say_for_now()
         typer.echo(retrain.comparison(result))
         typer.echo(f"curves.png and confusion.png are in {target}")
         if use:
@@ -168,11 +174,11 @@ def _false_alarms(footage: list[Path], settings: Settings) -> None:
     watched = []
     try:
         for number, file in enumerate(files, start=1):
-            typer.echo(f"\r{number}/{len(files)} {file.name:60}", err=True, nl=False)
+            say_for_now(f"{number}/{len(files)} {file.name}")
             watched.append(watch(file, settings))
     except SenseError as error:
         fail(error)
-    typer.echo("", err=True)
+    say_for_now()
     typer.echo(report(watched, settings))
     if any(one.trouble for one in watched):
         raise typer.Exit(TROUBLE)

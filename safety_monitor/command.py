@@ -6,6 +6,7 @@ Heavy parts are imported by the command that needs them: `--help` must not wait 
 import faulthandler
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -33,8 +34,27 @@ IdArgument = Annotated[str, typer.Argument(metavar="ID", help="May be shortened 
 
 def fail(text: object, status: int = WRONG_INPUT) -> NoReturn:
     """One line on stderr, and the exit status."""
-    typer.echo(f"safety-monitor: {text}", err=True)
+    say(f"safety-monitor: {text}")
     raise typer.Exit(status)
+
+
+def say(line: str) -> None:
+    """A line for whoever watches, on stderr."""
+    typer.echo(f"{_wipe()}{line}", err=True)
+
+
+def say_for_now(line: str = "") -> None:
+    """A line on stderr that the next one takes the place of, or nothing; where no terminal is, none is drawn."""
+    if sys.stderr.isatty():
+        typer.echo(f"{_wipe()}{line[: _columns() - 1]}", err=True, nl=False)
+
+
+def _wipe() -> str:
+    return f"\r{' ' * (_columns() - 1)}\r" if sys.stderr.isatty() else ""
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size().columns
 
 
 def lists(context: typer.Context) -> bool:

@@ -100,7 +100,7 @@ def test_undo_and_counts(collector: Collector) -> None:
     for _ in range(3):
         collector.key("u")
     assert "nothing to take back" in collector.message
-    assert summary(collector.counts) == "collected: nothing"
+    assert summary(collector, recorded=True) == "collected: nothing"
 
 
 def test_logging_by_itself_keeps_to_its_rate(collector: Collector) -> None:
@@ -136,11 +136,38 @@ def test_without_a_hand_nothing_is_logged(tmp_path: Path) -> None:
 
 
 def test_the_terminal_alone_will_do(collector: Collector) -> None:
-    typed = iter([*"0", None, *"1", None, *"q"])
+    typed = iter([*"0", None, *"p", None, *"p1", None, *"lwa", None, *"ve\n", None, *"q"])
     said: list[str] = []
-    in_terminal(collector, frames(3), said.append, lambda: next(typed, None))
-    assert said == ["open: 1 rows", "closed: 1 rows"]
-    assert summary(collector.counts) == "collected: 1 of closed, 1 of open"
+    counted: list[str] = []
+    in_terminal(collector, frames(3), said.append, counted.append, lambda: next(typed, None))
+    assert counted == ["open: 1 rows", "closed: 1 rows"]
+    assert said == [
+        "signs: open (by key)",
+        "signs: open (paused)",
+        "signs: closed (by key)",
+        "new label: wa_",
+        "signs: wave (by key)",
+    ]
+    assert summary(collector, recorded=False) == "collected: 1 of closed, 1 of open"
+
+
+def test_of_a_recording_it_is_said_how_much_shows_no_hand(tmp_path: Path) -> None:
+    collector = Collector(Collection(tmp_path), NoHand(), Origin("test", "anna", "s1"), Panel(SIGNS, "open"))
+    for frame in frames(1):
+        collector.see(frame)
+    assert summary(collector, recorded=True) == "collected: nothing; no hand was seen in 15 of 15 pictures"
+
+
+def test_a_row_that_the_disk_refuses_is_told_of(collector: Collector) -> None:
+    table = collector.collection.folder / TABLES[SIGNS]
+    table.mkdir()  # where no file can be: as a full disk, it refuses every row
+    collector.key("0")
+    for frame in frames(1):
+        collector.see(frame)
+    assert collector.message == collector.trouble == f"{table}: Is a directory"
+    table.rmdir()
+    collector.see(Frame(IMAGE, 2.0))
+    assert collector.counts[SIGNS, "open"] == 1
 
 
 def test_the_picture_shows_hand_and_lines(collector: Collector) -> None:

@@ -79,6 +79,12 @@ def trained(collection: Collection, tmp_path_factory: pytest.TempPathFactory) ->
     return home, retrain_signs(collection, home / "signs.new", home, TINY, progress=lambda line: None)
 
 
+def test_a_label_that_was_hardly_learned_is_named() -> None:
+    text = comparison(Retrained(Path("signs.new"), ("fist", "three"), {"fist": 0.99, "three": 0.2}, {}, {}))
+    assert "three: only 20% of what was left out is recognised" in text
+    assert "fist: only" not in text
+
+
 def test_the_new_sign_is_known_and_the_others_are_not_lost(trained: tuple[Path, Retrained]) -> None:
     _, result = trained
     assert LABEL in result.labels
