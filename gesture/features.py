@@ -78,7 +78,7 @@ def upright(points: Points) -> tuple[Points, Points]:
     turn[:, 0, 0] = turn[:, 1, 1] = -direction[:, 1]
     turn[:, 1, 0], turn[:, 0, 1] = direction[:, 0], -direction[:, 0]
     turn[:, 2, 2] = 1.0
-    return moved @ (turn / size[:, None, None]), direction
+    return np.asarray(moved @ (turn / size[:, None, None]), np.float32), direction
 
 
 def sign_features(points: Points) -> Points:
@@ -92,10 +92,10 @@ def sign_features(points: Points) -> Points:
     """
     turned, direction = upright(points)
     count = len(points)
-    between = _BETWEEN @ turned
-    lengths = np.sqrt(_dot(between, between))
+    between: Points = np.asarray(_BETWEEN @ turned, np.float32)
+    lengths: Points = np.sqrt(_dot(between, between))
     bones = between[:, : len(_BONES)] / np.maximum(lengths[:, : len(_BONES)], 1e-6)[:, :, None]
-    fingers = bones.reshape(count, 5, 4, 3)
+    fingers: Points = bones.reshape(count, 5, 4, 3).astype(np.float32, copy=False)
     bends = _dot(fingers[:, :, 1:], fingers[:, :, :-1])  # cosine at each joint
     flat = turned.reshape(count, 63)
     halves = flat[:, _ONE] * flat[:, _OTHER]
