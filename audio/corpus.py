@@ -76,7 +76,7 @@ def read_corpus(where: Path) -> tuple[Clip, ...]:
         clips = _read_manifest(manifest)
         missing = [clip.path for clip in clips if not clip.path.is_file()]
         if missing:
-            raise CorpusError(f"{manifest}: {len(missing)} of {len(clips)} recordings are not there: {some(missing)}")
+            raise CorpusError(f"{manifest}: {len(missing)} of {len(clips)} recordings not found: {some(missing)}")
         return clips
     if not where.is_dir():
         raise CorpusError(f"{where}: no such folder or manifest")

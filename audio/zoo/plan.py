@@ -44,9 +44,9 @@ class Desk:
         dask: address of a Dask scheduler, instead of processes here.
         given: a TFLite file that somebody else trained (YAMNet's).
         home: a folder with further models.
-        in_use: folder of the model in use, which a new one is compared with.
         feedback: a folder of clips that people marked, see `audio.corpus.read_feedback`.
         tick: progress.
+        in_use: folder of the model in use, which a new one is compared with.
     """
 
     cache: Path
@@ -54,6 +54,6 @@ class Desk:
     dask: str | None = None
     given: Path | None = None
     home: Path | None = None
-    in_use: Path | None = None
     feedback: Path | None = None
     tick: Progress = silent
+    in_use: Path | None = None
