@@ -3,12 +3,14 @@
 import importlib.metadata
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, SecretStr
 
-from gesture.capture import list_cameras
+from audio.blocks import SoundError
+from gesture.capture import CameraError, list_cameras
 from media.container import display_name, is_address
 from models import hand_landmarker
 from models.card import ModelError, sha256
@@ -18,12 +20,15 @@ from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.channels import make_channels
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.escalation import Nature
+from safety_monitor.first_signal import Signal, first_picture, first_sound
 from safety_monitor.journal import Journal
-from safety_monitor.journal_file import JournalError
+from safety_monitor.journal_file import LOCK_NAME, JournalError
 from safety_monitor.local_time import when
 from safety_monitor.policies import mistakes_of
 from safety_monitor.running import NOBODY_TOLD
-from safety_monitor.sources import microphones
+from safety_monitor.senses import DEMO, OFF, SenseError, check_gestures
+from safety_monitor.sources import NOTHING_WATCHED, microphones
+from safety_monitor.web.access import WebError, check_exposure
 
 LEAST_FREE_MB = 200
 
@@ -54,8 +59,9 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Check everything; takes a few seconds, makes no sound, and never prints a secret."""
     return [
-        *_devices(settings),
+        *_sources(settings),
         *_models(settings),
+        *_start(settings),
         *_actions(settings),
         _credentials(settings),
         _home(settings),
@@ -64,25 +70,73 @@ def examine(settings: Settings) -> list[Finding]:
     ]
 
 
-def _devices(settings: Settings) -> list[Finding]:
-    cameras, inputs = list_cameras(), microphones()
-    watched = {
-        "camera": (settings.camera.source, [camera.name for camera in cameras]),
-        "microphone": (settings.microphone.source, [device.name for device in inputs]),
+def _sources(settings: Settings) -> list[Finding]:
+    """Whether camera and microphone give anything; those of a station that runs are left alone."""
+    running = _is_running(settings)
+    looks: dict[str, tuple[str, list[str], Callable[[str], Signal]]] = {
+        "camera": (settings.camera.source, [camera.name for camera in list_cameras()], first_picture),
+        "microphone": (settings.microphone.source, [device.name for device in microphones()], first_sound),
     }
-    alone = not cameras and not inputs
+    alone = not any(found or source not in ("", OFF) for source, found, _ in looks.values())
     findings = []
-    for part, (source, found) in watched.items():
-        if source:
-            findings.append(Finding(part, ok=True, detail=f"set to {_named(source)}", needed=True))
-        else:
+    for part, (source, found, look) in looks.items():
+        if source == OFF:
+            findings.append(Finding(part, ok=not alone, detail=OFF if not alone else NOTHING_WATCHED, needed=alone))
+        elif source == DEMO:
+            findings.append(Finding(part, ok=True, detail="the demo scene", needed=True))
+        elif not source and not found:
             nothing = "none found; plug one in, or name a source in the settings"
-            findings.append(Finding(part, ok=bool(found), detail="; ".join(found) or nothing, needed=alone))
+            findings.append(Finding(part, ok=False, detail=nothing, needed=alone))
+        elif running:
+            shown = _named(source) or "; ".join(found)
+            findings.append(Finding(part, ok=True, detail=f"{shown}: the station that runs uses it", needed=True))
+        else:
+            findings.append(_tried(part, source, look))
     return findings
+
+
+def _tried(part: str, source: str, look: Callable[[str], Signal]) -> Finding:
+    try:
+        signal = look(source)
+    except (SoundError, CameraError) as error:
+        return Finding(part, ok=False, detail=str(error), needed=True)
+    detail = f"{signal.source}: {signal.doubt}" if signal.doubt else signal.source
+    return Finding(part, ok=not signal.doubt, detail=detail, needed=not signal.doubt)
+
+
+def _is_running(settings: Settings) -> bool:
+    """Whether a station delivers from this home now."""
+    lock = settings.home / LOCK_NAME
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a disk that cannot be written: `_home` says so
+        return False
 
 
 def _named(source: str) -> str:
     return display_name(source) if is_address(source) else source
+
+
+def _start(settings: Settings) -> list[Finding]:
+    """What else a run would refuse to begin with."""
+    findings = []
+    try:
+        check_exposure(settings.web)
+    except WebError as error:
+        findings.append(Finding("pages", ok=False, detail=str(error), needed=True))
+    try:
+        if settings.camera.source != OFF:
+            check_gestures(settings)
+    except SenseError as error:
+        findings.append(Finding("gestures", ok=False, detail=str(error), needed=True))
+    except ModelError:  # `_models` says so
+        pass
+    return findings
 
 
 def _models(settings: Settings) -> list[Finding]:

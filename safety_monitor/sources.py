@@ -11,6 +11,8 @@ from safety_monitor.systemd import is_service
 
 log = logging.getLogger(__name__)
 
+NOTHING_WATCHED = "camera and microphone are both off: nothing would be watched"
+
 
 class NothingToWatchError(Exception):
     """There is neither a source named nor a device found; the text is one line that says what to do."""
@@ -45,7 +47,7 @@ def choose_sources(settings: Settings, *, demo_without_devices: bool) -> Setting
     elif not microphone:
         microphone = OFF if is_recorded(camera) or not microphones() else ""
     if camera == microphone == OFF:
-        raise NothingToWatchError("camera and microphone are both off: nothing would be watched")
+        raise NothingToWatchError(NOTHING_WATCHED)
     return settings.model_copy(
         update={
             "camera": settings.camera.model_copy(update={"source": camera}),

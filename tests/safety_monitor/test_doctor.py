@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.sound_server import SoundServer
@@ -28,6 +30,30 @@ def test_with_recordings_as_sources_and_a_loudspeaker_nothing_needed_is_missing(
     result = safety_monitor(tmp_path, "doctor", **SOURCES, **sound_system.environment)
     assert "ok       help         an emergency is told by: alarm, speech" in result.stdout
     assert "not ok   people" in result.stdout
+    assert result.status == 0
+
+
+def test_what_a_run_would_refuse_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "station.toml").write_text(
+        '[camera]\nsource = "gone.mp4"\n[microphone]\nsource = "wobble"\n[web]\nhost = "0.0.0.0"\n'
+        '[[emergency.gestures]]\nsign = "wink"\n'
+    )
+    result = safety_monitor(tmp_path, "doctor", "--json")
+    missing = {each["part"]: each["detail"] for each in result.objects if each["needed"] and not each["ok"]}
+    assert missing["camera"].startswith("gone.mp4: no such file")
+    assert missing["microphone"].startswith("wobble: no such file")
+    assert "needs a password" in missing["pages"]
+    assert "unknown sign 'wink'" in missing["gestures"]
+    assert result.status == 1
+
+
+def test_what_camera_and_microphone_give_is_looked_at(tmp_path: Path, sound_system: SoundServer) -> None:
+    picture = tmp_path / "room.png"
+    cv2.imwrite(str(picture), np.zeros((48, 64, 3), np.uint8))
+    camera = {"SAFETY_MONITOR_CAMERA__SOURCE": str(picture)}
+    result = safety_monitor(tmp_path, "doctor", **camera, **sound_system.environment)
+    assert "ok       camera       room.png, 64 × 48\n" in result.stdout
+    assert "not ok   microphone   default: digital silence just now: is it muted?\n" in result.stdout
     assert result.status == 0
 
 
