@@ -20,8 +20,11 @@ from safety_monitor.command import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from safety_monitor.config.escalation import Contact
     from safety_monitor.first_run import Answers
+    from safety_monitor.first_signal import Signal
 
 SIREN_S = 2.0
 LISTEN_S = 5.0
@@ -94,6 +97,7 @@ def _ask(known: "Answers") -> "Answers":
     from audio.microphone import list_devices
     from gesture.capture import list_cameras
     from safety_monitor.config import Settings
+    from safety_monitor.first_signal import first_picture, first_sound
 
     silence_native_libraries(Settings())
     if known.name is None:
@@ -103,34 +107,50 @@ def _ask(known: "Answers") -> "Answers":
         known = replace(known, address=typer.prompt(question, default="", show_default=False))
     if known.camera is None:
         cameras = [camera.name for camera in list_cameras()]
-        known = replace(known, camera=_choose("camera", cameras, "http or rtsp address"))
+        known = replace(known, camera=_choose("camera", cameras, first_picture))
     if known.microphone is None:
         try:
             found = [device.name for device in sorted(list_devices(), key=lambda device: not device.default)]
         except SoundError as error:
             typer.echo(str(error))
             found = []
-        known = replace(known, microphone=_choose("microphone", found, "http or rtsp address"))
+        known = replace(known, microphone=_choose("microphone", found, first_sound))
     if known.microphone != "off":
         while typer.confirm(f"Listen to the room for {LISTEN_S:g} s, as it usually is?", default=True):
             if _listen(known.microphone or ""):
                 break
     known = _try_siren(known)
     contacts = list(known.contacts)
-    while (contact := _ask_contact(first=not contacts)) is not None:
+    while (contact := _ask_contact([contact.name for contact in contacts])) is not None:
         contacts.append(contact)
     return replace(known, contacts=tuple(contacts))
 
 
-def _choose(what: str, names: list[str], other: str) -> str:
-    """A source: a device by name (its number may change), an address, or off."""
+def _choose(what: str, names: list[str], look: "Callable[[str], Signal]") -> str:
+    """A source that works: a device by name (its number may change), an address, or off."""
+    from audio.blocks import SoundError
+    from gesture.capture import CameraError
+    from safety_monitor.senses import DEMO, OFF
+
     if not names:
         typer.echo(f"No {what} was found. Plug one in and start again, or name another source.")
-        return str(typer.prompt(f"The {what}: {other}, or off", default="off"))
     for number, name in enumerate(names, start=1):
         typer.echo(f"  {number}  {name}")
-    answer = str(typer.prompt(f"Which {what}: number, {other}, or off", default="1"))
-    return names[int(answer) - 1] if answer.isdigit() and 1 <= int(answer) <= len(names) else answer
+    asked = (
+        f"Which {what}: number, http or rtsp address, or off" if names else f"The {what}: http or rtsp address, or off"
+    )
+    while (answer := str(typer.prompt(asked, default="1" if names else OFF))) not in (OFF, DEMO):
+        source = names[int(answer) - 1] if answer.isdigit() and 1 <= int(answer) <= len(names) else answer
+        try:
+            signal = look(source)
+        except (SoundError, CameraError) as error:
+            typer.echo(str(error))
+            if typer.confirm("Use it all the same?", default=False):
+                return source
+        else:
+            typer.echo(f"  {signal.source}" + (f": {signal.doubt}" if signal.doubt else ""))
+            return source
+    return answer
 
 
 def _listen(microphone: str) -> bool:
@@ -176,21 +196,23 @@ def _try_siren(known: "Answers") -> "Answers":
 
 def _share(text: str) -> float:
     with suppress(ValueError):
-        if 0.0 <= (value := float(text)) <= 1.0:
+        if 0.0 <= (value := float(text.replace(",", "."))) <= 1.0:
             return value
     raise typer.BadParameter(f"'{text}' is not between 0 and 1")
 
 
-def _ask_contact(*, first: bool) -> "Contact | None":
-    """A person who is told; None when there are no more."""
-    from safety_monitor.first_run import ContactError, contact_of
+def _ask_contact(taken: "Sequence[str]") -> "Contact | None":
+    """A person who is told, besides those whose names are taken; None when there are no more."""
+    from safety_monitor.first_run import ContactError, check_name, contact_of
 
-    while name := str(
-        typer.prompt(f"Short name of {'somebody' if first else 'somebody else'} to tell (empty: nobody)", default="")
-    ):
-        sms = str(typer.prompt("  number for SMS, such as +491713920031 (empty: none)", default=""))
-        call = str(typer.prompt("  number to be called (empty: none)", default=""))
+    whom = "somebody else" if taken else "somebody"
+    while name := str(typer.prompt(f"Short name of {whom} to tell (empty: nobody)", default="", show_default=False)):
         try:
+            check_name(name, taken)
+            sms, call = (
+                str(typer.prompt(f"  {what} (empty: none)", default="", show_default=False))
+                for what in ("number for SMS, such as +491713920031", "number to be called")
+            )
             return contact_of(name, sms=sms, call=call)
         except ContactError as error:
             typer.echo(str(error))

@@ -2,18 +2,19 @@
 
 import time
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from audio.blocks import SoundError
 from audio.capture import SoundSource, open_sound
 from audio.detector import OPERATING_POINT, ScreamDetector, ScreamModel, SoundReading
-from safety_monitor.config.escalation import Contact
+from safety_monitor.config.escalation import CHANNEL_WORDS, Contact
+from safety_monitor.config.section import ShortName
 from safety_monitor.demo import open_demo_sound
 from safety_monitor.senses import DEMO, hear
 from safety_monitor.settings_file import replace_file
@@ -78,12 +79,29 @@ def contact_of(name: str, **numbers: str) -> Contact:
         raise ContactError(f"{name}: unknown '{min(unknown)}'; known: {', '.join(CONTACT_KEYS)}")
     if not given:
         raise ContactError(f"{name}: needs a number: {', '.join(CONTACT_KEYS)}")
+    check_name(name, ())
     try:
         return Contact(name=name, **given)
-    except ValidationError as error:
-        if error.errors()[0]["loc"] == ("name",):
-            raise ContactError(f"'{name}' is not a short name: letters, digits, - and _") from None
+    except ValidationError:
         raise ContactError(f"{name}: a number is written +<country><number>, such as +491713920031") from None
+
+
+def check_name(name: str, taken: Collection[str]) -> None:
+    """See whether a contact can be called so.
+
+    Args:
+        name: of the contact.
+        taken: names of the others.
+
+    Raises:
+        ContactError: it cannot.
+    """
+    try:
+        TypeAdapter(ShortName).validate_python(name)
+    except ValidationError:
+        raise ContactError(f"'{name}' is not a short name: letters, digits, - and _, such as anna") from None
+    if name in taken or name in CHANNEL_WORDS:
+        raise ContactError(f"{name} is taken already; choose another name")
 
 
 def read_contact(text: str) -> Contact:
