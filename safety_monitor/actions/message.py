@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from safety_monitor.incident import BY_A_PERSON, Incident, State, notice
+from safety_monitor.local_time import when
 
 PHRASES = {"scream": "a scream was heard", "signal_for_help": "the signal for help was seen"}
 """What is said of a label; of any other, its name."""
@@ -164,8 +165,7 @@ def written(
         aloud: whether it is read out: then in sentences, without links and numbers that nobody can listen to.
     """
     lines = said(kind, incident, station, discreet=discreet, aloud=aloud)
-    local = opened_at.astimezone()
-    lines.append(f"{local:%d %B, %H:%M}." if aloud else f"{local:%Y-%m-%d %H:%M:%S %Z}")
+    lines.append(f"{opened_at.astimezone():%d %B, %H:%M}." if aloud else when(opened_at.isoformat(), zoned=True))
     if place is not None and kind != "trouble":
         lines += _spoken_place(place) if aloud else _written_place(place)
     waits = kind == "alarm" and incident.state in (State.CONFIRMED, State.CLOSED)

@@ -27,6 +27,7 @@ from safety_monitor.actions.message import Message, said
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.actions.sms import plain
 from safety_monitor.actions.voice import TEST, answer_url, instructions
+from safety_monitor.local_time import when
 
 Medium = Literal["sms", "whatsapp", "call"]
 
@@ -303,7 +304,7 @@ def variables(template: Mapping[str, str], message: Message) -> dict[str, str]:
     known = {
         "what": " ".join(said(message.kind, message.incident, message.station, discreet=message.discreet)),
         "station": message.station,
-        "time": message.opened_at.astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        "time": when(message.opened_at.isoformat(), zoned=True),
         "place": place.words if place else "unknown",
         "link": (place.map_link if place else "") or "no map",
         "text": message.text,

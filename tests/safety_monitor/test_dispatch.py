@@ -21,6 +21,7 @@ from safety_monitor.incident import Incident, State
 from safety_monitor.journal import Journal
 from safety_monitor.journal_file import JournalError
 from safety_monitor.limits import Limits
+from safety_monitor.local_time import when
 from safety_monitor.settling import Waits
 from tests.alarms import SCREAM
 
@@ -165,7 +166,7 @@ def test_a_message_says_what_a_person_needs_and_every_attempt_carries_the_same_k
     assert (deliveries(journal)["sms:alarm"].attempts, deliveries(journal)["sms:alarm"].detail) == (3, "done")
     text = sms.messages[0].text
     assert "EMERGENCY at kiosk: a scream was heard (91% sure)." in text
-    assert f"{sms.messages[0].opened_at.astimezone():%Y-%m-%d %H:%M:%S %Z}" in text
+    assert when(sms.messages[0].opened_at.isoformat(), zoned=True) in text
 
 
 def test_a_final_failure_is_a_trouble_and_the_fallback_is_tried(journal: Journal) -> None:

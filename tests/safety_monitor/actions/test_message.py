@@ -37,7 +37,7 @@ def test_an_alarm_says_all_that_helps_in_two_sms() -> None:
     text = written("alarm", INCIDENT, "kiosk", AT, PLACE, URL)
     assert text == (
         "EMERGENCY at kiosk: a scream was heard and the signal for help was seen (97% sure).\n"
-        "2026-07-04 05:02:01 CEST\n"
+        "2026-07-04 05:02:01 UTC+02:00\n"
         "Station hall, 2nd floor, behind the ticket machines\n"
         "https://www.openstreetmap.org/?mlat=52.520008&mlon=13.404954\n"
         "Take it on: https://kiosk.example.org/incidents/0b4ad0e6"
@@ -55,7 +55,7 @@ def test_an_alarm_says_all_that_helps_in_two_sms() -> None:
         ("update", State.CANCELLED, URL, "Incident 0b4ad0e6"),
         ("duress", State.CANCELLED, URL, "Incident 0b4ad0e6"),
         ("trouble", State.CLOSED, URL, "Incident 0b4ad0e6"),
-        ("test", State.CLOSED, URL, "2026-07-04 05:02:01 CEST"),
+        ("test", State.CLOSED, URL, "2026-07-04 05:02:01 UTC+02:00"),
     ],
 )
 def test_only_what_can_be_taken_on_says_how(kind: Kind, state: State, url: str, last: str) -> None:

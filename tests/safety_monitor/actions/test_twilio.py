@@ -12,6 +12,7 @@ import pytest
 from safety_monitor.actions.message import Kind, Place
 from safety_monitor.actions.twilio import LONGEST_TEXT, Account, Medium, Twilio, mark, variables
 from safety_monitor.incident import Evidence, Sense, State
+from safety_monitor.local_time import when
 from tests.alarms import OPENED_AT as NOW
 from tests.alarms import SCREAM, alarm
 from tests.servers.twilio import SID, TOKEN, FakeTwilio, fake_twilio
@@ -178,7 +179,7 @@ def test_whatsapp_sends_the_approved_template(twilio: FakeTwilio) -> None:
         "2": "kiosk",
         "3": "Alexanderplatz, Berlin",
         "4": PLACE.map_link,
-        "5": MESSAGE.opened_at.astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        "5": when(MESSAGE.opened_at.isoformat(), zoned=True),
     }
 
 
