@@ -41,12 +41,12 @@ from safety_monitor.actions.mysql import MySQL
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.actions.twilio import Account, Twilio
 from safety_monitor.actions.webhook import Webhook
-from safety_monitor.dispatch import Dispatch
+from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.escalation import DEFAULT, Nature, plan
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.journal import Journal
-from safety_monitor.journal_entry import Entry
+from safety_monitor.journal.entry import Entry
+from safety_monitor.journal.incidents import Journal
 from tests.servers import mosquitto
 from tests.servers.firebase import fake_firebase
 from tests.servers.mail import mail_server

@@ -36,7 +36,7 @@ from audio.recording import read_clip
 from benchmarks.machine import described
 from gesture.evaluate import rate_bound
 from gesture.liveness import Scene, glance, look
-from safety_monitor.supervisor import SIGNS, Fault
+from safety_monitor.supervision.supervisor import SIGNS, Fault
 
 Image = NDArray[np.uint8]
 Weather = Callable[[Image, int, np.random.Generator], NDArray[np.floating]]

@@ -38,7 +38,7 @@ from rich.table import Table
 
 from benchmarks.machine import described
 from safety_monitor.demo.scene import FPS, picture_at, sound
-from safety_monitor.journal import Journal
+from safety_monitor.journal.incidents import Journal
 from tests.servers.hook import hook
 from tests.servers.mariadb import MariaDB
 from tests.servers.mosquitto import PASSWORD, USER, Mosquitto

@@ -42,8 +42,8 @@ from models.hand_landmarker import PARTS, check, is_complete
 from models.registry import SHIPPED
 from models.runtime import TFLiteModel
 from safety_monitor.config import SettingsError
-from safety_monitor.settings_page import template
-from safety_monitor.settings_sources import load_settings
+from safety_monitor.config.page import template
+from safety_monitor.config.sources import load_settings
 from safety_monitor.web.analysis_process import limit
 from tests.recordings import plain, tone, write_media
 

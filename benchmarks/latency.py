@@ -35,14 +35,14 @@ from audio.recording import read_clip
 from benchmarks.machine import described
 from gesture.capture import Frame, open_camera
 from safety_monitor.config import Settings
+from safety_monitor.config.sources import load_settings
 from safety_monitor.demo.scene import FPS, hand_at, picture_of
 from safety_monitor.demo.scream import room_noise, scream
 from safety_monitor.emergency import EmergencyGestures
 from safety_monitor.fusion import Fusion
 from safety_monitor.incident import Moment, State
-from safety_monitor.journal import Journal
+from safety_monitor.journal.incidents import Journal
 from safety_monitor.senses import gesture_moment, load_gesture_detector, load_scream_classifier, sound_moment
-from safety_monitor.settings_sources import load_settings
 
 BLOCK = 800
 LEAD_S = 2.0

@@ -46,20 +46,20 @@ from gesture.keypoint_classifier import SignClassifier
 from gesture.point_history_classifier import MotionClassifier
 from safety_monitor.actions.webhook import Webhook
 from safety_monitor.config import Settings
+from safety_monitor.config.sources import load_settings
 from safety_monitor.demo.scene import EXPECTED, FPS, HEIGHT, SECONDS, WIDTH, picture_at, sound
 from safety_monitor.demo.scream import room_noise, scream
 from safety_monitor.emergency import EmergencyGestures
 from safety_monitor.evidence import make_recorder
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
-from safety_monitor.journal import Journal
-from safety_monitor.journal_file import JournalError
-from safety_monitor.journal_writer import FROM_MEMORY
+from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.incidents import Journal
+from safety_monitor.journal.writer import FROM_MEMORY
 from safety_monitor.live import LiveView
 from safety_monitor.running import make_dispatch
 from safety_monitor.senses import gesture_moment, load_gesture_detector
 from safety_monitor.sensing import ReadySense, RunningSense
-from safety_monitor.settings_sources import load_settings
 from safety_monitor.station import Station
 
 SHARES = {"scenes": 0.5, "screams": 0.15, "hands": 0.15, "load": 0.2}

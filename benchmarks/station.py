@@ -37,10 +37,10 @@ from benchmarks.machine import described, processor_s, resident_mb
 from gesture.hands import HandFinder
 from models.hand_landmarker import default_path
 from models.runtime import TFLiteModel
+from safety_monitor.config.sources import load_settings
 from safety_monitor.demo.scene import FPS, SECONDS, picture_at, sound
 from safety_monitor.live import LiveView
 from safety_monitor.running import make_station
-from safety_monitor.settings_sources import load_settings
 from tests.stream_server import jpeg, part, stream_server
 from tests.system.command import running
 

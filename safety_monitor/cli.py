@@ -12,16 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from safety_monitor.cli_evidence import add_evidence_commands
-from safety_monitor.cli_feedback import add_feedback_commands
-from safety_monitor.cli_gestures import app as gesture_commands
-from safety_monitor.cli_hearing import add_hearing_commands
-from safety_monitor.cli_measuring import add_measuring_commands
-from safety_monitor.cli_models import add_model_commands
-from safety_monitor.cli_outbox import add_outbox_commands
-from safety_monitor.cli_service import add_service_commands
-from safety_monitor.cli_training import evaluate_app, train_app
-from safety_monitor.command import (
+from safety_monitor.commands.conventions import (
     TROUBLE,
     WRONG_INPUT,
     ConfigOption,
@@ -34,6 +25,15 @@ from safety_monitor.command import (
     silence_native_libraries,
     with_journal,
 )
+from safety_monitor.commands.evidence import add_evidence_commands
+from safety_monitor.commands.feedback import add_feedback_commands
+from safety_monitor.commands.gestures import app as gesture_commands
+from safety_monitor.commands.hearing import add_hearing_commands
+from safety_monitor.commands.measuring import add_measuring_commands
+from safety_monitor.commands.models import add_model_commands
+from safety_monitor.commands.outbox import add_outbox_commands
+from safety_monitor.commands.service import add_service_commands
+from safety_monitor.commands.training import evaluate_app, train_app
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.web import Role
 from safety_monitor.incident import Incident, State, incident_json
@@ -84,10 +84,10 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Watch and listen until the inputs end or Ctrl-C."""
-    from safety_monitor.restart import start_again
+    from safety_monitor.operating.restart import start_again
     from safety_monitor.running import make_station
     from safety_monitor.sources import NothingToWatchError, choose_sources
-    from safety_monitor.systemd import notify, told_to_systemd
+    from safety_monitor.supervision.systemd import notify, told_to_systemd
 
     settings = settings_or_fail(config, camera={"source": camera, "fps": fps}, microphone={"source": mic})
     silence_native_libraries(settings)
@@ -140,7 +140,7 @@ def dead_mans_switch(settings: Settings, station: Any) -> AbstractContextManager
     given = settings.supervision
     if given.ping_url is None:
         return nullcontext()
-    from safety_monitor.dead_man import pinging
+    from safety_monitor.supervision.dead_man import pinging
 
     return pinging(given.ping_url.get_secret_value(), given.ping_every_s, lambda: station.well)
 
@@ -207,7 +207,7 @@ def incidents_default(
 @incidents.command("list")
 def list_incidents(limit: ListedOption = 20, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """The newest incidents."""
-    from safety_monitor.journal_entry import Entry
+    from safety_monitor.journal.entry import Entry
 
     def line(entry: Entry) -> str:
         incident = entry.incident
@@ -273,7 +273,7 @@ def cancel_incident(
 
 def decide(incident_id: str, state: State, config: Path | None, *, pin_stdin: bool) -> None:
     """Write a person's decision; a running station looks it up by itself."""
-    from safety_monitor.decision import PinError, decisions_of
+    from safety_monitor.people.decision import PinError, decisions_of
 
     settings = settings_or_fail(config)
 
@@ -311,7 +311,7 @@ def entry_json(entry: Any) -> dict[str, Any]:
 @app.command()
 def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check every part that a run needs; exit status 1 when something is missing."""
-    from safety_monitor.doctor import examine
+    from safety_monitor.operating.doctor import examine
 
     settings = settings_or_fail(config)
     silence_native_libraries(settings)
@@ -325,7 +325,7 @@ def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def settings() -> None:
     """Print a station.toml with every setting, its default and its meaning."""
-    from safety_monitor.settings_page import template
+    from safety_monitor.config.page import template
 
     print(template())
 

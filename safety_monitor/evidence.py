@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection
 from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.config import Settings
+from safety_monitor.dispatch.policies import policies_of
 from safety_monitor.escalation import choose
 from safety_monitor.incident import Incident
-from safety_monitor.policies import policies_of
 
 
 def evidence_store(settings: Settings) -> EvidenceStore:

@@ -20,12 +20,12 @@ from audio.live import open_pushed
 from safety_monitor.actions.message import Place, from_browser
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.config import Settings
-from safety_monitor.decision_lookup import DecisionLookup, open_id
 from safety_monitor.evidence import make_recorder
-from safety_monitor.feedback import when_saved
 from safety_monitor.fusion import Fusion
 from safety_monitor.incident import Incident, State
-from safety_monitor.journal import Journal
+from safety_monitor.journal.incidents import Journal
+from safety_monitor.learning.feedback import when_saved
+from safety_monitor.people.decision_lookup import DecisionLookup, open_id
 from safety_monitor.senses import hear, load_scream_classifier, silenced, sound_moment
 from safety_monitor.sensing import SenseError
 from safety_monitor.station import TICK_S, Station

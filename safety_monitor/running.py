@@ -11,28 +11,28 @@ from safety_monitor.actions.channel import Channel
 from safety_monitor.actions.message import Place
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.recorder import Recorder
-from safety_monitor.channels import make_channels, outward_channels
 from safety_monitor.config import Settings, SettingsError
-from safety_monitor.decision import decisions_of
-from safety_monitor.dispatch import Dispatch, OutboxBusyError
+from safety_monitor.dispatch.channels import make_channels, outward_channels
+from safety_monitor.dispatch.delivering import Dispatch, OutboxBusyError
+from safety_monitor.dispatch.places import make_places
+from safety_monitor.dispatch.policies import limits_of, mistakes_of, policies_of
+from safety_monitor.dispatch.settling import Waits
 from safety_monitor.escalation import Nature, person_of
 from safety_monitor.evidence import evidence_store, make_recorder
-from safety_monitor.feedback import when_saved
-from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Incident, Sense
-from safety_monitor.journal import Journal
-from safety_monitor.journal_file import JournalError, JournalUnusableError
+from safety_monitor.journal.file import JournalError, JournalUnusableError
+from safety_monitor.journal.incidents import Journal
+from safety_monitor.learning.feedback import when_saved
 from safety_monitor.live import LiveView
-from safety_monitor.places import make_places
-from safety_monitor.policies import limits_of, mistakes_of, policies_of
+from safety_monitor.people.decision import decisions_of
 from safety_monitor.schedule import schedule_of
 from safety_monitor.senses import OFF, check_models, is_recorded, load_hearing, load_seeing
 from safety_monitor.sensing import ReadySense, SenseError
-from safety_monitor.settling import Waits
 from safety_monitor.sources import is_patient
 from safety_monitor.station import Station
-from safety_monitor.supervisor import SIGNS, Rules, Supervisor
-from safety_monitor.workload import Workload
+from safety_monitor.supervision.heartbeat import Heartbeats
+from safety_monitor.supervision.supervisor import SIGNS, Rules, Supervisor
+from safety_monitor.supervision.workload import Workload
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     )
     for channel in channels:
         if hasattr(channel, "attend"):
-            from safety_monitor.remote import Remote
+            from safety_monitor.people.remote import Remote
 
             channel.attend(Remote(station))
     return station

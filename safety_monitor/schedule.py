@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
+from safety_monitor.clock_changes import moment
 from safety_monitor.config.station import DAYS, ArmedHours, ScheduleSettings
-from safety_monitor.time_of_day import moment
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from safety_monitor.emergency import EmergencyGestures, scream_evidence, unknown
 from safety_monitor.incident import Moment, Sense
 from safety_monitor.live import LiveView
 from safety_monitor.sensing import ReadySense, RunningSense, SenseError
-from safety_monitor.workload import Workload
+from safety_monitor.supervision.workload import Workload
 
 Item = TypeVar("Item")
 DEMO = "demo"

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import Moment, Sense
 from safety_monitor.live import LiveView
-from safety_monitor.supervisor import Supervisor
+from safety_monitor.supervision.heartbeat import Heartbeats
+from safety_monitor.supervision.supervisor import Supervisor
 from safety_monitor.timeline import TimeLine
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from audio.microphone import SoundDevice, list_devices
 from gesture.capture import list_cameras
 from safety_monitor.config import Settings
 from safety_monitor.senses import DEMO, OFF, is_recorded
-from safety_monitor.systemd import is_service
+from safety_monitor.supervision.systemd import is_service
 
 log = logging.getLogger(__name__)
 

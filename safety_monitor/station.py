@@ -11,22 +11,22 @@ from datetime import datetime
 from safety_monitor.actions.message import Place
 from safety_monitor.actions.place import Places
 from safety_monitor.actions.recorder import Recorder
-from safety_monitor.decision import Decisions
-from safety_monitor.decision_lookup import DecisionLookup, open_id
-from safety_monitor.dispatch import Dispatch
+from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.fusion import Fusion, FusionRules
-from safety_monitor.health_checks import HealthChecks
-from safety_monitor.heartbeat import Heartbeats
 from safety_monitor.incident import MAY_FOLLOW, Incident, Sense, State
-from safety_monitor.journal import Journal
-from safety_monitor.journal_file import JournalError
+from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.incidents import Journal
 from safety_monitor.live import LiveView
+from safety_monitor.people.decision import Decisions
+from safety_monitor.people.decision_lookup import DecisionLookup, open_id
+from safety_monitor.people.unanswered import Unanswered
 from safety_monitor.schedule import Schedule
 from safety_monitor.sensing import ReadySense, Sensing
-from safety_monitor.supervisor import Supervisor
+from safety_monitor.supervision.health_checks import HealthChecks
+from safety_monitor.supervision.heartbeat import Heartbeats
+from safety_monitor.supervision.supervisor import Supervisor
+from safety_monitor.supervision.workload import Workload
 from safety_monitor.timeline import TimeLine
-from safety_monitor.unanswered import Unanswered
-from safety_monitor.workload import Workload
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ REAL_TIME = {
     "tests/gesture/test_capture.py",
     "tests/safety_monitor/actions/test_alarm.py",
     "tests/safety_monitor/actions/test_speech.py",
-    "tests/safety_monitor/test_first_run.py",
+    "tests/safety_monitor/operating/test_first_run.py",
     "tests/system/test_faults.py",
     "tests/system/test_live.py",
 }

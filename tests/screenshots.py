@@ -23,7 +23,7 @@ from playwright.sync_api import Page, expect
 from audio.blocks import SAMPLE_RATE
 from safety_monitor.config.detection import TrainingSettings
 from safety_monitor.demo.scene import FPS, SECONDS, picture_at, sound
-from safety_monitor.training import train
+from safety_monitor.learning.training import train
 from tests.browser import browser
 from tests.recordings import write_media
 from tests.servers.mosquitto import PASSWORD, USER, Mosquitto

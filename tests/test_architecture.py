@@ -124,4 +124,4 @@ def test_the_modules_that_the_text_points_to_are_there() -> None:
     table = text.partition("## Where to look")[2].partition("\n## ")[0]
     named = {name.rstrip("/") for name in re.findall(r"`([a-z_]+[a-z]/?)`", table)}
     assert "fusion" in named
-    assert named - {path.stem for path in (ROOT / "safety_monitor").iterdir()} == set()
+    assert named - {path.stem for path in (ROOT / "safety_monitor").rglob("*")} == set()

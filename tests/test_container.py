@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from safety_monitor.settings_sources import load_settings
+from safety_monitor.config.sources import load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTAINERFILE = (ROOT / "Containerfile").read_text()

@@ -10,8 +10,8 @@ from typing import Any
 from safety_monitor.actions.message import Message
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Sense
-from safety_monitor.journal_entry import Entry
-from safety_monitor.journal_file import JournalError
+from safety_monitor.journal.entry import Entry
+from safety_monitor.journal.file import JournalError
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from safety_monitor.actions.failure import one_line
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.identity import Identity
-from safety_monitor.journal_entry import Entry
+from safety_monitor.journal.entry import Entry
 
 CONNECT_S, ANSWER_S = 5.0, 10.0
 

@@ -43,7 +43,7 @@ from safety_monitor.actions.failure import one_line
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.identity import Identity
-from safety_monitor.journal_entry import Entry
+from safety_monitor.journal.entry import Entry
 
 log = logging.getLogger(__name__)
 

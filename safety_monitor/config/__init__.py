@@ -1,4 +1,4 @@
-"""Every setting, with its default, its limits and its meaning; `settings_sources` reads them.
+"""Every setting, with its default, its limits and its meaning; `sources` reads them.
 
 An unknown key anywhere is an error: a setting that is accepted and never does anything is worse than none. The tables
 of one area are a module each; here is what they make together.
@@ -115,7 +115,7 @@ class Settings(Section):
 
     @property
     def feedback_folder(self) -> Path:
-        """Recordings that people marked, see `safety_monitor.feedback`."""
+        """Recordings that people marked, see `safety_monitor.learning.feedback`."""
         return self.home / "data" / "feedback"
 
     @field_validator("contacts")

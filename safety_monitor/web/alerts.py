@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from safety_monitor.escalation import Nature, resolve
 from safety_monitor.incident import State
-from safety_monitor.journal_entry import Entry
-from safety_monitor.journal_file import JournalError
+from safety_monitor.journal.entry import Entry
+from safety_monitor.journal.file import JournalError
 from safety_monitor.web import texts
 from safety_monitor.web.layout import may, site_of, visitor_of
 

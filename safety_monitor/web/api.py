@@ -15,17 +15,17 @@ from starlette.datastructures import UploadFile
 
 from models.card import ModelError
 from models.registry import find, installed
-from safety_monitor import disarming
 from safety_monitor.config import Settings
 from safety_monitor.config.web import Role
-from safety_monitor.decision import PinError
 from safety_monitor.delivery import DeliveryState
 from safety_monitor.escalation import ALL, resolve
 from safety_monitor.incident import Mark, Sense, State
-from safety_monitor.journal_entry import Entry
-from safety_monitor.journal_file import JournalError
-from safety_monitor.journal_search import Search, find_incidents
-from safety_monitor.supervisor import Phase
+from safety_monitor.journal.entry import Entry
+from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.search import Search, find_incidents
+from safety_monitor.people import disarming
+from safety_monitor.people.decision import PinError
+from safety_monitor.supervision.supervisor import Phase
 from safety_monitor.web.access import Visitor
 from safety_monitor.web.analysis_process import AnalysisError
 from safety_monitor.web.metrics import metrics_text

@@ -17,7 +17,7 @@ from safety_monitor.actions.message import written
 from safety_monitor.actions.voice import PATH, TAKE_ON, TEST, answer_url, instructions, is_signed, last_words
 from safety_monitor.config import Settings
 from safety_monitor.incident import State
-from safety_monitor.journal_file import JournalError
+from safety_monitor.journal.file import JournalError
 from safety_monitor.web.site import Site
 
 log = logging.getLogger(__name__)

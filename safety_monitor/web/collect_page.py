@@ -9,8 +9,8 @@ from gesture.collect import session_name
 from gesture.collection import SIGNS, Collection, CollectionError, Origin
 from models.card import ModelError
 from models.registry import open_card
-from safety_monitor.collecting import LiveCollecting, Progress
 from safety_monitor.incident import Sense
+from safety_monitor.learning.collecting import LiveCollecting, Progress
 from safety_monitor.web import texts
 from safety_monitor.web.layout import arm_button, changed, may, page_for, panel, site_of, visitor_of
 from safety_monitor.web.live_page import KEEP_LOOKING, PICTURE

@@ -12,10 +12,10 @@ from fastapi import APIRouter, Depends, HTTPException, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
-from safety_monitor import feedback
 from safety_monitor.incident import Mark
-from safety_monitor.journal import LONGEST_REMARK
-from safety_monitor.journal_search import Search, export_incidents
+from safety_monitor.journal.incidents import LONGEST_REMARK
+from safety_monitor.journal.search import Search, export_incidents
+from safety_monitor.learning import feedback
 from safety_monitor.web.access import Visitor
 from safety_monitor.web.alerts import channels_of
 from safety_monitor.web.api import (

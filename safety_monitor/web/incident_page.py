@@ -18,9 +18,9 @@ from safety_monitor.actions.recorder import SOUND
 from safety_monitor.delivery import Delivery, DeliveryState
 from safety_monitor.escalation import Nature
 from safety_monitor.incident import Incident, Mark
-from safety_monitor.journal import LONGEST_REMARK
-from safety_monitor.journal_entry import Entry
-from safety_monitor.journal_file import JournalError
+from safety_monitor.journal.entry import Entry
+from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.incidents import LONGEST_REMARK
 from safety_monitor.local_time import when
 from safety_monitor.web import texts
 from safety_monitor.web.alerts import alert_buttons

@@ -8,9 +8,9 @@ from fastapi import Request
 from nicegui import ui
 
 from safety_monitor.incident import Sense, State
-from safety_monitor.journal_entry import Entry
-from safety_monitor.journal_file import JournalError
-from safety_monitor.journal_search import Search, find_incidents
+from safety_monitor.journal.entry import Entry
+from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.search import Search, find_incidents
 from safety_monitor.local_time import moment_of, when, zone
 from safety_monitor.web import texts
 from safety_monitor.web.layout import mark_badge, page_frame, panel, site_of, state_badge

@@ -9,11 +9,11 @@ from typing import TypeVar, cast
 from fastapi import Request
 from nicegui import app, ui
 
-from safety_monitor import disarming
 from safety_monitor.config.web import Role
-from safety_monitor.decision import PinError
 from safety_monitor.incident import Incident, Mark, State
-from safety_monitor.journal_file import JournalError
+from safety_monitor.journal.file import JournalError
+from safety_monitor.people import disarming
+from safety_monitor.people.decision import PinError
 from safety_monitor.web import texts
 from safety_monitor.web.access import Visitor
 from safety_monitor.web.guard import session_key

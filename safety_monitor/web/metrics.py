@@ -8,7 +8,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 
 from safety_monitor.live import trouble_of
-from safety_monitor.selfwatch import figures
+from safety_monitor.supervision.selfwatch import figures
 from safety_monitor.web.site import Site
 
 

@@ -7,8 +7,8 @@ from fastapi import Request
 from nicegui import events, ui
 
 from safety_monitor.delivery import Delivery
-from safety_monitor.journal_entry import Entry
-from safety_monitor.journal_file import JournalError
+from safety_monitor.journal.entry import Entry
+from safety_monitor.journal.file import JournalError
 from safety_monitor.web import texts
 from safety_monitor.web.alerts import alert_buttons
 from safety_monitor.web.layout import incident_head, panel, site_of

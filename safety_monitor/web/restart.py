@@ -6,7 +6,7 @@ from fastapi import Request
 from nicegui import ui
 
 from safety_monitor.config import SettingsError
-from safety_monitor.restart import RestartError
+from safety_monitor.operating.restart import RestartError
 from safety_monitor.web import texts
 from safety_monitor.web.layout import confirm, may, site_of
 

@@ -10,7 +10,7 @@ from nicegui import ui
 
 from gesture.collection import Collection
 from gesture.tables import TableError
-from safety_monitor.training import KINDS, Candidate, Kind, Run, TrainingError, missing_packages
+from safety_monitor.learning.training import KINDS, Candidate, Kind, Run, TrainingError, missing_packages
 from safety_monitor.web import texts
 from safety_monitor.web.layout import ask_owner, confirm, may, page_for, panel, site_of
 from safety_monitor.web.restart import restart_notice

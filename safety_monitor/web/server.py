@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from safety_monitor.config import FILE_NAME, Settings, SettingsError
-from safety_monitor.settings_sources import find_file
+from safety_monitor.config.sources import find_file
+from safety_monitor.learning.training import Trainings
 from safety_monitor.station import Station
-from safety_monitor.training import Trainings
 from safety_monitor.web.access import Access, WebError, check_exposure
 from safety_monitor.web.analysis_process import Analyses
 
@@ -33,7 +33,7 @@ class WebServer:
 
     Args:
         settings: of the station.
-        settings_file: where they stand; None: see `safety_monitor.settings_sources.find_file`.
+        settings_file: where they stand; None: see `safety_monitor.config.sources.find_file`.
 
     Raises:
         WebError: the address cannot be served on, or not in safety.
@@ -92,10 +92,10 @@ class WebServer:
     def _make_server(self, station: Station) -> _Server:
         import uvicorn
 
+        from safety_monitor.config.file import SettingsFile
         from safety_monitor.evidence import evidence_store
         from safety_monitor.listeners import Listeners, ears_of
-        from safety_monitor.restart import Restart
-        from safety_monitor.settings_file import SettingsFile
+        from safety_monitor.operating.restart import Restart
         from safety_monitor.web.app import make_app
         from safety_monitor.web.picture import Pictures
         from safety_monitor.web.site import Site

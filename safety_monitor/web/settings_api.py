@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Path
 from pydantic import BaseModel, Field
 
-from safety_monitor import disarming
 from safety_monitor.config import PREFIX, Settings, SettingsError
-from safety_monitor.decision import PinError
-from safety_monitor.redaction import MASK
+from safety_monitor.operating.redaction import MASK
+from safety_monitor.people import disarming
+from safety_monitor.people.decision import PinError
 from safety_monitor.web import texts
 from safety_monitor.web.api import REFUSALS, Decision, needs, problems
 from safety_monitor.web.settings_keys import Draft, Key, Kind, keys_of, pruned

@@ -8,7 +8,7 @@ from fastapi import Request
 from nicegui import ui
 
 from safety_monitor.config import Settings, SettingsError
-from safety_monitor.settings_file import Written
+from safety_monitor.config.file import Written
 from safety_monitor.web import texts
 from safety_monitor.web.layout import ask_owner, may, page_for, panel, site_of
 from safety_monitor.web.restart import restart_notice

@@ -8,17 +8,17 @@ from typing import Any
 
 from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.config import Settings, SettingsError
-from safety_monitor.decision import Decisions
+from safety_monitor.config.file import SettingsFile, Written
 from safety_monitor.delivery import Delivery, DeliveryState
-from safety_monitor.journal import Journal
-from safety_monitor.journal_file import JournalError
+from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.incidents import Journal
+from safety_monitor.learning.training import Trainings
 from safety_monitor.listeners import Listeners
 from safety_monitor.live import LiveView
-from safety_monitor.restart import Restart
+from safety_monitor.operating.restart import Restart
+from safety_monitor.people.decision import Decisions
 from safety_monitor.schedule import schedule_of
-from safety_monitor.settings_file import SettingsFile, Written
 from safety_monitor.station import Station
-from safety_monitor.training import Trainings
 from safety_monitor.web.access import Access
 from safety_monitor.web.analysis_process import Analyses
 from safety_monitor.web.picture import Pictures

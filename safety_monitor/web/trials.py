@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from safety_monitor.actions.outcome import Outcome
-from safety_monitor.dispatch import Dispatch
+from safety_monitor.dispatch.delivering import Dispatch
 
 LIMIT_S = 60.0
 """Longest time for a test; a channel may be busy with something that counts."""

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from safety_monitor.config import Settings
-from safety_monitor.dispatch import Dispatch
+from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Sense
-from safety_monitor.journal import Journal
+from safety_monitor.journal.incidents import Journal
 from safety_monitor.schedule import Schedule, schedule_of
 from safety_monitor.sensing import ReadySense
 from safety_monitor.station import Station

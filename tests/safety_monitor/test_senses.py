@@ -8,7 +8,7 @@ from models.hand_landmarker import default_path, is_complete
 from safety_monitor.analysis import Analyst
 from safety_monitor.config import Settings
 from safety_monitor.demo.scene import FPS, picture_at
-from safety_monitor.false_alarms import recordings, report, watch
+from safety_monitor.learning.false_alarms import recordings, report, watch
 from tests.recordings import write_media
 
 FIRST_S, LAST_S = 39.2, 43.8

@@ -12,19 +12,20 @@ from typing import cast
 import pytest
 
 from gesture.liveness import SightFault
-from safety_monitor import health_checks, unanswered
 from safety_monitor import station as station_module
 from safety_monitor.actions.channel import Channel
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
-from safety_monitor.dispatch import Dispatch
+from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
-from safety_monitor.journal import Journal
-from safety_monitor.journal_file import JournalError
+from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.incidents import Journal
+from safety_monitor.people import unanswered
 from safety_monitor.sensing import ReadySense, RunningSense, SenseError
 from safety_monitor.station import Station, Summary
-from safety_monitor.supervisor import SIGNS, Fault, Rules, Sign, Supervisor
+from safety_monitor.supervision import health_checks
+from safety_monitor.supervision.supervisor import SIGNS, Fault, Rules, Sign, Supervisor
 
 FOREVER = 60.0
 

@@ -23,13 +23,13 @@ from safety_monitor.actions.message import Message
 from safety_monitor.actions.mysql import MySQL
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState
-from safety_monitor.dispatch import Dispatch
+from safety_monitor.dispatch.delivering import Dispatch
+from safety_monitor.dispatch.settling import Waits
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.journal import Journal
-from safety_monitor.journal_entry import Entry
-from safety_monitor.outbox import STALE
-from safety_monitor.settling import Waits
+from safety_monitor.journal.entry import Entry
+from safety_monitor.journal.incidents import Journal
+from safety_monitor.journal.outbox import STALE
 from tests.servers.mariadb import mariadb
 
 SOON = Waits(first_wait_s=0.01, longest_wait_s=0.1)

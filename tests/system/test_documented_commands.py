@@ -23,10 +23,10 @@ from typer.testing import CliRunner
 from audio.blocks import SAMPLE_RATE
 from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.cli import app
-from safety_monitor.decision import hash_of
 from safety_monitor.delivery import DeliveryState, Result
 from safety_monitor.escalation import Nature, Planned, delivery_key
-from safety_monitor.journal import Journal
+from safety_monitor.journal.incidents import Journal
+from safety_monitor.people.decision import hash_of
 from tests.alarms import SCREAM
 from tests.recordings import tone, write_media
 from tests.screenshots import heard

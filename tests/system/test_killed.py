@@ -16,7 +16,7 @@ from sqlalchemy import text
 from audio.blocks import SAMPLE_RATE
 from safety_monitor.demo.scene import sound
 from safety_monitor.incident import State
-from safety_monitor.journal import Journal
+from safety_monitor.journal.incidents import Journal
 from tests.servers.hook import hook
 from tests.servers.mariadb import mariadb
 from tests.servers.twilio import SID, TOKEN, fake_twilio

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from safety_monitor.journal import Journal
+from safety_monitor.journal.incidents import Journal
 from tests.recordings import write_scene
 from tests.servers import mariadb, mosquitto
 from tests.servers.hook import hook

@@ -15,7 +15,7 @@ from safety_monitor.cli import app
 from safety_monitor.demo import poses
 from safety_monitor.demo.hand import draw_hand
 from safety_monitor.demo.scene import room, rotation
-from safety_monitor.journal import Journal
+from safety_monitor.journal.incidents import Journal
 from tests.recordings import write_media
 from tests.system.command import safety_monitor
 

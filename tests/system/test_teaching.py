@@ -18,7 +18,7 @@ from models.card import read_card
 from models.in_use import Comparison, note_comparison
 from models.registry import SHIPPED
 from safety_monitor.demo.scene import FPS, picture_at
-from safety_monitor.training import CANDIDATE
+from safety_monitor.learning.training import CANDIDATE
 from safety_monitor.web.access import hash_password
 from tests.browser import browser
 from tests.servers.program import free_port

@@ -19,8 +19,8 @@ from safety_monitor.delivery import DeliveryState, Result
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.identity import Identity, identity
 from safety_monitor.incident import Evidence, Incident, Sense, State
-from safety_monitor.journal import Journal
-from safety_monitor.journal_file import JournalError
+from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.incidents import Journal
 from tests.servers.mariadb import PASSWORD, MariaDB, mariadb
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -235,7 +235,7 @@ from pathlib import Path
 from safety_monitor.actions.mysql import MySQL
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.identity import Identity
-from safety_monitor.journal import Journal
+from safety_monitor.journal.incidents import Journal
 from tests.safety_monitor.actions.test_mysql import message
 
 home, url, number = sys.argv[1:]

@@ -7,19 +7,19 @@ import pytest
 from starlette.testclient import TestClient
 
 from safety_monitor.config import Settings
+from safety_monitor.config.file import SettingsFile
 from safety_monitor.config.web import Web
-from safety_monitor.decision import Decisions, hash_of
-from safety_monitor.dispatch import Dispatch
+from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.evidence import evidence_store
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Sense
-from safety_monitor.journal import Journal
+from safety_monitor.journal.incidents import Journal
+from safety_monitor.learning.training import Trainings
 from safety_monitor.listeners import Listeners, ears_of
-from safety_monitor.restart import Restart
+from safety_monitor.operating.restart import Restart
+from safety_monitor.people.decision import Decisions, hash_of
 from safety_monitor.sensing import ReadySense
-from safety_monitor.settings_file import SettingsFile
 from safety_monitor.station import Station
-from safety_monitor.training import Trainings
 from safety_monitor.web.access import Access
 from safety_monitor.web.analysis_process import Analyses
 from safety_monitor.web.picture import Pictures

@@ -17,11 +17,11 @@ from safety_monitor.actions.mqtt import Order, RefusedError
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.config.web import Web, WebToken, WebUser
 from safety_monitor.demo.scene import FPS, picture_at
-from safety_monitor.dispatch import Dispatch
+from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.incident import Sense, State
-from safety_monitor.journal import Journal
-from safety_monitor.remote import Remote
-from safety_monitor.supervisor import Ill
+from safety_monitor.journal.incidents import Journal
+from safety_monitor.people.remote import Remote
+from safety_monitor.supervision.supervisor import Ill
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.site import Site
 from tests.web_site import DURESS_PIN, PIN, MakeSite, client_of, incident_of

@@ -12,7 +12,7 @@ from safety_monitor.config.channels import TwilioSettings
 from safety_monitor.config.escalation import Acknowledge
 from safety_monitor.config.web import Web, WebUser
 from safety_monitor.incident import State
-from safety_monitor.journal import Journal
+from safety_monitor.journal.incidents import Journal
 from safety_monitor.web.access import hash_password
 from safety_monitor.web.site import Site
 from tests.servers.twilio import SID, TOKEN

@@ -11,8 +11,8 @@ from safety_monitor.config.web import Web, WebToken, WebUser
 from safety_monitor.delivery import DeliveryState, Result
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import Sense, State
-from safety_monitor.journal import Journal
-from safety_monitor.journal_file import JournalError
+from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.incidents import Journal
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.site import Site
 from tests.web_site import MakeSite, client_of, incident_of
@@ -107,7 +107,7 @@ def test_a_viewer_can_neither_mark_nor_keep_nor_retry_nor_alert(make_site: MakeS
 
 
 def test_the_table_is_taken_along(client: TestClient, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("safety_monitor.journal_search.EXPORTED", 3)
+    monkeypatch.setattr("safety_monitor.journal.search.EXPORTED", 3)
     monkeypatch.setattr("safety_monitor.web.incident_api.AT_ONCE", 2)
     for number in range(1, 8):
         place = Place(52.5, 13.4, None, "", "browser") if number == 1 else None

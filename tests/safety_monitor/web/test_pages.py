@@ -22,15 +22,15 @@ from safety_monitor.config import Settings
 from safety_monitor.config.escalation import Acknowledge
 from safety_monitor.config.station import EvidenceSettings
 from safety_monitor.config.web import Web, WebToken, WebUser
-from safety_monitor.decision import decisions_of, hash_of
 from safety_monitor.demo.scene import FPS, picture_at, sound
 from safety_monitor.demo.scream import room_noise, scream
-from safety_monitor.dispatch import Dispatch
+from safety_monitor.dispatch.delivering import Dispatch
+from safety_monitor.dispatch.places import make_places
 from safety_monitor.evidence import evidence_store
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Incident, Mark, Moment, Sense, State
-from safety_monitor.journal import Journal
-from safety_monitor.places import make_places
+from safety_monitor.journal.incidents import Journal
+from safety_monitor.people.decision import decisions_of, hash_of
 from safety_monitor.sensing import ReadySense
 from safety_monitor.station import Station
 from safety_monitor.web import texts

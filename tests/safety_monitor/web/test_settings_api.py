@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from safety_monitor.config.page import template
 from safety_monitor.config.web import Web, WebToken, WebUser
-from safety_monitor.settings_page import template
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.site import Site
 from tests.web_site import PIN, MakeSite, client_of

@@ -1,0 +1,1 @@
+"""The commands, a module a group; `safety_monitor.cli` puts them together."""

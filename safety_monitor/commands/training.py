@@ -1,0 +1,195 @@
+"""The groups of commands that train and measure models, and what they do for gestures. Thin: parse, call, print."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from safety_monitor.commands.conventions import (
+    TROUBLE,
+    ConfigOption,
+    fail,
+    fail_without,
+    read_settings,
+    say_for_now,
+    silence_native_libraries,
+)
+from safety_monitor.commands.gestures import Kind, complaints
+from safety_monitor.config import Settings
+
+train_app = typer.Typer(help="Train models anew.", no_args_is_help=True)
+evaluate_app = typer.Typer(help="Measure how good seeing and hearing are.", no_args_is_help=True)
+
+BaseOption = Annotated[
+    Path | None, typer.Option("--data", help="Table of base data; default: the one that ships in data/.")
+]
+AddOption = Annotated[Path | None, typer.Option("--add", help="Folder of a collection; default: in the home folder.")]
+UseOption = Annotated[
+    bool, typer.Option("--use", help="Put the new model in use if it is not worse; the present one is kept.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="With --use: even if it is worse.")]
+RollBackOption = Annotated[bool, typer.Option("--rollback", help="Go back to the model that was in use before.")]
+
+
+@train_app.command("signs")
+def train_signs_command(
+    data: BaseOption = None,
+    add: AddOption = None,
+    use: UseOption = False,
+    force: ForceOption = False,
+    rollback: RollBackOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Train the signs: the base data and what you have collected."""
+    _train(Kind.SIGNS, data, add, rollback, config, use=use, force=force)
+
+
+@train_app.command("motions")
+def train_motions_command(
+    data: BaseOption = None,
+    add: AddOption = None,
+    use: UseOption = False,
+    force: ForceOption = False,
+    rollback: RollBackOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Train the movements: the base data and what you have collected."""
+    _train(Kind.MOTIONS, data, add, rollback, config, use=use, force=force)
+
+
+def _train(
+    kind: Kind, data: Path | None, add: Path | None, rollback: bool, config: Path | None, *, use: bool, force: bool
+) -> None:
+    from filelock import FileLock, Timeout
+
+    from gesture import retrain
+    from gesture.collection import Collection
+    from models.card import read_card
+    from models.in_use import roll_back
+    from safety_monitor.commands.models import name_in_use, put_in_use
+
+    settings = read_settings(config)
+    silence_native_libraries(settings)
+    home = settings.models_folder
+    if add is not None and not add.is_dir():
+        fail(f"{add}: no such folder")
+
+    with complaints():
+        if rollback:
+            typer.echo(roll_back(home, name_in_use(settings, kind)))
+            return
+        collection = Collection(add or settings.gestures_folder)
+        target, coming = home / f"{kind}.new", home / f"{kind}.training"
+        home.mkdir(parents=True, exist_ok=True)
+        present = name_in_use(settings, kind)
+        base = data or retrain.DATA / f"{kind}.csv.gz"
+        try:
+            with FileLock(home / ".training.lock", timeout=0):
+                shutil.rmtree(coming, ignore_errors=True)
+                if kind is Kind.SIGNS:
+                    feedback = settings.feedback_folder
+                    result = retrain.retrain_signs(
+                        collection, coming, home, base=base, progress=say_for_now, feedback=feedback, in_use=present
+                    )
+                else:
+                    result = retrain.retrain_motions(
+                        collection, coming, home, base=base, progress=say_for_now, in_use=present
+                    )
+                shutil.rmtree(target, ignore_errors=True)
+                coming.rename(target)
+        except Timeout:
+            fail("another training is under way", TROUBLE)
+        except ModuleNotFoundError as error:
+            fail_without(error)
+        say_for_now()
+        typer.echo(retrain.comparison(result))
+        typer.echo(f"curves.png and confusion.png are in {target}")
+        if use:
+            put_in_use(settings, read_card(target), target, force=force)
+        else:
+            typer.echo(f"trained: {target}; `safety-monitor models use {target.name}` puts it in use")
+
+
+TwoModelOption = Annotated[Path | None, typer.Option(help="Folder of a two-model repository's model, to compare with.")]
+TrackedOption = Annotated[
+    list[Path] | None, typer.Option(help="Table of tracked recordings to judge; may be given often.")
+]
+
+
+@evaluate_app.command("signs")
+def evaluate_signs_command(
+    two_model: TwoModelOption = None,
+    people: Annotated[bool, typer.Option("--people", help="A line for every person, too.")] = False,
+) -> None:
+    """Measure signs on people and sources left out of the training."""
+    _evaluate("signs", *_two_model(two_model), *(["--people"] if people else []))
+
+
+@evaluate_app.command("motions")
+def evaluate_motions_command(two_model: TwoModelOption = None, tracked: TrackedOption = None) -> None:
+    """Measure movements on made-up paths left out of the training, and on tracked recordings."""
+    _evaluate("motions", *_two_model(two_model), *_tracked(tracked))
+
+
+@evaluate_app.command("help-sign")
+def evaluate_help_sign_command(
+    takes: Annotated[int, typer.Option(min=1, help="Rehearsals of each script.")] = 40,
+    tracked: TrackedOption = None,
+    footage: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Recording, or folder of recordings, without an emergency: counts the false alarms that the emergency "
+            "gestures of the settings give there; may be given often."
+        ),
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Measure the Signal for Help on rehearsals by people left out of the training, or false alarms in footage."""
+    if footage:
+        _false_alarms(footage, read_settings(config))
+    else:
+        _evaluate("help-sign", "--takes", str(takes), *_tracked(tracked))
+
+
+def _two_model(folder: Path | None) -> list[str]:
+    return ["--two-model", str(folder)] if folder else []
+
+
+def _tracked(tables: list[Path] | None) -> list[str]:
+    return ["--tracked", *map(str, tables)] if tables else []
+
+
+def _false_alarms(footage: list[Path], settings: Settings) -> None:
+    from safety_monitor.learning.false_alarms import recordings, report, watch
+    from safety_monitor.sensing import SenseError
+
+    for place in footage:
+        if not place.exists():
+            fail(f"{place}: no such file or folder")
+    files = [file for place in footage for file in recordings(place)]
+    if not files:
+        fail(f"{footage[0]}: no recordings there")
+    silence_native_libraries(settings)
+    watched = []
+    try:
+        for number, file in enumerate(files, start=1):
+            say_for_now(f"{number}/{len(files)} {file.name}")
+            watched.append(watch(file, settings))
+    except SenseError as error:
+        fail(error)
+    say_for_now()
+    typer.echo(report(watched, settings))
+    if any(one.trouble for one in watched):
+        raise typer.Exit(TROUBLE)
+
+
+def _evaluate(*arguments: str) -> NoReturn:
+    from gesture.evaluate import main
+
+    silence_native_libraries(Settings())
+    try:
+        status = main([*arguments])
+    except ModuleNotFoundError as error:
+        fail_without(error, "measuring trains anew and")
+    raise typer.Exit(status)

@@ -1,0 +1,375 @@
+"""One channel at work: a thread that does what is due on it, one thing at a time, for as long as the station runs."""
+
+import logging
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from media.in_time import in_time
+from safety_monitor.actions.channel import Channel, deliver_many_of, follow_of, nature_of
+from safety_monitor.actions.outcome import Outcome
+from safety_monitor.delivery import DeliveryState, Job, Result, Turn
+from safety_monitor.dispatch.composing import Composer, together
+from safety_monitor.dispatch.rate_limiter import RateLimiter
+from safety_monitor.dispatch.settling import Waits, instead_of, settle
+from safety_monitor.escalation import Nature
+from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.incidents import Journal
+from safety_monitor.supervision.heartbeat import Heartbeats
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0
+"""How often a worker looks for what another process asked for."""
+BATCH = 100
+"""Most deliveries that a channel gets at once, if it takes several."""
+HUNG_S = 120.0
+"""A channel that is at one delivery for longer than this is a trouble; each has shorter time limits of its own."""
+WORKER_LIMIT_S, DELIVERY_LIMIT_S = 60.0, 600.0
+"""Longest times between two heartbeats of a worker: one that looks for work, and one that is at a delivery."""
+GIVE_BACK_S = 5.0
+"""How long a channel may take to end."""
+
+Trial = Callable[[Channel], Outcome | None]
+"""Something that somebody wants to be tried on a channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHealth:
+    """How a channel is.
+
+    Attributes:
+        name: of the channel.
+        trouble: what its last attempt failed with, one line; empty if it did not fail, or there was none.
+        done_at: when it did something last, UTC; None if it has not since the start.
+    """
+
+    name: str
+    trouble: str
+    done_at: datetime | None
+
+
+class ChannelWorker:
+    """Delivers on one channel, once its `thread` is started.
+
+    Args:
+        channel: used by this thread only, but for `interrupt` and `close`.
+        journal: where the outbox is; its clock is the one that counts.
+        natures: every channel that is turned on.
+        waits: how long and how often deliveries are tried.
+        limiter: holds messages back.
+        composer: writes messages.
+        hearts: where it says that it still works.
+        given: keys of deliveries in the journal that are not to be done from there.
+        ended: called with a job, what came of it, and whether the journal holds it.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        journal: Journal,
+        natures: Mapping[str, Nature],
+        waits: Waits,
+        limiter: RateLimiter,
+        composer: Composer,
+        hearts: Heartbeats,
+        given: Container[str],
+        ended: Callable[[Job, Result, bool], None],
+    ) -> None:
+        self.channel = channel
+        self.nature = nature_of(channel)
+        self._name = channel.name
+        self._clock = journal.clock
+        self._outbox = journal.outbox
+        self._natures = natures
+        self._waits = waits
+        self._limiter = limiter
+        self._composer = composer
+        self._hearts = hearts
+        self._given = given
+        self._ended = ended
+        self._follow, self._deliver_many = follow_of(channel), deliver_many_of(channel)
+        self._batch = BATCH if self._deliver_many else 1
+        self._chance = random.Random()  # noqa: S311  # jitter needs no secrecy
+        self._woken = threading.Event()
+        self._handed: deque[Job] = deque()
+        """To be done at once, without a look at the journal."""
+        self._loose: dict[str, tuple[float, Job]] = {}
+        """What could not be written to the journal, and when it is due."""
+        self._unwritten: dict[str, tuple[Job, Result]] = {}
+        """Jobs that are in the journal, where what came of them could not be written."""
+        self._trials: deque[tuple[Trial, Future[Outcome | None]]] = deque()
+        """Emergencies go first."""
+        self._trying = False
+        """Whether a trial is under way."""
+        self._trouble = ""
+        """What the last attempt that may be seen failed with; empty if it did not."""
+        self._done_at: float | None = None
+        """When something was done last, seconds since 1970."""
+        self._complained = False
+        """Whether it was said that the journal cannot be used; where that lasts for weeks, once is enough."""
+        self._busy_since: float | None = None
+        """`time.monotonic()` at which it began what it is doing."""
+        self._end_by: float | None = None
+        """`time.monotonic()` by which it shall have ended; None: it shall go on."""
+        self.thread = threading.Thread(target=self._work, name=self._heart, daemon=True)
+
+    @property
+    def _heart(self) -> str:
+        """Name of its heartbeat."""
+        return f"dispatch-{self._name}"
+
+    def wake(self) -> None:
+        """Have it look for what there is to be done."""
+        self._woken.set()
+
+    def hand(self, job: Job, *, journaled: bool) -> None:
+        """Give it a job that it shall not look up in the journal: a sound to be made now, or what is not in there."""
+        if journaled:
+            self._handed.append(job)
+        else:
+            self._loose[job.key] = (job.asked_at, job)
+
+    def interrupt_trial(self) -> None:
+        """An emergency does not wait for a trial to end."""
+        if self._trying:
+            self.channel.interrupt()
+
+    def try_out(self, use: Trial) -> "Future[Outcome | None]":
+        """Have something tried on the channel in its own turn; whatever is due goes first."""
+        coming: Future[Outcome | None] = Future()
+        self._trials.append((use, coming))
+        self.wake()
+        return coming
+
+    def hangs_s(self) -> float | None:
+        """How long it has been at one delivery, if that is too long; a sound lasts as long as the settings say."""
+        since = self._busy_since
+        busy_s = 0.0 if since is None or self.nature is Nature.SOUND else time.monotonic() - since
+        return busy_s if busy_s > HUNG_S else None
+
+    def health(self) -> ChannelHealth:
+        """How the channel is, as far as its use since the start tells."""
+        hangs_s = self.hangs_s()
+        trouble = self._trouble if hangs_s is None else f"hangs for {hangs_s:.0f} s"
+        return ChannelHealth(
+            self._name, trouble, None if self._done_at is None else datetime.fromtimestamp(self._done_at, UTC)
+        )
+
+    def end(self, by: float) -> None:
+        """Have it end when all that is due is done, at the latest after what it is at by then.
+
+        Args:
+            by: `time.monotonic()`.
+        """
+        self._end_by = by
+        self.wake()
+
+    def close(self) -> None:
+        """Give the channel back; whatever is wrong with it must not keep the others from being closed."""
+        if self.thread.is_alive():
+            log.error("%s: still busy at the end; what is left is done after the next start", self._name)
+        try:
+            in_time(f"close {self._name}", self.channel.close, GIVE_BACK_S, lambda closed: None)
+        except TimeoutError:
+            log.error("%s: does not close; left behind", self._name)
+        except Exception:
+            log.exception("%s: does not close", self._name)
+        self.thread.join(LOOK_S)
+
+    def _work(self) -> None:
+        """The life of the thread."""
+        while True:
+            self._hearts.begin(self._heart, WORKER_LIMIT_S)
+            self._woken.clear()
+            end_by = self._end_by
+            if end_by is not None and time.monotonic() > end_by:
+                return
+            try:
+                busy = self._look(follow=end_by is None)
+                self._complained = False
+            except JournalError as error:
+                if not self._complained:
+                    self._complained = True
+                    log.error("%s: %s", self._name, error)
+                busy = False
+            except Exception:  # a worker that ends is a channel that never works again
+                log.exception("%s: failed in an unforeseen way", self._name)
+                busy = False
+            if not busy:
+                if end_by is not None:
+                    return
+                self._woken.wait(self._pause())
+
+    def _look(self, *, follow: bool) -> bool:
+        """Do what there is to be done next; False if there is nothing."""
+        if self._handed:
+            self._do([self._handed.popleft()])
+            return True
+        loose = [job for due_at, job in list(self._loose.values()) if due_at <= self._clock()]
+        if loose:
+            self._do(loose[:1], journaled=False)
+            return True
+        if self._unwritten and (again := self._unwritten_again()) is not None:
+            self._do([again])
+            return True
+        next_due = self._outbox.next_due(self._name)
+        if next_due is None or next_due > self._clock():
+            return self._try_next()
+        limited = self.nature is Nature.MESSAGE and self._limiter.limits(self._name)
+        found = self._outbox.due(self._name, (BATCH if limited else self._batch) + len(self._unwritten))
+        jobs: Sequence[Job] = [
+            job
+            for job in found
+            if job.key not in self._unwritten and job.key not in self._given and (follow or job.turn is not Turn.FOLLOW)
+        ]
+        if limited and jobs and jobs[0].turn in (Turn.FRESH, Turn.HELD):
+            jobs, held = self._limiter.sift(self._name, jobs, self._clock())
+            if held:
+                self._outbox.finish(held)
+                return True
+        if not jobs or jobs[0].turn is not Turn.HELD:
+            jobs = jobs[: self._batch]
+        if not jobs:
+            return False
+        try:
+            self._outbox.begin(jobs)
+        except JournalError as error:  # a full disk must not stop a message
+            log.error("%s: the attempt is not in the journal: %s", self._name, error)
+        self._do(jobs)
+        return True
+
+    def _unwritten_again(self) -> Job | None:
+        """Write what could not be written before; if it still cannot, the next job of it that is to be tried again."""
+        try:
+            self._outbox.finish([result for _, result in self._unwritten.values()])
+        except JournalError:
+            now = self._clock()
+            for job, result in self._unwritten.values():
+                if result.state is DeliveryState.PENDING and result.due_at is not None and result.due_at <= now:
+                    return _once_more(job, result)
+        else:
+            self._unwritten.clear()
+        return None
+
+    def _try_next(self) -> bool:
+        """Do what somebody wants to be tried; False if there is nothing."""
+        if not self._trials:
+            return False
+        use, coming = self._trials.popleft()
+        if not coming.set_running_or_notify_cancel():  # nobody waits for it any more
+            return True
+        self._trying = True
+        try:
+            with self._at_work():
+                outcome = use(self.channel)
+        except Exception as error:
+            outcome = self._unforeseen(error)
+        finally:
+            self._trying = False
+        coming.set_result(outcome)
+        return True
+
+    def _pause(self) -> float:
+        """Seconds until there may be something to be done."""
+        with suppress(JournalError):
+            due = [due_at for due_at, _ in list(self._loose.values())]
+            if (next_due := self._outbox.next_due(self._name)) is not None:
+                due.append(next_due)
+            wait_s = min(due, default=float("inf")) - self._clock()
+            return min(max(wait_s, 0.01), LOOK_S)
+        return LOOK_S
+
+    def _do(self, jobs: Sequence[Job], *, journaled: bool = True) -> None:
+        """Have the channel do its jobs, and write what came of them."""
+        with self._at_work():
+            outcomes = self._outcomes(jobs)
+        if jobs[0].turn is not Turn.FOLLOW and any(outcome is not None and outcome.ok for outcome in outcomes):
+            self._limiter.told(self._name, jobs, self._clock())
+        done = [(job, self._settled(job, outcome)) for job, outcome in zip(jobs, outcomes, strict=True)]
+        if journaled:
+            try:
+                self._outbox.finish([result for _, result in done])
+            except JournalError as error:
+                log.error("%s: what came of it is not in the journal: %s", self._name, error)
+                self._unwritten |= {job.key: (job, result) for job, result in done}
+            else:
+                for job in jobs:
+                    self._unwritten.pop(job.key, None)
+        else:
+            for job, result in done:
+                self._loose.pop(job.key, None)
+                if result.state is DeliveryState.PENDING and result.due_at is not None:
+                    self._loose[job.key] = (result.due_at, _once_more(job, result))
+        for job, result in done:
+            self._ended(job, result, journaled)
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        self._busy_since = time.monotonic()
+        if self.nature is Nature.SOUND:
+            self._hearts.end(self._heart)  # it sounds as long as the settings say, and has its own time limit
+        else:
+            self._hearts.begin(self._heart, DELIVERY_LIMIT_S)
+        try:
+            yield
+        finally:
+            self._busy_since = None
+            self._hearts.begin(self._heart, WORKER_LIMIT_S)
+
+    def _outcomes(self, jobs: Sequence[Job]) -> Sequence[Outcome | None]:
+        channel = self.channel
+        try:
+            if jobs[0].turn is Turn.FOLLOW:
+                return [self._follow(job.reference) if self._follow else None for job in jobs]
+            messages = [self._composer.message(job, channel) for job in jobs]
+            if jobs[0].turn is Turn.HELD and len(jobs) > 1:
+                return [channel.deliver(together(messages))] * len(jobs)
+            if len(jobs) == 1 or self._deliver_many is None:
+                return [channel.deliver(message) for message in messages]
+            outcome = self._deliver_many(messages)
+            if outcome.ok or outcome.again:
+                return [outcome] * len(jobs)
+            return [channel.deliver(message) for message in messages]  # one of them is to blame
+        except Exception as error:  # a channel's mistake must not end the channel
+            return [replace(self._unforeseen(error), again=True)] * len(jobs)
+
+    def _unforeseen(self, error: Exception) -> Outcome:
+        log.exception("%s: failed in an unforeseen way", self._name)
+        return Outcome(ok=False, detail=f"{type(error).__name__}; see the log")
+
+    def _settled(self, job: Job, outcome: Outcome | None) -> Result:
+        result = settle(
+            job,
+            outcome,
+            nature=self.nature,
+            waits=self._waits,
+            follows=self._follow is not None,
+            now=self._clock(),
+            chance=self._chance.random(),
+        )
+        if not job.hidden and outcome is not None:
+            self._trouble = "" if outcome.ok else outcome.detail
+            self._done_at = self._clock() if outcome.ok else self._done_at
+        if result.state is DeliveryState.FAILED:
+            log.log(logging.DEBUG if job.hidden else logging.ERROR, "%s failed: %s", self._name, result.detail)
+            return replace(result, instead=instead_of(job, self._natures))
+        if result.state is DeliveryState.PENDING and result.due_at is not None:
+            level = logging.DEBUG if job.hidden else logging.WARNING
+            wait_s = result.due_at - self._clock()
+            log.log(level, "%s failed: %s; trying again in %.0f s", self._name, result.detail, max(wait_s, 0.0))
+        elif outcome is not None:
+            log.log(logging.DEBUG if job.hidden else logging.INFO, "%s: %s", self._name, result.detail)
+        return result
+
+
+def _once_more(job: Job, result: Result) -> Job:
+    """A job that is to be tried again, as the journal would give it."""
+    return replace(job, attempts=job.attempts + 1, turn=Turn.RETRY, reference=result.reference)

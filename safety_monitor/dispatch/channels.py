@@ -1,0 +1,220 @@
+"""The ways out that the settings turn on. Each brings its library with it, and only if it is on."""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from safety_monitor.actions.alarm import Alarm
+from safety_monitor.actions.channel import Channel
+from safety_monitor.actions.failure import one_line
+from safety_monitor.actions.own_sound import OwnSound
+from safety_monitor.actions.speech import Speech
+from safety_monitor.config import Settings, SettingsError
+from safety_monitor.config.channels import FirebaseSettings, MongoDBSettings
+from safety_monitor.config.escalation import Contact
+from safety_monitor.config.section import PhoneNumber
+from safety_monitor.identity import Identity, identity
+from safety_monitor.journal.entry import Entry
+from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.incidents import Journal
+
+if TYPE_CHECKING:
+    from safety_monitor.actions.twilio import Medium
+
+log = logging.getLogger(__name__)
+
+
+def make_channels(settings: Settings, own_sound: OwnSound, journal: Journal | None = None) -> list[Channel]:
+    """The ways out that the settings turn on.
+
+    Args:
+        settings: whose sections turn them on.
+        own_sound: told when siren and voice sound.
+        journal: from which records are made; None if the channels are only to be checked.
+
+    Raises:
+        SettingsError: a channel cannot be made as the settings ask for.
+    """
+    outward = outward_channels(settings, journal)
+    channels: list[Channel] = []
+    alarm: Alarm | None = None
+    if settings.alarm.enabled:
+        alarm = Alarm(own_sound, volume=settings.alarm.volume, duration_s=settings.alarm.duration_s)
+        channels.append(alarm)
+    if settings.speech.enabled:
+        speech = settings.speech
+        channels.append(
+            Speech(
+                own_sound,
+                text=speech.text,
+                rate=speech.rate,
+                limit_s=speech.limit_s,
+                answered=speech.answered,
+                hush=alarm.hush if alarm else lambda hushed: None,
+            )
+        )
+    return [*channels, *outward]
+
+
+def outward_channels(settings: Settings, journal: Journal | None) -> list[Channel]:
+    """The channels that speak to the world outside.
+
+    Args:
+        settings: whose sections turn them on.
+        journal: from which records are made; None if the channels are only to be checked.
+
+    Raises:
+        SettingsError: something is missing that a setting needs; what was made before is closed.
+    """
+    made: list[Channel] = []
+    try:
+        if any((settings.mysql, settings.mongodb, settings.firebase, settings.mqtt, settings.webhook)):
+            station = identity(settings.home, settings.station.name)
+            made.extend(_records(settings, station, journal))
+        made.extend(_messages(settings))
+    except (SettingsError, OSError, ImportError) as error:
+        for channel in made:
+            channel.close()
+        raise settings.named(str(error)) from None
+    return made
+
+
+def _records(settings: Settings, station: Identity, journal: Journal | None) -> Iterator[Channel]:
+    """For programs: databases and hooks."""
+    if settings.mysql:
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every part of itself that it loads
+        from safety_monitor.actions.mysql import MySQL
+
+        yield MySQL(settings.mysql.url.get_secret_value(), station=station, entry_of=_entries(journal))
+    if settings.mongodb:
+        yield _mongodb(settings.mongodb, station, _entries(journal), settings.fusion.threshold)
+    if settings.firebase:
+        yield _firebase(settings.firebase, station, _entries(journal), settings.fusion.threshold)
+    if settings.mqtt:
+        from safety_monitor.actions.mqtt import MQTT, Broker
+
+        given = settings.mqtt
+        broker = Broker(
+            host=given.host,
+            port=given.port or (8883 if given.tls else 1883),
+            username=given.username,
+            password=given.password.get_secret_value() if given.password else "",
+            tls=given.tls,
+            ca_file=given.ca_file,
+            prefix=given.prefix,
+            discovery_prefix=given.discovery_prefix,
+        )
+        pin = settings.acknowledge.pin_hash is not None
+        yield MQTT(broker, station=station, commands=given.commands, pin_to_disarm=pin, visit=journal is None)
+    if settings.webhook:
+        from safety_monitor.actions.webhook import Webhook
+
+        yield Webhook(settings.webhook.url, settings.webhook.secret.get_secret_value(), station=station)
+
+
+def _mongodb(given: MongoDBSettings, station: Identity, entry_of: Callable[[str], Entry], threshold: float) -> Channel:
+    try:
+        from safety_monitor.actions.mongodb import MongoDB
+    except ModuleNotFoundError:
+        raise SettingsError("mongodb: needs the package pymongo: pip install -e '.[mongodb]'") from None
+    try:
+        return MongoDB(
+            given.url.get_secret_value(),
+            database=given.database,
+            collection=given.collection,
+            station=station,
+            entry_of=entry_of,
+            threshold=threshold,
+        )
+    except ValueError as error:
+        raise SettingsError(f"mongodb.url: {error}") from None
+
+
+def _firebase(
+    given: FirebaseSettings, station: Identity, entry_of: Callable[[str], Entry], threshold: float
+) -> Channel:
+    try:
+        from safety_monitor.actions.firebase import Firebase
+    except ModuleNotFoundError:
+        raise SettingsError("firebase: needs the package firebase-admin: pip install -e '.[firebase]'") from None
+    if given.credentials_file is None and given.url.startswith("https://"):
+        raise SettingsError("firebase.credentials_file: the JSON file of a service account is needed")
+    try:
+        return Firebase(
+            given.url,
+            credentials_file=given.credentials_file,
+            path=given.path,
+            station=station,
+            entry_of=entry_of,
+            threshold=threshold,
+        )
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"firebase: {one_line(error)}") from None
+
+
+def _messages(settings: Settings) -> Iterator[Channel]:
+    """For people."""
+    yield from _twilio(settings)
+    for name, url in settings.messages.items():
+        from safety_monitor.actions.messages import Messages
+
+        try:
+            yield Messages(name, url.get_secret_value())
+        except ValueError as error:
+            raise SettingsError(f"messages.{name}: {error}") from None
+
+
+def _twilio(settings: Settings) -> Iterator[Channel]:
+    """One channel for every contact and medium."""
+    asked: list[tuple[Medium, str, str]] = [
+        (medium, contact.name, number)
+        for contact in settings.contacts
+        for medium, number in _numbers(contact)
+        if number is not None
+    ]
+    if not asked:
+        return
+    given = settings.twilio
+    if given is None:
+        medium, name, _ = asked[0]
+        raise SettingsError(f"contacts: {name} has a number for {medium}, which needs [twilio]")
+    from safety_monitor.actions.twilio import Account, Twilio
+
+    sender = {
+        "sms": bool(given.number or given.messaging_service_sid),
+        "whatsapp": bool(given.whatsapp_number),
+        "call": bool(given.number),
+    }
+    account = Account(
+        sid=given.account_sid,
+        token=given.auth_token.get_secret_value(),
+        key_sid=given.key_sid,
+        number=given.number or "",
+        service_sid=given.messaging_service_sid,
+        whatsapp_number=given.whatsapp_number or "",
+        content_sid=given.whatsapp_content_sid,
+        content_variables={str(place): text for place, text in enumerate(given.whatsapp_variables, start=1)},
+        language=given.voice_language,
+        public_url="" if settings.acknowledge.pin_to_acknowledge else settings.web.public_url,
+        api_url=given.api_url,
+    )
+    for medium, name, number in asked:
+        if not sender[medium]:
+            key = "whatsapp_number" if medium == "whatsapp" else "number"
+            raise SettingsError(f"contacts: {name} has a number for {medium}, which needs twilio.{key}")
+        yield Twilio(medium, name, number, account)
+
+
+def _numbers(contact: Contact) -> "tuple[tuple[Medium, PhoneNumber | None], ...]":
+    return (("sms", contact.sms), ("whatsapp", contact.whatsapp), ("call", contact.call))
+
+
+def _entries(journal: Journal | None) -> Callable[[str], Entry]:
+    """What the journal holds of an incident, also what must not be seen where the station stands."""
+
+    def entry_of(incident_id: str) -> Entry:
+        if journal is None:
+            raise JournalError("no journal is open")
+        return journal.show(incident_id, covert=True)
+
+    return entry_of

@@ -1,0 +1,95 @@
+"""Messages for deliveries: their words, their place and their evidence."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from media.in_time import in_time
+from safety_monitor.actions.channel import Channel, is_aloud, nature_of
+from safety_monitor.actions.message import Message, Place, trial_message, written
+from safety_monitor.delivery import Job
+from safety_monitor.dispatch.limits import digest
+from safety_monitor.escalation import Nature
+from safety_monitor.incident import Incident, State, notice
+
+log = logging.getLogger(__name__)
+
+EVIDENCE_S = 5.0
+"""So long a message waits for its place and picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composer:
+    """Writes what channels are given.
+
+    Attributes:
+        station: its name.
+        public_url: where others reach its pages; empty: they do not.
+        place: where an incident happened, if that is known; may take a while.
+        evidence: the files that belong to an incident.
+        calls_help: whether anybody elsewhere is told of an incident.
+    """
+
+    station: str
+    public_url: str
+    place: Callable[[Incident], Place | None]
+    evidence: Callable[[str], tuple[Path, ...]]
+    calls_help: Callable[[Incident], bool]
+
+    def message(self, job: Job, channel: Channel) -> Message:
+        """What a channel is given for a job; without place and evidence where these cannot be had in time."""
+        opened_at = datetime.fromisoformat(job.opened_at)
+        place: Place | None = None
+        files: tuple[Path, ...] = ()
+        if nature_of(channel) is not Nature.SOUND:
+            try:
+                place, files = in_time(
+                    f"evidence for {channel.name} {id(self)}",
+                    lambda: (self.place(job.incident), self.evidence(job.incident.id)),
+                    EVIDENCE_S,
+                    lambda late: None,
+                )
+            except Exception:  # also one that hangs, as the disk may
+                log.exception("place and evidence are left out of a message")
+        text = written(
+            job.kind,
+            job.incident,
+            self.station,
+            opened_at,
+            place,
+            self.public_url,
+            discreet=job.hidden,
+            aloud=is_aloud(channel),
+        )
+        return Message(
+            key=job.key,
+            kind=job.kind,
+            incident=job.incident,
+            station=self.station,
+            opened_at=opened_at,
+            text=text,
+            place=place,
+            attachments=files,
+            reference=job.reference,
+            discreet=job.hidden,
+            help_called=self.calls_help(job.incident),
+        )
+
+    def trial(self, channel: Channel) -> Message:
+        """A message that says that it is only a test."""
+        return trial_message(self.station, channel.name, self.place(notice("test")), aloud=is_aloud(channel))
+
+
+def together(messages: Sequence[Message]) -> Message:
+    """One message for several that were held back, in order.
+
+    The newest emergency that waits for somebody is told in full; where there is none, the newest of all.
+    """
+    incidents = [message.incident for message in messages]
+    waiting = [
+        message.kind == "alarm" and message.incident.state in (State.CONFIRMED, State.CLOSED) for message in messages
+    ]
+    first = len(messages) - 1 - (waiting[::-1].index(True) if True in waiting else 0)
+    return replace(messages[first], text=digest([message.text for message in messages], incidents, first))

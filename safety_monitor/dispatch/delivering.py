@@ -1,0 +1,361 @@
+"""The outbox at work: delivers what the journal holds, until every delivery is done or visibly given up on.
+
+One worker a channel, so that one that hangs or fails delays no other. A worker is woken when an incident is confirmed;
+a sound is made without a look at the journal, everything else is taken from there. What fails is tried again, waiting
+longer each time; what was left behind by an earlier run is taken up when this one starts. A delivery may be made twice
+when the power goes between the doing and the writing; it then carries the same key.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from safety_monitor.actions.channel import Channel, follow_of, nature_of, says_answers
+from safety_monitor.actions.message import OVER, Kind, Place
+from safety_monitor.actions.outcome import Outcome
+from safety_monitor.delivery import DeliveryState, Job, Result, Turn
+from safety_monitor.dispatch.channel_worker import LOOK_S, WORKER_LIMIT_S, ChannelHealth, ChannelWorker
+from safety_monitor.dispatch.composing import Composer
+from safety_monitor.dispatch.limits import Limits
+from safety_monitor.dispatch.rate_limiter import RateLimiter
+from safety_monitor.dispatch.settling import Waits, instead_of
+from safety_monitor.escalation import Nature, Planned, Policy, choose, choose_for_trouble, delivery_key, plan
+from safety_monitor.incident import Incident, State, notice
+from safety_monitor.journal.file import LOCK_NAME, JournalError
+from safety_monitor.journal.incidents import Journal
+from safety_monitor.journal.writer import JournalWriter, Step
+from safety_monitor.supervision.heartbeat import Heartbeats
+
+log = logging.getLogger(__name__)
+
+HIDDEN_KEPT = 100
+CLOSE_S = 20.0
+"""How long what is due when the station ends may still take; the rest is taken up at the next start."""
+TROUBLE_EVERY_S = 3600.0
+"""Troubles with one part of the station are told of this often at most."""
+CLOCK_SET_S = 2.0
+"""The clock was set if it went on by so much more or less than time did."""
+
+
+class OutboxBusyError(Exception):
+    """Another process delivers from this journal; the text is one line that says so."""
+
+
+class Dispatch:
+    """Makes transitions durable, and delivers what they ask for.
+
+    Args:
+        journal: where the outbox is; its clock is the one that counts.
+        channels: each is used by one thread only, but for `interrupt` and `close`.
+        policies: which incidents ask for what; none: everything at once.
+        waits: how long and how often deliveries are tried.
+        limits: how much a channel's messages are held back; None: not at all.
+        person: who is reached by a channel; what they are told on one counts on all that reach them.
+        station: its name.
+        public_url: where others reach its pages; empty: they do not.
+        place: where an incident happened, if that is known; may take a while.
+        evidence: the files that belong to an incident.
+        patience_s: how long to wait for another process that delivers from this journal to end.
+        hearts: where every worker says that it still works.
+
+    Raises:
+        OutboxBusyError: another process delivers from this journal, and went on doing so.
+        JournalError: what an earlier run left behind cannot be read or written.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        channels: Sequence[Channel],
+        *,
+        policies: Sequence[Policy] = (),
+        waits: Waits | None = None,
+        limits: Callable[[str], Limits | None] = lambda channel: None,
+        person: Callable[[str], str] = lambda channel: channel,
+        station: str = "station",
+        public_url: str = "",
+        place: Callable[[Incident], Place | None] = lambda incident: None,
+        evidence: Callable[[str], tuple[Path, ...]] = lambda incident_id: (),
+        patience_s: float = 0.0,
+        hearts: Heartbeats | None = None,
+    ) -> None:
+        self._journal = journal
+        self._outbox = journal.outbox
+        self._writer = JournalWriter(journal)
+        self._hearts = hearts or Heartbeats()
+        self._policies = policies
+        self._waits = waits or Waits()
+        self._natures = {channel.name: nature_of(channel) for channel in channels}
+        self._composer = Composer(station, public_url, place, evidence, self.calls_help)
+        self._hidden: dict[str, bool] = {}
+        """Whether they are hidden, for the incidents confirmed last: what adds to one later does not change it."""
+        self._told: dict[str, float] = {}
+        """When people were told of a trouble last, for each part of the station."""
+        self._not_over: set[str] = set()
+        """Parts of which people were told that they failed, and not yet that they work again."""
+        self._closing = threading.Event()
+        limiter = RateLimiter(
+            {name: its for name in self._natures if (its := limits(name)) is not None},
+            {name: person(name) for name in self._natures},
+        )
+        self._workers = {
+            channel.name: ChannelWorker(
+                channel,
+                journal=journal,
+                natures=self._natures,
+                waits=self._waits,
+                limiter=limiter,
+                composer=self._composer,
+                hearts=self._hearts,
+                given=self._writer.given,
+                ended=self._ended,
+            )
+            for channel in channels
+        }
+        self._lock = FileLock(journal.path.with_name(LOCK_NAME), thread_local=False)
+        try:
+            self._lock.acquire(timeout=patience_s)
+        except Timeout:
+            place_of_lock = journal.path.parent
+            raise OutboxBusyError(f"{place_of_lock}: another safety-monitor delivers from this journal") from None
+        try:
+            left = self._outbox.recover(self._natures)
+            limiter.recall(self._outbox.told_since(journal.clock() - limiter.lasting_s))
+        except JournalError:
+            self._lock.release()
+            raise
+        if left:
+            log.info("outbox: %d deliveries are taken up again", left)
+        watcher = threading.Thread(target=self._watch, name="dispatch-watch", daemon=True)
+        self._threads = [*(worker.thread for worker in self._workers.values()), watcher]
+        for thread in self._threads:
+            thread.start()
+
+    def is_hidden(self, incident: Incident) -> bool:
+        """Whether nothing of an incident may be heard or seen where the station stands."""
+        known = self._hidden.get(incident.id)
+        return choose(self._policies, incident).silent if known is None else known
+
+    def calls_help(self, incident: Incident) -> bool:
+        """Whether anybody elsewhere is told of an incident."""
+        planned = plan(choose(self._policies, incident), incident.id, self._natures)
+        return any(each.nature is Nature.MESSAGE for each in planned)
+
+    def health(self) -> list[ChannelHealth]:
+        """How each channel is, as far as its use since the start tells."""
+        return [worker.health() for worker in self._workers.values()]
+
+    @property
+    def channels(self) -> Mapping[str, Nature]:
+        """Every channel that is turned on."""
+        return self._natures
+
+    def follow(self, incident: Incident, source: str = "", place: Place | None = None) -> None:
+        """Make a transition durable and, if it is confirmed, start every channel on it.
+
+        It waits for the disk alone, and for that no longer than `writer.COMMIT_S`.
+
+        Args:
+            incident: as it is from now on.
+            source: what heard or saw it.
+            place: where it happened, if that is not where the station stands.
+
+        Raises:
+            JournalError: it is not in the journal; what it asks for is done all the same.
+        """
+        policy = choose(self._policies, incident)
+        silent = self.is_hidden(incident)
+        planned: tuple[Planned, ...] = ()
+        if incident.state is State.CONFIRMED:
+            self._hidden[incident.id] = silent
+            if len(self._hidden) > HIDDEN_KEPT:
+                del self._hidden[next(iter(self._hidden))]
+            planned = plan(policy, incident.id, self._natures)
+        try:
+            self._writer.write(Step(incident, source, silent, place, self._journal.clock()), planned)
+        except JournalError:  # a full disk must not stop an alarm
+            self._hand(planned, incident, silent, journaled=False)
+            raise
+        self._hand(planned, incident, silent, journaled=True)
+
+    def trouble(self, about: str, text: str) -> None:
+        """Tell that a part of the station failed, as the policy for troubles says; once an hour about each part.
+
+        Args:
+            about: the part.
+            text: one line that says what is wrong with it.
+        """
+        now = time.monotonic()
+        if now - self._told.get(about, float("-inf")) < TROUBLE_EVERY_S:
+            return
+        self._told[about] = now
+        self._not_over.add(about)
+        self._tell(text, choose_for_trouble(self._policies), "trouble")
+
+    def trouble_over(self, about: str, text: str) -> None:
+        """Tell that a part of the station works again, if people were told that it failed.
+
+        Args:
+            about: the part.
+            text: one line that says what was wrong with it.
+        """
+        if about in self._not_over:
+            self._not_over.discard(about)
+            self._tell(f"{OVER}{text}", choose_for_trouble(self._policies), "trouble")
+
+    def forced(self) -> None:
+        """Tell everybody that somebody was forced to disarm or change the station, and nobody who stands there."""
+        self._tell("disarmed under duress", Policy(silent=True), "duress")
+
+    def _tell(self, text: str, policy: Policy, kind: Kind) -> None:
+        """Tell what is no incident."""
+        told = notice(text)
+        planned = plan(policy, told.id, self._natures, kind)
+        try:
+            self._writer.notice(told, planned, covert=policy.silent)
+        except JournalError as error:  # that may be the trouble
+            log.error("a message is not in the journal: %s", error)
+            self._hand(planned, told, hidden=policy.silent, journaled=False)
+        self.wake()
+
+    def try_out(self, name: str) -> "Future[Outcome | None]":
+        """Send a marked test through a channel, in its own turn; whatever is due goes first.
+
+        Raises:
+            KeyError: no such channel is turned on.
+        """
+        return self._workers[name].try_out(lambda channel: channel.deliver(self._composer.trial(channel)))
+
+    def follow_trial(self, name: str, reference: str) -> "Future[Outcome | None]":
+        """Ask the far end whether a test has arrived; None if that is not yet known, or cannot be asked."""
+        follow = follow_of(self._workers[name].channel)
+        return self._workers[name].try_out(lambda channel: follow(reference) if follow else None)
+
+    def wake(self) -> None:
+        """Have every worker look for what there is to be done."""
+        for worker in self._workers.values():
+            worker.wake()
+
+    def decided(self, incident: Incident, *, hush: bool) -> None:
+        """A person has acknowledged or cancelled an incident: what this asks for is done at once.
+
+        Where it could be heard that help was called, it is said that somebody has taken it on.
+
+        Args:
+            incident: in the state that was decided.
+            hush: whether alarm and voice end; they go on for another incident that nobody has answered.
+        """
+        if hush:
+            for worker in self._workers.values():
+                if worker.nature is Nature.SOUND:
+                    worker.channel.interrupt()
+        answers: list[Planned] = []
+        if incident.state is State.ACKNOWLEDGED and not self.is_hidden(incident):
+            for each in plan(choose(self._policies, incident), incident.id, self._natures):
+                if says_answers(self._workers[each.channel].channel):
+                    key = delivery_key(incident.id, each.channel, "update")
+                    answers.append(replace(each, key=key, kind="update", after_s=0.0, fallback=()))
+        self._hand(answers, incident, hidden=False, journaled=False)
+
+    def close(self) -> None:
+        """Finish what is due, for a while, then give everything back; what is left is done after the next start."""
+        by = time.monotonic() + CLOSE_S
+        self._closing.set()
+        for worker in self._workers.values():
+            worker.end(by)
+        for thread in self._threads:
+            thread.join(max(by - time.monotonic(), 0.0) + LOOK_S)
+        for worker in self._workers.values():
+            worker.close()
+        self._writer.close()
+        self._lock.release()
+
+    def _hand(self, planned: Iterable[Planned], incident: Incident, hidden: bool, *, journaled: bool) -> None:
+        """Give workers what they shall not look up in the journal, and wake them."""
+        now = self._journal.clock()
+        opened_at = datetime.fromtimestamp(now, UTC).isoformat()
+        for each in planned:
+            job = Job(
+                key=each.key,
+                version=1,
+                channel=each.channel,
+                kind=each.kind,
+                turn=Turn.FRESH,
+                attempts=0,
+                asked_at=now + each.after_s,
+                sent_at=None,
+                reference="",
+                fallback=each.fallback,
+                hidden=hidden,
+                incident=incident,
+                opened_at=opened_at,
+            )
+            worker = self._workers[each.channel]
+            if not journaled or each.immediate:
+                worker.hand(job, journaled=journaled)
+            worker.interrupt_trial()
+        self.wake()
+
+    def _ended(self, job: Job, result: Result, journaled: bool) -> None:
+        """What else a result asks for; called by workers.
+
+        A delivery that finally failed is a trouble; one that tells of a trouble makes no other.
+        """
+        if not journaled:
+            self._hand(result.instead, job.incident, job.hidden, journaled=False)
+        elif result.instead:
+            self.wake()
+        if result.state is DeliveryState.FAILED and not job.hidden and job.kind != "trouble":
+            self.trouble(job.channel, f"{job.channel} failed: {result.detail}")
+
+    def _watch(self) -> None:
+        """Notices what no worker can: that one of them hangs, that help is late, that the clock was set."""
+        difference = self._journal.clock() - time.monotonic()
+        hung: set[str] = set()
+        complained = False
+        while not self._closing.wait(LOOK_S):
+            self._hearts.begin("dispatch-watch", WORKER_LIMIT_S)
+            try:
+                now_difference = self._journal.clock() - time.monotonic()
+                if abs(now_difference - difference) > CLOCK_SET_S:
+                    log.warning("the clock was set by %+.0f s", now_difference - difference)
+                    self._outbox.shift(now_difference - difference)
+                difference = now_difference
+                self._watch_for_hung(hung)
+                self._writer.write_missed(LOOK_S)
+                self._fall_back_in_time()
+                complained = False
+            except JournalError as error:
+                if not complained:
+                    complained = True
+                    log.error("%s", error)
+            except Exception:
+                log.exception("the outbox's watch failed in an unforeseen way")
+
+    def _watch_for_hung(self, hung: set[str]) -> None:
+        for name, worker in self._workers.items():
+            hangs_s = worker.hangs_s()
+            if hangs_s is None:
+                hung.discard(name)
+            elif name not in hung:
+                hung.add(name)
+                text = f"{name}: hangs, has been at one delivery for {hangs_s:.0f} s"
+                log.error("%s", text)
+                self.trouble(name, text)
+
+    def _fall_back_in_time(self) -> None:
+        for job in self._outbox.overdue(self._journal.clock() - self._waits.fallback_after_s):
+            if self._natures.get(job.channel) is Nature.SOUND:
+                continue
+            instead = instead_of(job, self._natures)
+            level = logging.DEBUG if job.hidden else logging.WARNING
+            log.log(level, "%s is late; trying %s, too", job.channel, ", ".join(each.channel for each in instead))
+            self._outbox.fall_back(job, instead)
+            self.wake()

@@ -1,0 +1,41 @@
+"""What knows where incidents happen, as the settings say."""
+
+import logging
+
+from safety_monitor.actions.message import Place
+from safety_monitor.actions.place import Places, geocoder
+from safety_monitor.config import Settings
+from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.incidents import Journal
+
+log = logging.getLogger(__name__)
+
+
+def make_places(settings: Settings, journal: Journal | None = None) -> Places:
+    """What knows where incidents happen.
+
+    Args:
+        settings: of the station.
+        journal: that holds the places of incidents which browsers heard; None: there are none.
+
+    Raises:
+        SettingsError: the geocoder cannot be used.
+    """
+    given = settings.place
+    here: Place | None = None
+    if given.latitude is not None or given.address:
+        here = Place(given.latitude, given.longitude, given.accuracy_m, given.address, "settings")
+    try:
+        key = given.geocoder_key.get_secret_value() if given.geocoder_key else ""
+        geocode = geocoder(given.geocoder, domain=given.geocoder_domain, api_key=key) if given.geocoder else None
+    except ValueError as error:
+        raise settings.named(f"place.geocoder: {error}") from None
+
+    def written(incident_id: str) -> Place | None:
+        try:
+            return journal.place_of(incident_id) if journal else None
+        except JournalError as error:
+            log.warning("the place of an incident is not known: %s", error)
+            return None
+
+    return Places(here, ip_lookup_url=given.ip_lookup_url, geocode=geocode, written=written)

@@ -1,0 +1,200 @@
+"""The file of the journal: SQLite in WAL mode with full synchronisation, so that a commit survives a power cut.
+
+The command line can read and write it beside the running station.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from filelock import FileLock, Timeout
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
+
+from safety_monitor.journal.rescue import copy, move_aside, salvage
+from safety_monitor.journal.tables import VERSION, NewerError, migrate
+
+FILE_NAME = "journal.sqlite"
+CONNECTIONS = 16
+"""So many are open from the start: where the disk hangs, what only reads goes on, but no other can be opened."""
+LOCK_NAME = "outbox.lock"
+"""Held by the process that delivers."""
+DAMAGE = ("malformed", "not a database", "no such table")
+"""What SQLite says of a file that is no journal any more."""
+
+
+class JournalError(Exception):
+    """The journal cannot be used, or not that way; the text is one line."""
+
+
+class JournalUnusableError(JournalError):
+    """The file cannot be read or written, for now or for ever: disk full, read-only, gone or damaged."""
+
+
+class JournalDamagedError(JournalUnusableError):
+    """What is in the file is no journal any more, or the file is gone; `JournalFile.rescue` begins a fresh one."""
+
+
+class JournalFile:
+    """The open file of a journal; what it is opened with, see `safety_monitor.journal.incidents.Journal`."""
+
+    def __init__(
+        self, home: Path, clock: Callable[[], float] = time.time, wait_s: float = 10.0, *, rescue: bool = False
+    ) -> None:
+        self.path = home / FILE_NAME
+        self.clock = clock
+        self._wait_s = wait_s
+        self.rescued = ""
+        """What had to be done about a damaged file, one line; empty if nothing had."""
+        self.stands_in = ""
+        """Why it is used in place of the one in the station's home, one line; empty if it is that one."""
+        try:
+            self._open()
+        except JournalDamagedError:
+            if not rescue:
+                raise
+            try:
+                with FileLock(self.path.with_name(LOCK_NAME), timeout=wait_s):
+                    self.rescued = self.rescue()
+            except Timeout:
+                raise JournalError(f"{self.path}: is damaged, and another safety-monitor is at work with it") from None
+
+    def _open(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._engine = create_engine(
+                f"sqlite:///{self.path}", connect_args={"timeout": self._wait_s}, pool_size=CONNECTIONS
+            )
+            event.listen(self._engine, "connect", _durable)
+            with self.writing() as session:
+                migrate(session)
+            for connection in [self._engine.connect() for _ in range(CONNECTIONS)]:
+                connection.close()
+        except (OSError, SQLAlchemyError) as error:
+            raise JournalUnusableError(f"{self.path}: the journal cannot be opened: {_reason(error)}") from None
+        except NewerError as error:
+            raise JournalError(f"{self.path}: the journal cannot be opened: {error}") from None
+        except JournalError as error:
+            reason = str(error).removeprefix(f"{self.path}: cannot be written: ")
+            raise type(error)(f"{self.path}: the journal cannot be opened: {reason}") from None
+
+    def rescue(self) -> str:
+        """Move a damaged file aside, begin a fresh one, and put into it what can be read of the old one.
+
+        Returns:
+            One line that says what came of it.
+
+        Raises:
+            JournalError: no fresh one can be begun.
+        """
+        gone = not self.path.exists()
+        try:
+            aside = move_aside(self.path, self.clock())
+            if gone:
+                self._copy_open(aside)
+            self._engine.dispose()
+            self._open()
+            copied = salvage(aside, self.path)
+        except (OSError, sqlite3.Error) as error:
+            raise JournalUnusableError(f"{self.path}: no fresh journal can be begun: {_reason(error)}") from None
+        return (
+            f"was damaged: {aside} is what is left of it; {copied['incidents']} incidents could be read and were kept"
+        )
+
+    def _copy_open(self, aside: Path) -> None:
+        """Write what a file holds that was deleted while it is open: it is there as long as a connection is."""
+        if not cast(QueuePool, self._engine.pool).checkedin():
+            return
+        pooled = self._engine.raw_connection()
+        try:
+            copy(cast(sqlite3.Connection, pooled.driver_connection), aside)
+        finally:
+            pooled.close()
+
+    def check(self) -> None:
+        """Read the whole file, to see whether it is damaged; takes seconds where it is large, and delays nobody.
+
+        Raises:
+            JournalDamagedError: it is.
+        """
+        with self.reading() as session:
+            found = str(session.scalar(text("PRAGMA quick_check(1)")))
+        if found != "ok":
+            raise JournalDamagedError(f"{self.path}: cannot be read: {found.splitlines()[0]}")
+
+    def probe(self) -> None:
+        """Try whether it can be written, by writing what stands there already.
+
+        Raises:
+            JournalUnusableError: it cannot.
+        """
+        if not self.path.exists():
+            raise JournalDamagedError(f"{self.path}: is gone")
+        with self.writing() as session:
+            session.execute(text(f"PRAGMA user_version = {VERSION}"))
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._engine.dispose()
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One transaction: all of it is on the disk afterwards, or none.
+
+        Raises:
+            JournalUnusableError: it cannot be written.
+        """
+        try:
+            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+                session.execute(text("BEGIN IMMEDIATE"))
+                yield session
+        except SQLAlchemyError as error:
+            raise _unusable(error)(f"{self.path}: cannot be written: {_reason(error)}") from None
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """For looking only.
+
+        Raises:
+            JournalUnusableError: it cannot be read.
+        """
+        try:
+            with Session(self._engine) as session:
+                yield session
+        except SQLAlchemyError as error:
+            raise _unusable(error)(f"{self.path}: cannot be read: {_reason(error)}") from None
+
+
+def _unusable(error: Exception) -> type[JournalUnusableError]:
+    return JournalDamagedError if any(word in str(error) for word in DAMAGE) else JournalUnusableError
+
+
+def _durable(connection: Any, _record: Any) -> None:
+    """WAL lets readers and the writer work side by side; FULL makes each commit survive a power cut.
+
+    The driver opens no transactions by itself: writers open theirs with BEGIN IMMEDIATE, because a transaction that
+    reads before it writes must hold the write lock from its start, or two could both read the old state and the
+    later one fail half-way.
+    """
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def iso(seconds: float) -> str:
+    """A moment as the tables hold it: UTC, ISO 8601, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def _reason(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    return str(getattr(cause, "strerror", None) or cause).splitlines()[0]

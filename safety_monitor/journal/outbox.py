@@ -1,0 +1,421 @@
+"""The outbox: deliveries that incidents ask for, as the journal holds them until each is done or given up on.
+
+One row for every delivery, written in the same transaction as the incident's state. A row that still has something to
+be done has a `due_at`; only those are indexed for the workers, so that a journal of a million incidents is as fast as
+an empty one.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import Select, func, select, text, union_all, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Session
+
+from safety_monitor.actions.message import Kind
+from safety_monitor.delivery import Delivery, DeliveryState, Job, Result, Turn
+from safety_monitor.escalation import Nature, Planned, delivery_key
+from safety_monitor.incident import State
+from safety_monitor.journal.file import JournalError, JournalFile, iso
+from safety_monitor.journal.tables import DeliveryRow, IncidentRow, decision_of, incident_of
+
+STALE = "of an earlier run: too late to be of use"
+TURNS = (Turn.FRESH, Turn.RETRY, Turn.HELD, Turn.FOLLOW)
+"""In this order what is due is done."""
+_JOBS = select(DeliveryRow, IncidentRow).join(IncidentRow, IncidentRow.id == DeliveryRow.incident_id)
+
+
+class Outbox:
+    """The deliveries in an open journal; may be used from several threads and processes at once.
+
+    Args:
+        file: of the journal.
+    """
+
+    def __init__(self, file: JournalFile) -> None:
+        self._file = file
+
+    def due(self, channel: str, limit: int = 1) -> Sequence[Job]:
+        """What is to be done now by a channel: what is new first, then what failed before, then the rest."""
+        with self._file.reading() as session:
+            for turn in TURNS:
+                of_turn = _JOBS.where(
+                    DeliveryRow.channel == channel,
+                    DeliveryRow.turn == turn,
+                    DeliveryRow.due_at <= self._file.clock(),
+                )
+                if jobs := _jobs(session, of_turn.order_by(DeliveryRow.due_at).limit(limit)):
+                    return jobs
+        return []
+
+    def next_due(self, channel: str) -> float | None:
+        """When there is next something to be done by a channel."""
+        of_turn = [
+            select(func.min(DeliveryRow.due_at)).where(
+                DeliveryRow.channel == channel, DeliveryRow.turn == turn, DeliveryRow.due_at.is_not(None)
+            )
+            for turn in TURNS
+        ]
+        with self._file.reading() as session:
+            due = session.scalars(union_all(*of_turn)).all()
+        return min((each for each in due if each is not None), default=None)
+
+    def begin(self, jobs: Iterable[Job]) -> None:
+        """Write that jobs are being done; each is an attempt, unless it is only followed."""
+        with self._file.writing() as session:
+            for job in jobs:
+                change = update(DeliveryRow).where(DeliveryRow.key == job.key, DeliveryRow.version == job.version)
+                if job.turn is Turn.FOLLOW:
+                    session.execute(change.values(turn=Turn.TAKEN))
+                else:
+                    session.execute(
+                        change.values(
+                            state=DeliveryState.SENDING,
+                            turn=Turn.TAKEN,
+                            attempts=DeliveryRow.attempts + 1,
+                            changed_at=iso(self._file.clock()),
+                        )
+                    )
+
+    def finish(self, results: Iterable[Result]) -> None:
+        """Write what came of jobs; one that was asked for anew meanwhile stays to be done."""
+        with self._file.writing() as session:
+            now = self._file.clock()
+            for result in results:
+                row = session.get(DeliveryRow, result.key)
+                if row is None or row.version != result.version:
+                    continue
+                handed_over = result.state in (DeliveryState.SENT, DeliveryState.DELIVERED)
+                row.turn = Turn.FOLLOW if handed_over else Turn.HELD if result.held else Turn.RETRY
+                if handed_over and row.sent_at is None:
+                    row.sent_at = now
+                row.state, row.detail, row.due_at, row.changed_at = (
+                    result.state,
+                    result.detail,
+                    result.due_at,
+                    iso(now),
+                )
+                row.reference = result.reference or row.reference
+                if result.instead:
+                    row.fallback = None
+                    ask(session, row.incident_id, result.instead, now, covert=row.covert)
+
+    def overdue(self, asked_before: float) -> Sequence[Job]:
+        """Deliveries with a fallback that were to be done before then, and were not."""
+        with self._file.reading() as session:
+            late = _JOBS.where(
+                DeliveryRow.asked_at < asked_before,
+                DeliveryRow.due_at.is_not(None),
+                DeliveryRow.fallback.is_not(None),
+                DeliveryRow.turn != Turn.HELD,
+                DeliveryRow.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),
+            )
+            return _jobs(session, late.limit(100))
+
+    def fall_back(self, job: Job, instead: Iterable[Planned]) -> None:
+        """Ask others to do a job, while it is still tried."""
+        with self._file.writing() as session:
+            row = session.get(DeliveryRow, job.key)
+            if row is not None and row.fallback is not None:
+                row.fallback = None
+                ask(session, row.incident_id, instead, self._file.clock(), covert=row.covert)
+
+    def recover(self, channels: Iterable[str]) -> int:
+        """Make what an earlier run left behind ready to be done; only while no other process delivers.
+
+        Sound that was not made then is not made now. What was being sent may have arrived or not: it is sent again,
+        under the same key.
+
+        Args:
+            channels: those that are turned on; deliveries of any other have failed.
+
+        Returns:
+            How many deliveries are taken up again.
+        """
+        with self._file.writing() as session:
+            now = self._file.clock()
+            unfinished = update(DeliveryRow).where(DeliveryRow.due_at.is_not(None))
+            failed = {"state": DeliveryState.FAILED, "due_at": None, "changed_at": iso(now)}
+            session.execute(unfinished.where(DeliveryRow.nature == Nature.SOUND).values(detail=STALE, **failed))
+            off = "the channel is not turned on any more"
+            gone = unfinished.where(DeliveryRow.channel.not_in(tuple(channels)))
+            session.execute(gone.where(DeliveryRow.sent_at.is_not(None)).values(due_at=None))
+            session.execute(gone.values(detail=off, **failed))
+            taken = unfinished.where(DeliveryRow.turn == Turn.TAKEN)
+            session.execute(
+                taken.where(DeliveryRow.state == DeliveryState.SENDING).values(
+                    state=DeliveryState.PENDING, turn=Turn.RETRY, due_at=now
+                )
+            )
+            session.execute(taken.values(turn=Turn.FOLLOW, due_at=now))
+            newest = session.scalar(select(func.max(DeliveryRow.changed_at)).where(DeliveryRow.due_at.is_not(None)))
+            if newest and (ahead := datetime.fromisoformat(newest).timestamp() - now) > 1.0:
+                _shift(session, -ahead)  # the clock was set back since: else all would wait for that moment again
+            count = select(func.count()).select_from(DeliveryRow).where(DeliveryRow.due_at.is_not(None))
+            return session.scalar(count) or 0
+
+    def shift(self, by_s: float) -> None:
+        """The clock was set, by so many seconds: waits stay as long as they were."""
+        with self._file.writing() as session:
+            _shift(session, by_s)
+
+    def list(self, limit: int = 100) -> Sequence[Delivery]:
+        """What is still to be done, in order of time, then what failed, the newest first; as much as may be seen."""
+        with self._file.reading() as session:
+            visible = select(DeliveryRow).where(DeliveryRow.covert.is_(False)).limit(limit)
+            waiting = session.scalars(visible.where(DeliveryRow.due_at.is_not(None)).order_by(DeliveryRow.due_at)).all()
+            failed = session.scalars(
+                visible.where(text("state = 'failed'")).order_by(DeliveryRow.asked_at.desc())
+            ).all()
+            return [delivery_of(row) for row in (*waiting, *failed)]
+
+    def count(self) -> dict[str, int]:
+        """How many deliveries there are in each state, as far as they may be seen."""
+        counted = select(DeliveryRow.state, func.count()).where(DeliveryRow.covert.is_(False))
+        with self._file.reading() as session:
+            found = session.execute(counted.group_by(DeliveryRow.state)).all()
+        counts: dict[str, int] = dict(found)
+        return counts
+
+    def retry(self, key: str = "") -> Sequence[str]:
+        """Make deliveries due now: all that wait for another attempt, or the one with this key, even if it failed.
+
+        Returns:
+            The keys of what will be done.
+
+        Raises:
+            JournalError: there is no delivery with this key that could be done again.
+        """
+        with self._file.writing() as session:
+            now = self._file.clock()
+            if key:
+                row = _waiting_or_failed(session, key)
+                if row.nature == Nature.SOUND:
+                    raise JournalError(f"'{key}' is a sound: it was of use at its moment only")
+                if row.state == DeliveryState.FAILED:
+                    row.asked_at, row.version = now, row.version + 1
+                    row.sent_at, row.reference, row.turn = None, "", Turn.RETRY
+                row.state, row.due_at = DeliveryState.PENDING, now
+                return [row.key]
+            session.execute(
+                update(DeliveryRow)
+                .where(DeliveryRow.due_at > now, DeliveryRow.turn.in_((Turn.RETRY, Turn.HELD)))
+                .values(due_at=now)
+            )
+            return session.scalars(
+                select(DeliveryRow.key).where(DeliveryRow.due_at <= now, DeliveryRow.nature != Nature.SOUND)
+            ).all()
+
+    def told_since(self, since: float) -> Sequence[tuple[str, float, Sequence[str]]]:
+        """Messages about incidents and troubles of the last time: channel, when it was sent, and the deliveries in it.
+
+        Args:
+            since: seconds since 1970; of older incidents nothing is looked up.
+        """
+        found = (
+            select(DeliveryRow.channel, DeliveryRow.sent_at, DeliveryRow.key)
+            .join(IncidentRow, IncidentRow.id == DeliveryRow.incident_id)
+            .where(
+                IncidentRow.kind.in_(("alarm", "trouble")),
+                IncidentRow.opened_at >= iso(since),
+                DeliveryRow.nature == Nature.MESSAGE,
+                DeliveryRow.sent_at.is_not(None),
+            )
+            .order_by(DeliveryRow.sent_at)
+        )
+        together: dict[tuple[str, float], list[str]] = {}
+        with self._file.reading() as session:
+            for channel, sent_at, key in session.execute(found):
+                together.setdefault((channel, sent_at or 0.0), []).append(key)
+        return [(channel, sent_at, keys) for (channel, sent_at), keys in together.items()]
+
+    def drop(self, key: str) -> None:
+        """Take a delivery out, so that it is not tried again.
+
+        Raises:
+            JournalError: there is no delivery with this key that waits or failed.
+        """
+        with self._file.writing() as session:
+            row = _waiting_or_failed(session, key)
+            row.state, row.due_at, row.version = DeliveryState.DROPPED, None, row.version + 1
+            row.changed_at = iso(self._file.clock())
+
+    def delivery(self, key: str) -> Delivery:
+        """One delivery by its key.
+
+        Raises:
+            JournalError: there is none.
+        """
+        with self._file.reading() as session:
+            row = session.get(DeliveryRow, key)
+            if row is None:
+                raise JournalError(f"no delivery '{key}'")
+            return delivery_of(row)
+
+
+def ask(
+    session: Session,
+    incident_id: str,
+    deliveries: Iterable[Planned],
+    now: float,
+    *,
+    covert: bool = False,
+    begin_sounds: bool = False,
+) -> None:
+    """Add deliveries; one whose key is there already is not asked for twice.
+
+    With `begin_sounds` they are written as begun: they are made in the same moment, and nothing may come between.
+    """
+    rows = [
+        {
+            "key": each.key,
+            "incident_id": incident_id,
+            "channel": each.channel,
+            "nature": each.nature,
+            "kind": each.kind,
+            "state": DeliveryState.SENDING if begun else DeliveryState.PENDING,
+            "turn": Turn.TAKEN if begun else Turn.FRESH,
+            "version": 1,
+            "waits": each.after_s > 0,
+            "covert": covert,
+            "attempts": int(begun),
+            "asked_at": now + each.after_s,
+            "due_at": now + each.after_s,
+            "fallback": json.dumps(each.fallback) if each.fallback else None,
+            "changed_at": iso(now),
+            "detail": "",
+            "reference": "",
+            "sent_at": None,
+        }
+        for each in deliveries
+        for begun in [begin_sounds and each.immediate]
+    ]
+    if rows:
+        session.execute(insert(DeliveryRow).on_conflict_do_nothing(), rows)
+
+
+def ask_records(session: Session, incident_id: str, now: float, kind: Kind = "update") -> None:
+    """Have the channels that keep a record of the incident write it again."""
+    for channel in session.scalars(_reached(incident_id, Nature.RECORD)).all():
+        key = delivery_key(incident_id, channel, kind)
+        row = session.get(DeliveryRow, key)
+        if row is None:
+            ask(session, incident_id, [Planned(key, channel, Nature.RECORD, kind)], now, covert=kind == "duress")
+        else:
+            row.version += 1
+            row.state, row.turn, row.attempts = DeliveryState.PENDING, Turn.FRESH, 0
+            row.asked_at = row.due_at = now
+            row.sent_at = None
+
+
+def ask_told(session: Session, incident_id: str, now: float, kind: Kind) -> None:
+    """Have those who were told of an incident told what became of it."""
+    told = select(DeliveryRow.channel, func.count()).where(
+        DeliveryRow.incident_id == incident_id,
+        DeliveryRow.nature == Nature.MESSAGE,
+        DeliveryRow.attempts > 0,
+        DeliveryRow.kind == kind,
+    )
+    before: dict[str, int] = dict(session.execute(told.group_by(DeliveryRow.channel)).all())
+    channels = session.scalars(_reached(incident_id, Nature.MESSAGE).where(DeliveryRow.kind == "alarm")).all()
+    planned = [
+        Planned(delivery_key(incident_id, name, kind, before.get(name, 0)), name, Nature.MESSAGE, kind)
+        for name in channels
+    ]
+    ask(session, incident_id, planned, now, covert=kind == "duress")
+
+
+def _reached(incident_id: str, nature: Nature) -> Select[str]:
+    """The channels on which an incident was told, or is told without waiting for an answer."""
+    return (
+        select(DeliveryRow.channel)
+        .where(
+            DeliveryRow.incident_id == incident_id,
+            DeliveryRow.nature == nature,
+            DeliveryRow.waits.is_(False) | (DeliveryRow.attempts > 0),
+        )
+        .distinct()
+    )
+
+
+def unfinished(session: Session, incident_id: str) -> Sequence[DeliveryRow]:
+    """What is still to be done about an incident."""
+    return session.scalars(
+        select(DeliveryRow).where(DeliveryRow.incident_id == incident_id, DeliveryRow.due_at.is_not(None))
+    ).all()
+
+
+def _shift(session: Session, by_s: float) -> None:
+    session.execute(
+        update(DeliveryRow)
+        .where(DeliveryRow.due_at.is_not(None))
+        .values(
+            due_at=DeliveryRow.due_at + by_s,
+            asked_at=DeliveryRow.asked_at + by_s,
+            sent_at=DeliveryRow.sent_at + by_s,
+        )
+    )
+
+
+def _waiting_or_failed(session: Session, key: str) -> DeliveryRow:
+    row = session.get(DeliveryRow, key)
+    if row is None or row.covert:
+        raise JournalError(f"no delivery '{key}'")
+    if row.turn == Turn.TAKEN and row.due_at is not None:
+        raise JournalError(f"'{key}' is being done")
+    if row.due_at is None and row.state != DeliveryState.FAILED:
+        raise JournalError(f"'{key}' is {row.state}")
+    return row
+
+
+def delivery_of(row: DeliveryRow) -> Delivery:
+    """The delivery that a row holds."""
+    return Delivery(
+        key=row.key,
+        incident_id=row.incident_id,
+        channel=row.channel,
+        kind=cast(Kind, row.kind),
+        state=DeliveryState(row.state),
+        attempts=row.attempts,
+        changed_at=row.changed_at,
+        due_at=None if row.due_at is None else iso(row.due_at),
+        detail=row.detail,
+    )
+
+
+def called_off(delivery: Delivery, at: str) -> Delivery:
+    """What a covert delivery would look like, had the incident really been called off."""
+    if delivery.kind == "duress":
+        key = delivery.key.replace(":duress", ":update")
+        return replace(delivery, key=key, kind="update", state=DeliveryState.SENT, attempts=1, due_at=None, detail="")
+    return replace(delivery, state=DeliveryState.DROPPED, attempts=0, changed_at=at, due_at=None, detail="")
+
+
+def _jobs(session: Session, wanted: Select[DeliveryRow, IncidentRow]) -> list[Job]:
+    return [_job(session, delivery, incident) for delivery, incident in session.execute(wanted)]
+
+
+def _job(session: Session, delivery: DeliveryRow, row: IncidentRow) -> Job:
+    incident, kind = incident_of(row), cast(Kind, delivery.kind)
+    if delivery.nature == Nature.MESSAGE:  # records tell what it is, messages what became of it
+        if (decision := decision_of(session, row)) is not None:
+            incident = replace(incident, state=State(decision.state), reason=decision.reason)
+        kind = "duress" if row.duress and kind == "alarm" else kind
+    return Job(
+        key=delivery.key,
+        version=delivery.version,
+        channel=delivery.channel,
+        kind=kind,
+        turn=Turn(delivery.turn),
+        attempts=delivery.attempts,
+        asked_at=delivery.asked_at,
+        sent_at=delivery.sent_at,
+        reference=delivery.reference,
+        fallback=tuple(json.loads(delivery.fallback)) if delivery.fallback else (),
+        hidden=delivery.covert or row.silent,
+        incident=incident,
+        opened_at=row.opened_at,
+    )

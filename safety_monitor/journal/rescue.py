@@ -1,0 +1,115 @@
+"""A journal whose file is damaged: moved aside, a fresh one begun, and what can be read of the old one put into it."""
+
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from safety_monitor.journal.tables import TABLES
+
+log = logging.getLogger(__name__)
+
+ENDINGS = ("", "-wal", "-shm")
+"""Of the files that SQLite keeps a database in."""
+
+
+def move_aside(path: Path, now: float) -> Path:
+    """Move a journal's files out of the way; none of them has to be there.
+
+    Args:
+        path: of the journal.
+        now: seconds since 1970, for the name.
+
+    Returns:
+        Where the journal is now.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S")
+    aside = path.with_name(f"{path.stem}-damaged-{stamp}{path.suffix}")
+    for ending in ENDINGS:
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + ending).rename(aside.with_name(aside.name + ending))
+    return aside
+
+
+def copy(connection: sqlite3.Connection, path: Path) -> None:
+    """Write all that an open connection can read into a file, in place of what is left there.
+
+    Raises:
+        OSError: the folder cannot be written.
+        sqlite3.Error: it cannot be read or written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    with closing(sqlite3.connect(part)) as file:
+        connection.backup(file)
+    for ending in ENDINGS:
+        path.with_name(path.name + ending).unlink(missing_ok=True)  # a log that belongs to another file would damage it
+    part.rename(path)
+
+
+def salvage(damaged: Path, fresh: Path) -> dict[str, int]:
+    """Copy what can be read of a damaged journal into a fresh one.
+
+    Args:
+        damaged: the old file.
+        fresh: a journal with its tables; what is in it already stays.
+
+    Returns:
+        Rows that were copied, by table.
+
+    Raises:
+        sqlite3.Error: the fresh one cannot be written.
+    """
+    copied = dict.fromkeys(TABLES, 0)
+    _lengthen(damaged)
+    with closing(sqlite3.connect(fresh, isolation_level=None, timeout=10.0)) as new:
+        new.execute("PRAGMA foreign_keys = ON")
+        for table in TABLES:  # in this order: what belongs to an incident that is lost is lost with it
+            columns = {row[1] for row in new.execute(f"PRAGMA table_info({table})")}
+            if not columns or not damaged.is_file():
+                continue
+            new.execute("BEGIN IMMEDIATE")
+            for row in _rows(damaged, table):
+                known = {name: value for name, value in row.items() if name in columns}
+                names = ", ".join(f'"{name}"' for name in known)
+                places = ", ".join("?" for _ in known)
+                with suppress(sqlite3.IntegrityError, sqlite3.DataError):  # half a row, or its incident is lost
+                    made = new.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", list(known.values()))  # noqa: S608
+                    copied[table] += made.rowcount
+            new.execute("COMMIT")
+    return copied
+
+
+def _lengthen(path: Path) -> None:
+    """Fill up a file that was cut off: SQLite reads nothing at all of one that is shorter than its head says.
+
+    https://www.sqlite.org/fileformat2.html#the_database_header
+    """
+    with suppress(OSError), path.open("r+b") as file:
+        head = file.read(32)
+        page = int.from_bytes(head[16:18], "big")
+        whole = (65_536 if page == 1 else page) * int.from_bytes(head[28:32], "big")
+        if head.startswith(b"SQLite format 3") and path.stat().st_size < whole:
+            file.truncate(whole)
+
+
+def _rows(path: Path, table: str) -> Iterator[dict[str, object]]:
+    """What can be read of a table: from its beginning up to the damage, then from its end back to it."""
+    seen: set[object] = set()
+    for order in ("ASC", "DESC"):
+        try:
+            with closing(sqlite3.connect(path, timeout=10.0)) as old:
+                old.text_factory = lambda raw: raw.decode("utf-8", "replace")
+                found = old.execute(f"SELECT rowid AS _row, * FROM {table} ORDER BY rowid {order}")  # noqa: S608
+                names = [column[0] for column in found.description]
+                for values in found:
+                    if values[0] in seen:
+                        return
+                    seen.add(values[0])
+                    yield dict(zip(names[1:], values[1:], strict=True))
+        except (sqlite3.Error, OSError) as error:
+            log.warning("%s: %s: %s", path.name, table, error)

@@ -1,0 +1,1 @@
+"""For those who run a station: first settings, the service, the log, and finding out what is wrong."""

@@ -1,0 +1,76 @@
+"""The log: text for people or a line of JSON for each entry, to standard error or to a file that does not grow."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+
+from safety_monitor.config import Settings, SettingsError
+from safety_monitor.config.station import LogSettings
+from safety_monitor.operating.redaction import Redaction
+
+OURS = ("safety_monitor", "audio", "gesture", "media", "models")
+"""Packages whose level the settings set; libraries are heard from warnings on, or from infos on when debugging."""
+
+
+class LogFormatter(logging.Formatter):
+    """Makes the lines; what is secret in the settings is masked, also where a library wrote it.
+
+    Args:
+        redaction: that masks.
+        as_json: a JSON object a line, `at` in UTC (ISO 8601); else text with the local time of day.
+        dated: whether text has the date, too.
+    """
+
+    def __init__(self, redaction: Redaction, *, as_json: bool, dated: bool = False) -> None:
+        day = "%Y-%m-%d %H:%M:%S" if dated else "%H:%M:%S"
+        super().__init__("%(asctime)s %(levelname)s %(message)s", datefmt=day)
+        self._redaction = redaction
+        self._as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One entry; text has further lines where there is a traceback, JSON never has."""
+        if not self._as_json:
+            return self._redaction(super().format(record))
+        entry = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "module": record.name,
+            "thread": record.threadName,
+            "message": self._redaction(record.getMessage()),
+        }
+        if record.exc_info:
+            entry["exception"] = self._redaction(self.formatException(record.exc_info))
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def set_up_log(settings: Settings) -> None:
+    """Let everything that is logged from now on go where the settings say.
+
+    Raises:
+        SettingsError: the file cannot be written.
+    """
+    log = settings.log
+    handler = _handler(log)
+    handler.setFormatter(LogFormatter(Redaction(settings), as_json=log.format == "json", dated=log.file is not None))
+    level = logging.getLevelNamesMapping()[log.level.upper()]
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(logging.INFO if level < logging.INFO else max(level, logging.WARNING))
+    for name in OURS:
+        logging.getLogger(name).setLevel(level)
+
+
+def _handler(log: LogSettings) -> logging.Handler:
+    if log.file is None:
+        return logging.StreamHandler(sys.stderr)
+    try:
+        log.file.parent.mkdir(parents=True, exist_ok=True)
+        return RotatingFileHandler(
+            log.file, maxBytes=round(log.megabytes * 2**20), backupCount=log.kept, encoding="utf-8"
+        )
+    except OSError as error:
+        raise SettingsError(f"log.file: {log.file} cannot be written: {error.strerror}") from None

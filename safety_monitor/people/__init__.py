@@ -1,0 +1,1 @@
+"""What people decide: about incidents, and when they disarm."""

@@ -1,0 +1,1 @@
+"""That all goes on, and who is told when it does not."""

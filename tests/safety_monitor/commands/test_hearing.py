@@ -1,0 +1,55 @@
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from audio.detector import load_scream_model
+from safety_monitor.analysis import Analyst
+from safety_monitor.cli import app
+from safety_monitor.config.sources import load_settings
+from tests.made_up_corpus import write_corpus
+
+
+def test_a_model_is_trained_compared_and_heard_with_by_its_name(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = write_corpus(tmp_path / "sounds", sources=2, each=8, seconds=0.8)
+    marked = home / "data" / "feedback"
+    marked.mkdir(parents=True)
+    shutil.copy(corpus / "ambient-0-0.wav", marked / "bang.wav")
+    (marked / "manifest.csv").write_text("path,label,source,weight\nbang.wav,ambient,feedback,4\n", encoding="utf-8")
+    run = CliRunner()
+    options = ["--data", str(corpus), "--jobs", "1"]
+    trained = run.invoke(app, ["train", "scream", "--model", "svm", *options])
+    assert trained.exit_code == 0, trained.output
+    assert "# SVM (RBF) on 34 features" in trained.output
+    assert "| feedback | ambient | 1 |" in trained.output
+    assert load_scream_model("svm.new", home / "models").labels[0] == "scream"
+    monkeypatch.setenv("SAFETY_MONITOR_HEARING__MODEL", "svm.new")
+    with Analyst(load_settings()) as station:
+        assert station.analyze(corpus / "scream-0-0.wav")["segments"]
+    compared = run.invoke(app, ["compare", "svm.new", *options, "--roc", "roc.png"])
+    assert compared.exit_code == 0, compared.output
+    assert "| svm.new | 1.0" in compared.output or "| svm.new | 0.9" in compared.output
+    assert Path("roc.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train", "scream", "--data", "nowhere"], "nowhere: no such folder or manifest"),
+        (["train", "scream", "--data", "nowhere", "--model", "oracle"], "no model 'oracle' can be trained"),
+        (["compare", "oracle", "--data", "."], "neither manifest.csv nor sounds"),
+        (["compare", "--data", "sounds"], "name the models to compare"),
+        (["compare", "oracle", "--data", "sounds"], "no model 'oracle'"),
+        (["compare", "--data", "sounds", "--page", "models.md"], "give --folds"),
+        (["compare", "--data", "sounds", "--folds", "2", "--scores", "mine"], "write NAME=FILE"),
+    ],
+)
+def test_wrong_input_gets_one_line(home: Path, tmp_path: Path, words: list[str], said: str) -> None:
+    write_corpus(tmp_path / "sounds", sources=2, each=1, seconds=0.2)
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert said in result.output
+    assert "Traceback" not in result.output

@@ -1,0 +1,93 @@
+"""Settings come from file, .env and environment, and every mistake is one line that names key and place."""
+
+from pathlib import Path
+
+import pytest
+
+from safety_monitor.config import SettingsError
+from safety_monitor.config.sources import load_settings
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def write(text: str) -> Path:
+    path = Path("station.toml")
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_defaults_confirm_at_four_fifths_and_know_the_signal_for_help() -> None:
+    settings = load_settings(environ={})
+    assert settings.fusion.threshold == 0.80
+    assert [gesture.label for gesture in settings.emergency.gestures] == ["signal_for_help"]
+
+
+def test_environment_wins_over_dotenv_which_wins_over_the_file() -> None:
+    write('[station]\nname = "file"\n[alarm]\nvolume = 0.1\n[speech]\nrate = 100\n')
+    Path(".env").write_text("SAFETY_MONITOR_STATION__NAME=dotenv\nSAFETY_MONITOR_ALARM__VOLUME=0.2\nOTHER=1\n")
+    settings = load_settings(environ={"SAFETY_MONITOR_STATION__NAME": "environment", "PATH": "/bin"})
+    assert (settings.station.name, settings.alarm.volume, settings.speech.rate) == ("environment", 0.2, 100)
+
+
+def test_the_file_in_the_home_folder_is_used_when_there_is_none_here(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "station.toml").write_text('[station]\nname = "at home"\n')
+    assert load_settings(environ={"SAFETY_MONITOR_HOME": str(home)}).station.name == "at home"
+
+
+def test_gestures_are_tables_in_the_file_and_json_in_the_environment() -> None:
+    path = write('[[emergency.gestures]]\nsign = "fist"\nheld_s = 2\n')
+    assert load_settings(path, environ={}).emergency.gestures[0].label == "fist"
+    environ = {"SAFETY_MONITOR_EMERGENCY__GESTURES": '[{"movement": "wave"}]'}
+    assert load_settings(path, environ=environ).emergency.gestures[0].label == "wave"
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "message"),
+    [
+        ("[fusion]\ntreshold = 0.9\n", {}, "station.toml: unknown key 'fusion.treshold'"),
+        ("[fusoin]\n", {}, "station.toml: unknown key 'fusoin'"),
+        ("", {"SAFETY_MONITOR_ALARM__LOUDNESS": "1"}, "environment: unknown key 'alarm.loudness'"),
+        ("[alarm]\nvolume = 2\n", {}, "station.toml: alarm.volume: Input should be less than or equal to 1"),
+        ("[alarm]\nvolume = 'loud'\n", {}, "station.toml: alarm.volume: Input should be a valid number"),
+        ("", {"SAFETY_MONITOR_ALARM__VOLUME": "loud"}, "environment: alarm.volume: Input should be a valid number"),
+        ("[fusion]\nweak = 0.9\n", {}, "needs 0 < weak"),
+        ("[fusion\n", {}, "station.toml: cannot be read as TOML"),
+        ("[[emergency.gestures]]\nheld_s = 1\n", {}, "needs exactly one of sign, movement and sequence"),
+        ("[[emergency.gestures]]\nsequence = 'sos'\n", {}, "unknown sequence 'sos'; known: signal_for_help"),
+        ("", {"SAFETY_MONITOR_EMERGENCY__GESTURES": "[{"}, "SAFETY_MONITOR_EMERGENCY__GESTURES: is not valid JSON"),
+        ("", {"SAFETY_MONITOR_CAMERA": "0", "SAFETY_MONITOR_CAMERA__SOURCE": "0"}, "as a value and as a section"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_key_and_place(text: str, environ: dict[str, str], message: str) -> None:
+    path = write(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path, environ=environ)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_value_is_never_repeated_in_the_message() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(environ={"SAFETY_MONITOR_ALARM__VOLUME": "s3cret"})
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_named_file_that_is_missing_is_an_error() -> None:
+    with pytest.raises(SettingsError, match=r"missing\.toml: there is no such settings file"):
+        load_settings(Path("missing.toml"), environ={})
+
+
+def test_a_folder_is_no_settings_file_and_is_refused_without_a_number(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=f"{tmp_path}: is a folder, not a settings file"):
+        load_settings(tmp_path, environ={})
+
+
+@pytest.mark.parametrize(("given", "meant"), [("true", "always"), ("False", "never"), ("as-service", "as-service")])
+def test_what_was_once_a_switch_is_still_understood(given: str, meant: str) -> None:
+    settings = load_settings(environ={"SAFETY_MONITOR_SUPERVISION__WAIT_FOR_DEVICES": given})
+    assert settings.supervision.wait_for_devices == meant

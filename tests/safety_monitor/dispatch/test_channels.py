@@ -1,0 +1,128 @@
+"""What the settings turn on is there under the name that policies use; what is missing is one line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from safety_monitor.actions.message import Place
+from safety_monitor.config import Settings, SettingsError
+from safety_monitor.config.sources import load_settings
+from safety_monitor.dispatch.channels import outward_channels
+from safety_monitor.dispatch.places import make_places
+from safety_monitor.incident import Incident, State
+from safety_monitor.journal.incidents import Journal
+from tests.servers.twilio import SID
+
+TWILIO = {"TWILIO__ACCOUNT_SID": SID, "TWILIO__AUTH_TOKEN": "planted", "TWILIO__NUMBER": "+15005550001"}
+ANNA = """
+[[contacts]]
+name = "anna"
+sms = "+15005550006"
+call = "+15005550006"
+[[contacts]]
+name = "bob"
+sms = "+15005550007"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def settings(text: str = "", **environ: str) -> Settings:
+    path = Path("station.toml")
+    path.write_text('home = "home"\n' + text, encoding="utf-8")
+    return load_settings(path, environ={f"SAFETY_MONITOR_{name}": value for name, value in environ.items()})
+
+
+def names(given: Settings) -> list[str]:
+    journal = Journal(Path("home"))
+    channels = outward_channels(given, journal)
+    for channel in channels:
+        channel.close()
+    journal.close()
+    return [channel.name for channel in channels]
+
+
+def test_nothing_is_on_by_default() -> None:
+    assert names(settings()) == []
+
+
+def test_everybody_is_reached_by_every_medium() -> None:
+    assert names(settings(ANNA, **TWILIO)) == ["sms:anna", "call:anna", "sms:bob"]
+
+
+def test_each_address_is_a_channel() -> None:
+    urls = {"MESSAGES__MAIL": "mailto://u:planted@example.org", "MESSAGES__OFFICE": "json://example.org/planted"}
+    assert names(settings(**urls)) == ["messages:mail", "messages:office"]
+
+
+def test_a_broker_that_is_away_does_not_hold_up_the_start() -> None:
+    assert names(settings('[mqtt]\nhost = "127.0.0.1"\nport = 1\n', MQTT__PASSWORD="planted")) == ["mqtt"]
+
+
+def test_databases_and_hooks_are_not_asked_for_a_connection_at_start() -> None:
+    given = settings(
+        '[webhook]\nurl = "http://nowhere.invalid/"\n',
+        WEBHOOK__SECRET="planted-secret",
+        MYSQL__URL="mysql+mysqlconnector://u:planted@nowhere.invalid/safety",
+    )
+    assert names(given) == ["mysql", "webhook"]
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "message"),
+    [
+        (ANNA, {}, "station.toml: contacts: anna has a number for sms, which needs [twilio]"),
+        (
+            '[[contacts]]\nname = "bob"\nwhatsapp = "+15005550007"\n',
+            TWILIO,
+            "bob has a number for whatsapp, which needs twilio.whatsapp_number",
+        ),
+        (
+            '[firebase]\nurl = "https://planted.firebaseio.com"\n',
+            {},
+            "firebase.credentials_file: the JSON file of a service account is needed",
+        ),
+        ("", {"MONGODB__URL": "mongodb://u:planted@@h:x/"}, "environment: mongodb.url: "),
+        ("", {"MESSAGES__X": "planted://nothing"}, "messages.x: is not an address that Apprise understands"),
+    ],
+)
+def test_what_is_missing_is_one_line(text: str, environ: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        names(settings(text, **environ))
+    assert message in str(caught.value)
+    assert "planted" not in str(caught.value)
+
+
+def test_a_station_without_channels_loads_none_of_their_libraries() -> None:
+    heavy = ("twilio", "apprise", "alembic", "mysql", "requests", "paho", "pymongo", "firebase_admin")
+    program = f"""
+import sys
+from pathlib import Path
+from safety_monitor.dispatch.channels import outward_channels
+from safety_monitor.dispatch.places import make_places
+from safety_monitor.config import Settings
+make_places(Settings())
+assert outward_channels(Settings(home=Path("home")), None) == []
+print([name for name in {heavy!r} if name in sys.modules])
+"""
+    root = Path(__file__).resolve().parents[3]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_place_in_the_settings_is_where_incidents_happen() -> None:
+    given = settings('[place]\nlatitude = 52.5\nlongitude = 13.4\naddress = "2nd floor"\n')
+    places = make_places(given)
+    place = places.place(Incident("1", State.CONFIRMED, 0.0, 0.9, (), ""))
+    assert place == Place(52.5, 13.4, None, "2nd floor", "settings")
+
+
+def test_a_geocoder_that_nobody_knows_is_one_line() -> None:
+    pytest.importorskip("geopy", reason="needs the extra geocoding")
+    with pytest.raises(SettingsError, match=r"place\.geocoder: Unknown geocoder"):
+        make_places(settings('[place]\ngeocoder = "nosuch"\n'))

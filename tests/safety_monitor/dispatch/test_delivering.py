@@ -1,0 +1,536 @@
+"""The outbox: what fails is tried again, what hangs delays nobody, what was begun is finished after a restart."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from safety_monitor.actions.channel import Channel
+from safety_monitor.actions.message import Message
+from safety_monitor.actions.outcome import Outcome
+from safety_monitor.delivery import Delivery, DeliveryState, Result
+from safety_monitor.dispatch import channel_worker, settling
+from safety_monitor.dispatch.delivering import Dispatch, OutboxBusyError
+from safety_monitor.dispatch.limits import Limits
+from safety_monitor.dispatch.settling import Waits
+from safety_monitor.escalation import Nature, Policy, Step, plan
+from safety_monitor.incident import Incident, State
+from safety_monitor.journal import writer
+from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.incidents import Journal
+from safety_monitor.local_time import when
+from tests.alarms import SCREAM
+
+SOON = Waits(first_wait_s=0.02, longest_wait_s=0.05)
+DONE = Outcome(ok=True, detail="done", delivered=True)
+NO_NETWORK = Outcome(ok=False, detail="no network", again=True)
+REFUSED = Outcome(ok=False, detail="refused")
+FOREVER_S = 60.0
+
+
+@dataclass
+class Outlet:
+    """A channel that does what it is told; the last outcome repeats."""
+
+    name: str
+    outcomes: Sequence[Outcome] = (DONE,)
+    record: bool = False
+    heard: bool = False
+    answers: bool = False
+    hang: threading.Event | None = None
+    messages: list[Message] = field(default_factory=list)
+    begun: threading.Event = field(default_factory=threading.Event)
+
+    def deliver(self, message: Message) -> Outcome:
+        self.messages.append(message)
+        self.begun.set()
+        if self.hang is not None:
+            self.hang.wait(FOREVER_S)
+        return self.outcomes[min(len(self.messages), len(self.outcomes)) - 1]
+
+    def check(self) -> Outcome:
+        return DONE
+
+    def interrupt(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class Followed(Outlet):
+    """Its far end says later whether a message arrived."""
+
+    arrives: Sequence[Outcome | None] = (None, DONE)
+    asked: list[str] = field(default_factory=list)
+
+    def follow(self, reference: str) -> Outcome | None:
+        self.asked.append(reference)
+        return self.arrives[min(len(self.asked), len(self.arrives)) - 1]
+
+
+@dataclass
+class Batched(Outlet):
+    """Takes several at once, but for those it does not like."""
+
+    batches: list[int] = field(default_factory=list)
+    dislikes: str = ""
+
+    def deliver(self, message: Message) -> Outcome:
+        return self.deliver_many([message])
+
+    def deliver_many(self, messages: Sequence[Message]) -> Outcome:
+        self.batches.append(len(messages))
+        if any(message.incident.id == self.dislikes for message in messages):
+            return REFUSED
+        self.messages += messages
+        return DONE
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path)
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> Journal:
+    """A journal that waits for nobody."""
+    return Journal(tmp_path, wait_s=0.0)
+
+
+@contextmanager
+def running(
+    journal: Journal,
+    *channels: Channel,
+    policy: Policy | None = None,
+    waits: Waits = SOON,
+) -> Iterator[Dispatch]:
+    dispatch = Dispatch(
+        journal,
+        channels,
+        policies=[policy] if policy else [],
+        waits=waits,
+        station="kiosk",
+    )
+    try:
+        yield dispatch
+    finally:
+        dispatch.close()
+
+
+def confirm(dispatch: Dispatch, incident: Incident = SCREAM) -> None:
+    dispatch.follow(replace(incident, state=State.PENDING))
+    dispatch.follow(incident)
+
+
+def deliveries(journal: Journal, incident: Incident = SCREAM) -> dict[str, Delivery]:
+    return {each.key.removeprefix(f"{incident.id}:"): each for each in journal.show(incident.id).deliveries}
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + FOREVER_S
+    while not true():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.005)
+
+
+def settled(journal: Journal, key: str, state: DeliveryState) -> None:
+    until(lambda: key in (found := deliveries(journal)) and found[key].state is state)
+
+
+def test_what_hangs_or_fails_delays_neither_the_alarm_nor_any_other(journal: Journal) -> None:
+    release = threading.Event()
+    hangs, fails = Outlet("hangs", hang=release), Outlet("fails", [NO_NETWORK])
+    alarm, sms = Outlet("alarm", heard=True), Outlet("sms")
+    with running(journal, hangs, fails, alarm, sms, waits=Waits(first_wait_s=FOREVER_S)) as dispatch:
+        for number in range(3):
+            confirm(dispatch, replace(SCREAM, id=str(number)))
+        until(lambda: len(alarm.messages) == len(sms.messages) == len(fails.messages) == 3)
+        assert hangs.begun.wait(FOREVER_S)
+        assert len(hangs.messages) == 1
+        release.set()
+
+
+def test_a_message_says_what_a_person_needs_and_every_attempt_carries_the_same_key(journal: Journal) -> None:
+    sms = Outlet("sms", [NO_NETWORK, replace(NO_NETWORK, reference="SM1"), DONE])
+    with running(journal, sms) as dispatch:
+        confirm(dispatch)
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+    assert {message.key for message in sms.messages} == {f"{SCREAM.id}:sms:alarm"}
+    assert [message.reference for message in sms.messages] == ["", "", "SM1"]
+    assert (deliveries(journal)["sms:alarm"].attempts, deliveries(journal)["sms:alarm"].detail) == (3, "done")
+    text = sms.messages[0].text
+    assert "EMERGENCY at kiosk: a scream was heard (91% sure)." in text
+    assert when(sms.messages[0].opened_at.isoformat(), zoned=True) in text
+
+
+def test_a_final_failure_is_a_trouble_and_the_fallback_is_tried(journal: Journal) -> None:
+    sms, email, mysql = Outlet("sms", [REFUSED]), Outlet("email"), Outlet("mysql", record=True)
+    policy = Policy(steps=(Step(actions=("sms",)),), fallback=("email",))
+    with running(journal, sms, email, mysql, policy=policy) as dispatch:
+        confirm(dispatch)
+        settled(journal, "email:alarm", DeliveryState.DELIVERED)
+        until(lambda: len(email.messages) == 2)
+    assert deliveries(journal)["sms:alarm"].state is DeliveryState.FAILED
+    assert [message.kind for message in email.messages] == ["alarm", "trouble"]
+    assert "sms failed: refused" in email.messages[1].text
+
+
+def test_an_unforeseen_error_of_a_channel_is_tried_again_and_ends_nothing(journal: Journal) -> None:
+    class Breaks(Outlet):
+        def deliver(self, message: Message) -> Outcome:
+            super().deliver(message)
+            if len(self.messages) == 1:
+                raise KeyError("secret")
+            return DONE
+
+    sms = Breaks("sms")
+    with running(journal, sms) as dispatch:
+        confirm(dispatch)
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+
+
+def test_help_that_is_late_makes_the_fallback_be_tried_while_the_first_goes_on(journal: Journal) -> None:
+    release = threading.Event()
+    sms, email = Outlet("sms", hang=release), Outlet("email")
+    policy = Policy(steps=(Step(actions=("sms",)),), fallback=("email",))
+    with running(journal, sms, email, policy=policy, waits=replace(SOON, fallback_after_s=0.1)) as dispatch:
+        confirm(dispatch)
+        settled(journal, "email:alarm", DeliveryState.DELIVERED)
+        release.set()
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+    assert len(email.messages) == 1
+
+
+def test_a_channel_that_hangs_is_a_trouble(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel_worker, "HUNG_S", 0.1)
+    release = threading.Event()
+    sms, email = Outlet("sms", hang=release), Outlet("email")
+    with running(journal, sms, email) as dispatch:
+        confirm(dispatch)
+        until(lambda: any(message.kind == "trouble" for message in email.messages))
+        release.set()
+    assert "sms: hangs" in next(message.text for message in email.messages if message.kind == "trouble")
+
+
+def test_what_was_begun_is_finished_after_a_restart_but_no_siren_sounds_late(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    with running(journal, Outlet("sms", [NO_NETWORK]), waits=Waits(first_wait_s=0.4)) as dispatch:
+        dispatch.follow(replace(SCREAM, state=State.PENDING))
+        dispatch.follow(SCREAM)
+        settled(journal, "sms:alarm", DeliveryState.PENDING)
+        until(lambda: deliveries(journal)["sms:alarm"].attempts == 1)
+    sms, alarm = Outlet("sms"), Outlet("alarm", heard=True)
+    with running(Journal(tmp_path), sms, alarm):
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+    assert [message.key for message in sms.messages] == [f"{SCREAM.id}:sms:alarm"]
+    assert not alarm.messages
+
+
+def test_only_one_process_delivers_from_a_journal(journal: Journal) -> None:
+    with running(journal), pytest.raises(OutboxBusyError, match="another safety-monitor"):
+        Dispatch(Journal(journal.path.parent), [])
+    with running(journal):
+        pass
+
+
+def test_a_patient_station_starts_once_the_one_before_it_has_ended(journal: Journal) -> None:
+    before = Dispatch(journal, [])
+    ending = threading.Timer(0.2, before.close)
+    ending.start()
+    after = Dispatch(Journal(journal.path.parent), [], patience_s=60.0)
+    ending.join()
+    after.close()
+
+
+def test_a_journal_that_cannot_be_written_stops_neither_alarm_nor_message(impatient: Journal) -> None:
+    alarm, sms = Outlet("alarm", heard=True), Outlet("sms", [NO_NETWORK, NO_NETWORK, DONE])
+    blocker = sqlite3.connect(impatient.path, isolation_level=None)
+    with running(impatient, alarm, sms) as dispatch:
+        blocker.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalError, match="cannot be written: database is locked"):
+            dispatch.follow(SCREAM)
+        until(lambda: len(alarm.messages) == 1 and len(sms.messages) == 3)
+        with pytest.raises(JournalError):
+            dispatch.follow(replace(SCREAM, state=State.CLOSED))
+        dispatch.trouble("journal", "journal: full")
+        until(lambda: len(sms.messages) == 4)
+        blocker.execute("ROLLBACK")
+        until(lambda: [entry.incident.state for entry in impatient.list()] == [State.CLOSED])
+    blocker.close()
+    assert [message.kind for message in sms.messages] == ["alarm"] * 3 + ["trouble"]
+    steps = impatient.show(SCREAM.id).transitions
+    assert [step.state for step in steps] == [State.CONFIRMED, State.CLOSED]
+
+
+def test_an_alarm_does_not_wait_for_a_journal_that_does_not_answer_and_is_given_once(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "COMMIT_S", 0.1)
+    alarm, sms = Outlet("alarm", heard=True), Outlet("sms")
+    blocker = sqlite3.connect(journal.path, isolation_level=None)  # it is waited for, as for a disk that hangs
+    with running(journal, alarm, sms) as dispatch:
+        blocker.execute("BEGIN IMMEDIATE")
+        for state in (State.PENDING, State.CONFIRMED):
+            with pytest.raises(JournalError, match="cannot be written: no answer"):
+                dispatch.follow(replace(SCREAM, state=state))
+        until(lambda: len(alarm.messages) == len(sms.messages) == 1)
+        blocker.execute("ROLLBACK")
+        until(lambda: [entry.incident.state for entry in journal.list()] == [State.CONFIRMED])
+    blocker.close()
+    steps = journal.show(SCREAM.id).transitions
+    assert [step.state for step in steps] == [State.PENDING, State.CONFIRMED]
+    assert len(alarm.messages) == len(sms.messages) == 1
+
+
+def test_a_trouble_is_told_though_the_journal_does_not_answer_and_only_once(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "COMMIT_S", 0.1)
+    sms = Outlet("sms")
+    patient = Journal(journal.path.parent, wait_s=2 * FOREVER_S)  # it is waited for, as for a disk that hangs
+    blocker = sqlite3.connect(journal.path, isolation_level=None)
+    with running(patient, sms) as dispatch:
+        blocker.execute("BEGIN IMMEDIATE")
+        for about in ("gesture", "audio"):
+            threading.Thread(target=dispatch.trouble, args=(about, f"{about}: gone"), daemon=True).start()
+        until(lambda: len(sms.messages) == 2)
+        with pytest.raises(JournalError, match="no answer"):
+            dispatch.follow(SCREAM)
+        until(lambda: len(sms.messages) == 3)
+        blocker.execute("ROLLBACK")
+        until(lambda: [entry.incident.state for entry in journal.list()] == [State.CONFIRMED])
+        settled(journal, "sms:alarm", DeliveryState.DROPPED)
+    blocker.close()
+    assert sorted(message.kind for message in sms.messages) == ["alarm", "trouble", "trouble"]
+
+
+def test_a_late_commit_asks_for_nothing_again(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    sms = Outlet("sms")
+    blocker = sqlite3.connect(journal.path, isolation_level=None)
+    with running(journal, sms) as dispatch:
+        dispatch.follow(replace(SCREAM, state=State.PENDING))
+        blocker.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(writer, "COMMIT_S", 0.1)
+        with pytest.raises(JournalError, match="no answer"):
+            dispatch.follow(SCREAM)
+        blocker.execute("ROLLBACK")
+        settled(journal, "sms:alarm", DeliveryState.DROPPED)
+    blocker.close()
+    assert len(sms.messages) == 1
+
+
+def test_a_journal_that_cannot_be_written_later_loses_and_doubles_nothing(impatient: Journal) -> None:
+    blocker = sqlite3.connect(impatient.path, isolation_level=None, check_same_thread=False)
+
+    class Blocks(Outlet):
+        def deliver(self, message: Message) -> Outcome:
+            if not self.messages:
+                blocker.execute("BEGIN IMMEDIATE")
+            return super().deliver(message)
+
+    sms = Blocks("sms", [NO_NETWORK, NO_NETWORK, DONE])
+    with running(impatient, sms) as dispatch:
+        confirm(dispatch)
+        until(lambda: len(sms.messages) == 3)
+        blocker.execute("ROLLBACK")
+        settled(impatient, "sms:alarm", DeliveryState.DELIVERED)
+    blocker.close()
+    assert len(sms.messages) == 3
+
+
+def test_handed_over_is_not_delivered_until_the_far_end_says_so(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "FOLLOW_FIRST_S", 0.02)
+    sms = Followed("sms", [Outcome(ok=True, detail="queued", reference="SM1")])
+    with running(journal, sms) as dispatch:
+        confirm(dispatch)
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+    assert sms.asked == ["SM1", "SM1"]
+    assert (len(sms.messages), deliveries(journal)["sms:alarm"].attempts) == (1, 1)
+
+
+def test_a_far_end_that_can_no_longer_be_asked_is_not_told_again(journal: Journal) -> None:
+    incident_plan = plan(Policy(), SCREAM.id, {"sms": Nature.MESSAGE})
+    journal.record(SCREAM, incident_plan)
+    handed_over = Result(incident_plan[0].key, 1, DeliveryState.SENT, "queued", due_at=0.0, reference="SM1")
+    journal.outbox.finish([handed_over])
+    sms = Outlet("sms")
+    with running(journal, sms):
+        until(lambda: deliveries(journal)["sms:alarm"].due_at is None)
+    assert deliveries(journal)["sms:alarm"].state is DeliveryState.SENT
+    assert not sms.messages
+
+
+def test_what_did_not_arrive_has_failed(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settling, "FOLLOW_FIRST_S", 0.02)
+    handed_over = Outcome(ok=True, detail="queued", reference="SM1")
+    sms, email = Followed("sms", [handed_over], arrives=[None, REFUSED]), Outlet("email")
+    policy = Policy(steps=(Step(actions=("sms",)),), fallback=("email",))
+    with running(journal, sms, email, policy=policy) as dispatch:
+        confirm(dispatch)
+        settled(journal, "email:alarm", DeliveryState.DELIVERED)
+    assert deliveries(journal)["sms:alarm"].state is DeliveryState.FAILED
+
+
+def test_a_step_waits_and_is_dropped_once_somebody_answers(journal: Journal) -> None:
+    sms, call = Outlet("sms"), Outlet("call")
+    policy = Policy(steps=(Step(actions=("sms",)), Step(2.0, ("call",))))
+    answered, unanswered = SCREAM, replace(SCREAM, id="2")
+    with running(journal, sms, call, policy=policy) as dispatch:
+        confirm(dispatch, answered)
+        journal.decide(answered.id, State.ACKNOWLEDGED, "by a person")
+        confirm(dispatch, unanswered)
+        until(lambda: bool(call.messages))
+        until(lambda: len(sms.messages) == 3)
+    assert [message.incident.id for message in call.messages] == ["2"]
+    assert (
+        sorted((message.incident.id, message.kind) for message in sms.messages)
+        == [
+            (answered.id, "alarm"),
+            (answered.id, "update"),
+            ("2", "alarm"),
+        ]
+        or len(sms.messages) == 3
+    )
+    assert deliveries(journal)["call:alarm"].state is DeliveryState.DROPPED
+
+
+def test_a_silent_policy_is_not_heard_and_says_so(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    alarm, sms = Outlet("alarm", heard=True), Outlet("sms", [NO_NETWORK, REFUSED])
+    with running(journal, alarm, sms, policy=Policy(triggers=("scream",), silent=True)) as dispatch:
+        confirm(dispatch)
+        assert dispatch.is_hidden(SCREAM)
+        assert dispatch.is_hidden(replace(SCREAM, state=State.CLOSED))
+        assert not dispatch.is_hidden(replace(SCREAM, id="2", evidence=()))
+        settled(journal, "sms:alarm", DeliveryState.FAILED)
+    assert not alarm.messages
+    assert journal.show(SCREAM.id).silent
+    assert not caplog.records
+
+
+def test_a_record_is_written_again_at_every_change(journal: Journal) -> None:
+    mysql = Outlet("mysql", record=True)
+    with running(journal, mysql) as dispatch:
+        confirm(dispatch)
+        settled(journal, "mysql:alarm", DeliveryState.DELIVERED)
+        dispatch.follow(replace(SCREAM, state=State.CLOSED))
+        settled(journal, "mysql:update", DeliveryState.DELIVERED)
+    assert [message.incident.state for message in mysql.messages] == [State.CONFIRMED, State.CLOSED]
+
+
+def test_several_are_delivered_at_once_and_one_that_is_refused_fails_alone(journal: Journal) -> None:
+    for number in range(6):
+        incident = replace(SCREAM, id=str(number))
+        journal.record(incident, plan(Policy(), incident.id, {"mysql": Nature.RECORD}))
+    mysql = Batched("mysql", record=True, dislikes="3")
+    with running(journal, mysql):
+        until(lambda: not [each for each in journal.outbox.list() if each.state is not DeliveryState.FAILED])
+    assert mysql.batches[:7] == [6, 1, 1, 1, 1, 1, 1]
+    assert [each.incident_id for each in journal.outbox.list()] == ["3"]
+
+
+def test_what_is_held_back_comes_together_and_duress_never_waits(journal: Journal) -> None:
+    sms, alarm = Outlet("sms"), Outlet("alarm", heard=True)
+    limits = Limits(cool_down_s=0.5, most=100)
+    dispatch = Dispatch(journal, [sms, alarm], waits=SOON, limits=lambda channel: limits)
+    for number in range(4):
+        confirm(dispatch, replace(SCREAM, id=str(number)))
+    journal.decide("0", State.CANCELLED, "by a person", duress=True)
+    until(lambda: len(sms.messages) == 3)
+    until(lambda: not [each for each in journal.outbox.list() if each.due_at])
+    dispatch.close()
+    assert [message.kind for message in sms.messages] == ["alarm", "duress", "alarm"]
+    assert "Held back until now, too: 2" in sms.messages[2].text
+    assert len(alarm.messages) == 4
+    states = {number: journal.outbox.delivery(f"{number}:sms:alarm").state for number in range(4)}
+    assert set(states.values()) == {DeliveryState.DELIVERED}
+
+
+def test_whoever_was_called_hears_at_once_that_somebody_has_answered(journal: Journal) -> None:
+    sms, voice = Outlet("sms"), Outlet("speech", heard=True, answers=True)
+    dispatch = Dispatch(journal, [sms, voice], waits=SOON, limits=lambda channel: Limits(3600.0, most=3))
+    confirm(dispatch)
+    until(lambda: len(sms.messages) == 1)
+    confirm(dispatch, replace(SCREAM, id="2"))
+    until(lambda: "held back" in journal.outbox.delivery("2:sms:alarm").detail)
+    for incident in (SCREAM, replace(SCREAM, id="2")):  # of the second nobody was told yet
+        dispatch.decided(journal.decide(incident.id, State.ACKNOWLEDGED, "by ben"), hush=True)
+    until(lambda: len(sms.messages) == 2)
+    until(lambda: "held back" in journal.outbox.delivery("2:sms:update").detail)
+    dispatch.decided(journal.decide(SCREAM.id, State.CANCELLED, "by ben"), hush=True)
+    until(lambda: len(sms.messages) == 3)
+    dispatch.close()
+    assert [(message.incident.id, message.kind) for message in sms.messages] == [
+        (SCREAM.id, "alarm"),
+        (SCREAM.id, "update"),
+        (SCREAM.id, "update"),
+    ]
+    assert [message.kind for message in voice.messages] == ["alarm", "alarm", "update", "update"]
+
+
+def test_what_is_no_emergency_delays_none_and_comes_behind_it(journal: Journal) -> None:
+    sms = Outlet("sms")
+    limits = Limits(cool_down_s=0.5, most=100)
+    dispatch = Dispatch(journal, [sms], waits=SOON, station="kiosk", limits=lambda channel: limits)
+    dispatch.trouble("audio", "audio: unplugged")
+    until(lambda: len(sms.messages) == 1)
+    confirm(dispatch)
+    until(lambda: len(sms.messages) == 2)
+    confirm(dispatch, replace(SCREAM, id="2"))
+    until(lambda: "held back" in journal.outbox.delivery("2:sms:alarm").detail)
+    dispatch.trouble("gesture", "gesture: unplugged")
+    until(lambda: len(sms.messages) == 3)
+    dispatch.close()
+    assert [message.kind for message in sms.messages] == ["trouble", "alarm", "alarm"]
+    assert sms.messages[2].text.startswith("EMERGENCY at kiosk")
+    assert "- gesture: unplugged" in sms.messages[2].text
+
+
+def test_a_person_is_told_over_all_channels_as_often_as_the_limits_allow_and_a_restart_forgets_nothing(
+    journal: Journal,
+) -> None:
+    def start() -> tuple[list[Outlet], Dispatch]:
+        channels = [Outlet(name) for name in ("sms:anna", "call:anna", "sms:ben")]
+        limits = Limits(cool_down_s=3600.0, most=100)
+        person = {"sms:anna": "anna", "call:anna": "anna"}
+        policy = Policy(
+            triggers=("scream",),
+            steps=(Step(actions=("sms:anna",)), Step(0.2, ("call:anna",)), Step(0.2, ("sms:anna",))),
+        )
+        return channels, Dispatch(
+            journal,
+            channels,
+            policies=[policy, Policy(steps=(Step(actions=("call", "sms")),))],
+            waits=SOON,
+            limits=lambda channel: limits,
+            person=lambda channel: person.get(channel, channel),
+        )
+
+    def told(channels: list[Outlet]) -> list[list[str]]:
+        return [[message.incident.id for message in channel.messages] for channel in channels]
+
+    channels, dispatch = start()
+    first, second, third = (replace(SCREAM, id=number) for number in "123")
+    confirm(dispatch, first)
+    until(lambda: told(channels) == [["1"], ["1"], []])  # the call tells what the SMS told, and need not wait
+    until(lambda: "held back" in journal.outbox.delivery("1:sms:anna:alarm:1").detail)
+    confirm(dispatch, replace(second, evidence=()))
+    until(lambda: told(channels)[2] == ["2"])
+    until(lambda: "held back" in journal.outbox.delivery("2:call:anna:alarm").detail)
+    dispatch.close()
+    assert told(channels) == [["1"], ["1"], ["2"]]
+    channels, dispatch = start()
+    confirm(dispatch, replace(third, evidence=()))
+    for key in ("3:sms:anna:alarm", "3:call:anna:alarm", "3:sms:ben:alarm"):
+        until(lambda key=key: "held back" in journal.outbox.delivery(key).detail)  # type: ignore[misc]
+    dispatch.close()
+    assert told(channels) == [[], [], []]

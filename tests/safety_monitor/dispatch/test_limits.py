@@ -1,0 +1,116 @@
+"""When a person is not told at once, and how what was held back is told."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta, timezone
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from safety_monitor.dispatch.limits import Limits, Told, counted, digest, hold, quiet_until
+from safety_monitor.incident import Evidence, Incident, Sense, State
+
+NIGHT = (time(22, 0), time(7, 0))
+NOON = (time(12, 0), time(13, 0))
+SCREAM = Incident("1", State.CLOSED, 1.0, 0.9, (Evidence(Sense.AUDIO, "scream", 0.9, 1.0),), "")
+
+
+def at(hour: int, minute: int = 0, second: int = 0) -> datetime:
+    return datetime(2026, 3, 10, hour, minute, second).astimezone()
+
+
+@pytest.mark.parametrize(
+    ("quiet", "now", "end"),
+    [
+        (NIGHT, at(21, 59, 59), None),
+        (NIGHT, at(22), at(7) + timedelta(days=1)),
+        (NIGHT, at(23, 59, 59), at(7) + timedelta(days=1)),
+        (NIGHT, at(0), at(7)),
+        (NIGHT, at(6, 59, 59), at(7)),
+        (NIGHT, at(7), None),
+        (NOON, at(11, 59), None),
+        (NOON, at(12, 30), at(13)),
+        (NOON, at(13), None),
+    ],
+)
+def test_quiet_hours_may_last_over_midnight(quiet: tuple[time, time], now: datetime, end: datetime | None) -> None:
+    assert quiet_until(quiet, now) == end
+
+
+LIMITS = Limits(cool_down_s=30.0, most=3, within_s=3600.0)
+
+
+@pytest.mark.parametrize(
+    ("sent", "wait_s"),
+    [
+        ((), None),
+        ((-31.0,), None),
+        ((-30.0,), None),
+        ((-10.0,), 20.0),
+        ((-10.0, 86_400.0), 20.0),
+        ((86_400.0,), None),
+        ((-3000.0, -2000.0, -1000.0), 600.0),
+        ((-3601.0, -2000.0, -1000.0), None),
+        ((-3000.0, -2000.0, -1.0), 600.0),
+        ((-3590.0, -2000.0, -1.0), 29.0),
+    ],
+)
+def test_not_too_soon_and_not_too_often(sent: Sequence[float], wait_s: float | None) -> None:
+    now = at(12)
+    held = hold(LIMITS, now, [now.timestamp() + each for each in sent])
+    assert (held.until - now.timestamp() if held else None) == wait_s
+
+
+@given(st.lists(st.integers(0, 4000), max_size=60), st.integers(1, 5), st.integers(0, 60))
+def test_whoever_waits_as_told_never_sends_more_than_allowed(gaps: list[int], most: int, cool_down_s: int) -> None:
+    limits = Limits(cool_down_s=cool_down_s, most=most, within_s=3600.0)
+    now = datetime(2026, 3, 10, tzinfo=timezone(timedelta(0))).timestamp()
+    sent: list[float] = []
+    for gap in gaps:
+        now += gap
+        held = hold(limits, datetime.fromtimestamp(now, UTC), sent)
+        if held is not None:
+            assert held.until > now
+            now = held.until
+            assert hold(limits, datetime.fromtimestamp(now, UTC), sent) is None
+        sent.append(now)
+    for first, later in zip(sent, sent[most:], strict=False):
+        assert later - first >= limits.within_s
+    assert all(later - first >= cool_down_s for first, later in pairwise(sent))
+
+
+@pytest.mark.parametrize(
+    ("channel", "about", "counts"),
+    [
+        ("sms", {"1"}, [10.0, 40.0]),  # its own, and what the call told of something else
+        ("call", {"1"}, [40.0]),  # the SMS told of the same
+        ("call", {"2"}, [10.0, 40.0]),
+        ("mail", {"2"}, [10.0]),  # the call told of the same, though of more, too
+        ("mail", {"2", "4"}, [10.0, 40.0]),
+    ],
+)
+def test_what_a_person_was_told_elsewhere_counts_unless_it_was_the_same(
+    channel: str, about: set[str], counts: list[float]
+) -> None:
+    told = [
+        Told(10.0, "sms", frozenset({"1"})),
+        Told(30.0, "sms", frozenset({"2", "3"})),
+        Told(40.0, "call", frozenset({"2", "3"})),
+    ]
+    assert counted(told, channel, frozenset(about)) == counts
+
+
+def test_an_emergency_waits_for_nothing_that_was_none() -> None:
+    told = [Told(10.0, "sms", frozenset({"1"})), Told(40.0, "sms", frozenset({"2"}), urgent=False)]
+    assert counted(told, "sms", frozenset({"3"}), urgent=True) == [10.0]
+    assert counted(told, "sms", frozenset({"3"})) == [10.0, 40.0]
+
+
+def test_a_digest_begins_with_one_in_full_and_counts_the_rest() -> None:
+    incidents = [replace(SCREAM, id=str(number)) for number in range(15)]
+    text = digest([f"text {number}" for number in range(15)], incidents, 3)
+    assert text.startswith("text 3\nHeld back until now, too: 14\n")
+    assert text.count("a scream was heard (closed)") == 10
+    assert "and 4 more" in text

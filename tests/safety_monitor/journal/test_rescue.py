@@ -1,0 +1,134 @@
+"""Journals of earlier programs are brought up to date, and of damaged ones what can be read is kept."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from safety_monitor.escalation import Nature, Planned, delivery_key
+from safety_monitor.incident import Incident, State
+from safety_monitor.journal.file import LOCK_NAME, JournalDamagedError, JournalError
+from safety_monitor.journal.incidents import Journal
+from safety_monitor.journal.tables import VERSION
+from tests.alarms import SCREAM
+from tests.safety_monitor.journal.old_journals import CONTENT, VERSION_1, VERSION_2, VERSION_3
+
+MANY = 120
+
+
+def shape(path: Path) -> set[tuple[str, ...]]:
+    """Tables with their columns, and indexes."""
+    with closing(sqlite3.connect(path)) as journal:
+        names = journal.execute("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite%'").fetchall()
+        return {(name, *sorted(row[1] for row in journal.execute(f"PRAGMA table_info({name})"))) for (name,) in names}
+
+
+@pytest.mark.parametrize("script", [VERSION_1, VERSION_2, VERSION_3], ids=["1", "2", "3"])
+def test_a_journal_of_an_earlier_program_is_brought_up_to_date(tmp_path: Path, script: str) -> None:
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as old:
+        old.executescript(script + CONTENT)
+    journal = Journal(tmp_path)
+    entry = journal.show(SCREAM.id)
+    assert (entry.incident, entry.source) == (SCREAM, "a.wav")
+    assert journal.outbox.recover(["email"]) == 1
+    (job,) = journal.outbox.due("email")
+    assert (job.attempts, job.incident) == (2, SCREAM)
+    journal.decide(SCREAM.id, State.ACKNOWLEDGED, "by a person")
+    journal.close()
+    Journal(tmp_path / "fresh").close()
+    assert shape(journal.path) == shape(tmp_path / "fresh" / "journal.sqlite")
+    with closing(sqlite3.connect(journal.path)) as now:
+        assert now.execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+def incident(number: int) -> Incident:
+    return replace(SCREAM, id=f"{number:032x}")
+
+
+def filled(home: Path) -> Path:
+    journal = Journal(home)
+    for number in range(MANY):
+        each = incident(number)
+        email = Planned(delivery_key(each.id, "email", "alarm"), "email", Nature.MESSAGE, "alarm")
+        journal.record(each, [email])
+    journal.close()
+    return journal.path
+
+
+def in_the_middle(path: Path) -> None:
+    """Some pages of the table of incidents are overwritten."""
+    with closing(sqlite3.connect(path)) as journal:
+        size = journal.execute("PRAGMA page_size").fetchone()[0]
+        (sought,) = journal.execute("SELECT id FROM incidents ORDER BY rowid").fetchall()[MANY // 2]
+    content = path.read_bytes()
+    key = sought.encode()
+    # A leaf of a table begins with 13, one of an index with 10 (SQLite file format, 1.6).
+    starts = range(0, len(content), size)
+    pages = [start for start in starts if content[start] == 13 and key in content[start : start + size]]
+    assert pages
+    with path.open("r+b") as file:
+        for page in pages:
+            file.seek(page)
+            file.write(b"\xff" * size)
+
+
+def at_its_head(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"not a database" * 20)
+
+
+def cut_off(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+
+
+@pytest.mark.parametrize(
+    ("damage", "least"), [(in_the_middle, MANY // 2), (at_its_head, 0), (cut_off, 1)], ids=["middle", "head", "cut"]
+)
+def test_of_a_damaged_journal_what_can_be_read_is_kept_and_a_fresh_one_is_used(
+    tmp_path: Path, damage: Callable[[Path], None], least: int
+) -> None:
+    damage(filled(tmp_path))
+    try:
+        journal = Journal(tmp_path)
+        journal.file.probe()
+        journal.file.check()
+    except JournalDamagedError:
+        journal = Journal(tmp_path, rescue=True) if damage is not in_the_middle else journal
+        said = journal.file.rescued or journal.file.rescue()
+    else:
+        pytest.fail("the damage was not noticed")
+    assert said.startswith("was damaged: ")
+    (aside,) = tmp_path.glob("journal-damaged-*.sqlite")
+    assert str(aside) in said
+    journal.file.check()
+    kept = journal.list(MANY)
+    assert least <= len(kept) < MANY
+    assert all(entry.incident.evidence == SCREAM.evidence for entry in kept)
+    new = replace(SCREAM, id="f" * 32)
+    journal.record(new)
+    assert journal.show(new.id).incident == new
+
+
+@pytest.mark.parametrize("deleted", ["journal.sqlite*", "journal.sqlite"], ids=["all of it", "without its log"])
+def test_a_journal_that_is_deleted_while_it_is_in_use_loses_nothing(tmp_path: Path, deleted: str) -> None:
+    journal = Journal(tmp_path)
+    journal.record(incident(1))
+    for path in tmp_path.glob(deleted):
+        path.unlink()
+    journal.record(incident(2))
+    with pytest.raises(JournalDamagedError, match="is gone"):
+        journal.file.probe()
+    assert "2 incidents could be read" in journal.file.rescue()
+    journal.record(SCREAM)
+    assert {entry.incident.id for entry in Journal(tmp_path).list()} == {incident(1).id, incident(2).id, SCREAM.id}
+
+
+def test_the_journal_of_another_station_is_not_moved_from_under_it(tmp_path: Path) -> None:
+    at_its_head(filled(tmp_path))
+    with FileLock(tmp_path / LOCK_NAME), pytest.raises(JournalError, match="another safety-monitor is at work"):
+        Journal(tmp_path, wait_s=0.1, rescue=True)

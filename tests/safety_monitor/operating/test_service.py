@@ -1,0 +1,106 @@
+"""The service: what systemd itself says of the unit, and that putting it in place loses nothing."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from models.hand_landmarker import check
+from safety_monitor.operating.service import Place, ServiceError, closed_folder, install, program, uninstall, unit
+from tests.system.command import PROGRAM, safety_monitor
+
+MOST_EXPOSED = 2.0
+"""Of systemd's own scale, 0 (nothing to attack) to 10."""
+
+
+def analyze(unit_file: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed (Debian: systemd)")
+    return subprocess.run(
+        ["systemd-analyze", *command, str(unit_file)], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.fixture
+def unit_file(tmp_path: Path) -> Path:
+    path = tmp_path / "safety-monitor.service"
+    result = safety_monitor(tmp_path, "install-service", "--print")
+    assert (result.status, result.stderr) == (0, "")
+    path.write_text(result.stdout)
+    return path
+
+
+def test_systemd_understands_every_line(unit_file: Path) -> None:
+    done = analyze(unit_file, "verify", "--man=no")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_service_can_do_little_else_than_its_work(unit_file: Path) -> None:
+    done = analyze(unit_file, "security", "--offline=true", "--no-pager")
+    exposure = re.search(r"exposure level for safety-monitor.service: ([\d.]+)", done.stdout)
+    assert exposure is not None, done.stdout + done.stderr
+    assert float(exposure[1]) <= MOST_EXPOSED
+
+
+def test_installed_twice_it_keeps_settings_and_secrets_and_leaves_with_its_unit_alone(tmp_path: Path) -> None:
+    root, mine = tmp_path / "root", tmp_path / "mine.toml"
+    mine.write_text('[station]\nname = "hall"\n')
+    arguments = ["install-service", "--root", str(root), "--config", str(mine)]
+    assert safety_monitor(tmp_path, *arguments).status == 0
+    settings, secrets = root / "etc/safety-monitor/station.toml", root / "etc/safety-monitor/secrets.env"
+    unit_there = root / "etc/systemd/system/safety-monitor.service"
+    assert settings.read_text() == mine.read_text()
+    assert unit_there.read_text() == unit(PROGRAM)
+    assert secrets.stat().st_mode & 0o007 == 0
+    check(root / "var/lib/safety-monitor/cache/hand_landmarker.task")
+    assert (root / "var/lib/safety-monitor").stat().st_mode & 0o077 == 0
+
+    settings.write_text('[station]\nname = "changed"\n')
+    secrets.write_text("SAFETY_MONITOR_MQTT__PASSWORD=x\n")
+    (root / "var/lib/safety-monitor/journal.sqlite").write_text("what happened")
+    assert "kept as it is" in safety_monitor(tmp_path, *arguments).stdout
+    assert safety_monitor(tmp_path, "uninstall-service", "--root", str(root)).status == 0
+    assert not unit_there.exists()
+    assert "changed" in settings.read_text()
+    assert "PASSWORD" in secrets.read_text()
+    assert (root / "var/lib/safety-monitor/journal.sqlite").exists()
+    again = safety_monitor(tmp_path, "uninstall-service", "--root", str(root))
+    assert again.status == 2
+    assert "there is no such service" in again.stderr
+
+
+def test_settings_that_are_wrong_are_not_installed(tmp_path: Path) -> None:
+    (tmp_path / "station.toml").write_text("[alarm]\nvolum = 1\n")
+    result = safety_monitor(tmp_path, "install-service", "--root", str(tmp_path / "root"))
+    assert result.status == 2
+    assert "unknown key 'alarm.volum'" in result.stderr
+    assert not (tmp_path / "root").exists()
+
+
+@pytest.mark.parametrize("closed", ["program", "python"])
+def test_a_program_that_the_services_user_could_not_run_is_noticed(closed: str) -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
+        folder = Path(name)
+        folder.chmod(0o755)
+        for part in ("program", "python"):
+            (folder / part).mkdir(0o755)
+        (folder / "program" / "safety-monitor").touch()
+        (folder / "python" / "python3").touch()
+        (folder / "program" / "python").symlink_to(folder / "python" / "python3")
+        assert closed_folder(folder / "program" / "safety-monitor") is None
+        (folder / closed).chmod(0o700)
+        assert closed_folder(folder / "program" / "safety-monitor") == folder / closed
+
+
+def test_on_this_machine_it_takes_root_and_systemd() -> None:
+    reason = "rights of root" if os.geteuid() else "does not run systemd|closed to the service's user"
+    if not os.geteuid() and Path("/run/systemd/system").is_dir():
+        pytest.skip("this machine runs systemd: it would be installed")
+    with pytest.raises(ServiceError, match=reason):
+        list(install(program(), None, Place()))
+    with pytest.raises(ServiceError, match="there is no such service"):
+        list(uninstall(Place()))

@@ -1,0 +1,90 @@
+"""Who may call off an incident, and what a person who is forced to can do."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from safety_monitor.escalation import DEFAULT, Nature, plan
+from safety_monitor.incident import State
+from safety_monitor.journal.incidents import Journal
+from safety_monitor.people.decision import WITHIN_S, WRONG_PINS, Decisions, PinError, hash_of
+from tests.alarms import SCREAM
+
+PIN, DURESS = "4711", "4712"
+PIN_HASH, DURESS_HASH = hash_of(PIN), hash_of(DURESS)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    journal = Journal(tmp_path)
+    journal.record(SCREAM, plan(DEFAULT, SCREAM.id, {"sms": Nature.MESSAGE}))
+    return journal
+
+
+def kinds(journal: Journal) -> list[str]:
+    return [each.kind for each in journal.show(SCREAM.id, covert=True).deliveries]
+
+
+def test_without_a_pin_anybody_may_decide(journal: Journal) -> None:
+    assert Decisions(journal).decide("0b4", State.CANCELLED).state is State.CANCELLED
+
+
+@pytest.mark.parametrize("pin", ["", "0000", "4711 ", "47111"])
+def test_what_is_not_the_pin_decides_nothing(journal: Journal, pin: str) -> None:
+    decisions = Decisions(journal, pin_hash=PIN_HASH, duress_pin_hash=DURESS_HASH)
+    with pytest.raises(PinError):
+        decisions.decide(SCREAM.id, State.CANCELLED, pin)
+    assert journal.state_of(SCREAM.id) is State.CONFIRMED
+
+
+def test_the_pin_calls_off(journal: Journal) -> None:
+    decisions = Decisions(journal, pin_hash=PIN_HASH, duress_pin_hash=DURESS_HASH)
+    assert decisions.decide(SCREAM.id, State.CANCELLED, PIN).state is State.CANCELLED
+    assert kinds(journal) == ["alarm", "update"]
+
+
+@pytest.mark.parametrize("state", [State.CANCELLED, State.ACKNOWLEDGED])
+def test_the_duress_pin_looks_the_same_and_tells_the_contacts_otherwise(journal: Journal, state: State) -> None:
+    decisions = Decisions(journal, pin_hash=PIN_HASH, duress_pin_hash=DURESS_HASH)
+    decided = decisions.decide(SCREAM.id, state, DURESS)
+    assert decided == replace(SCREAM, state=state, reason="by a person")
+    assert "duress" not in repr(journal.show(SCREAM.id))
+    assert kinds(journal) == ["alarm", "duress"]
+
+
+def test_acknowledging_takes_the_pin_only_if_it_is_set_so(journal: Journal) -> None:
+    strict = Decisions(journal, pin_hash=PIN_HASH, pin_to_acknowledge=True)
+    with pytest.raises(PinError, match="takes the PIN"):
+        strict.decide(SCREAM.id, State.ACKNOWLEDGED)
+    assert Decisions(journal, pin_hash=PIN_HASH).decide(SCREAM.id, State.ACKNOWLEDGED).state is State.ACKNOWLEDGED
+
+
+def test_after_too_many_wrong_pins_none_is_taken_for_a_while(journal: Journal) -> None:
+    now = [0.0]
+    decisions = Decisions(journal, pin_hash=PIN_HASH, now=lambda: now[0])
+    for _ in range(WRONG_PINS):
+        with pytest.raises(PinError, match="wrong"):
+            decisions.decide(SCREAM.id, State.CANCELLED, "0000")
+    with pytest.raises(PinError, match="too many wrong PINs; wait 300 s"):
+        decisions.decide(SCREAM.id, State.CANCELLED, PIN)
+    now[0] += WITHIN_S
+    assert decisions.decide(SCREAM.id, State.CANCELLED, PIN).state is State.CANCELLED
+
+
+def test_the_wrong_pins_of_strangers_do_not_lock_out_who_has_signed_in(journal: Journal) -> None:
+    decisions = Decisions(journal, pin_hash=PIN_HASH)
+    for who in ("", "otto"):
+        for _ in range(WRONG_PINS):
+            with pytest.raises(PinError, match="wrong"):
+                decisions.is_forced("0000", who)
+        with pytest.raises(PinError, match="too many wrong PINs"):
+            decisions.is_forced(PIN, who)
+    assert decisions.decide(SCREAM.id, State.CANCELLED, PIN, who="anna").state is State.CANCELLED
+
+
+def test_a_hash_tells_nothing_of_its_pin() -> None:
+    assert PIN not in PIN_HASH
+    assert hash_of(PIN) != PIN_HASH
+    with pytest.raises(PinError, match="4 to 32 characters"):
+        hash_of("123")
