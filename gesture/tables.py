@@ -26,6 +26,8 @@ TEXTS = ("label", "source", "person", "session")
 HEAD = (*TEXTS, "handedness", "at_s", "aspect")
 LANDMARK_COLUMNS = tuple(f"{axis}{joint}" for joint in range(21) for axis in "xyz")
 MOTION_HEAD = (*TEXTS, "at_s")
+FIRST_LINE = 2
+"""Of a table's rows; above them is the head."""
 MOST_BYTES = 512 << 20
 """A table that unpacks to more is none: a small file can hold any number of zeros."""
 PATH_COLUMNS = tuple(f"{axis}{point}" for point in range(16) for axis in "xy")
@@ -136,7 +138,9 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
         text = data.decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise TableError(f"{path}: is not UTF-8; save it as that") from None
+    except (OSError, EOFError, zlib.error) as error:
         raise TableError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > MOST_BYTES:
         raise TableError(f"{path}: holds more than {MOST_BYTES >> 20} MB")
@@ -157,23 +161,23 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _numbers(path: Path, number: int, row: dict[str, str], columns: Sequence[str]) -> list[float]:
+def _numbers(path: Path, line: int, row: dict[str, str], columns: Sequence[str]) -> list[float]:
     try:
         values = [float(row[column]) for column in columns]
     except KeyError as error:
         raise TableError(f"{path}: has no column {error}") from None
     except ValueError as error:
-        raise TableError(f"{path}: row {number}: {error}") from None
+        raise TableError(f"{path}:{line}: {error}") from None
     if not all(math.isfinite(value) for value in values):
-        raise TableError(f"{path}: row {number}: holds a value that is not a number")
+        raise TableError(f"{path}:{line}: holds a value that is not a number")
     return values
 
 
 def _texts(path: Path, rows: Sequence[dict[str, str]]) -> dict[str, Text]:
     """What is said of each row; all but the label may be missing."""
-    for i, row in enumerate(rows, start=1):
+    for line, row in enumerate(rows, start=FIRST_LINE):
         if not row.get("label"):
-            raise TableError(f"{path}: row {i}: has no label")
+            raise TableError(f"{path}:{line}: has no label")
     return {name: np.array([row.get(name, "") for row in rows], np.str_) for name in TEXTS}
 
 
@@ -184,11 +188,14 @@ def read_hands(path: Path) -> HandTable:
         TableError: missing, malformed, or a row with a value that is not finite.
     """
     rows = read_rows(path)
-    numbers = [_numbers(path, i, row, ("at_s", "aspect", *LANDMARK_COLUMNS)) for i, row in enumerate(rows, start=1)]
+    numbers = [
+        _numbers(path, line, row, ("at_s", "aspect", *LANDMARK_COLUMNS))
+        for line, row in enumerate(rows, start=FIRST_LINE)
+    ]
     values = np.array(numbers, np.float32).reshape(len(rows), 2 + len(LANDMARK_COLUMNS))
-    for i, row in enumerate(rows, start=1):
+    for line, row in enumerate(rows, start=FIRST_LINE):
         if row.get("handedness") not in ("left", "right"):
-            raise TableError(f"{path}: row {i}: handedness must be left or right, not {row.get('handedness')!r}")
+            raise TableError(f"{path}:{line}: handedness must be left or right, not {row.get('handedness')!r}")
     return HandTable(
         landmarks=values[:, 2:].reshape(-1, 21, 3),
         handedness=np.array([row["handedness"] for row in rows], np.str_),
@@ -223,7 +230,7 @@ def read_paths(path: Path) -> PathTable:
         TableError: missing, malformed, or a row with a value that is not finite.
     """
     rows = read_rows(path)
-    numbers = [_numbers(path, i, row, ("at_s", *PATH_COLUMNS)) for i, row in enumerate(rows, start=1)]
+    numbers = [_numbers(path, line, row, ("at_s", *PATH_COLUMNS)) for line, row in enumerate(rows, start=FIRST_LINE)]
     values = np.array(numbers, np.float32).reshape(len(rows), 1 + len(PATH_COLUMNS))
     return PathTable(paths=values[:, 1:].reshape(-1, 16, 2), at_s=values[:, 0], **_texts(path, rows))
 

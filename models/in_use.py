@@ -112,15 +112,26 @@ def use(home: Path, name: str, folder: Path) -> Path:
     return place
 
 
+def model_before(home: Path, name: str) -> Path:
+    """Folder of the model that `roll_back` would bring back.
+
+    Raises:
+        ModelError: no model of the user is in use.
+    """
+    if not (home / name).exists():
+        raise ModelError(f"{home}: no '{name}' of your own is in use; the one that ships is")
+    previous = home / f"{name}{PREVIOUS}"
+    return previous if previous.exists() else SHIPPED / name
+
+
 def roll_back(home: Path, name: str) -> str:
     """Go back to the model that was in use before; says which that is.
 
     Raises:
         ModelError: no model of the user is in use.
     """
+    model_before(home, name)
     place, previous, aside = home / name, home / f"{name}{PREVIOUS}", home / f"{name}.aside"
-    if not place.exists():
-        raise ModelError(f"{home}: no '{name}' of your own is in use; the one that ships is")
     shutil.rmtree(aside, ignore_errors=True)
     place.rename(aside)
     if previous.exists():

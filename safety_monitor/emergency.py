@@ -70,3 +70,18 @@ def unknown_labels(
             if label is not None and label not in usable:
                 complaints.append(f"emergency.gestures: unknown {kind} '{label}'; known: {', '.join(usable)}")
     return complaints
+
+
+def gestures_lost(gestures: tuple[EmergencyGesture, ...], task: str, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that a model of "signs" or "motions" with these labels would never report, by their labels."""
+    asked = [gesture for gesture in gestures if (gesture.sign if task == "signs" else gesture.movement) is not None]
+    known = (labels, ()) if task == "signs" else ((), labels)
+    return tuple(gesture.label for gesture in asked if unknown_labels((gesture,), *known))
+
+
+def loses_an_emergency(lost: tuple[str, ...]) -> str:
+    """Why a model must not be in use, where `gestures_lost` has found some: the station would not start with it."""
+    return (
+        f"{', '.join(lost)} is an emergency gesture, and that model does not know it: change emergency.gestures in the "
+        "settings first"
+    )

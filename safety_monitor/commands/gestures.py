@@ -215,12 +215,20 @@ def _means_emergency(settings: Settings, kind: Kind, label: str) -> bool:
 
 @labels_app.command("remove")
 def remove_label(
-    label: str, kind: KindOption = Kind.SIGNS, data: DataOption = None, config: ConfigOption = None
+    label: str,
+    kind: KindOption = Kind.SIGNS,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
+    data: DataOption = None,
+    config: ConfigOption = None,
 ) -> None:
     """Forget a label and its rows; models trained with it know it until they are trained anew."""
     settings = read_settings(config)
     with complaints():
-        count = _collection(config, data).remove_label(kind, label)
+        collection = _collection(config, data)
+        rows = sum(count for (one, _, _), count in collection.counts(kind).items() if one == label)
+        if rows and sys.stdin.isatty() and not yes:
+            typer.confirm(f"delete {label} and its {rows} rows? nothing brings them back", abort=True)
+        count = collection.remove_label(kind, label)
     typer.echo(f"{label} and {count} rows are gone; train anew to have it out of the model too")
     if _means_emergency(settings, kind, label):
         typer.echo(f"{label} means an emergency in the settings; a model trained anew may know it no longer")

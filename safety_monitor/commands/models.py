@@ -219,6 +219,7 @@ def put_in_use(
             for line in found.worse:
                 typer.echo(f"safety-monitor: worse: {line}", err=True)
             fail(f"{card.name} was not put in use; --force does it all the same", TROUBLE)
+    _refuse_what_loses_an_emergency(settings, card)
     place = use(home, name, folder)
     print(f"in use: {place}, from the next start on; `safety-monitor models rollback {card.task}` goes back")
 
@@ -229,10 +230,29 @@ def roll_back_model(
 ) -> None:
     """Go back to the model that was in use before."""
     from models.card import ModelError
-    from models.in_use import roll_back
 
-    settings = read_settings(config)
     try:
-        print(roll_back(settings.models_folder, name_in_use(settings, task)))
+        go_back(read_settings(config), task)
     except (ModelError, OSError) as error:
         fail(error)
+
+
+def go_back(settings: Settings, task: str) -> None:
+    """Put the model before the one in use in its place, and say which that is.
+
+    Raises:
+        ModelError: no model of the user is in use.
+    """
+    from models.card import read_card
+    from models.in_use import model_before, roll_back
+
+    home, name = settings.models_folder, name_in_use(settings, task)
+    _refuse_what_loses_an_emergency(settings, read_card(model_before(home, name)))
+    typer.echo(roll_back(home, name))
+
+
+def _refuse_what_loses_an_emergency(settings: Settings, card: "Card") -> None:
+    from safety_monitor.emergency import gestures_lost, loses_an_emergency
+
+    if card.task != Task.SCREAM and (lost := gestures_lost(settings.emergency.gestures, card.task, card.labels)):
+        fail(loses_an_emergency(lost))

@@ -66,8 +66,7 @@ def _train(
     from gesture import retrain
     from gesture.collection import Collection
     from models.card import read_card
-    from models.in_use import roll_back
-    from safety_monitor.commands.models import name_in_use, put_in_use
+    from safety_monitor.commands.models import go_back, name_in_use, put_in_use
 
     settings = read_settings(config)
     silence_native_libraries(settings)
@@ -77,7 +76,7 @@ def _train(
 
     with complaints():
         if rollback:
-            typer.echo(roll_back(home, name_in_use(settings, kind)))
+            go_back(settings, kind)
             return
         collection = Collection(add or settings.gestures_folder)
         target, coming = home / f"{kind}.new", home / f"{kind}.training"

@@ -24,10 +24,10 @@ from gesture.plan import MotionPlan
 from gesture.retrain import QUICK, Retrained, passes, retrain_motions, retrain_signs
 from gesture.tables import TableError
 from models.card import Card, ModelError, read_card
-from models.in_use import PREVIOUS, compare, roll_back, use
-from models.registry import SHIPPED, find
+from models.in_use import compare, model_before, roll_back, use
+from models.registry import find
 from safety_monitor.config import Settings
-from safety_monitor.emergency import unknown_labels
+from safety_monitor.emergency import gestures_lost, loses_an_emergency
 
 PACKAGES = ("tensorflow", "keras", "matplotlib")
 """What a training needs and a station does not."""
@@ -185,7 +185,7 @@ class Trainings:
             before=figures["in_use"],
             confusion=tuple(map(tuple, figures["confusion"])),
             in_use=in_use,
-            missing=self._missing(kind, card),
+            missing=gestures_lost(self.settings.emergency.gestures, kind, card.labels),
             objections=() if in_use else self._objections(kind, card),
         )
 
@@ -220,9 +220,8 @@ class Trainings:
         Raises:
             TrainingError: there is none, or it does not know an emergency gesture.
         """
-        previous = self.home / f"{kind}{PREVIOUS}"
         try:
-            self._check(kind, read_card(previous if previous.exists() else SHIPPED / kind))
+            self._check(kind, read_card(model_before(self.home, kind)))
             return roll_back(self.home, kind)
         except (ModelError, OSError) as error:
             raise TrainingError(str(error)) from None
@@ -231,11 +230,8 @@ class Trainings:
         named = self.settings.seeing.signs if kind == SIGNS else self.settings.seeing.motions
         if named != kind:
             raise TrainingError(f"the settings name another model: seeing.{kind} is {named}")
-        if missing := self._missing(kind, card):
-            raise TrainingError(
-                f"{', '.join(missing)} is an emergency gesture, and that model does not know it: change "
-                "emergency.gestures in the settings first"
-            )
+        if lost := gestures_lost(self.settings.emergency.gestures, kind, card.labels):
+            raise TrainingError(loses_an_emergency(lost))
 
     def _objections(self, kind: Kind, card: Card) -> tuple[str, ...]:
         """In what a model is worse than the one in use, or why that cannot be said; a line each."""
@@ -243,19 +239,6 @@ class Trainings:
             return compare(card, read_card(find(kind, self.home))).worse
         except ModelError as error:
             return (str(error),)
-
-    def _missing(self, kind: Kind, card: Card) -> tuple[str, ...]:
-        """Emergency gestures of this kind that a model does not know."""
-        asked = [
-            gesture
-            for gesture in self.settings.emergency.gestures
-            if (gesture.sign if kind == SIGNS else gesture.movement) is not None
-        ]
-        return tuple(
-            gesture.label
-            for gesture in asked
-            if unknown_labels((gesture,), *((card.labels, ()) if kind == SIGNS else ((), card.labels)))
-        )
 
 
 def train(home: Path, kind: Kind, most_passes: int, tell: Callable[[float, str], None]) -> None:

@@ -111,6 +111,21 @@ def test_what_cannot_be_done_is_one_line(arguments: tuple[str, ...], complaint: 
     assert told.count("\n") == 1
 
 
+def test_a_model_that_loses_an_emergency_gesture_is_not_put_in_use(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = home / "models" / "signs"
+    shutil.copytree(SHIPPED / "signs", mine)
+    change_card(mine, labels=tuple("salute" if label == "ok" else label for label in read_card(mine).labels))
+    other = shutil.copytree(SHIPPED / "signs", tmp_path / "other")
+    monkeypatch.setenv("SAFETY_MONITOR_EMERGENCY__GESTURES", '[{"sign": "salute"}]')
+    refused = "salute is an emergency gesture, and that model does not know it"
+    for command in (("models", "use", str(other), "--force"), ("models", "rollback", "signs")):
+        assert refused in said(*command, status=2)
+    assert refused in said("train", "signs", "--rollback", status=2)
+    assert "salute" in read_card(mine).labels
+
+
 def test_cards_without_figures_ask_for_data(tmp_path: Path) -> None:
     told = said("models", "use", candidate(tmp_path / "new"), status=2)
     assert "the cards do not say how new and the model in use do" in told
