@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from safety_monitor.config.escalation import Contact
-    from safety_monitor.first_signal import Signal
     from safety_monitor.operating.first_run import Answers
+    from safety_monitor.operating.first_signal import Signal
 
 SIREN_S = 2.0
 LISTEN_S = 5.0
@@ -97,7 +97,7 @@ def _ask(known: "Answers") -> "Answers":
     from audio.microphone import list_devices
     from gesture.capture import list_cameras
     from safety_monitor.config import Settings
-    from safety_monitor.first_signal import first_picture, first_sound
+    from safety_monitor.operating.first_signal import first_picture, first_sound
 
     silence_native_libraries(Settings())
     if known.name is None:

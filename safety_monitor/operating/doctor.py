@@ -21,12 +21,13 @@ from safety_monitor.config import Settings, SettingsError
 from safety_monitor.dispatch.channels import make_channels
 from safety_monitor.dispatch.policies import mistakes_of
 from safety_monitor.escalation import Nature
-from safety_monitor.first_signal import Signal, first_picture, first_sound
 from safety_monitor.journal.file import LOCK_NAME, JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.local_time import when
+from safety_monitor.operating.first_signal import Signal, first_picture, first_sound
 from safety_monitor.running import NOBODY_TOLD
-from safety_monitor.senses import DEMO, OFF, SenseError, check_gestures
+from safety_monitor.senses import DEMO, OFF, check_gestures
+from safety_monitor.sensing import SenseError
 from safety_monitor.sources import NOTHING_WATCHED, microphones
 from safety_monitor.web.access import WebError, check_exposure
 
