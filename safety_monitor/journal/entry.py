@@ -73,7 +73,8 @@ def entry_of(session: Session, row: IncidentRow, *, covert: bool) -> Entry:
     """The incident of a row; with `covert` also what must not be seen where the station stands."""
     transitions = session.scalars(
         select(TransitionRow).where(TransitionRow.incident_id == row.id).order_by(TransitionRow.number)
-    )
+    ).all()
+    answered_at = next((step.at for step in transitions if step.by == PERSON), row.changed_at)
     deliveries = session.scalars(
         select(DeliveryRow).where(DeliveryRow.incident_id == row.id).order_by(DeliveryRow.asked_at, DeliveryRow.key)
     )
@@ -89,7 +90,7 @@ def entry_of(session: Session, row: IncidentRow, *, covert: bool) -> Entry:
             for step in transitions
         ),
         deliveries=tuple(
-            delivery_of(step) if covert or not step.covert else called_off(delivery_of(step), row.changed_at)
+            delivery_of(step) if covert or not step.covert else called_off(delivery_of(step), step.sent_at, answered_at)
             for step in deliveries
         ),
         remarks=tuple(

@@ -13,12 +13,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from safety_monitor.actions.message import Kind, Place
-from safety_monitor.delivery import DeliveryState, Turn
+from safety_monitor.delivery import Turn
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import MAY_FOLLOW, Incident, Mark, State
 from safety_monitor.journal.entry import Entry, entry_of, place_in
 from safety_monitor.journal.file import JournalError, JournalFile, iso
-from safety_monitor.journal.outbox import Outbox, ask, ask_records, ask_told, unfinished
+from safety_monitor.journal.outbox import Outbox, answer, ask, ask_records, ask_told, unfinished
 from safety_monitor.journal.search import Search, find_incidents
 from safety_monitor.journal.tables import (
     PERSON,
@@ -153,7 +153,7 @@ class Journal:
             for each in waiting:
                 each.covert = row.duress
                 if not row.duress:
-                    each.state, each.due_at, each.changed_at = DeliveryState.DROPPED, None, iso(now)
+                    answer(each, iso(now))
             incident = replace(incident_of(row), state=state)
             session.add(_transition_row(incident, row.changed_at, PERSON))
             kind: Kind = "duress" if row.duress else "update"

@@ -23,6 +23,7 @@ from safety_monitor.journal.file import JournalError, JournalFile, iso
 from safety_monitor.journal.tables import DeliveryRow, IncidentRow, decision_of, incident_of
 
 STALE = "of an earlier run: too late to be of use"
+NOT_FOLLOWED = "handed over before somebody answered"
 TURNS = (Turn.FRESH, Turn.RETRY, Turn.HELD, Turn.FOLLOW)
 """In this order what is due is done."""
 _JOBS = select(DeliveryRow, IncidentRow).join(IncidentRow, IncidentRow.id == DeliveryRow.incident_id)
@@ -386,8 +387,25 @@ def delivery_of(row: DeliveryRow) -> Delivery:
     )
 
 
-def called_off(delivery: Delivery, at: str) -> Delivery:
-    """What a covert delivery would look like, had the incident really been called off."""
+def answer(row: DeliveryRow, at: str) -> None:
+    """A step that waits is not needed any more; one that was handed over stays so, and is not followed any further."""
+    shown = called_off(delivery_of(row), row.sent_at, at)
+    row.state, row.changed_at, row.detail, row.due_at = shown.state, shown.changed_at, shown.detail, None
+
+
+def called_off(delivery: Delivery, sent_at: float | None, at: str) -> Delivery:
+    """What a covert delivery would look like, had the incident really been called off.
+
+    Args:
+        delivery: as it is.
+        sent_at: when it was handed over, seconds since 1970; None: it was not.
+        at: when somebody answered.
+    """
+    if delivery.kind == "alarm" and sent_at is not None and iso(sent_at) <= at:
+        sent = iso(sent_at)
+        return replace(
+            delivery, state=DeliveryState.SENT, attempts=1, changed_at=sent, due_at=None, detail=NOT_FOLLOWED
+        )
     if delivery.kind == "duress":
         key = delivery.key.replace(":duress", ":update")
         return replace(delivery, key=key, kind="update", state=DeliveryState.SENT, attempts=1, due_at=None, detail="")

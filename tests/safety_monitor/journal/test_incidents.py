@@ -196,6 +196,31 @@ def test_under_duress_it_looks_called_off_and_help_comes_all_the_same(journal: J
     assert jobs[-1].hidden
 
 
+def test_a_step_that_was_handed_over_before_somebody_answered_shows_so_under_duress_too(
+    tmp_path: Path, clock: Clock
+) -> None:
+    shown = []
+    for duress in (False, True):
+        clock.now = 1_800_000_000.0
+        journal = Journal(tmp_path / str(duress), clock)
+        confirmed(journal, asked("sms", after_s=40.0), asked("call", after_s=60.0))
+        clock.now += 40
+        job = take(journal, "sms")
+        journal.outbox.finish([Result(job.key, job.version, DeliveryState.SENT, "queued", due_at=clock.now + 5)])
+        clock.now += 1
+        journal.decide(SCREAM.id, State.ACKNOWLEDGED, "by a person", duress=duress)
+        clock.now += 60
+        journal.record(replace(SCREAM, state=State.CLOSED))
+        late = journal.outbox.due("call") + journal.outbox.due("sms")
+        assert [job.channel for job in late if job.turn is not Turn.FOLLOW] == (["call", "sms"] if duress else ["sms"])
+        journal.outbox.begin(late)
+        journal.outbox.finish([Result(each.key, each.version, DeliveryState.SENT, "queued") for each in late])
+        steps = [each for each in journal.show(SCREAM.id).deliveries if each.kind == "alarm"]
+        shown.append([(each.channel, each.state, each.attempts, each.detail, each.due_at) for each in steps])
+    assert shown[0] == shown[1]
+    assert [each[:2] for each in shown[0]] == [("sms", DeliveryState.SENT), ("call", DeliveryState.DROPPED)]
+
+
 def test_a_delivery_that_failed_asks_others_once(journal: Journal, clock: Clock) -> None:
     email = asked("email")
     confirmed(journal, replace(asked("sms"), fallback=("email",)))
