@@ -211,7 +211,7 @@ def test_a_step_that_was_handed_over_before_somebody_answered_shows_so_under_dur
         journal.decide(SCREAM.id, State.ACKNOWLEDGED, "by a person", duress=duress)
         clock.now += 60
         journal.record(replace(SCREAM, state=State.CLOSED))
-        late = journal.outbox.due("call") + journal.outbox.due("sms")
+        late = [*journal.outbox.due("call"), *journal.outbox.due("sms")]
         assert [job.channel for job in late if job.turn is not Turn.FOLLOW] == (["call", "sms"] if duress else ["sms"])
         journal.outbox.begin(late)
         journal.outbox.finish([Result(each.key, each.version, DeliveryState.SENT, "queued") for each in late])
