@@ -14,6 +14,7 @@ run: setup ## set up what is missing and start the station; without camera and m
 	@$(BIN)/safety-monitor run --demo-without-devices $(ARGS)
 
 setup: .venv/station ## everything the station needs; ends with .venv/bin/safety-monitor ready
+	@$(BIN)/python -m models.hand_landmarker >/dev/null # each user has a cache of their own
 
 .venv/system: Makefile
 	scripts/debian-packages $(STATION_PACKAGES)

@@ -64,6 +64,10 @@ def check(path: Path) -> None:
     Raises:
         ModelError: the file is missing, damaged or something else.
     """
+    if not path.exists():
+        raise ModelError(
+            f"{path}: not a usable hand model file: it is not there; {sys.executable} -m models.hand_landmarker gets it"
+        )
     try:
         with zipfile.ZipFile(path) as task:
             names = set(task.namelist())

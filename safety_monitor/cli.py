@@ -318,7 +318,10 @@ def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     findings = examine(settings)
     for finding in findings:
         print(json.dumps(asdict(finding)) if as_json else finding.line)
-    if any(finding.needed and not finding.ok for finding in findings):
+    wrong = [finding.part for finding in findings if finding.needed and not finding.ok]
+    if not as_json:
+        print(f"\nTo be mended first: {', '.join(wrong)}" if wrong else "\nNothing is missing that a run needs.")
+    if wrong:
         raise typer.Exit(TROUBLE)
 
 

@@ -1,11 +1,15 @@
 """Settings of the ways out: siren, voice, services and databases."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from safety_monitor.config.section import PhoneNumber, Probability, Seconds, Section, WebAddress, parts_of
+
+SPOKEN = ("{what}", "{station}", "{help}")
+"""What is filled in where something is said."""
 
 
 class Alarm(Section):
@@ -33,6 +37,13 @@ class Speech(Section):
     """Words a minute."""
     limit_s: Seconds = 15.0
     """Longest time for one announcement; a voice that hangs is ended and started anew."""
+
+    @field_validator("text", "answered")
+    @classmethod
+    def _known(cls, text: str) -> str:
+        if unknown := set(re.findall(r"{[^}]*}?", text)) - set(SPOKEN):
+            raise ValueError(f"'{min(unknown)}' would be read out as it stands; known: {', '.join(SPOKEN)}")
+        return text
 
 
 class MySQLSettings(Section):

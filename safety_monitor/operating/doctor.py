@@ -156,7 +156,7 @@ def _models(settings: Settings) -> list[Finding]:
     try:
         hand_landmarker.check(path)
     except ModelError as error:
-        findings.append(Finding("model hands", ok=False, detail=f"{error}; `make setup` puts it in place", needed=True))
+        findings.append(Finding("model hands", ok=False, detail=str(error), needed=True))
     else:
         findings.append(Finding("model hands", ok=True, detail=f"{path} {sha256(path)[:12]}", needed=True))
     return findings

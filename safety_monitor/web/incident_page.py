@@ -252,7 +252,7 @@ def _deliveries(request: Request, entry: Entry) -> None:
 
 
 def _more(delivery: Delivery) -> str:
-    words = [delivery.detail]
+    words = [when(delivery.changed_at), delivery.detail]
     if delivery.attempts > 1:
         words.append(f"{texts.ATTEMPTS}: {delivery.attempts}")
     if delivery.due_at and delivery.state is DeliveryState.PENDING:

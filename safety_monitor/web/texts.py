@@ -94,6 +94,7 @@ CHANNEL_NAME = {
     "mqtt": "MQTT",
     "webhook": "Webhook",
 }
+MESSAGE_TO = "Message: {name}"
 DELIVERY = {
     DeliveryState.PENDING: "waits",
     DeliveryState.SENDING: "is being sent",
@@ -343,7 +344,7 @@ def channel(name: str) -> str:
     """A channel as people read it."""
     kind, _, member = name.partition(":")
     if kind == "messages":
-        return member
+        return MESSAGE_TO.format(name=member)
     return CHANNEL_NAME.get(kind, name).format(whom=member)
 
 

@@ -44,6 +44,7 @@ def test_a_secret_in_the_file_is_refused_and_not_repeated(text: str, name: str) 
     ("text", "message"),
     [
         ('[[contacts]]\nname = "anna"\nsms = "0170"\n', "contacts.0.sms: is not a telephone number"),
+        ('[speech]\ntext = "Hallo {wer}"\n', "speech.text: '{wer}' would be read out as it stands; known: {what}"),
         ('[[contacts]]\nname = "anna"\nfax = "+15005550006"\n', "unknown key 'contacts.0.fax'"),
         (2 * '[[contacts]]\nname = "anna"\n', "contacts: the name anna stands there twice"),
         ('[[contacts]]\nname = "sms"\n', "contacts: the name sms means something else"),

@@ -30,6 +30,7 @@ def test_with_recordings_as_sources_and_a_loudspeaker_nothing_needed_is_missing(
     result = safety_monitor(tmp_path, "doctor", **SOURCES, **sound_system.environment)
     assert "ok       help         an emergency is told by: alarm, speech" in result.stdout
     assert "not ok   people" in result.stdout
+    assert result.stdout.endswith("\nNothing is missing that a run needs.\n")
     assert result.status == 0
 
 
@@ -62,8 +63,8 @@ def test_a_damaged_model_is_missing(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "card.md").write_text("+++\ntask = 1\n")
     result = safety_monitor(tmp_path, "doctor")
-    (line,) = [line for line in result.stdout.splitlines() if "model scream" in line]
-    assert line.startswith("NOT OK")
+    assert any(line.startswith("NOT OK   model scream") for line in result.stdout.splitlines())
+    assert "\nTo be mended first: " in result.stdout
     assert result.status == 1
 
 
