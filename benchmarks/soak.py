@@ -55,7 +55,6 @@ from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
-from safety_monitor.journal.writer import FROM_MEMORY
 from safety_monitor.live import LiveView
 from safety_monitor.running import make_dispatch
 from safety_monitor.senses import gesture_moment, load_gesture_detector
@@ -139,7 +138,7 @@ class House:
         for incident_id in confirmed:
             deliveries = self.journal.show(incident_id).deliveries
             alarms = [each for each in deliveries if each.kind == "alarm"]
-            made = [each.state in ("sent", "delivered") or each.detail == FROM_MEMORY for each in alarms]
+            made = [each.state in ("sent", "delivered") for each in alarms]
             lost += len(made) != 2 or not all(made)
         return lost
 

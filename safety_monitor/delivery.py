@@ -102,6 +102,7 @@ class Result:
         reference: what the far end calls it.
         instead: deliveries to make because this one failed.
         held: whether it is held back until `due_at`.
+        at: when it came to that, seconds since 1970; None: now.
     """
 
     key: str
@@ -112,3 +113,4 @@ class Result:
     reference: str = ""
     instead: tuple[Planned, ...] = ()
     held: bool = False
+    at: float | None = None

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from media.in_time import in_time
 from safety_monitor.actions.channel import Channel, deliver_many_of, follow_of, nature_of
@@ -19,7 +20,7 @@ from safety_monitor.dispatch.composing import Composer, together
 from safety_monitor.dispatch.rate_limiter import RateLimiter
 from safety_monitor.dispatch.settling import Waits, instead_of, settle
 from safety_monitor.escalation import Nature
-from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.file import JournalError, JournalUnusableError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.supervision.heartbeat import Heartbeats
 
@@ -35,9 +36,42 @@ WORKER_LIMIT_S, DELIVERY_LIMIT_S = 60.0, 600.0
 """Longest times between two heartbeats of a worker: one that looks for work, and one that is at a delivery."""
 GIVE_BACK_S = 5.0
 """How long a channel may take to end."""
+ANSWER_S = 2.0
+"""So long a worker waits for the journal. Where the disk hangs, it must be there for the next emergency."""
 
+T = TypeVar("T")
 Trial = Callable[[Channel], Outcome | None]
 """Something that somebody wants to be tried on a channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A job of which the journal does not hold what came of it.
+
+    Attributes:
+        job: as it was done last, or is to be done.
+        result: what came of it; None: it was not done yet.
+        booked: whether the journal holds the delivery, or will, so that what came of it is to be written there.
+    """
+
+    job: Job
+    result: Result | None
+    booked: bool
+
+    @property
+    def due_at(self) -> float | None:
+        """When it is to be done from memory, seconds since 1970; None: it needs nothing more."""
+        if self.result is None:
+            return self.job.asked_at
+        return self.result.due_at if self.result.state is DeliveryState.PENDING else None
+
+    @property
+    def next(self) -> Job:
+        """What is to be done then, as the journal would give it."""
+        job, result = self.job, self.result
+        if result is None:
+            return job
+        return replace(job, attempts=job.attempts + 1, turn=Turn.RETRY, reference=result.reference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +100,7 @@ class ChannelWorker:
         limiter: holds messages back.
         composer: writes messages.
         hearts: where it says that it still works.
-        given: keys of deliveries in the journal that are not to be done from there.
+        given: keys of deliveries that the journal does not hold yet.
         ended: called with a job, what came of it, and whether the journal holds it.
     """
 
@@ -101,10 +135,8 @@ class ChannelWorker:
         self._woken = threading.Event()
         self._handed: deque[Job] = deque()
         """To be done at once, without a look at the journal."""
-        self._loose: dict[str, tuple[float, Job]] = {}
-        """What could not be written to the journal, and when it is due."""
-        self._unwritten: dict[str, tuple[Job, Result]] = {}
-        """Jobs that are in the journal, where what came of them could not be written."""
+        self._kept: dict[str, _Kept] = {}
+        """By key, what is done from memory, or was done and could not be written to the journal."""
         self._trials: deque[tuple[Trial, Future[Outcome | None]]] = deque()
         """Emergencies go first."""
         self._trying = False
@@ -135,7 +167,15 @@ class ChannelWorker:
         if journaled:
             self._handed.append(job)
         else:
-            self._loose[job.key] = (job.asked_at, job)
+            self._kept[job.key] = _Kept(job, None, booked=job.key in self._given)
+
+    def from_memory(self) -> list[Job]:
+        """What it is to do from memory, and others if it is late."""
+        return [
+            kept.job
+            for kept in list(self._kept.values())
+            if kept.job.fallback and kept.due_at is not None and not self._is_in_journal(kept)
+        ]
 
     def interrupt_trial(self) -> None:
         """An emergency does not wait for a trial to end."""
@@ -213,51 +253,81 @@ class ChannelWorker:
         if self._handed:
             self._do([self._handed.popleft()])
             return True
-        loose = [job for due_at, job in list(self._loose.values()) if due_at <= self._clock()]
-        if loose:
-            self._do(loose[:1], journaled=False)
+        if (kept := self._due_from_memory(tried=False)) is not None:
+            self._do([kept.next], booked=kept.booked)
             return True
-        if self._unwritten and (again := self._unwritten_again()) is not None:
-            self._do([again])
+        with suppress(JournalError):
+            self._book()
+        if (kept := self._due_from_memory(tried=True)) is not None:
+            self._do([kept.next], booked=kept.booked)
             return True
-        next_due = self._outbox.next_due(self._name)
+        next_due = self._in_time(lambda: self._outbox.next_due(self._name))
         if next_due is None or next_due > self._clock():
             return self._try_next()
         limited = self.nature is Nature.MESSAGE and self._limiter.limits(self._name)
-        found = self._outbox.due(self._name, (BATCH if limited else self._batch) + len(self._unwritten))
+        most = (BATCH if limited else self._batch) + len(self._kept)
+        found = self._in_time(lambda: self._outbox.due(self._name, most))
         jobs: Sequence[Job] = [
             job
             for job in found
-            if job.key not in self._unwritten and job.key not in self._given and (follow or job.turn is not Turn.FOLLOW)
+            if job.key not in self._kept and job.key not in self._given and (follow or job.turn is not Turn.FOLLOW)
         ]
         if limited and jobs and jobs[0].turn in (Turn.FRESH, Turn.HELD):
             jobs, held = self._limiter.sift(self._name, jobs, self._clock())
             if held:
-                self._outbox.finish(held)
+                self._in_time(lambda: self._outbox.finish(held))
                 return True
         if not jobs or jobs[0].turn is not Turn.HELD:
             jobs = jobs[: self._batch]
         if not jobs:
             return False
         try:
-            self._outbox.begin(jobs)
-        except JournalError as error:  # a full disk must not stop a message
+            self._in_time(lambda: self._outbox.begin(jobs))
+        except JournalError as error:  # a disk that is full or hangs must not stop a message
             log.error("%s: the attempt is not in the journal: %s", self._name, error)
         self._do(jobs)
         return True
 
-    def _unwritten_again(self) -> Job | None:
-        """Write what could not be written before; if it still cannot, the next job of it that is to be tried again."""
-        try:
-            self._outbox.finish([result for _, result in self._unwritten.values()])
-        except JournalError:
-            now = self._clock()
-            for job, result in self._unwritten.values():
-                if result.state is DeliveryState.PENDING and result.due_at is not None and result.due_at <= now:
-                    return _once_more(job, result)
-        else:
-            self._unwritten.clear()
+    def _due_from_memory(self, *, tried: bool) -> _Kept | None:
+        """What is kept and due, and was tried before or was not."""
+        now = self._clock()
+        for key, kept in list(self._kept.items()):
+            if kept.result is None and self._is_in_journal(kept) and self.nature is not Nature.SOUND:
+                del self._kept[key]  # people may have decided about it there
+            elif (kept.result is not None) is tried and kept.due_at is not None and kept.due_at <= now:
+                return kept
         return None
+
+    def _is_in_journal(self, kept: _Kept) -> bool:
+        return kept.booked and kept.job.key not in self._given
+
+    def _book(self) -> None:
+        """Write what came of jobs, as far as the journal holds their deliveries.
+
+        Raises:
+            JournalError: it cannot be written, or not in time; it stays kept.
+        """
+        results = []
+        for key, kept in list(self._kept.items()):
+            if kept.result is not None and self._is_in_journal(kept):
+                results.append(kept.result)
+            elif kept.result is not None and not kept.booked and kept.due_at is None:
+                del self._kept[key]
+        if results:
+            self._in_time(lambda: self._outbox.finish(results))
+            for result in results:
+                self._kept.pop(result.key, None)
+
+    def _in_time(self, use: Callable[[], T]) -> T:
+        """What comes of a use of the journal; one that hangs goes on beside this thread, and all others wait for it.
+
+        Raises:
+            JournalError: it hangs, or cannot be used.
+        """
+        try:
+            return in_time(f"journal for {self._name} {id(self)}", use, ANSWER_S, lambda late: None)
+        except TimeoutError:
+            raise JournalUnusableError(f"the journal has not answered for {ANSWER_S:g} s") from None
 
     def _try_next(self) -> bool:
         """Do what somebody wants to be tried; False if there is nothing."""
@@ -279,37 +349,30 @@ class ChannelWorker:
 
     def _pause(self) -> float:
         """Seconds until there may be something to be done."""
-        with suppress(JournalError):
-            due = [due_at for due_at, _ in list(self._loose.values())]
-            if (next_due := self._outbox.next_due(self._name)) is not None:
-                due.append(next_due)
-            wait_s = min(due, default=float("inf")) - self._clock()
-            return min(max(wait_s, 0.01), LOOK_S)
-        return LOOK_S
+        due = [kept.due_at for kept in list(self._kept.values()) if kept.due_at is not None]
+        if not self._kept:  # else the journal may hold as due what is done already
+            with suppress(JournalError):
+                if (next_due := self._in_time(lambda: self._outbox.next_due(self._name))) is not None:
+                    due.append(next_due)
+        return min(max(min(due, default=float("inf")) - self._clock(), 0.01), LOOK_S)
 
-    def _do(self, jobs: Sequence[Job], *, journaled: bool = True) -> None:
-        """Have the channel do its jobs, and write what came of them."""
+    def _do(self, jobs: Sequence[Job], *, booked: bool = True) -> None:
+        """Have the channel do its jobs, and write what came of them; `booked` as with `_Kept`."""
         with self._at_work():
             outcomes = self._outcomes(jobs)
         if jobs[0].turn is not Turn.FOLLOW and any(outcome is not None and outcome.ok for outcome in outcomes):
             self._limiter.told(self._name, jobs, self._clock())
         done = [(job, self._settled(job, outcome)) for job, outcome in zip(jobs, outcomes, strict=True)]
-        if journaled:
-            try:
-                self._outbox.finish([result for _, result in done])
-            except JournalError as error:
-                log.error("%s: what came of it is not in the journal: %s", self._name, error)
-                self._unwritten |= {job.key: (job, result) for job, result in done}
-            else:
-                for job in jobs:
-                    self._unwritten.pop(job.key, None)
-        else:
-            for job, result in done:
-                self._loose.pop(job.key, None)
-                if result.state is DeliveryState.PENDING and result.due_at is not None:
-                    self._loose[job.key] = (result.due_at, _once_more(job, result))
+        self._kept |= {job.key: _Kept(job, result, booked) for job, result in done}
+        try:
+            self._book()
+        except JournalError as error:
+            log.error("%s: what came of it is not in the journal: %s", self._name, error)
         for job, result in done:
-            self._ended(job, result, journaled)
+            written = booked and job.key not in self._kept
+            if job.key in self._kept:  # what is to be done instead is then done from memory, too
+                self._kept[job.key] = _Kept(job, replace(result, instead=()), booked)
+            self._ended(job, result, written)
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -346,15 +409,17 @@ class ChannelWorker:
         return Outcome(ok=False, detail=f"{type(error).__name__}; see the log")
 
     def _settled(self, job: Job, outcome: Outcome | None) -> Result:
+        now = self._clock()
         result = settle(
             job,
             outcome,
             nature=self.nature,
             waits=self._waits,
             follows=self._follow is not None,
-            now=self._clock(),
+            now=now,
             chance=self._chance.random(),
         )
+        result = replace(result, at=now)
         if not job.hidden and outcome is not None:
             self._trouble = "" if outcome.ok else outcome.detail
             self._done_at = self._clock() if outcome.ok else self._done_at
@@ -368,8 +433,3 @@ class ChannelWorker:
         elif outcome is not None:
             log.log(logging.DEBUG if job.hidden else logging.INFO, "%s: %s", self._name, result.detail)
         return result
-
-
-def _once_more(job: Job, result: Result) -> Job:
-    """A job that is to be tried again, as the journal would give it."""
-    return replace(job, attempts=job.attempts + 1, turn=Turn.RETRY, reference=result.reference)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from media.in_time import in_time
 from safety_monitor.actions.channel import Channel, is_aloud, nature_of
@@ -16,8 +17,9 @@ from safety_monitor.incident import Incident, State, notice
 
 log = logging.getLogger(__name__)
 
-EVIDENCE_S = 5.0
-"""So long a message waits for its place and picture."""
+T = TypeVar("T")
+EVIDENCE_S = 3.0
+"""So long a message waits for its place, and for its picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,9 @@ class Composer:
         place: Place | None = None
         files: tuple[Path, ...] = ()
         if nature_of(channel) is not Nature.SOUND:
-            try:
-                place, files = in_time(
-                    f"evidence for {channel.name} {id(self)}",
-                    lambda: (self.place(job.incident), self.evidence(job.incident.id)),
-                    EVIDENCE_S,
-                    lambda late: None,
-                )
-            except Exception:  # also one that hangs, as the disk may
-                log.exception("place and evidence are left out of a message")
+            about = f"{channel.name} {id(self)}"
+            place = _had(f"place for {about}", lambda: self.place(job.incident), None)
+            files = _had(f"evidence for {about}", lambda: self.evidence(job.incident.id), files)
         text = written(
             job.kind,
             job.incident,
@@ -80,6 +76,17 @@ class Composer:
     def trial(self, channel: Channel) -> Message:
         """A message that says that it is only a test."""
         return trial_message(self.station, channel.name, self.place(notice("test")), aloud=is_aloud(channel))
+
+
+def _had(name: str, look: Callable[[], T], instead: T) -> T:
+    """What `look` gives, or something instead where that cannot be had in time, because the disk hangs."""
+    try:
+        return in_time(name, look, EVIDENCE_S, lambda late: None)
+    except TimeoutError:
+        log.warning("%s cannot be had in time; left out of a message", name.split(" for ")[0])
+    except Exception:
+        log.exception("%s cannot be had; left out of a message", name.split(" for ")[0])
+    return instead
 
 
 def together(messages: Sequence[Message]) -> Message:

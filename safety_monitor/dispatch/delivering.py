@@ -13,15 +13,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from media.in_time import in_time
 from safety_monitor.actions.channel import Channel, follow_of, nature_of, says_answers
 from safety_monitor.actions.message import OVER, Kind, Place
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState, Job, Result, Turn
-from safety_monitor.dispatch.channel_worker import LOOK_S, WORKER_LIMIT_S, ChannelHealth, ChannelWorker
+from safety_monitor.dispatch.channel_worker import ANSWER_S, LOOK_S, WORKER_LIMIT_S, ChannelHealth, ChannelWorker
 from safety_monitor.dispatch.composing import Composer
 from safety_monitor.dispatch.limits import Limits
 from safety_monitor.dispatch.rate_limiter import RateLimiter
@@ -178,11 +180,11 @@ class Dispatch:
             if len(self._hidden) > HIDDEN_KEPT:
                 del self._hidden[next(iter(self._hidden))]
             planned = plan(policy, incident.id, self._natures)
-        try:
-            self._writer.write(Step(incident, source, silent, place, self._journal.clock()), planned)
-        except JournalError:  # a full disk must not stop an alarm
-            self._hand(planned, incident, silent, journaled=False)
-            raise
+        self._writer.write(
+            Step(incident, source, silent, place, self._journal.clock()),
+            planned,
+            lambda: self._hand(planned, incident, silent, journaled=False),  # a full disk must not stop an alarm
+        )
         self._hand(planned, incident, silent, journaled=True)
 
     def trouble(self, about: str, text: str) -> None:
@@ -219,10 +221,14 @@ class Dispatch:
         told = notice(text)
         planned = plan(policy, told.id, self._natures, kind)
         try:
-            self._writer.notice(told, planned, covert=policy.silent)
+            self._writer.notice(
+                told,
+                planned,
+                lambda: self._hand(planned, told, policy.silent, journaled=False),
+                covert=policy.silent,
+            )
         except JournalError as error:  # that may be the trouble
             log.error("a message is not in the journal: %s", error)
-            self._hand(planned, told, hidden=policy.silent, journaled=False)
         self.wake()
 
     def try_out(self, name: str) -> "Future[Outcome | None]":
@@ -268,13 +274,13 @@ class Dispatch:
         """Finish what is due, for a while, then give everything back; what is left is done after the next start."""
         by = time.monotonic() + CLOSE_S
         self._closing.set()
+        self._writer.close()
         for worker in self._workers.values():
             worker.end(by)
         for thread in self._threads:
             thread.join(max(by - time.monotonic(), 0.0) + LOOK_S)
         for worker in self._workers.values():
             worker.close()
-        self._writer.close()
         self._lock.release()
 
     def _hand(self, planned: Iterable[Planned], incident: Incident, hidden: bool, *, journaled: bool) -> None:
@@ -319,23 +325,35 @@ class Dispatch:
         """Notices what no worker can: that one of them hangs, that help is late, that the clock was set."""
         difference = self._journal.clock() - time.monotonic()
         hung: set[str] = set()
+        late: set[str] = set()
         complained = False
+
+        def in_journal(use: Callable[[], object]) -> None:
+            in_time(f"journal for the watch {id(self)}", use, ANSWER_S, lambda done: None)
+
+        def shift(by_s: float) -> None:
+            nonlocal difference
+            self._outbox.shift(by_s)
+            difference += by_s
+
         while not self._closing.wait(LOOK_S):
             self._hearts.begin("dispatch-watch", WORKER_LIMIT_S)
             try:
-                now_difference = self._journal.clock() - time.monotonic()
-                if abs(now_difference - difference) > CLOCK_SET_S:
-                    log.warning("the clock was set by %+.0f s", now_difference - difference)
-                    self._outbox.shift(now_difference - difference)
-                difference = now_difference
                 self._watch_for_hung(hung)
-                self._writer.write_missed(LOOK_S)
-                self._fall_back_in_time()
+                self._fall_back_from_memory(late)
+                set_by_s = self._journal.clock() - time.monotonic() - difference
+                if abs(set_by_s) > CLOCK_SET_S:
+                    log.warning("the clock was set by %+.0f s", set_by_s)
+                    in_journal(partial(shift, set_by_s))
+                else:
+                    difference += set_by_s
+                self._writer.write_waiting()
+                in_journal(self._fall_back_in_time)
                 complained = False
-            except JournalError as error:
+            except (JournalError, TimeoutError) as error:
                 if not complained:
                     complained = True
-                    log.error("%s", error)
+                    log.error("%s", str(error) or f"{self._journal.path}: does not answer")
             except Exception:
                 log.exception("the outbox's watch failed in an unforeseen way")
 
@@ -354,8 +372,21 @@ class Dispatch:
         for job in self._outbox.overdue(self._journal.clock() - self._waits.fallback_after_s):
             if self._natures.get(job.channel) is Nature.SOUND:
                 continue
-            instead = instead_of(job, self._natures)
-            level = logging.DEBUG if job.hidden else logging.WARNING
-            log.log(level, "%s is late; trying %s, too", job.channel, ", ".join(each.channel for each in instead))
-            self._outbox.fall_back(job, instead)
+            self._outbox.fall_back(job, self._instead(job))
             self.wake()
+
+    def _fall_back_from_memory(self, late: set[str]) -> None:
+        """The same for what the journal does not hold; each falls back once, `late` remembers which has."""
+        kept = [job for worker in self._workers.values() for job in worker.from_memory()]
+        late &= {job.key for job in kept}
+        for job in kept:
+            if job.asked_at < self._journal.clock() - self._waits.fallback_after_s and job.key not in late:
+                late.add(job.key)
+                self._hand(self._instead(job), job.incident, job.hidden, journaled=False)
+
+    def _instead(self, job: Job) -> tuple[Planned, ...]:
+        """What is done because a job is late."""
+        instead = instead_of(job, self._natures)
+        level = logging.DEBUG if job.hidden else logging.WARNING
+        log.log(level, "%s is late; trying %s, too", job.channel, ", ".join(each.channel for each in instead))
+        return instead

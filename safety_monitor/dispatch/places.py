@@ -2,11 +2,15 @@
 
 import logging
 
+from media.in_time import in_time
 from safety_monitor.actions.message import Place
 from safety_monitor.actions.place import Places, geocoder
 from safety_monitor.config import Settings
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
+
+WRITTEN_S = 1.0
+"""So long the journal is asked where an incident happened."""
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +36,12 @@ def make_places(settings: Settings, journal: Journal | None = None) -> Places:
         raise settings.named(f"place.geocoder: {error}") from None
 
     def written(incident_id: str) -> Place | None:
+        if journal is None:
+            return None
         try:
-            return journal.place_of(incident_id) if journal else None
+            return in_time("place-in-journal", lambda: journal.place_of(incident_id), WRITTEN_S, lambda late: None)
+        except TimeoutError:  # the disk hangs; where the station stands is told all the same
+            return None
         except JournalError as error:
             log.warning("the place of an incident is not known: %s", error)
             return None

@@ -104,16 +104,19 @@ class Journal:
                 session.merge(PlaceRow(incident_id=incident.id, **_position(place)))
             ask(session, incident.id, deliveries, now, begin_sounds=True)
 
-    def notice(self, told: Incident, deliveries: Iterable[Planned], *, covert: bool = False) -> None:
+    def notice(
+        self, told: Incident, deliveries: Iterable[Planned], *, covert: bool = False, at: float | None = None
+    ) -> None:
         """Write what is told though nothing was noticed, such as that a part of the station failed.
 
         Args:
             told: see `safety_monitor.incident.notice`; `show` finds it by its id, `list` leaves it out.
             deliveries: that this asks for.
             covert: whether nothing of it may be seen where the station stands.
+            at: when it came to that, seconds since 1970; None: now.
         """
         with self.file.writing() as session:
-            now = self.clock()
+            now = self.clock() if at is None else at
             row = IncidentRow(id=told.id, kind="trouble", opened_at=iso(now), source="", silent=covert, duress=False)
             _set(row, told, now)
             session.add(row)

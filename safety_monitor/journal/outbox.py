@@ -84,11 +84,11 @@ class Outbox:
     def finish(self, results: Iterable[Result]) -> None:
         """Write what came of jobs; one that was asked for anew meanwhile stays to be done."""
         with self._file.writing() as session:
-            now = self._file.clock()
             for result in results:
                 row = session.get(DeliveryRow, result.key)
                 if row is None or row.version != result.version:
                     continue
+                now = self._file.clock() if result.at is None else result.at
                 handed_over = result.state in (DeliveryState.SENT, DeliveryState.DELIVERED)
                 row.turn = Turn.FOLLOW if handed_over else Turn.HELD if result.held else Turn.RETRY
                 if handed_over and row.sent_at is None:
@@ -99,6 +99,7 @@ class Outbox:
                     result.due_at,
                     iso(now),
                 )
+                row.attempts = max(row.attempts, int(not result.held))  # the first may have been made from memory
                 row.reference = result.reference or row.reference
                 if result.instead:
                     row.fallback = None

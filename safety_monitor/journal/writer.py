@@ -5,11 +5,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from media.in_time import in_time
 from safety_monitor.actions.message import Place
-from safety_monitor.delivery import DeliveryState, Result
 from safety_monitor.escalation import Planned
 from safety_monitor.incident import Incident
 from safety_monitor.journal.file import JournalError, JournalUnusableError
@@ -20,9 +19,8 @@ log = logging.getLogger(__name__)
 COMMIT_S = 2.0
 """So long an alarm waits for its incident to be on the disk. Where that hangs, or another program holds the journal, it
 is given from memory."""
-FROM_MEMORY = "made without the journal, which did not answer in time"
-MOST_MISSED = 1000
-"""Transitions that are kept for a journal that cannot be written; the oldest go first."""
+MOST_WAITING = 1000
+"""Transitions and notices that are kept for a journal that cannot be written; the oldest go first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,103 +42,121 @@ class Step:
     at: float
 
 
-class JournalWriter:
-    """Writes transitions; may be used from several threads.
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """Something to be written, once.
 
     Attributes:
-        given: keys of what the journal is about to hold, and what is done from memory should it not do so in time.
+        write: writes it.
+        keys: of the deliveries that are written with it.
+        written: whether it is in the journal.
+        refused: why the journal does not take it, and never will; None if it may.
+    """
+
+    write: Callable[[], object]
+    keys: frozenset[str]
+    written: bool = field(default=False, init=False)
+    refused: JournalError | None = field(default=None, init=False)
+
+
+class JournalWriter:
+    """Writes transitions and notices; may be used from several threads.
+
+    Attributes:
+        given: keys of deliveries that the journal does not hold yet. Those that did not get there in time are made from
+            memory; once it holds them they are booked as what they have become.
     """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._missed: deque[Step] = deque(maxlen=MOST_MISSED)
+        self._waiting: deque[_Entry] = deque(maxlen=MOST_WAITING)
         self._writing = threading.Lock()
+        self._settling = threading.Lock()
+        """Held while it is settled whether deliveries are made from the journal or from memory."""
         self.given: set[str] = set()
 
-    def write(self, step: Step, planned: Sequence[Planned]) -> None:
+    def write(self, step: Step, planned: Sequence[Planned], from_memory: Callable[[], object]) -> None:
         """Write a transition with what it asks for, after all that could not be written before.
+
+        Args:
+            step: the transition.
+            planned: what it asks for.
+            from_memory: has that done from memory; returns at once. Called before this raises.
 
         Raises:
             JournalError: it cannot be written, or not in time; if that may change, it is written later.
         """
 
         def write() -> None:
-            with self._writing:
-                self._write_missed()
-                self._journal.record(step.incident, planned, step.source, silent=step.silent, place=step.place)
+            self._journal.record(step.incident, planned, step.source, silent=step.silent, place=step.place, at=step.at)
 
-        def late() -> None:
-            with suppress(ValueError):
-                self._missed.remove(step)
+        self._write_in_time(_Entry(write, _keys(planned)), from_memory)
 
+    def notice(
+        self, told: Incident, planned: Sequence[Planned], from_memory: Callable[[], object], *, covert: bool
+    ) -> None:
+        """Write what is told though nothing was noticed, see `Journal.notice`; else as `write`."""
+        at = self._journal.clock()
+        entry = _Entry(lambda: self._journal.notice(told, planned, covert=covert, at=at), _keys(planned))
+        self._write_in_time(entry, from_memory)
+
+    def _write_in_time(self, entry: _Entry, from_memory: Callable[[], object]) -> None:
+        self.given |= entry.keys
+        self._waiting.append(entry)
+        failure: JournalError | None = None
         try:
-            self._in_time("journal", write, planned, late)
-        except JournalUnusableError:
-            self._missed.append(step)
-            raise
+            self.write_waiting()
+        except JournalError as error:
+            failure = error
+        with self._settling:
+            if entry.written:
+                return
+            if entry.refused:
+                self.given -= entry.keys
+            from_memory()
+        raise entry.refused or failure or JournalUnusableError(f"{self._journal.path}: cannot be written")
 
-    def notice(self, told: Incident, planned: Sequence[Planned], *, covert: bool) -> None:
-        """Write what is told though nothing was noticed, see `Journal.notice`.
+    def write_waiting(self) -> None:
+        """Write all that could not be written when it was.
 
         Raises:
-            JournalError: it cannot be written, or not in time.
+            JournalUnusableError: it still cannot, or not in time.
         """
-        self._in_time("notices", lambda: self._journal.notice(told, planned, covert=covert), planned, lambda: None)
-
-    def _in_time(
-        self, name: str, write: Callable[[], object], planned: Sequence[Planned], late: Callable[[], object]
-    ) -> None:
-        """Write something with what it asks for; `late` is called if that is done when nobody waits any more."""
-        keys = {each.key for each in planned}
-
-        def written_late(_: object) -> None:
-            late()
-            self._drop(keys)
-
-        self.given.update(keys)
+        if not self._waiting:
+            return
         try:
-            in_time(f"{name} {id(self)}", write, COMMIT_S, written_late)
+            in_time(f"journal {id(self)}", self._write_waiting, COMMIT_S, lambda written: None)
         except TimeoutError:
             path = self._journal.path
             raise JournalUnusableError(f"{path}: cannot be written: no answer within {COMMIT_S:g} s") from None
-        except JournalError:
-            self.given.difference_update(keys)
-            raise
-        self.given.difference_update(keys)
-
-    def write_missed(self, wait_s: float) -> None:
-        """Write what could not be written when it was; nothing if another thread has been writing for so long.
-
-        Raises:
-            JournalUnusableError: it still cannot.
-        """
-        if self._writing.acquire(timeout=wait_s):  # who has it may be waiting for the disk
-            try:
-                self._write_missed()
-            finally:
-                self._writing.release()
 
     def close(self) -> None:
         """Write what could not be written, for a while."""
-        with suppress(JournalError, TimeoutError):
-            in_time(f"journal {id(self)}", self._write_missed, COMMIT_S, lambda written: None)
+        with suppress(JournalError):
+            self.write_waiting()
 
-    def _write_missed(self) -> None:
-        """In their order, and before anything new."""
-        while self._missed:
-            step = self._missed[0]
-            try:
-                self._journal.record(step.incident, (), step.source, silent=step.silent, place=step.place, at=step.at)
-            except JournalUnusableError:
-                raise
-            except JournalError as error:  # a person decided otherwise meanwhile
-                log.warning("%s", error)
-            self._missed.popleft()
+    def _write_waiting(self) -> None:
+        """In their order."""
+        with self._writing:
+            while self._waiting:
+                entry = self._waiting[0]
+                try:
+                    entry.write()
+                except JournalUnusableError:
+                    raise
+                except JournalError as error:  # a person decided otherwise meanwhile
+                    log.warning("%s", error)
+                    entry.refused = error
+                except Exception:  # whatever it is, it must stop neither an alarm nor what comes after it
+                    log.exception("%s: not written, in an unforeseen way", self._journal.path)
+                    entry.refused = JournalError(f"{self._journal.path}: cannot be written; see the log")
+                else:
+                    with self._settling:
+                        entry.written = True
+                        self.given -= entry.keys
+                with suppress(ValueError):  # so many came since that it went
+                    self._waiting.remove(entry)
 
-    def _drop(self, keys: set[str]) -> None:
-        """What is in the journal after all was done from memory: not once more."""
-        try:
-            self._journal.outbox.finish(Result(key, 1, DeliveryState.DROPPED, FROM_MEMORY) for key in keys)
-        except JournalError as error:
-            log.error("what was made from memory will be made again: %s", error)
-        self.given.difference_update(keys)
+
+def _keys(planned: Sequence[Planned]) -> frozenset[str]:
+    return frozenset(each.key for each in planned)

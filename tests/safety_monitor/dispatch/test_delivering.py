@@ -306,7 +306,7 @@ def test_a_trouble_is_told_though_the_journal_does_not_answer_and_only_once(
         until(lambda: len(sms.messages) == 3)
         blocker.execute("ROLLBACK")
         until(lambda: [entry.incident.state for entry in journal.list()] == [State.CONFIRMED])
-        settled(journal, "sms:alarm", DeliveryState.DROPPED)
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
     blocker.close()
     assert sorted(message.kind for message in sms.messages) == ["alarm", "trouble", "trouble"]
 
@@ -321,7 +321,7 @@ def test_a_late_commit_asks_for_nothing_again(journal: Journal, monkeypatch: pyt
         with pytest.raises(JournalError, match="no answer"):
             dispatch.follow(SCREAM)
         blocker.execute("ROLLBACK")
-        settled(journal, "sms:alarm", DeliveryState.DROPPED)
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
     blocker.close()
     assert len(sms.messages) == 1
 
@@ -343,6 +343,79 @@ def test_a_journal_that_cannot_be_written_later_loses_and_doubles_nothing(impati
         settled(impatient, "sms:alarm", DeliveryState.DELIVERED)
     blocker.close()
     assert len(sms.messages) == 3
+
+
+@pytest.mark.parametrize("hangs_at", ["the writing of what came of it", "the next attempt"])
+def test_a_channel_that_the_journal_keeps_waiting_tells_of_the_next_emergency(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, hangs_at: str
+) -> None:
+    monkeypatch.setattr(writer, "COMMIT_S", 0.1)
+    monkeypatch.setattr(channel_worker, "ANSWER_S", 0.1)
+    patient = Journal(journal.path.parent, wait_s=2 * FOREVER_S)  # it is waited for, as for a disk that hangs
+    blocker = sqlite3.connect(journal.path, isolation_level=None, check_same_thread=False)
+
+    class Blocks(Outlet):
+        def deliver(self, message: Message) -> Outcome:
+            if not self.messages and hangs_at == "the writing of what came of it":
+                blocker.execute("BEGIN IMMEDIATE")
+            return super().deliver(message)
+
+    sms, second = Blocks("sms", [NO_NETWORK, DONE]), replace(SCREAM, id="2")
+    with running(patient, sms, waits=Waits(first_wait_s=0.4)) as dispatch:
+        confirm(dispatch)
+        if hangs_at == "the next attempt":
+            settled(journal, "sms:alarm", DeliveryState.PENDING)
+            until(lambda: deliveries(journal)["sms:alarm"].attempts == 1)
+            blocker.execute("BEGIN IMMEDIATE")
+        until(lambda: len(sms.messages) == 2)
+        for state in (State.PENDING, State.CONFIRMED):
+            with pytest.raises(JournalError, match="no answer"):
+                dispatch.follow(replace(second, state=state))
+        until(lambda: len(sms.messages) == 3)
+        blocker.execute("ROLLBACK")
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+        until(lambda: [entry.incident.id for entry in journal.list()] == [second.id, SCREAM.id])
+        until(lambda: deliveries(journal, second)["sms:alarm"].state is DeliveryState.DELIVERED)
+    blocker.close()
+    assert sorted(message.incident.id for message in sms.messages) == sorted([SCREAM.id, SCREAM.id, second.id])
+
+
+@pytest.mark.parametrize("outcome", [NO_NETWORK, REFUSED])
+def test_the_fallback_is_tried_though_the_journal_cannot_be_written(impatient: Journal, outcome: Outcome) -> None:
+    blocker = sqlite3.connect(impatient.path, isolation_level=None)
+    sms, email = Outlet("sms", [outcome]), Outlet("email")
+    policy = Policy(steps=(Step(actions=("sms",)),), fallback=("email",))
+    waits = Waits(first_wait_s=0.2, longest_wait_s=0.2, fallback_after_s=0.1)
+    with running(impatient, sms, email, policy=policy, waits=waits) as dispatch:
+        blocker.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalError):
+            dispatch.follow(SCREAM)
+        until(lambda: any(message.kind == "alarm" for message in email.messages))
+        blocker.execute("ROLLBACK")
+    blocker.close()
+    assert [message.kind for message in email.messages].count("alarm") == 1
+
+
+def test_a_step_that_waits_is_left_to_the_journal_once_that_can_be_written(tmp_path: Path) -> None:
+    later_s = 0.0
+    journal = Journal(tmp_path, clock=lambda: time.time() + later_s, wait_s=0.0)
+    sms, call = Outlet("sms"), Outlet("call")
+    blocker = sqlite3.connect(journal.path, isolation_level=None)
+    policy = Policy(steps=(Step(actions=("sms",)), Step(FOREVER_S, ("call",))))
+    with running(journal, sms, call, policy=policy) as dispatch:
+        blocker.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalError):
+            dispatch.follow(SCREAM)
+        blocker.execute("ROLLBACK")
+        until(lambda: [entry.incident.state for entry in journal.list()] == [State.CONFIRMED])
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+        journal.decide(SCREAM.id, State.ACKNOWLEDGED, "by a person")
+        until(lambda: [message.kind for message in sms.messages] == ["alarm", "update"])
+        later_s = 2 * FOREVER_S
+        dispatch.try_out("call").result(FOREVER_S)
+    blocker.close()
+    assert [message.kind for message in call.messages] == ["test"]
+    assert deliveries(journal)["call:alarm"].state is DeliveryState.DROPPED
 
 
 def test_handed_over_is_not_delivered_until_the_far_end_says_so(
