@@ -24,7 +24,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -57,9 +57,12 @@ OWN_SOUND_S = 2.0
 """So long siren and voice may still be heard after an incident is over."""
 WORDS = ("trouble: ", "works again: ")
 """Before the name of a part, in the log."""
+RETRY_S = 5.0
+"""Longest wait of the outbox before it tries again."""
 LEARNT_S = 35.0
 """By then the usual view of the camera is known."""
 DISK_BYTES = 500_000_000
+OVERWRITTEN_BYTES = 8_192
 CAMERA_FPS, VIEWS = 8.0, 11
 PLAY = ("pacat", "--playback", "--raw")
 FIRST = ("nice", "-n", "-15")
@@ -73,7 +76,7 @@ time.sleep = lambda seconds: select.select((), (), (), seconds) and None
 SETTINGS = {
     "ALARM__DURATION_S": "2",
     "FUSION__COOL_DOWN_S": "4",
-    "OUTBOX__LONGEST_WAIT_S": "5",
+    "OUTBOX__LONGEST_WAIT_S": f"{RETRY_S:g}",
     "MQTT__USERNAME": USER,
     "MQTT__PASSWORD": PASSWORD,
     "MQTT__HOST": "127.0.0.1",
@@ -381,6 +384,17 @@ def freeze(how: str) -> Callable[[World], object]:
     return lambda world: subprocess.run(["fsfreeze", how, str(world.home)], check=True)
 
 
+def hang_at_a_delivery(world: World) -> float:
+    """The disk ceases to answer while a delivery is tried again and again; then somebody is in need once more."""
+    world.database.stop()
+    world.emergency(seen=False)
+    freeze("-f")(world)
+    time.sleep(2 * RETRY_S)  # the next attempt has met the disk
+    world.emergency(seen=False)
+    world.database.start()
+    return time.monotonic()
+
+
 def make_read_only(world: World) -> None:
     """The file system finds an error, and is read-only from then on."""
     found = subprocess.run(["findmnt", "-no", "SOURCE", str(world.home)], capture_output=True, text=True, check=True)
@@ -418,6 +432,15 @@ def delete_journal(world: World) -> None:
     """Somebody deletes the journal while it is in use."""
     for path in world.home.glob("journal.sqlite*"):
         path.unlink()
+
+
+def overwrite_journal(world: World) -> None:
+    """The beginning of the journal is overwritten on the disk while it is in use."""
+    path = world.home / "journal.sqlite"
+    with closing(sqlite3.connect(path)) as journal:
+        journal.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.write(b"\xff" * OVERWRITTEN_BYTES)
 
 
 def set_clock(seconds: int) -> Callable[[World], object]:
@@ -575,11 +598,20 @@ FAULTS = [
     Fault("voice stopped", strike("speech_process", signal.SIGSTOP), nothing, "", "speech failed: voice", at_once=True),
     Fault("station killed", kill_station, nothing, "", " armed$", at_once=True),
     Fault("journal deleted", delete_journal, nothing, "journal: was damaged", "journal: was damaged"),
+    Fault("journal overwritten", overwrite_journal, nothing, "journal: was damaged", "journal: was damaged"),
     Fault("journal held", hold_journal, let_go_of_journal, "trouble: journal", "works again: journal"),
     Fault(
         "disk full", fill_disk, make_room, "trouble: (disk|journal)", "works again: (disk|journal)", needs=small_disk
     ),
     Fault("disk hangs", freeze("-f"), freeze("-u"), "trouble: journal", "works again: journal", needs=small_disk),
+    Fault(
+        "disk hangs at a delivery",
+        hang_at_a_delivery,
+        freeze("-u"),
+        "mysql: .* written",
+        "mysql: closed written",
+        needs=small_disk,
+    ),
     Fault("disk read-only for good", make_read_only, nothing, "trouble: journal", "", needs=small_disk, apart="disk"),
     Fault(
         "clock an hour on",

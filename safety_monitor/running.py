@@ -20,7 +20,7 @@ from safety_monitor.dispatch.settling import Waits
 from safety_monitor.escalation import Nature, person_of
 from safety_monitor.evidence import evidence_store, make_recorder
 from safety_monitor.incident import Incident, Sense
-from safety_monitor.journal.file import JournalError, JournalUnusableError
+from safety_monitor.journal.file import CONNECTIONS, JournalError, JournalUnusableError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.learning.feedback import when_saved
 from safety_monitor.live import LiveView
@@ -128,7 +128,10 @@ def open_journal(settings: Settings) -> Journal:
     """
     try:
         return in_time(
-            "open-journal", lambda: Journal(settings.home, rescue=True), OPEN_LIMIT_S, lambda late: late.close()
+            "open-journal",
+            lambda: Journal(settings.home, rescue=True, connections=CONNECTIONS),
+            OPEN_LIMIT_S,
+            lambda late: late.close(),
         )
     except (JournalUnusableError, TimeoutError) as failure:
         error = str(failure) or f"{settings.home}: the disk has not answered for {OPEN_LIMIT_S:.0f} s"

@@ -6,7 +6,7 @@ The command line can read and write it beside the running station.
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -18,15 +18,18 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from safety_monitor.journal.rescue import copy, move_aside, salvage
-from safety_monitor.journal.tables import VERSION, NewerError, migrate
+from safety_monitor.journal.tables import TABLES, VERSION, NewerError, migrate
 
 FILE_NAME = "journal.sqlite"
 CONNECTIONS = 16
-"""So many are open from the start: where the disk hangs, what only reads goes on, but no other can be opened."""
+"""So many a station opens at its start: where the disk hangs, what only reads goes on, but no other can be opened."""
 LOCK_NAME = "outbox.lock"
 """Held by the process that delivers."""
 DAMAGE = ("malformed", "not a database", "no such table")
 """What SQLite says of a file that is no journal any more."""
+READ_WHOLE = 8_000_000
+"""Bytes up to which a journal is read whole whenever it is probed; about 20 ms. Of a larger one that are the first and
+the last rows of each table."""
 
 
 class JournalError(Exception):
@@ -45,9 +48,16 @@ class JournalFile:
     """The open file of a journal; what it is opened with, see `safety_monitor.journal.incidents.Journal`."""
 
     def __init__(
-        self, home: Path, clock: Callable[[], float] = time.time, wait_s: float = 10.0, *, rescue: bool = False
+        self,
+        home: Path,
+        clock: Callable[[], float] = time.time,
+        wait_s: float = 10.0,
+        *,
+        rescue: bool = False,
+        connections: int = 1,
     ) -> None:
         self.path = home / FILE_NAME
+        self._connections = connections
         self.clock = clock
         self._wait_s = wait_s
         self.rescued = ""
@@ -74,7 +84,7 @@ class JournalFile:
             event.listen(self._engine, "connect", _durable)
             with self.writing() as session:
                 migrate(session)
-            for connection in [self._engine.connect() for _ in range(CONNECTIONS)]:
+            for connection in [self._engine.connect() for _ in range(self._connections)]:
                 connection.close()
         except (OSError, SQLAlchemyError) as error:
             raise JournalUnusableError(f"{self.path}: the journal cannot be opened: {_reason(error)}") from None
@@ -129,15 +139,30 @@ class JournalFile:
             raise JournalDamagedError(f"{self.path}: cannot be read: {found.splitlines()[0]}")
 
     def probe(self) -> None:
-        """Try whether it can be written, by writing what stands there already.
+        """Try whether it can be read from the disk, and written, by writing what stands there already.
 
         Raises:
             JournalUnusableError: it cannot.
         """
         if not self.path.exists():
             raise JournalDamagedError(f"{self.path}: is gone")
+        self._read_anew()
         with self.writing() as session:
             session.execute(text(f"PRAGMA user_version = {VERSION}"))
+
+    def _read_anew(self) -> None:
+        """Read as whoever opens the file now: what is open has in memory what may be overwritten on the disk."""
+        address = f"{self.path.resolve().as_uri()}?mode=ro"
+        try:
+            with closing(sqlite3.connect(address, uri=True, timeout=self._wait_s)) as fresh:
+                if self.path.stat().st_size <= READ_WHOLE:
+                    found = str(fresh.execute("PRAGMA quick_check(1)").fetchone()[0])
+                    if found != "ok":
+                        raise JournalDamagedError(f"{self.path}: cannot be read: {found.splitlines()[0]}")
+                for table in TABLES:
+                    fresh.execute(f"SELECT min(rowid), max(rowid) FROM {table}").fetchall()  # noqa: S608
+        except (OSError, sqlite3.Error) as error:
+            raise _unusable(error)(f"{self.path}: cannot be read: {_reason(error)}") from None
 
     def close(self) -> None:
         """Give the file back."""

@@ -43,15 +43,22 @@ class Journal:
         clock: seconds since 1970.
         wait_s: how long another process that writes is waited for.
         rescue: whether a damaged file is moved aside and a fresh one begun.
+        connections: how many are opened now rather than when they are needed.
 
     Raises:
         JournalError: the folder or file cannot be written, or the file is not a journal.
     """
 
     def __init__(
-        self, home: Path, clock: Callable[[], float] = time.time, wait_s: float = 10.0, *, rescue: bool = False
+        self,
+        home: Path,
+        clock: Callable[[], float] = time.time,
+        wait_s: float = 10.0,
+        *,
+        rescue: bool = False,
+        connections: int = 1,
     ) -> None:
-        self.file = JournalFile(home, clock, wait_s, rescue=rescue)
+        self.file = JournalFile(home, clock, wait_s, rescue=rescue, connections=connections)
         self.outbox = Outbox(self.file)
         self.path, self.clock = self.file.path, clock
 

@@ -2,11 +2,13 @@
 
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from safety_monitor.journal.pages import Value, rows
 from safety_monitor.journal.tables import TABLES
 
 log = logging.getLogger(__name__)
@@ -69,11 +71,12 @@ def salvage(damaged: Path, fresh: Path) -> dict[str, int]:
     with closing(sqlite3.connect(fresh, isolation_level=None, timeout=10.0)) as new:
         new.execute("PRAGMA foreign_keys = ON")
         for table in TABLES:  # in this order: what belongs to an incident that is lost is lost with it
-            columns = {row[1] for row in new.execute(f"PRAGMA table_info({table})")}
+            about = [_Column(*row[1:4]) for row in new.execute(f"PRAGMA table_info({table})")]
+            columns = {column.name for column in about}
             if not columns or not damaged.is_file():
                 continue
             new.execute("BEGIN IMMEDIATE")
-            for row in _rows(damaged, table):
+            for row in _rows(damaged, table, about):
                 known = {name: value for name, value in row.items() if name in columns}
                 names = ", ".join(f'"{name}"' for name in known)
                 places = ", ".join("?" for _ in known)
@@ -97,8 +100,23 @@ def _lengthen(path: Path) -> None:
             file.truncate(whole)
 
 
-def _rows(path: Path, table: str) -> Iterator[dict[str, object]]:
-    """What can be read of a table: from its beginning up to the damage, then from its end back to it."""
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    kind: str
+    """As the table declares it."""
+    needed: int
+    """Whether it is never empty."""
+
+    def takes(self, value: Value) -> bool:
+        """Whether a value may stand in it."""
+        if value is None:
+            return not self.needed or self.kind == "INTEGER"  # the number of the row stands in no record
+        return isinstance(value, str) == ("CHAR" in self.kind or "TEXT" in self.kind)
+
+
+def _rows(path: Path, table: str, columns: Sequence[_Column]) -> Iterator[dict[str, object]]:
+    """What can be read of a table: from its beginning up to the damage, from its end back to it, then page by page."""
     seen: set[object] = set()
     for order in ("ASC", "DESC"):
         try:
@@ -111,5 +129,14 @@ def _rows(path: Path, table: str) -> Iterator[dict[str, object]]:
                         return
                     seen.add(values[0])
                     yield dict(zip(names[1:], values[1:], strict=True))
+                if order == "ASC":
+                    return
         except (sqlite3.Error, OSError) as error:
             log.warning("%s: %s: %s", path.name, table, error)
+    for number, record in rows(path):
+        if len(record) == len(columns) and all(map(_Column.takes, columns, record)):
+            values = (
+                number if value is None and column.needed else value
+                for column, value in zip(columns, record, strict=True)
+            )
+            yield dict(zip((column.name for column in columns), values, strict=True))

@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 
 from safety_monitor.escalation import Nature, Planned, delivery_key
-from safety_monitor.incident import Incident, State
+from safety_monitor.incident import Incident, Mark, State
 from safety_monitor.journal.file import LOCK_NAME, JournalDamagedError, JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.journal.tables import VERSION
@@ -87,10 +87,12 @@ def cut_off(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "least"), [(in_the_middle, MANY // 2), (at_its_head, 0), (cut_off, 1)], ids=["middle", "head", "cut"]
+    ("damage", "least", "most"),
+    [(in_the_middle, MANY // 2, MANY - 1), (at_its_head, MANY, MANY), (cut_off, 1, MANY - 1)],
+    ids=["middle", "head", "cut"],
 )
 def test_of_a_damaged_journal_what_can_be_read_is_kept_and_a_fresh_one_is_used(
-    tmp_path: Path, damage: Callable[[Path], None], least: int
+    tmp_path: Path, damage: Callable[[Path], None], least: int, most: int
 ) -> None:
     damage(filled(tmp_path))
     try:
@@ -107,11 +109,30 @@ def test_of_a_damaged_journal_what_can_be_read_is_kept_and_a_fresh_one_is_used(
     assert str(aside) in said
     journal.file.check()
     kept = journal.list(MANY)
-    assert least <= len(kept) < MANY
+    assert least <= len(kept) <= most
     assert all(entry.incident.evidence == SCREAM.evidence for entry in kept)
     new = replace(SCREAM, id="f" * 32)
     journal.record(new)
     assert journal.show(new.id).incident == new
+
+
+def test_a_journal_that_is_overwritten_while_it_is_in_use_is_found_and_loses_nothing(tmp_path: Path) -> None:
+    filled(tmp_path)
+    journal = Journal(tmp_path, connections=2)
+    long = replace(incident(MANY), reason=f"{'long ' * 5000}")  # more than one page holds
+    journal.record(long)
+    journal.remark(long.id, "it was real", mark=Mark.REAL)
+    with closing(sqlite3.connect(journal.path)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    journal.record(replace(long, state=State.CLOSED))  # stands in the log alone
+    before = journal.list(MANY + 1)
+    with journal.path.open("r+b") as file:
+        file.write(b"\xff" * 8192)
+    with pytest.raises(JournalDamagedError, match="cannot be read"):
+        journal.file.probe()
+    journal.file.rescue()
+    assert journal.list(MANY + 1) == before
+    journal.file.probe()
 
 
 @pytest.mark.parametrize("deleted", ["journal.sqlite*", "journal.sqlite"], ids=["all of it", "without its log"])
