@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audio.liveness import SoundFault
+from media.lasting import lasting
 
 LOOK_S = 2.0
 """How often the server is asked; about 4 ms of work."""
@@ -84,8 +85,7 @@ class Watch:
     def begin(self) -> None:
         """Ask the server from now on; may be called again."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="sound-route", daemon=True)
-            self._thread.start()
+            self._thread = lasting("sound-route", self._run, self._closed)
 
     def close(self) -> None:
         """Cease to; does not wait, as a server may hang."""

@@ -84,6 +84,7 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Watch and listen until the inputs end or Ctrl-C."""
+    from media.lasting import notice_all
     from safety_monitor.operating.restart import start_again
     from safety_monitor.running import make_station
     from safety_monitor.sources import NothingToWatchError, choose_sources
@@ -91,6 +92,7 @@ def run(
 
     settings = settings_or_fail(config, camera={"source": camera, "fps": fps}, microphone={"source": mic})
     silence_native_libraries(settings)
+    notice_all()
     try:
         settings = choose_sources(settings, demo_without_devices=demo_without_devices)
     except NothingToWatchError as error:

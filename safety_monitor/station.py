@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from media.lasting import failed
 from safety_monitor.actions.message import Place
 from safety_monitor.actions.place import Places
 from safety_monitor.actions.recorder import Recorder
@@ -36,6 +37,8 @@ END_S = 10.0
 """How long a sense may take to end; then it is left behind."""
 DECIDE_LIMIT_S = 60.0
 """Longest time between two heartbeats of the thread that decides."""
+MOST_FAILURES = 20
+"""A thread that decides that fails so often without a break will not get well: the run ends, to be started anew."""
 
 
 @dataclass(slots=True)
@@ -238,25 +241,42 @@ class Station:
     def _decide(self) -> None:
         """Take moments in the order of time and let fusion judge them, until all is over."""
         self.hearts.begin("decide", DECIDE_LIMIT_S)
+        failures = 0
         while not self._stop.is_set() and not self._line.over:
             self.hearts.beat("decide")
-            self._keep_schedule()
-            moment = self._line.take(TICK_S)
-            if moment is not None:
-                self.view.judged(moment)
-                if self._live:
-                    self.workload.decided(moment.sense, time.monotonic() - self._sensing.start_s - moment.at_s)
-                self._follow(self._fusion.judge(moment) if self.armed else self._fusion.advance(moment.at_s))
-            elif self._live and self._sensing.start_s:
-                self._follow(self._fusion.advance(time.monotonic() - self._sensing.start_s))
-            self._look_up_decisions()
+            try:
+                self._keep_schedule()
+                self._decide_next()
+                self._look_up_decisions()
+                failures = 0
+            except Exception:  # what cannot be judged once must not end the watching
+                failures += 1
+                failed("decide", "goes on" if failures < MOST_FAILURES else "ends")
+                if failures >= MOST_FAILURES:
+                    raise
+
+    def _decide_next(self) -> None:
+        moment = self._line.take(TICK_S)
+        if moment is not None:
+            self.view.judged(moment)
+            if self._live:
+                self.workload.decided(moment.sense, time.monotonic() - self._sensing.start_s - moment.at_s)
+            self._follow(self._fusion.judge(moment) if self.armed else self._fusion.advance(moment.at_s))
+        elif self._live and self._sensing.start_s:
+            self._follow(self._fusion.advance(time.monotonic() - self._sensing.start_s))
 
     def _follow(self, transitions: list[Incident]) -> None:
         """Make each transition durable, then act on it."""
         for incident in transitions:
-            if self._recorder and incident.state is State.CONFIRMED:
-                self._recorder.begin(incident)  # returns at once; first, so that messages find its picture
-            self.follow(incident, self._source)
+            try:
+                if self._recorder and incident.state is State.CONFIRMED:
+                    self._recorder.begin(incident)  # returns at once; first, so that messages find its picture
+            except Exception:
+                failed("recorder", f"evidence of {incident.id} is lost")
+            try:
+                self.follow(incident, self._source)
+            except Exception:  # the next one may be the emergency
+                failed("decide", f"{incident.id} is {incident.state} all the same")
 
     def follow(self, incident: Incident, source: str, place: Place | None = None) -> None:
         """Make a transition durable, then act on it; called from any thread, for what is heard elsewhere, too.

@@ -24,6 +24,7 @@ from typing import Any, Protocol
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from media.lasting import failed
 from safety_monitor.actions.document import document
 from safety_monitor.actions.failure import one_line
 from safety_monitor.actions.home_assistant import HomeAssistant
@@ -290,7 +291,7 @@ class MQTT:
                 if self._connected.is_set() and self._panel is not None:
                     self._show(self._panel)
             except Exception:
-                log.exception("mqtt: the station cannot be shown")
+                failed("mqtt-panel", "the station is not shown")
 
     def _show(self, panel: Panel) -> None:
         shown = {f"{self._topic}/armed": "ON" if panel.armed else "OFF"}

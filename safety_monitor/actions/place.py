@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from media.lasting import lasting
 from safety_monitor.actions.failure import one_line
 from safety_monitor.actions.message import Place, from_browser
 from safety_monitor.incident import Incident
@@ -57,10 +58,9 @@ class Places:
         self._reports: OrderedDict[str, Place] = OrderedDict()
         self._lock = threading.Lock()
         self._asked = threading.Event()
-        self._closed = False
-        self._thread = threading.Thread(target=self._ask, name="places", daemon=True)
+        self._closed = threading.Event()
         if self._ip_lookup_url or geocode:
-            self._thread.start()
+            lasting("places", self._ask, self._closed)
 
     def place(self, incident: Incident) -> Place | None:
         """Where it happened, as far as that is known by now."""
@@ -83,7 +83,7 @@ class Places:
 
     def close(self) -> None:
         """Ask nobody any more."""
-        self._closed = True
+        self._closed.set()
         self._asked.set()
 
     def _ask(self) -> None:
@@ -92,7 +92,7 @@ class Places:
         while True:
             self._asked.wait(wait_s)
             self._asked.clear()
-            if self._closed:
+            if self._closed.is_set():
                 return
             wait_s = RENEWED_S if self._ip_lookup_url else None
             if self._ip_lookup_url and not self._look_up():

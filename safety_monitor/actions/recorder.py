@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from audio.blocks import SAMPLE_RATE, Block
 from gesture.capture import Frame
 from gesture.collection import SIGNS, CollectionError, Origin, sign_row, table_text
+from media.lasting import failed, lasting
 from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.incident import Incident
 
@@ -112,8 +113,7 @@ class Recorder:
         """Incident -> its picture, until that is written."""
         self._asked: SimpleQueue[Incident | None] = SimpleQueue()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
-        self._thread.start()
+        self._thread = lasting("recorder", self._work, self._closing)
 
     def hear(self, block: Block) -> None:
         """Keep a block of sound."""
@@ -195,7 +195,7 @@ class Recorder:
                 self._save(incident)
                 self._saved(incident.id)
             except Exception:  # evidence that cannot be made must not end the making of evidence
-                log.exception("evidence of %s is lost", incident.id)
+                failed("recorder", f"evidence of {incident.id} is lost")
             self._tidy()
 
     def _tidy(self) -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from media.in_time import in_time
+from media.lasting import failed
 from safety_monitor.actions.channel import Channel, deliver_many_of, follow_of, nature_of
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState, Job, Result, Turn
@@ -234,19 +235,20 @@ class ChannelWorker:
                 return
             try:
                 busy = self._look(follow=end_by is None)
+                pause_s = 0.0 if busy else self._pause()
                 self._complained = False
             except JournalError as error:
                 if not self._complained:
                     self._complained = True
                     log.error("%s: %s", self._name, error)
-                busy = False
+                busy, pause_s = False, LOOK_S
             except Exception:  # a worker that ends is a channel that never works again
-                log.exception("%s: failed in an unforeseen way", self._name)
-                busy = False
+                failed(self._name, "goes on")
+                busy, pause_s = False, LOOK_S
             if not busy:
                 if end_by is not None:
                     return
-                self._woken.wait(self._pause())
+                self._woken.wait(pause_s)
 
     def _look(self, *, follow: bool) -> bool:
         """Do what there is to be done next; False if there is nothing."""

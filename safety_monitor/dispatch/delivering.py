@@ -19,6 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from media.in_time import in_time
+from media.lasting import failed
 from safety_monitor.actions.channel import Channel, follow_of, nature_of, says_answers
 from safety_monitor.actions.message import OVER, Kind, Place
 from safety_monitor.actions.outcome import Outcome
@@ -355,7 +356,7 @@ class Dispatch:
                     complained = True
                     log.error("%s", str(error) or f"{self._journal.path}: does not answer")
             except Exception:
-                log.exception("the outbox's watch failed in an unforeseen way")
+                failed("dispatch-watch", "goes on")
 
     def _watch_for_hung(self, hung: set[str]) -> None:
         for name, worker in self._workers.items():

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from media.lasting import lasting
 from safety_monitor.fusion import Fusion
 from safety_monitor.incident import State
 from safety_monitor.journal.file import JournalError
@@ -43,7 +44,7 @@ class DecisionLookup:
         self._question: tuple[str, tuple[str, ...]] = ("", ())
         self._answered: tuple[tuple[str, tuple[str, ...]], Decided] | None = None
         self._asked = threading.Event()
-        self._over = False
+        self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
     def ask(self, open_id: str, closed_ids: Sequence[str] = ()) -> Decided:
@@ -57,8 +58,7 @@ class DecisionLookup:
         if question == ("", ()):
             return Decided()
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="decision-lookup", daemon=True)
-            self._thread.start()
+            self._thread = lasting("decision-lookup", self._work, self._over)
         with self._lock:
             self._question = question
             answered, self._answered = self._answered, None
@@ -67,14 +67,14 @@ class DecisionLookup:
 
     def close(self) -> None:
         """End the thread, unless the disk holds it."""
-        self._over = True
+        self._over.set()
         self._asked.set()
 
     def _work(self) -> None:
         while True:
             self._asked.wait()
             self._asked.clear()
-            if self._over:
+            if self._over.is_set():
                 return
             with self._lock:
                 question = self._question

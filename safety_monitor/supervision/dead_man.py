@@ -11,6 +11,8 @@ from contextlib import contextmanager
 
 import requests
 
+from media.lasting import lasting
+
 log = logging.getLogger(__name__)
 
 ANSWER_S = 10.0
@@ -34,7 +36,7 @@ def pinging(url: str, every_s: float, well: Callable[[], bool]) -> Iterator[None
                 silent = _ping(url, silent)
             over.wait(every_s)
 
-    threading.Thread(target=work, name="dead-man", daemon=True).start()
+    lasting("dead-man", work, over)
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 
 from media.in_time import in_time
+from media.lasting import failed, failing
 from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.journal.file import JournalDamagedError, JournalError
 from safety_monitor.journal.incidents import Journal
@@ -29,6 +30,7 @@ TOO_LATE_S = 3.0
 """Decisions that come later than this, though as little as possible is judged, are a trouble."""
 PROBE_LIMIT_S = 15.0
 """How long trying the journal may take; then its disk hangs."""
+UNFORESEEN = "failed in an unforeseen way; see the log, and report it"
 CHECKS_LIMIT_S, RESCUE_LIMIT_S = 60.0, 600.0
 """Longest times between two heartbeats, and while a journal is rescued."""
 
@@ -77,6 +79,8 @@ class HealthChecks:
                     self._check_workload()
                     stale = [each for each in self.hearts.stale() if each.name not in self.senses]
                     self.supervisor.check("workers", Ill("; ".join(map(str, stale))) if stale else None)
+                    unwell = ", ".join(failing())
+                    self.supervisor.check("threads", Ill(f"{unwell}: {UNFORESEEN}") if unwell else None)
                     self.supervisor.check("disk", disk(self.journal.path.parent))
                     if first is None and now - begun >= WARM_UP_S:
                         first = figures()
@@ -97,7 +101,7 @@ class HealthChecks:
                         log.error("%s", text)
                         self.dispatch.trouble("machine", text)
             except Exception:  # whoever watches must not end
-                log.exception("supervision failed in an unforeseen way")
+                failed("supervisor", "goes on")
         self.hearts.end("supervisor")
 
     def _check_senses(self, run_s: float) -> None:

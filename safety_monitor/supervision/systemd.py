@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from media.lasting import lasting
 from safety_monitor.live import LiveView
 
 IDLE_S = 10.0
@@ -61,8 +62,7 @@ def told_to_systemd(view: LiveView, stale: Callable[[], Sequence[object]]) -> It
         yield
         return
     over = threading.Event()
-    teller = threading.Thread(target=_tell, args=(view, stale, over), name="systemd", daemon=True)
-    teller.start()
+    lasting("systemd", lambda: _tell(view, stale, over), over)
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import Protocol
 
+from media.lasting import ended
 from safety_monitor.config import FILE_NAME, Settings, SettingsError
 from safety_monitor.config.sources import find_file
 from safety_monitor.learning.training import Trainings
@@ -86,8 +87,10 @@ class WebServer:
             log.info("pages: %s", self.address)
             if not self._closing.is_set():
                 self._server.run(sockets=[self._socket])
-        except Exception:
-            log.exception("the pages ended in an unforeseen way; the station goes on without them")
+            if not self._closing.is_set():
+                raise RuntimeError("the server has ended")
+        except (Exception, SystemExit):
+            ended("pages", "the station goes on without them")
 
     def _make_server(self, station: Station) -> _Server:
         import uvicorn

@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 
 from gesture.liveness import SightFault
+from media import lasting
 from safety_monitor import station as station_module
 from safety_monitor.actions.channel import Channel
 from safety_monitor.actions.message import Message
@@ -470,3 +471,38 @@ def test_a_machine_that_slept_is_told_of(journal: Journal, monkeypatch: pytest.M
     over.set()
     running.join()
     assert "slept for 3600 s; nothing was watched" in told.text
+
+
+def test_a_transition_that_cannot_be_told_of_keeps_no_emergency_back(journal: Journal) -> None:
+    post = Post()
+
+    def tell(incident: Incident) -> None:
+        raise BrokenPipeError("nobody reads any more")
+
+    heard = scripted(Sense.AUDIO, lambda: iter([moment(1.0), moment(2.0, 0.9), moment(3.0)]))
+    summary = station_of(journal, {Sense.AUDIO: lambda: heard}, post, tell=tell).run()
+    assert summary.started
+    assert [entry.incident.state for entry in journal.list()] == [State.CLOSED]
+    assert post.messages.get(timeout=FOREVER).kind == "alarm"
+
+
+def test_a_thread_that_fails_in_an_unforeseen_way_is_a_trouble(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lasting, "_failed", {"places": float("inf")})
+    shown = threading.Event()
+
+    def watches() -> Iterator[Moment]:
+        while not shown.wait(0.05):
+            yield moment(0.1)
+
+    ears = scripted(Sense.AUDIO, watches, live=True)
+    station = station_of(journal, {Sense.AUDIO: lambda: ears}, live=True)
+    running = threading.Thread(target=station.run)
+    running.start()
+    while not any("places: failed in an unforeseen way" in line for line in station.view.troubles()):
+        assert running.is_alive()
+        shown.wait(0.05)
+    station.stop()
+    shown.set()
+    running.join(FOREVER)
