@@ -157,6 +157,7 @@ def station_figures(output: str) -> list[Figure]:
     both = f"both senses live, {live['pictures_per_s']:.0f} pictures/s, {live['decisions_per_s']:.1f} decisions/s"
     bare = f"bare MediaPipe loop at 30 pictures/s: {live['bare_mediapipe']:.2f}"
     return [
+        Figure("from the command to hearing", f"{live['hears_s']:.1f} s"),
         Figure("from the command to armed", f"{live['start_s']:.1f} s"),
         Figure("resident memory when armed", f"{live['memory_mb']:.0f} MB"),
         Figure(both, f"{live['whole']:.2f} cores", "≤ 1", bare),

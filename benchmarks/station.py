@@ -3,7 +3,8 @@
 A station as `safety-monitor run` makes it, in this process, hears an endless sound stream and sees a network camera of
 this machine at 30 pictures a second: the demo scene, over and over. Measured:
 
-- from the start of the command to armed, in a process of its own, and its resident memory then;
+- from the start of the command to the moment from which it hears and to armed, in a process of its own, with a camera
+  and a microphone as above, and its resident memory then;
 - the share of a core that each thread takes, and how much of all that is spent inside MediaPipe and the networks;
 - how old a picture and a sound are when they have been judged;
 - beside it, in the same process, the share that a bare MediaPipe loop takes at the same rate over the same pictures,
@@ -50,14 +51,24 @@ Image = NDArray[np.uint8]
 
 
 def start_up() -> dict[str, float]:
-    """Seconds from the command to armed, and MB of resident memory then."""
-    with tempfile.TemporaryDirectory() as home:
+    """Seconds from the command to hearing and to armed, and MB of resident memory then."""
+    stop = threading.Event()
+    pictures = [jpeg(picture_at(0))]
+    samples = bytes(2 * SAMPLE_RATE)
+    with (
+        tempfile.TemporaryDirectory() as home,
+        stream_server(camera(pictures, stop)) as eye,
+        stream_server(microphone(samples, stop), "audio/x-wav", "/sound.wav") as ear,
+    ):
         begun = time.perf_counter()
-        with running(Path(home), "--camera", "demo", "--mic", "demo", environ=os.environ) as station:
+        with running(Path(home), "--camera", eye, "--mic", ear, environ=os.environ) as station:
+            station.wait_for(lambda station: any(" audio: " in line for line in station.log))
+            hears = time.perf_counter() - begun
             station.wait_until_armed()
             took = time.perf_counter() - begun
             time.sleep(2.0)
-            return {"start_s": took, "memory_mb": resident_mb(station.process.pid)}
+            stop.set()
+            return {"hears_s": hears, "start_s": took, "memory_mb": resident_mb(station.process.pid)}
 
 
 def camera(pictures: list[bytes], stop: threading.Event) -> Callable[[Callable[[bytes], object]], None]:
@@ -272,7 +283,8 @@ def main() -> None:
         print(json.dumps(found))
         return
     print(described())
-    print(f"armed after {found['start_s']:.1f} s, {found['memory_mb']:.0f} MB resident")
+    print(f"hears after {found['hears_s']:.1f} s, armed after {found['start_s']:.1f} s")
+    print(f"{found['memory_mb']:.0f} MB resident")
     print(f"{found['pictures_per_s']:.1f} pictures/s, {found['decisions_per_s']:.1f} decisions of hearing/s")
     print(f"{found['whole']:.2f} of a core, {found['native']:.0%} of it inside MediaPipe and the networks")
     for name, share in found["threads"].items():

@@ -100,6 +100,7 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
         on_transition=on_transition,
         source=f"microphone {settings.microphone.source or 'default'}, camera {settings.camera.source or 'default'}",
         live=not all(is_recorded(source) for source in sources),
+        together=any(is_recorded(source) for source in sources),
         view=view,
         recorder=recorder,
         hearts=hearts,

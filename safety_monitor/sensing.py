@@ -21,6 +21,9 @@ SENSE_LIMIT_S, LOAD_LIMIT_S, HUNG_LIMIT_S = 60.0, 300.0, 300.0
 new start may help, but ends what works still)."""
 
 
+UNFORESEEN = "failed in an unforeseen way"
+
+
 class SenseError(Exception):
     """A sense cannot start or go on; the text is one line that says why.
 
@@ -78,11 +81,13 @@ class Sensing:
         hearts: where each thread says that it still works.
         stop: ends all of them soon; set here where a sense cannot begin, because that ends the run.
         trouble: called with one line when a sense has ended and will not go on.
-        patient: whether a live source that cannot be opened at the start is waited for, and does not end the run.
+        patient: whether a sense that cannot begin is waited for, and does not end the run.
+        together: whether no sense begins before all are loaded, as recordings of one scene must; else each begins as
+            soon as it can.
 
     Attributes:
         threads: one a sense; the caller starts and joins them.
-        start_s: `time.monotonic()` that is zero on every source's clock; 0 until all detectors are loaded.
+        start_s: `time.monotonic()` that is zero on every source's clock; 0 while the senses wait for each other.
         started: whether every sense could be started.
     """
 
@@ -97,6 +102,7 @@ class Sensing:
         stop: threading.Event,
         trouble: Callable[[str], None],
         patient: bool,
+        together: bool,
     ) -> None:
         self._load = load
         self._line = line
@@ -106,13 +112,18 @@ class Sensing:
         self._stop = stop
         self._trouble = trouble
         self._patient = patient
-        self.start_s = 0.0
+        self._together = together
+        self.start_s = 0.0 if together else time.monotonic()
         self.started = True
-        self._loaded = threading.Barrier(len(load), action=self._set_start)
+        self._loaded = threading.Barrier(len(load), action=self._set_start) if together else None
         self._lock = threading.Lock()
         self._running: dict[Sense, RunningSense] = {}
         self._waited_for: set[Sense] = set()
         """Senses that a patient station begins without."""
+        self._failures: dict[Sense, int] = {}
+        """How often a sense has failed without a break."""
+        self._hung: set[Sense] = set()
+        """Senses whose driver hangs, or that failed in an unforeseen way, and have found nothing since."""
         self._restarting: set[Sense] = set()
         """Senses whose source is being opened anew because the supervisor asked for it."""
         self.threads = [
@@ -130,7 +141,7 @@ class Sensing:
 
     def close(self) -> None:
         """Close every source, so that the threads end."""
-        self._loaded.abort()
+        self._abort()
         with self._lock:
             open_sources = list(self._running.values())
         for running in open_sources:
@@ -142,16 +153,23 @@ class Sensing:
     def _set_start(self) -> None:
         self.start_s = time.monotonic()
 
+    def _abort(self) -> None:
+        if self._loaded is not None:
+            self._loaded.abort()
+
     def _sense(self, sense: Sense, load: Callable[[], ReadySense]) -> None:
         """The life of one sense's thread."""
         self._hearts.begin(sense, LOAD_LIMIT_S)
+        over = False
         try:
-            ready = load()
-            try:
-                self._loaded.wait()
-                self._keep_sensing(ready)
-            finally:
-                ready.close()
+            while not over:
+                ready = self._ready(sense, load)
+                try:
+                    if self._loaded is not None and sense not in self._running:
+                        self._loaded.wait()
+                    over = self._keep_sensing(ready)
+                finally:
+                    ready.close()
         except SenseError as error:
             self._ended(sense, str(error), str(error))
         except threading.BrokenBarrierError:
@@ -164,7 +182,21 @@ class Sensing:
             self._hearts.end(sense)
             self._line.end(sense)
             if sense not in self._running:
-                self._loaded.abort()
+                self._abort()
+
+    def _ready(self, sense: Sense, load: Callable[[], ReadySense]) -> ReadySense:
+        """A sense whose detector is loaded; a patient station tries that until it can be."""
+        while True:
+            try:
+                return load()
+            except Exception as failure:
+                if (self._together or not self._patient) and sense not in self._running:
+                    raise
+                if sense not in self._running:
+                    self._begin_without(sense)
+                self._failed(sense, failure)
+                if self._stop.is_set():
+                    raise
 
     def _ended(self, sense: Sense, why: str, trouble: str) -> None:
         """A sense has ended and will not go on."""
@@ -174,54 +206,66 @@ class Sensing:
         self._view.broke(sense, why)
         self._trouble(trouble)
 
-    def _keep_sensing(self, ready: ReadySense) -> None:
-        """Sense until the source ends; a live one that breaks is opened again."""
+    def _keep_sensing(self, ready: ReadySense) -> bool:
+        """Sense until the source ends; a live one that breaks is opened again.
+
+        Returns:
+            Whether that is all; else it failed in an unforeseen way, and its detector is to be loaded anew.
+        """
         running: RunningSense | None = None
-        failures, hung = 0, False
         while not self._stop.is_set():
             try:
                 running = ready.open(self.start_s)
-                if not hung:
+                if ready.sense not in self._hung:
                     self._hearts.begin(ready.sense, SENSE_LIMIT_S)
                 self._opened(ready.sense, running)
                 for moment in running.moments:
                     if self._stop.is_set():
-                        return
-                    if hung:
+                        return True
+                    if ready.sense in self._hung:
                         self._hearts.begin(ready.sense, SENSE_LIMIT_S)
-                    failures, hung = 0, False
+                    self._failures.pop(ready.sense, None)
+                    self._hung.discard(ready.sense)
                     self._hearts.beat(ready.sense)
                     self._line.put(moment)
                 if not running.live:
-                    return
+                    return True
                 if ready.sense not in self._restarting:
                     raise SenseError(f"{running.name}: ended")
             except Exception as failure:  # one sense that fails never ends the other, nor itself
                 if self._stop.is_set():
-                    return
-                if running is None and self._patient and ready.live:
+                    return True
+                if ready.sense not in self._running and self._patient and ready.live:
                     self._begin_without(ready.sense)
-                elif running is None or not running.live:
+                elif ready.sense not in self._running or not (ready.live or (running is not None and running.live)):
                     raise
-                if isinstance(failure, SenseError):
-                    error = failure
-                else:
-                    log.exception("%s: failed in an unforeseen way", ready.sense)
-                    error = SenseError("failed in an unforeseen way; see the log", hung=True)
                 if running is not None:
                     running.close()
-                self._view.broke(ready.sense, str(error))
-                wait_s = RETRY_S[min(failures, len(RETRY_S) - 1)]
-                failures += 1
-                log.warning("%s; trying again in %g s", error, wait_s)
-                if not error.hung:
-                    self._hearts.begin(ready.sense, SENSE_LIMIT_S)
-                elif not hung:
-                    self._hearts.begin(ready.sense, HUNG_LIMIT_S)
-                hung = error.hung
-                self._stop.wait(wait_s)
+                if not self._failed(ready.sense, failure):
+                    return False
             finally:
                 self._restarting.discard(ready.sense)
+        return True
+
+    def _failed(self, sense: Sense, failure: Exception) -> bool:
+        """A sense failed, and is tried again after a wait; False if that was in an unforeseen way."""
+        foreseen = isinstance(failure, SenseError)
+        error = failure if isinstance(failure, SenseError) else SenseError(f"{UNFORESEEN}; see the log", hung=True)
+        if not foreseen:
+            log.exception("%s: %s", sense, UNFORESEEN)
+        self._view.broke(sense, str(error))
+        failures = self._failures.get(sense, 0)
+        self._failures[sense] = failures + 1
+        wait_s = RETRY_S[min(failures, len(RETRY_S) - 1)]
+        log.warning("%s; trying again in %g s", error, wait_s)
+        if not error.hung:
+            self._hearts.begin(sense, SENSE_LIMIT_S)
+            self._hung.discard(sense)
+        elif sense not in self._hung:
+            self._hearts.begin(sense, HUNG_LIMIT_S)
+            self._hung.add(sense)
+        self._stop.wait(wait_s)
+        return foreseen
 
     def _opened(self, sense: Sense, running: RunningSense) -> None:
         with self._lock:

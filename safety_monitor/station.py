@@ -71,7 +71,8 @@ class Station:
         places: knows where incidents happened; None: nobody does.
         supervisor: decides what is wrong with which part; None: one with the usual rules.
         workload: measures how late decisions come.
-        patient: whether a live source that cannot be opened at the start is waited for, and does not end the run.
+        patient: whether a sense that cannot begin at the start is waited for, and does not end the run.
+        together: whether no sense begins before all are loaded, as recordings of one scene must.
         decisions: takes what persons decide, whichever way they come; None: there is no PIN.
     """
 
@@ -94,6 +95,7 @@ class Station:
         supervisor: Supervisor | None = None,
         workload: Workload | None = None,
         patient: bool = False,
+        together: bool = True,
         decisions: Decisions | None = None,
     ) -> None:
         self.decisions = decisions or Decisions(journal)
@@ -133,6 +135,7 @@ class Station:
             stop=self._stop,
             trouble=self._trouble,
             patient=patient,
+            together=together,
         )
         self._checks = HealthChecks(
             senses=load,

@@ -13,6 +13,7 @@ import pytest
 
 from gesture.liveness import SightFault
 from media import lasting
+from safety_monitor import sensing
 from safety_monitor import station as station_module
 from safety_monitor.actions.channel import Channel
 from safety_monitor.actions.message import Message
@@ -59,6 +60,7 @@ def station_of(
     live: bool = False,
     supervisor: Supervisor | None = None,
     patient: bool = False,
+    together: bool = True,
 ) -> Station:
     return Station(
         load,
@@ -70,6 +72,7 @@ def station_of(
         live=live,
         supervisor=supervisor,
         patient=patient,
+        together=together,
     )
 
 
@@ -506,3 +509,79 @@ def test_a_thread_that_fails_in_an_unforeseen_way_is_a_trouble(
     station.stop()
     shown.set()
     running.join(FOREVER)
+
+
+def test_live_ears_hear_while_the_eyes_are_still_being_loaded(journal: Journal) -> None:
+    heard = threading.Event()
+
+    def hears() -> Iterator[Moment]:
+        yield moment(0.1, 0.95)
+        assert heard.wait(FOREVER)
+
+    def load_eyes() -> ReadySense:
+        assert heard.wait(FOREVER)
+        station.stop()
+        return scripted(Sense.GESTURE, lambda: iter(()), live=True)
+
+    ears = scripted(Sense.AUDIO, hears, lambda: iter(()), live=True)
+    load = {Sense.AUDIO: lambda: ears, Sense.GESTURE: load_eyes}
+    tell = lambda incident: heard.set() if incident.state is State.CONFIRMED else None  # noqa: E731
+    station = station_of(journal, load, tell=tell, live=True, together=False)
+    station.run()
+    assert heard.is_set()
+
+
+def test_a_sense_that_cannot_be_loaded_stops_no_patient_station_and_is_loaded_once_it_can(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensing, "RETRY_S", (0.01,))
+    seen, heard = threading.Event(), threading.Event()
+    fails = iter([SenseError("no such model"), RuntimeError("a mistake of ours")])
+
+    def hears() -> Iterator[Moment]:
+        yield moment(0.1)
+        heard.set()
+        assert seen.wait(FOREVER)
+
+    def sees() -> Iterator[Moment]:
+        yield moment(0.2, 0.0, Sense.GESTURE)
+        seen.set()
+        station.stop()
+
+    def load_eyes() -> ReadySense:
+        assert heard.wait(FOREVER)
+        if (failure := next(fails, None)) is not None:
+            raise failure
+        return scripted(Sense.GESTURE, sees, live=True)
+
+    ears = scripted(Sense.AUDIO, hears, lambda: iter(()), live=True)
+    load = {Sense.AUDIO: lambda: ears, Sense.GESTURE: load_eyes}
+    station = station_of(journal, load, live=True, patient=True, together=False)
+    assert station.run().started
+    assert seen.is_set()
+
+
+def test_a_live_sense_that_fails_in_an_unforeseen_way_is_loaded_anew(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensing, "RETRY_S", (0.01,))
+    closed: list[str] = []
+
+    def fails() -> Iterator[Moment]:
+        yield moment(0.1)
+        raise RuntimeError("the detector is broken")
+
+    def works() -> Iterator[Moment]:
+        yield moment(0.2)
+        station.stop()
+
+    scripts = iter([fails, fails, works])
+
+    def load() -> ReadySense:
+        return replace(
+            scripted(Sense.AUDIO, next(scripts), live=True), close=lambda: closed.append("closed"), live=True
+        )
+
+    station = station_of(journal, {Sense.AUDIO: load}, live=True)
+    station.run()
+    assert closed == ["closed"] * 3
