@@ -1,6 +1,7 @@
 """A thread that fails in an unforeseen way is named, and goes on."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -46,8 +47,8 @@ def test_what_failed_is_named_and_logged(
     lasting.notice_all()
     name = fails.__name__
     fails(name)
-    now = lasting.time.monotonic()
-    monkeypatch.setattr(lasting.time, "monotonic", lambda: now + after_s)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + after_s)
     assert (name in lasting.failing()) is is_named
     assert f"{name}: " in caplog.text
     assert "RuntimeError: a mistake of ours" in caplog.text

@@ -513,7 +513,7 @@ def test_several_are_delivered_at_once_and_one_that_is_refused_fails_alone(journ
 
 def test_what_is_held_back_comes_together_and_duress_never_waits(journal: Journal) -> None:
     sms, alarm = Outlet("sms"), Outlet("alarm", heard=True)
-    limits = Limits(cool_down_s=0.5, most=100)
+    limits = Limits(cool_down_s=2.0, most=100)
     dispatch = Dispatch(journal, [sms, alarm], waits=SOON, limits=lambda channel: limits)
     for number in range(4):
         confirm(dispatch, replace(SCREAM, id=str(number)))
@@ -552,7 +552,7 @@ def test_whoever_was_called_hears_at_once_that_somebody_has_answered(journal: Jo
 
 def test_what_is_no_emergency_delays_none_and_comes_behind_it(journal: Journal) -> None:
     sms = Outlet("sms")
-    limits = Limits(cool_down_s=0.5, most=100)
+    limits = Limits(cool_down_s=2.0, most=100)
     dispatch = Dispatch(journal, [sms], waits=SOON, station="kiosk", limits=lambda channel: limits)
     dispatch.trouble("audio", "audio: unplugged")
     until(lambda: len(sms.messages) == 1)

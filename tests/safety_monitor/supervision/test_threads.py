@@ -19,6 +19,7 @@ from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.actions.place import Places
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.config import Settings
+from safety_monitor.config.web import Web
 from safety_monitor.delivery import DeliveryState
 from safety_monitor.dispatch.channel_worker import LOOK_S
 from safety_monitor.fusion import FusionRules
@@ -165,7 +166,7 @@ def test_the_sound_server_is_asked_again(sound_system: SoundServer, monkeypatch:
 
 def test_pages_that_end_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lasting, "_failed", {})
-    web = WebServer(Settings(home=tmp_path, web={"port": 0}))
+    web = WebServer(Settings(home=tmp_path, web=Web(port=0)))
 
     def ends(station: object) -> Any:
         raise SystemExit(3)  # as uvicorn does where it cannot start
