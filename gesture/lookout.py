@@ -113,20 +113,20 @@ class Lookout:
     """
 
     def __init__(self, model: Path, max_hands: int = 2, *, far: bool = True) -> None:
-        self._model, self._max_hands = model, max_hands
+        self._max_hands = max_hands
         self._looks = FAR_LOOKS if far else LOOKS
-        self._begun, self._to_load = False, far
         self._turn = 0
         self._whole = HandFinder(model, max_hands)
-        self._enlarged: HandFinder | None = None
+        self._enlarged = HandFinder(model, max_hands, video=False) if far else None
         self._interest = Interest()
         self._near: list[Hand] = []
         """What the whole picture showed last."""
         self._resting = False
         self._beside = 0
         self._followed: list[_Followed] = []
-        self._spare: list[HandFinder] = []
-        """Those that follow nobody now."""
+        self._spare = [HandFinder(model, 1) for _ in range(max_hands)] if far else []
+        """Those that follow nobody now. All are loaded at the start: nobody who shows a sign waits for that, and no
+        file that is gone by then, or memory that is short, ends seeing."""
 
     def find(self, image: Image, at_s: float) -> list[Hand]:
         """Hands of one frame, in no particular order, in terms of the whole picture.
@@ -135,22 +135,6 @@ class Lookout:
             image: uint8 of shape (height, width, 3), RGB, contiguous, not mirrored.
             at_s: seconds on the source's clock.
         """
-        if self._begun and self._to_load:
-            self._load_rest()
-        self._begun = True
-        return self._found(image, at_s)
-
-    def _load_rest(self) -> None:
-        """What the first frame does not need, so that it need not wait; but nobody who shows a sign waits for it later.
-
-        Raises:
-            ModelError: the file is gone.
-        """
-        self._to_load = False
-        self._enlarged = HandFinder(self._model, self._max_hands, video=False)
-        self._spare = [HandFinder(self._model, 1) for _ in range(self._max_hands)]
-
-    def _found(self, image: Image, at_s: float) -> list[Hand]:
         look = self._looks[self._turn]
         self._beside += 1
         if self._near and self._enlarged and self._beside > BESIDE and self._resting:

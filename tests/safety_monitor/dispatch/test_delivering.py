@@ -349,8 +349,6 @@ def test_a_journal_that_cannot_be_written_later_loses_and_doubles_nothing(impati
 def test_a_channel_that_the_journal_keeps_waiting_tells_of_the_next_emergency(
     journal: Journal, monkeypatch: pytest.MonkeyPatch, hangs_at: str
 ) -> None:
-    monkeypatch.setattr(writer, "COMMIT_S", 0.1)
-    monkeypatch.setattr(channel_worker, "ANSWER_S", 0.1)
     patient = Journal(journal.path.parent, wait_s=2 * FOREVER_S)  # it is waited for, as for a disk that hangs
     blocker = sqlite3.connect(journal.path, isolation_level=None, check_same_thread=False)
 
@@ -361,11 +359,16 @@ def test_a_channel_that_the_journal_keeps_waiting_tells_of_the_next_emergency(
             return super().deliver(message)
 
     sms, second = Blocks("sms", [NO_NETWORK, DONE]), replace(SCREAM, id="2")
-    with running(patient, sms, waits=Waits(first_wait_s=0.4)) as dispatch:
+    with running(patient, sms, waits=Waits(first_wait_s=1.0)) as dispatch:
         confirm(dispatch)
+        monkeypatch.setattr(writer, "COMMIT_S", 0.1)
+        monkeypatch.setattr(channel_worker, "ANSWER_S", 0.1)
         if hangs_at == "the next attempt":
-            settled(journal, "sms:alarm", DeliveryState.PENDING)
-            until(lambda: deliveries(journal)["sms:alarm"].attempts == 1)
+            until(
+                lambda: (
+                    (tried := deliveries(journal)["sms:alarm"]).attempts == 1 and tried.state is DeliveryState.PENDING
+                )
+            )
             blocker.execute("BEGIN IMMEDIATE")
         until(lambda: len(sms.messages) == 2)
         for state in (State.PENDING, State.CONFIRMED):
