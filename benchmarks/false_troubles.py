@@ -34,7 +34,7 @@ from audio.corpus import read_corpus
 from audio.liveness import examine
 from audio.recording import read_clip
 from benchmarks.machine import described
-from gesture.evaluate import rate_bound
+from gesture.evaluate_help_sign import rate_bound
 from gesture.liveness import Scene, glance, look
 from safety_monitor.supervision.supervisor import SIGNS, Fault
 

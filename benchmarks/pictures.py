@@ -7,8 +7,9 @@ import cv2
 
 from gesture.capture import Frame
 from gesture.collect import Collector, Panel, draw
-from gesture.collection import SIGNS, Collection, Origin
+from gesture.collection import Collection
 from gesture.detector import GestureDetector
+from gesture.rows import SIGNS, Origin
 from safety_monitor.demo.scene import FPS, picture_at
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"

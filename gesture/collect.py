@@ -21,11 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gesture.capture import Frame
-from gesture.collection import MOTIONS, SIGNS, Collection, CollectionError, Origin, motion_row, sign_row
+from gesture.collection import Collection
 from gesture.detector import HandReading
 from gesture.features import FINGERS, WRIST
 from gesture.hands import Hand
 from gesture.point_history_classifier import SPANS_S, PointHistory
+from gesture.rows import MOTIONS, SIGNS, CollectionError, Origin, motion_row, sign_row
 from gesture.tables import TableError
 from gesture.tracks import NEAR, palm_of
 

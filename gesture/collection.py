@@ -18,118 +18,34 @@ import io
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
-from numpy.typing import NDArray
 
-from gesture.tables import (
-    HEAD,
-    LANDMARK_COLUMNS,
-    MOTION_HEAD,
-    PATH_COLUMNS,
-    HandTable,
-    PathTable,
-    TableError,
-    read_hands,
-    read_paths,
-    read_rows,
+from gesture.rows import (
+    HEADS,
+    MOTIONS,
+    SIGNS,
+    TWO_MODEL_COLUMNS,
+    CollectionError,
+    Origin,
+    check_label,
+    from_two_model,
+    line_of,
+    table_text,
+    two_model_row,
 )
+from gesture.tables import HandTable, PathTable, TableError, read_hands, read_paths, read_rows
 from models.atomic_file import write_whole
 
-Points = NDArray[np.float32]
-
-SIGNS, MOTIONS = "signs", "motions"
 TABLES = {SIGNS: "hands.csv", MOTIONS: "motions.csv"}
-HEADS = {SIGNS: (*HEAD, *LANDMARK_COLUMNS), MOTIONS: (*MOTION_HEAD, *PATH_COLUMNS)}
 LABELS = {SIGNS: "keypoint_classifier_label.csv", MOTIONS: "point_history_classifier_label.csv"}
 TWO_MODEL = {SIGNS: "keypoint.csv", MOTIONS: "point_history.csv"}
-TWO_MODEL_COLUMNS = {SIGNS: 43, MOTIONS: 33}
 RowChange = Callable[[dict[str, str]], dict[str, str] | None]
 """What is made of a row; None drops it."""
-PALM = 0.09
-"""Picture widths that a palm size counts as where a movement goes to or comes from the two-model format."""
-
-
-class CollectionError(Exception):
-    """Something that cannot be done to a collection; the text is one line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a row comes from.
-
-    Attributes:
-        source: camera, file or folder.
-        person: who showed it; people are never in training and test at once.
-        session: what was collected in one go.
-    """
-
-    source: str
-    person: str
-    session: str
-
-
-def check_label(label: str) -> str:
-    """The label, where it is one.
-
-    Raises:
-        CollectionError: it is empty or holds a comma, a quote or a sign that cannot be printed, such as a line break.
-    """
-    if not label.strip() or any(mark in label for mark in ',"') or not label.isprintable() or label != label.strip():
-        raise CollectionError(f"{label!r} is no label: letters, digits and signs other than commas and quotes")
-    return label
-
-
-def _head(label: str, origin: Origin) -> tuple[str, str, str, str]:
-    """Label, source, person and session of a row, each in one line."""
-    for name in (origin.source, origin.person, origin.session):
-        if not name.isprintable():
-            raise CollectionError(f"{name!r} holds a line break or another sign that cannot be printed")
-    return check_label(label), origin.source, origin.person, origin.session
-
-
-def sign_row(
-    label: str, origin: Origin, handedness: str, at_s: float, aspect: float, landmarks: Points
-) -> tuple[str, ...]:
-    """A row of `hands.csv`.
-
-    Raises:
-        CollectionError: a landmark is not a number, the hand has no size, or a name is not one line.
-    """
-    if landmarks.shape != (21, 3) or not np.isfinite(landmarks).all() or not math.isfinite(aspect):
-        raise CollectionError("a hand whose landmarks are not 21 points of finite numbers is not collected")
-    if float(np.ptp(landmarks[:, :2])) < 1e-4:
-        raise CollectionError("a hand of no size is not collected")
-    numbers = (f"{value:.5f}" for value in landmarks.ravel())
-    return (*_head(label, origin), handedness, f"{at_s:.3f}", f"{aspect:.4f}", *numbers)
-
-
-def motion_row(label: str, origin: Origin, at_s: float, path: Points) -> tuple[str, ...]:
-    """A row of `motions.csv`; `path` is float32 of shape (16, 2) in palm sizes.
-
-    Raises:
-        CollectionError: a point is not a number, or a name is not one line.
-    """
-    if path.shape != (16, 2) or not np.isfinite(path).all():
-        raise CollectionError("a movement whose path is not 16 points of finite numbers is not collected")
-    numbers = (f"{value:.5f}" for value in path.ravel())
-    return (*_head(label, origin), f"{at_s:.3f}", *numbers)
-
-
-def table_text(kind: str, rows: Iterable[Sequence[str]]) -> str:
-    """Rows as the text of a table of their own, with its head."""
-    return "".join(map(_line, (HEADS[kind], *rows)))
-
-
-def _line(row: Sequence[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(row)
-    return text.getvalue()
 
 
 class Collection:
@@ -222,8 +138,8 @@ class Collection:
             if row[0] not in known:
                 known.append(row[0])
                 self._replace(LABELS[kind], "".join(f"{label}\n" for label in known))
-            self._append(TABLES[kind], _line(HEADS[kind]), _line(row))
-            self._append(TWO_MODEL[kind], "", _line(two_model_row(kind, row, known)))
+            self._append(TABLES[kind], line_of(HEADS[kind]), line_of(row))
+            self._append(TWO_MODEL[kind], "", line_of(two_model_row(kind, row, known)))
 
     def _put_in_step(self, kind: str) -> None:
         """Make up for what a crash has kept from the other tables."""
@@ -236,7 +152,7 @@ class Collection:
         """Take back a row that was added; False where it is not there any more."""
         with self._locked():
             lines = self._lines(TABLES[kind])
-            line = _line(row)
+            line = line_of(row)
             if line not in lines:
                 return False
             del lines[len(lines) - 1 - lines[::-1].index(line)]
@@ -338,10 +254,10 @@ class Collection:
             found = {row[0] for row in rows}
             known += [label for label in names or sorted(found) if label in found and label not in known]
             there = set(self._lines(TABLES[kind]))
-            new = [line for line in map(_line, rows) if line not in there]
+            new = [line for line in map(line_of, rows) if line not in there]
             self._replace(LABELS[kind], "".join(f"{label}\n" for label in dict.fromkeys(known)))
             if new:
-                self._append(TABLES[kind], _line(HEADS[kind]), "".join(new))
+                self._append(TABLES[kind], line_of(HEADS[kind]), "".join(new))
             self._write_two_model(kind)
         return len(new)
 
@@ -388,7 +304,7 @@ class Collection:
             known += lost
             self._replace(LABELS[kind], "".join(f"{label}\n" for label in known))
         try:
-            lines = [_line(two_model_row(kind, row, known)) for row in rows]
+            lines = [line_of(two_model_row(kind, row, known)) for row in rows]
         except ValueError as error:
             raise TableError(f"{self.folder / TABLES[kind]}: a row holds what is no number: {error}") from None
         self._replace(TWO_MODEL[kind], "".join(lines))
@@ -434,52 +350,3 @@ def _is_whole(line: bytes, columns: int) -> bool:
         return len(row) == columns and math.isfinite(float(row[-1]))
     except (ValueError, csv.Error):
         return False
-
-
-def two_model_row(kind: str, row: Sequence[str], labels: Sequence[str]) -> list[str]:
-    """A row of `hands.csv` or `motions.csv` as the two-model repository writes it: class, then 42 or 32 numbers.
-
-    There a hand's points are relative to the wrist and divided by the largest of them, in pixels; a path's points are
-    relative to the oldest, in shares of the picture.
-    """
-    index = str(labels.index(row[0]))
-    if kind == SIGNS:
-        aspect = float(row[HEAD.index("aspect")])
-        points = np.array(row[len(HEAD) :], np.float64).reshape(21, 3)[:, :2] * [1, aspect]
-        points -= points[0]
-        values = points.ravel() / max(float(np.abs(points).max()), 1e-9)
-    else:
-        path = np.array(row[len(MOTION_HEAD) :], np.float64).reshape(16, 2)
-        values = ((path - path[0]) * PALM * [1, 16 / 9]).ravel()
-    return [index, *(f"{value:.6f}" for value in values)]
-
-
-def from_two_model(
-    kind: str, row: Sequence[str], labels: Sequence[str] | None, origin: Origin, place: str
-) -> tuple[str, ...]:
-    """A row of the two-model repository as a row of ours.
-
-    Raises:
-        CollectionError: wrong number of columns, a value that is no finite number, or a class without a label.
-    """
-    wanted = TWO_MODEL_COLUMNS[kind]
-    if len(row) != wanted:
-        raise CollectionError(f"{place}: {len(row)} columns where {wanted} are expected")
-    try:
-        number, values = int(row[0]), np.array(row[1:], np.float64)
-    except ValueError as error:
-        raise CollectionError(f"{place}: {error}") from None
-    if not np.isfinite(values).all():
-        raise CollectionError(f"{place}: holds a value that is not a number")
-    if labels is not None and not 0 <= number < len(labels):
-        raise CollectionError(f"{place}: class {number} has no label; the label file has {len(labels)}")
-    label = labels[number] if labels is not None else str(number)
-    if kind == SIGNS:
-        landmarks = np.zeros((21, 3), np.float32)
-        landmarks[:, :2] = 0.5 + 0.2 * values.reshape(21, 2)
-        try:
-            return sign_row(label, origin, "right", 0.0, 1.0, landmarks)
-        except CollectionError as error:
-            raise CollectionError(f"{place}: {error}") from None
-    path = values.reshape(16, 2) / [1, 16 / 9] / PALM
-    return motion_row(label, origin, 0.0, path.astype(np.float32))

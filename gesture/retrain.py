@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gesture.collection import MOTIONS, SIGNS, Collection, CollectionError
-from gesture.evaluate import score_motions
+from gesture.collection import Collection
+from gesture.evaluate_motions import score_motions
 from gesture.features import sign_features, upright
 from gesture.held_out import HeldOut
 from gesture.keypoint_classifier import SignClassifier
 from gesture.plan import MotionPlan, SignPlan
 from gesture.point_history_classifier import MotionClassifier, motion_features
 from gesture.prepare import SIGNS as BASE_SIGNS
+from gesture.rows import MOTIONS, SIGNS, CollectionError
 from gesture.signal_for_help import NONE
 from gesture.tables import FLAT_SOURCES, HandTable, Table, join, read_hands, read_paths, shown_by_people, square_rows
 from gesture.train_motions import UNSEEN, made_up_paths, train_motions

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from audio.blocks import SAMPLE_RATE, Block
 from gesture.capture import Frame
-from gesture.collection import SIGNS, CollectionError, Origin, sign_row, table_text
+from gesture.rows import SIGNS, CollectionError, Origin, sign_row, table_text
 from media.lasting import failed, lasting
 from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.incident import Incident

@@ -53,7 +53,7 @@ KindOption = Annotated[Kind, typer.Option("--kind", help="Signs or movements.")]
 @contextmanager
 def complaints() -> Iterator[None]:
     """What can be wrong with collections, tables, models and the disk becomes one line."""
-    from gesture.collection import CollectionError
+    from gesture.rows import CollectionError
     from gesture.tables import TableError
     from models.card import ModelError
 
@@ -102,8 +102,8 @@ def collect(
     """
     from gesture.capture import CameraError, open_camera
     from gesture.collect import Collector, Panel, in_terminal, in_window, keyboard, session_name, summary
-    from gesture.collection import Origin, check_label
     from gesture.detector import GestureDetector, PictureReader
+    from gesture.rows import Origin, check_label
 
     if sign and motion:
         fail("give --sign or --motion, not both")
@@ -277,7 +277,7 @@ def import_rows(
     config: ConfigOption = None,
 ) -> None:
     """Take over a keypoint.csv or point_history.csv of the two-model format; what is there already is left out."""
-    from gesture.collection import Origin
+    from gesture.rows import Origin
 
     with complaints():
         origin = Origin(file.name, person, "import")

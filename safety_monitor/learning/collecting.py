@@ -13,8 +13,9 @@ from queue import Queue
 
 from gesture.capture import Frame
 from gesture.collect import Collector, Panel
-from gesture.collection import SIGNS, Collection, Origin
+from gesture.collection import Collection
 from gesture.detector import HandReading
+from gesture.rows import SIGNS, Origin
 from gesture.tables import TableError
 from safety_monitor.live import LiveView
 

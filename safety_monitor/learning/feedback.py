@@ -28,7 +28,7 @@ from audio.blocks import SAMPLE_RATE, Block, SoundError
 from audio.corpus import COLUMNS, LABELS, MANIFEST
 from audio.detector import ScreamDetector
 from audio.recording import read_clip
-from gesture.collection import SIGNS, table_text
+from gesture.rows import SIGNS, table_text
 from gesture.signal_for_help import STAGES
 from gesture.tables import TableError, read_rows
 from models.atomic_file import write_whole

@@ -19,9 +19,10 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from gesture.collection import MOTIONS, SIGNS, Collection, CollectionError
+from gesture.collection import Collection
 from gesture.plan import MotionPlan
 from gesture.retrain import QUICK, Retrained, passes, retrain_motions, retrain_signs
+from gesture.rows import MOTIONS, SIGNS, CollectionError
 from gesture.tables import TableError
 from models.card import Card, ModelError, read_card
 from models.in_use import compare, model_before, roll_back, use

@@ -6,7 +6,8 @@ from fastapi import Request
 from nicegui import events, ui
 
 from gesture.collect import session_name
-from gesture.collection import SIGNS, Collection, CollectionError, Origin
+from gesture.collection import Collection
+from gesture.rows import SIGNS, CollectionError, Origin
 from models.card import ModelError
 from models.registry import open_card
 from safety_monitor.incident import Sense

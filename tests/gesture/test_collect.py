@@ -11,8 +11,9 @@ import pytest
 
 from gesture.capture import Frame
 from gesture.collect import ESCAPE, Collector, Panel, draw, in_terminal, press, summary
-from gesture.collection import MOTIONS, SIGNS, TABLES, Collection, Origin
+from gesture.collection import TABLES, Collection
 from gesture.detector import HandReading
+from gesture.rows import MOTIONS, SIGNS, Origin
 from gesture.tables import read_hands, read_paths
 
 IMAGE = np.zeros((480, 640, 3), np.uint8)
@@ -186,7 +187,8 @@ from pathlib import Path
 import numpy as np
 sys.path.insert(0, {root!r})
 from gesture.collect import Collector, Panel, in_window
-from gesture.collection import Collection, Origin
+from gesture.collection import Collection
+from gesture.rows import Origin
 from gesture.capture import Frame
 from tests.gesture.test_collect import MovingHand
 

@@ -9,18 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gesture.collection import (
-    LABELS,
-    MOTIONS,
-    SIGNS,
-    TABLES,
-    TWO_MODEL,
-    Collection,
-    CollectionError,
-    Origin,
-    motion_row,
-    sign_row,
-)
+from gesture.collection import LABELS, TABLES, TWO_MODEL, Collection
+from gesture.rows import MOTIONS, SIGNS, CollectionError, Origin, motion_row, sign_row
 from gesture.tables import TableError, read_hands, read_paths
 
 ORIGIN = Origin("camera 0", "anna", "monday")

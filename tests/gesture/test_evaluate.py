@@ -7,22 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gesture.evaluate import (
-    CLIP_MOVEMENTS,
-    DATA,
-    Rehearsed,
-    clip_help_signs,
-    clip_movements,
+from gesture.evaluate import DATA, main
+from gesture.evaluate_help_sign import Rehearsed, clip_help_signs, rate_bound, rehearsal_text
+from gesture.evaluate_motions import CLIP_MOVEMENTS, clip_movements, score_motions, two_model_motions
+from gesture.evaluate_signs import (
     confusion_text,
-    main,
     people_text,
-    rate_bound,
-    rehearsal_text,
     score,
-    score_motions,
     score_table,
     two_model_input,
-    two_model_motions,
     two_model_score,
 )
 from gesture.held_out import HeldOut

@@ -9,7 +9,7 @@ import pytest
 
 from gesture.capture import Frame
 from gesture.collect import Collector, Panel
-from gesture.collection import MOTIONS, SIGNS, Collection, CollectionError, Origin, motion_row, sign_row, table_text
+from gesture.collection import Collection
 from gesture.detector import HandJudge, HandReading
 from gesture.hands import Hand
 from gesture.keypoint_classifier import SignClassifier
@@ -25,6 +25,7 @@ from gesture.retrain import (
     retrain_signs,
     without_alike,
 )
+from gesture.rows import MOTIONS, SIGNS, CollectionError, Origin, motion_row, sign_row, table_text
 from gesture.tables import HandTable, read_hands
 from models.card import ModelError, read_card
 from models.in_use import compare, roll_back, use

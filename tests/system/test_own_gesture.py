@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gesture.collection import SIGNS, Collection
+from gesture.collection import Collection
 from gesture.plan import SignPlan
 from gesture.retrain import retrain_signs
+from gesture.rows import SIGNS
 from models.hand_landmarker import default_path, is_complete
 from models.in_use import use
 from safety_monitor.cli import app

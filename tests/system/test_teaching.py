@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, TimeoutError, expect
 
-from gesture.collection import SIGNS, TABLES, Collection, Origin, sign_row
+from gesture.collection import TABLES, Collection
 from gesture.retrain import DATA
+from gesture.rows import SIGNS, Origin, sign_row
 from gesture.tables import read_hands
 from models.card import read_card
 from models.in_use import Comparison, note_comparison

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gesture.collection import SIGNS, Collection, Origin, sign_row
+from gesture.collection import Collection
+from gesture.rows import SIGNS, Origin, sign_row
 from gesture.tables import read_hands
 from models.card import change_card, read_card
 from models.hand_landmarker import default_path, is_complete

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from gesture.capture import Frame
-from gesture.collection import MOTIONS, SIGNS, TABLES, TWO_MODEL, Collection, Origin
+from gesture.collection import TABLES, TWO_MODEL, Collection
 from gesture.detector import HandReading
 from gesture.retrain import DATA
+from gesture.rows import MOTIONS, SIGNS, Origin
 from gesture.tables import read_hands, read_paths
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Sense

@@ -1,0 +1,135 @@
+"""How good the Signal for Help is: told of in rehearsals by people left out of the training, and in recordings."""
+
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gesture.detector import HandJudge
+from gesture.evaluate_signs import SHORT
+from gesture.held_out import folds_by_person, kinds_of
+from gesture.keypoint_classifier import SignClassifier
+from gesture.network import export
+from gesture.plan import SignPlan
+from gesture.point_history_classifier import MotionClassifier
+from gesture.prepare import SIGNS
+from gesture.rehearsal import ASPECT, SCRIPTS, Cast, rehearse
+from gesture.signal_for_help import COMPLETE
+from gesture.tables import DRAWN, FLAT_SOURCES, HandTable, join
+from gesture.tracked import Clip
+from gesture.train_signs import fit_signs
+from models.runtime import TFLiteModel
+
+WITHIN_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """How the Signal for Help does on one script.
+
+    Attributes:
+        name: of the script.
+        takes: how often it was rehearsed.
+        hours: how long that lasted together.
+        found: takes in which the sign was told of.
+        in_time: of these, how many within `WITHIN_S` of the closing of the hand.
+        help: whether the script is the sign.
+    """
+
+    name: str
+    takes: int
+    hours: float
+    found: int
+    in_time: int
+    help: bool
+
+
+def rehearse_help_sign(
+    table: HandTable, takes: int, plan: SignPlan = SHORT, folds: int = 4, progress: Callable[[str], None] = print
+) -> list[Rehearsed]:
+    """Every script by people left out of the training, `takes` times in each fold, at 10, 15, 30 and irregular rates.
+
+    Only hands that were tracked with their depth act. A fold in which nobody shows a sign borrows it from the others.
+    """
+    tracked = ~np.isin(table.source, (*FLAT_SOURCES, DRAWN))
+    fold = folds_by_person(table.person, kinds_of(table), folds, plan.seed)
+    motions = MotionClassifier.load()
+    totals = {script.name: [0, 0.0, 0, 0] for script in SCRIPTS}
+    for number in range(folds):
+        progress(f"fold {number + 1} of {folds}")
+        mine = table.select((fold == number) & tracked)
+        missing = [sign for sign in SIGNS if not (mine.label == sign).any()]
+        cast = Cast.of(join([mine, table.select(np.isin(table.label, missing) & tracked)]))
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / "model.tflite"
+            export(fit_signs(table.select(fold != number), SIGNS, plan).networks, 1.0, path)
+            signs = SignClassifier(TFLiteModel(path), SIGNS)
+        rng = np.random.default_rng((plan.seed, number))
+        for script in SCRIPTS:
+            for i in range(takes):
+                take = rehearse(cast, script, (10, 15, 30, 15)[i % 4], rng, irregular=i % 4 == 3)
+                judge = HandJudge(signs, motions)
+                told = [
+                    at_s
+                    for at_s, hands in take.frames
+                    for reading in judge(hands, at_s, ASPECT)
+                    if reading.sequences["signal_for_help"] >= 0.80
+                ]
+                total = totals[script.name]
+                total[0] += 1
+                total[1] += take.frames[-1][0] / 3600
+                total[2] += bool(told)
+                total[3] += bool(told) and abs(told[0] - (take.closed_s or 0.0)) <= WITHIN_S
+    return [
+        Rehearsed(
+            script.name,
+            int(totals[script.name][0]),
+            totals[script.name][1],
+            int(totals[script.name][2]),
+            int(totals[script.name][3]),
+            script.help,
+        )
+        for script in SCRIPTS
+    ]
+
+
+def rate_bound(count: int, hours: float, sure: float = 0.95) -> float:
+    """Highest rate an hour at which so few events in so many hours are not yet unlikely.
+
+    The exact upper bound of a Poisson rate (Garwood, "Fiducial Limits for the Poisson Distribution", 1936): the mean of
+    which `count` or fewer events have a probability of 1 - `sure`.
+    """
+    from scipy.stats import chi2
+
+    return float(chi2.ppf(sure, 2 * count + 2)) / 2 / hours if hours > 0 else math.inf
+
+
+def rehearsal_text(results: Sequence[Rehearsed]) -> str:
+    """Recall within the time limit of what is the sign, and false ones of what is not, as text."""
+    lines = [f"{'script':20}{'takes':>7}{'hours':>8}{'told of':>9}{'in time':>9}"]
+    for one in results:
+        in_time = f"{one.in_time / one.takes:9.3f}" if one.help else f"{'-':>9}"
+        lines.append(f"{one.name:20}{one.takes:7d}{one.hours:8.2f}{one.found:9d}{in_time}")
+    signs = [one for one in results if one.help]
+    others = [one for one in results if not one.help]
+    share = sum(one.in_time for one in signs) / sum(one.takes for one in signs)
+    hours, false = sum(one.hours for one in others), sum(one.found for one in others)
+    lines.append(f"the sign: {share:.3f} within {WITHIN_S} s of the closing of the hand")
+    lines.append(
+        f"everything else: {false} false ones in {hours:.2f} h of hands in view; "
+        f"this can bound it to at most {rate_bound(false, hours):.1f} an hour (95 %)"
+    )
+    return "\n".join(lines)
+
+
+def clip_help_signs(clips: Sequence[Clip]) -> tuple[int, float]:
+    """How often the Signal for Help is told of in recordings, and hours they last."""
+    signs, motions = SignClassifier.load(), MotionClassifier.load()
+    told = sum(
+        any(reading.sequences["signal_for_help"] >= COMPLETE for reading in clip.readings(HandJudge(signs, motions)))
+        for clip in clips
+    )
+    return told, sum(clip.seconds for clip in clips) / 3600
