@@ -33,6 +33,7 @@ def recall_in_noise(
     home: Path | None = None,
     jobs: int = 1,
     seed: int = 0,
+    snrs_db: Sequence[int | None] = SNRS_DB,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Screams that set in after two seconds of other sound: the share that raises an alarm, and how soon.
@@ -43,6 +44,7 @@ def recall_in_noise(
         home: a folder with further models.
         jobs: processes.
         seed: of which background goes behind which scream.
+        snrs_db: ratios of scream and background; None: no background.
         progress: told how far it is.
 
     Returns:
@@ -60,9 +62,9 @@ def recall_in_noise(
     if not screams or not backgrounds:
         return {}
     pairs = [(clip.path, backgrounds[rng.integers(len(backgrounds))].path) for clip in screams]
-    found = in_portions(f"{name}: screams in noise", partial(_waits, name, home), pairs, jobs, progress)
+    found = in_portions(f"{name}: screams in noise", partial(_waits, name, home, snrs_db), pairs, jobs, progress)
     result: dict[str, Any] = {}
-    for place, snr_db in enumerate(SNRS_DB):
+    for place, snr_db in enumerate(snrs_db):
         waits = [each[place][0] for each in found if each[place][0] is not None]
         result["clean" if snr_db is None else str(snr_db)] = {
             "screams": len(found),
@@ -74,11 +76,13 @@ def recall_in_noise(
     return result
 
 
-def _waits(name: str, home: Path | None, pairs: list[tuple[Path, Path]]) -> list[list[tuple[float | None, float]]]:
+def _waits(
+    name: str, home: Path | None, snrs_db: Sequence[int | None], pairs: list[tuple[Path, Path]]
+) -> list[list[tuple[float | None, float]]]:
     """A scream sets in after other sound, at each ratio: when it is noticed, and how sure the detector becomes."""
     model = load_scream_model(name, home)
     return [
-        [_wait(model, scream, background, snr_db) for snr_db in SNRS_DB]
+        [_wait(model, scream, background, snr_db) for snr_db in snrs_db]
         for scream, background in ((read_clip(front), read_clip(back)) for front, back in pairs)
     ]
 

@@ -1,10 +1,10 @@
 """What hearing costs and how good it is: `python -m benchmarks.hearing --data ../shared/data/audio`.
 
-Prints load time, real-time factor on one core and size of each model, then a table of AUC and of recall at fixed
-false-clip rates on any manifest or folders of labels. Beside ours stand published approaches, as far as they were
-trained (`safety-monitor train scream --model svm --data … --out FOLDER/svm`, then `--baselines FOLDER`), and YAMNet's
-"Screaming" where its file is given (`--yamnet`). A model's figures on the recordings that it was trained on flatter it:
-cards have those on recordings left out.
+Prints load time, real-time factor on one core, latency and size of each model; then, on any manifest or folders of
+labels, how soon screams raise an alarm, and a table of AUC and of recall at fixed false-clip rates. Beside ours stand
+published approaches, as far as they were trained (`safety-monitor train scream --model svm --data … --out FOLDER/svm`,
+then `--baselines FOLDER`), and YAMNet's "Screaming" where its file is given (`--yamnet`). A model's figures on the
+recordings that it was trained on flatter it: cards have those on recordings left out.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from audio.examples import TEACHER_SAMPLES, loud
 from audio.features import HOP
 from audio.judging import judge_corpus
 from audio.metrics import RATES, UNSTATED, Figures, figures, shown
+from audio.noise import recall_in_noise
 from audio.recording import read_clip
 from audio.zoo.comparison import compare_trained
 from audio.zoo.plan import Desk
@@ -39,18 +40,49 @@ DECISIONS_A_SECOND = SAMPLE_RATE / HOP / DECISION
 
 
 def cost(name: str, seconds: float = 60.0) -> dict[str, float]:
-    """Load time, real-time factor and size of a model; sound arrives in blocks of 50 ms."""
+    """Load time, real-time factor, time of a decision and size of a model; sound arrives in blocks of 50 ms."""
     start = time.perf_counter()
     model = load_scream_model(name)
     loaded = time.perf_counter() - start
     samples = (np.random.default_rng(0).standard_normal(int(seconds * SAMPLE_RATE)) * 0.1).astype(np.float32)
     detector = ScreamDetector(model)
-    start = time.process_time()
+    start, waits = time.process_time(), []
     for place in range(0, len(samples), 800):
-        detector.feed(Block(samples[place : place + 800], place / SAMPLE_RATE))
+        begin = time.perf_counter()
+        decided = detector.feed(Block(samples[place : place + 800], place / SAMPLE_RATE))
+        waits += [time.perf_counter() - begin] if decided else []
     spent = time.process_time() - start
     size = sum(file.stat().st_size for file in find(name).glob("*.tflite"))
-    return {"load_s": loaded, "real_time_factor": spent / seconds, "megabytes": size / 1e6}
+    ms = {f"{name}_ms": float(np.percentile(waits, share)) * 1000 for name, share in (("median", 50), ("p95", 95))}
+    return {"load_s": loaded, "real_time_factor": spent / seconds, "megabytes": size / 1e6, **ms}
+
+
+def decision_line(name: str, milliseconds: float, megabytes: float) -> str:
+    """What decisions of a baseline cost at the rate of ours."""
+    factor = milliseconds / 1000 * DECISIONS_A_SECOND
+    return f"{name}: real-time factor {factor:.4f}, a decision takes {milliseconds:.1f} ms, {megabytes:.1f} MB"
+
+
+def yamnet_line(file: Path, rounds: int = 50) -> str:
+    """What YAMNet costs."""
+    network, times = TFLiteModel(file), []
+    sound = (np.random.default_rng(0).standard_normal((1, TEACHER_SAMPLES)) * 0.1).astype(np.float32)
+    for _ in range(rounds):
+        begin = time.process_time()
+        network(sound)
+        times.append(time.process_time() - begin)
+    return decision_line("YAMNet", float(np.median(times)) * 1000, file.stat().st_size / 1e6)
+
+
+def delay_line(name: str, clips: list[Clip], jobs: int) -> str:
+    """How soon, and how often, screams that set in after silence raise an alarm."""
+    found = recall_in_noise(name, clips, jobs=jobs, snrs_db=(None,), progress=told).get("clean")
+    if not found or found["median_s"] is None:
+        return f"{name}: no alarm to time"
+    return (
+        f"{name}: {found['recall']:.1%} of {found['screams']} screams after silence alarm, after "
+        f"{found['median_s']:.2f} s (95 %: {found['p95_s']:.2f} s)"
+    )
 
 
 def yamnet_scores(file: Path, clips: list[Clip]) -> Array:
@@ -114,8 +146,11 @@ def measure(models: list[str], data: Path | None, others: Path | None, yamnet: P
         found = cost(name)
         print(
             f"{name}: loads in {found['load_s']:.2f} s, real-time factor {found['real_time_factor']:.4f} "
-            f"at {DECISIONS_A_SECOND:.1f} decisions/s, {found['megabytes']:.1f} MB"
+            f"at {DECISIONS_A_SECOND:.1f} decisions/s, a decision takes {found['median_ms']:.1f} ms "
+            f"(95 %: {found['p95_ms']:.1f} ms), {found['megabytes']:.1f} MB"
         )
+    if yamnet is not None:
+        print(yamnet_line(yamnet))
     if data is None:
         return
     clips = [clip for clip in read_corpus(data) if clip.sure]
@@ -127,11 +162,11 @@ def measure(models: list[str], data: Path | None, others: Path | None, yamnet: P
         judged = {each.clip.path: each for each in judge_corpus(name, clips, jobs=jobs, progress=told)}
         files = np.asarray([judged[clip.path].probability for clip in clips], np.float32)
         live = np.asarray([judged[clip.path].highest for clip in clips], np.float32)
+        print(delay_line(name, clips, jobs))
         rows += [row(f"{name}, whole files", figures(files, screams)), row(f"{name}, live", figures(live, screams))]
     names = [str(folder.absolute()) for folder in baselines(others)] if others else []
     for each in compare_trained(names, clips, None, Desk(Path(), tick=told)):
-        factor = (each.milliseconds or 0) / 1000 * DECISIONS_A_SECOND
-        print(f"{Path(each.name).name}: real-time factor {factor:.4f}, {each.megabytes:.1f} MB")
+        print(decision_line(Path(each.name).name, each.milliseconds or 0, each.megabytes or 0))
         if each.chances is not None:
             rows.append(row(Path(each.name).name, figures(each.chances[:, SCREAM], screams)))
     if yamnet is not None:
