@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from audio.blocks import SoundError
+from audio.candidate import digests_of, note_beside, write_learned
 from audio.continuous import watch_hours
-from audio.corpus import read_corpus
+from audio.corpus import LABELS, read_corpus, read_feedback
 from audio.judging import Judged, judge_corpus
 from audio.noise import recall_in_noise
 from audio.parallel import Progress, silent
 from audio.report import held_back_figures, summarize
 from audio.unusable import unusable
+from audio.zoo.comparison import read_table
+from models.card import change_card
 from models.in_use import Comparison
 
 
@@ -90,3 +93,37 @@ def compare_on(data: Path, candidate: Path, in_use: Path, *, jobs: int = 1) -> C
         held_back_figures(judge_corpus(str(folder.absolute()), clips, jobs=jobs)) for folder in (candidate, in_use)
     )
     return Comparison(first, second)
+
+
+def note_retrained(
+    folder: Path,
+    data: Path,
+    feedback: Path | None,
+    scores: Path,
+    in_use: Path | None,
+    *,
+    jobs: int = 1,
+    progress: Progress = silent,
+) -> None:
+    """Write beside a model what it learned from, and into its card how it does beside the model in use.
+
+    Args:
+        folder: of the model, which learned from everything.
+        data: recordings that it learned from, see `audio.corpus.read_corpus`.
+        feedback: those that people marked, from which it learned, too.
+        scores: what was said of the recordings by models that had heard nothing of their sources, see `read_table`.
+        in_use: folder of the model in use; None: it is compared with none.
+        jobs: processes.
+        progress: told how far it is.
+
+    Raises:
+        CorpusError: data that cannot be used.
+        ModelError: a model that cannot be used.
+    """
+    clips = read_corpus(data)
+    write_learned(folder, digests_of((*clips, *(read_feedback(feedback) if feedback else ()))))
+    change_card(folder)
+    if in_use is None:
+        return
+    chances = read_table(scores, clips, data if data.is_dir() else data.parent)[:, LABELS.index("scream")]
+    note_beside(folder, clips, chances, in_use, jobs=jobs, progress=progress)

@@ -59,15 +59,16 @@ def _columns() -> int:
 
 def lists(context: typer.Context) -> bool:
     """Whether a group of commands was called without one, and lists; its options mean nothing to any other command."""
-    behind = context.invoked_subcommand
-    given = []
-    for option in context.command.params:
-        source = context.get_parameter_source(option.name or "")
-        if source is not None and source.name == "COMMANDLINE":
-            given.append(option.opts[0])
+    behind, given = context.invoked_subcommand, given_options(context)
     if behind and given:
         fail(f"{' and '.join(given)} must stand behind {behind}")
     return behind is None
+
+
+def given_options(context: typer.Context) -> list[str]:
+    """Options that the command line gives."""
+    sources = {option.opts[0]: context.get_parameter_source(option.name or "") for option in context.command.params}
+    return [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
 
 
 def fail_without(error: ModuleNotFoundError, doing: str = "training") -> NoReturn:

@@ -15,10 +15,12 @@ from safety_monitor.commands.conventions import (
     ConfigOption,
     fail,
     fail_without,
+    given_options,
     read_settings,
     silence_native_libraries,
 )
-from safety_monitor.commands.training import train_app
+from safety_monitor.commands.models import Task, name_in_use, put_in_use
+from safety_monitor.commands.training import ForceOption, UseOption, train_app
 
 if TYPE_CHECKING:
     from audio.parallel import Progress
@@ -103,13 +105,20 @@ def progress() -> Iterator["Progress"]:
 
 
 def train_scream_command(
+    context: typer.Context,
     data: DataOption,
-    model: Annotated[str, typer.Option(help="scream, which ships, or a member of the zoo.")] = "scream",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="scream, which ships, or a published approach: logistic-regression, svm, random-forest, smote-forest, "
+            "dense, stft-cnn, mel-cnn, cnn-lstm, segment-cnn, yamnet, consensus."
+        ),
+    ] = "scream",
     out: Annotated[
         Path | None, typer.Option(help="Folder of the new model; default: MODEL.new, beside your own models.")
     ] = None,
     folds: Annotated[
-        int, typer.Option(min=0, help="Judge by sources left out, in so many folds; 0: 70/15/15 by group.")
+        int, typer.Option(min=0, help="Judge by sources left out, in so many folds; 0: 70/15/15 by group, scream: 6.")
     ] = 0,
     seed: SeedOption = 1,
     epochs: EpochsOption = 20,
@@ -121,18 +130,27 @@ def train_scream_command(
     cache: CacheOption = Path(".cache/hearing"),
     jobs: JobsOption = 2,
     dask: DaskOption = None,
+    use: UseOption = False,
+    force: ForceOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Train a scream model: the one that ships, or a published approach to compare with."""
+    _check_options(given_options(context), model)
     settings = read_settings(config)
     silence_native_libraries(settings)
     home = settings.models_folder
     folder = out or home / f"{model}.new"
     marked = settings.feedback_folder if feedback else None
+    name = name_in_use(settings, Task.SCREAM) if use else settings.hearing.model
     with resumable(), complaints(), progress() as tick:
-        if model == "scream":
-            from audio.train import DEFAULT, RETRAIN, train_scream
+        from models.card import read_card
 
+        in_use = _usable(name, home)
+        if model == "scream":
+            from audio.evaluate import note_retrained
+            from audio.train import DEFAULT, RETRAIN, SCORES_FILE, train_scream
+
+            base = DEFAULT if teacher else RETRAIN
             with steps_told():
                 card = train_scream(
                     data,
@@ -140,9 +158,10 @@ def train_scream_command(
                     teacher=teacher,
                     feedback=marked,
                     cache=cache,
-                    plan=DEFAULT if teacher else RETRAIN,
+                    plan=replace(base, folds=folds or base.folds),
                     jobs=jobs,
                 )
+            note_retrained(folder, data, marked, cache / SCORES_FILE, in_use, jobs=jobs, progress=tick)
         else:
             from audio.zoo.plan import Desk, Plan
             from audio.zoo.segments import Cutting
@@ -150,10 +169,37 @@ def train_scream_command(
 
             plan = Plan(folds=folds, epochs=epochs, cutting=Cutting(seed=seed))
             plan = replace(plan, members=tuple(member)) if member else plan
-            desk = Desk(cache, jobs, dask, teacher, home, marked, tick)
+            desk = Desk(cache, jobs, dask, teacher, home, marked, tick, in_use)
             card = train_zoo(model, data, folder, plan, desk)
-    typer.echo(card.prose)
-    typer.echo(f"\ntrained: {folder}; safety-monitor models use {folder} puts it in use", err=True)
+        typer.echo(card.prose)
+        if use:
+            put_in_use(settings, read_card(folder), folder, force=force)
+        else:
+            typer.echo(f"\ntrained: {folder}; safety-monitor models use {folder} puts it in use", err=True)
+
+
+def _usable(name: str, home: Path) -> Path | None:
+    """Folder of the model in use; None, and a line, where nothing can be compared with it."""
+    from audio.detector import load_scream_model
+    from models.card import ModelError
+    from models.registry import find
+
+    try:
+        load_scream_model(name, home)
+        return find(name, home)
+    except ModelError as error:
+        typer.echo(f"safety-monitor: {error}: the new model is not compared with it", err=True)
+        return None
+
+
+def _check_options(given: list[str], model: str) -> None:
+    """An option that says nothing to a model is refused rather than overlooked."""
+    useless = {"--seed", "--epochs", "--dask"} if model == "scream" else set()
+    useless |= {"--member"} if model != "consensus" else set()
+    for option in sorted(useless.intersection(given)):
+        fail(f"{option} says nothing to {model}: leave it out")
+    if "--force" in given and "--use" not in given:
+        fail("--force goes with --use")
 
 
 def compare(
