@@ -1,8 +1,8 @@
 """A new model beside the one in use, by recordings that neither has learned from.
 
 Which recordings a model trained here has learned from stands in its folder: what it knows says nothing about it. Where
-the model in use knows (nearly) all of them, for it was trained on them as well, the figures in both cards are of alike
-recordings, and `models.in_use` compares those.
+the model in use knows most of them, for it was trained on them as well, the figures in both cards are of alike
+recordings, and `models.in_use` compares those; of others it compares nothing.
 """
 
 from collections.abc import Sequence, Set
@@ -15,7 +15,7 @@ from audio.corpus import Clip
 from audio.judging import judge_corpus
 from audio.metrics import held_back
 from audio.parallel import Progress, silent
-from models.card import read_card, sha256
+from models.card import Card, change_card, read_card, sha256, write_card
 from models.in_use import Comparison, note_comparison
 
 Array = NDArray[np.float32]
@@ -40,6 +40,30 @@ def digests_in(folder: Path) -> set[str]:
 def write_learned(folder: Path, digests: Set[str]) -> None:
     """Write down what a model has learned from, before its card is written."""
     (folder / LEARNED).write_text("sha256\n" + "".join(f"{each}\n" for each in sorted(digests)), encoding="utf-8")
+
+
+def note_learned(folder: Path, digests: Set[str]) -> None:
+    """Write down what a model that has its card already has learned from.
+
+    Raises:
+        ModelError: the model is damaged.
+    """
+    card = read_card(folder)
+    write_learned(folder, digests)
+    parameters = {**card.parameters, **comparable(None)}
+    write_card(
+        folder,
+        task=card.task,
+        model_format=card.format,
+        labels=card.labels,
+        parameters=parameters,
+        prose=card.prose,
+    )
+
+
+def comparable(in_use: Card | None) -> dict[str, str]:
+    """Parameters of a card that say with which model's figures its own may be compared, see `models.in_use`."""
+    return {"comparable_with": in_use.fingerprint if in_use else ""}
 
 
 def note_beside(
@@ -74,6 +98,8 @@ def note_beside(
     chosen = [clips[place] for place in kept]
     truth = np.asarray([clip.label == "scream" for clip in chosen], np.bool_)
     if min(truth.sum(), (~truth).sum()) < FEWEST:
+        if 2 * len(kept) < len(clips):
+            change_card(folder, parameters=comparable(read_card(in_use)))
         return None
     judged = judge_corpus(str(in_use.absolute()), chosen, jobs=jobs, progress=progress)
     present = np.asarray([each.probability for each in judged], np.float32)

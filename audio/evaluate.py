@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from audio.blocks import SoundError
-from audio.candidate import digests_of, note_beside, write_learned
+from audio.candidate import digests_of, note_beside, note_learned
 from audio.continuous import watch_hours
 from audio.corpus import LABELS, read_corpus, read_feedback
 from audio.judging import Judged, judge_corpus
@@ -15,7 +15,6 @@ from audio.parallel import Progress, silent
 from audio.report import held_back_figures, summarize
 from audio.unusable import unusable
 from audio.zoo.comparison import read_table
-from models.card import change_card
 from models.in_use import Comparison
 
 
@@ -121,8 +120,7 @@ def note_retrained(
         ModelError: a model that cannot be used.
     """
     clips = read_corpus(data)
-    write_learned(folder, digests_of((*clips, *(read_feedback(feedback) if feedback else ()))))
-    change_card(folder)
+    note_learned(folder, digests_of((*clips, *(read_feedback(feedback) if feedback else ()))))
     if in_use is None:
         return
     chances = read_table(scores, clips, data if data.is_dir() else data.parent)[:, LABELS.index("scream")]

@@ -5,6 +5,9 @@ The user's models lie in a folder of their own, one folder each. The one with th
 
 How good a model is on what was held back from its training stands in its card, as shares of which more is better:
 
+    [parameters]
+    comparable_with = "SHA-256 …" # whose figures alone `held_back` may be compared with; without this line, with any
+
     [parameters.held_back]        # of the model alone
     auc = 0.991
 
@@ -69,6 +72,8 @@ def compare(candidate: Card, in_use: Card) -> Comparison:
             comparison = Comparison(
                 _figures(compared["candidate"]), _figures(compared["in_use"]), float(compared["margin"]), lost
             )
+        elif candidate.parameters.get("comparable_with", in_use.fingerprint) != in_use.fingerprint:
+            raise ModelError(f"{candidate.name} and the model in use were not judged by the same recordings")
         else:
             held_back = [card.parameters.get("held_back", {}) for card in (candidate, in_use)]
             comparison = Comparison(_figures(held_back[0]), _figures(held_back[1]), lost=lost)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from audio.blocks import SAMPLE_RATE
 from audio.calibration import temperature
-from audio.candidate import digests_in, digests_of, note_beside, write_learned
+from audio.candidate import comparable, digests_in, digests_of, note_beside, write_learned
 from audio.corpus import LABELS, Clip, CorpusError, folds, read_corpus, read_feedback, split
 from audio.detector import Persistence, ScreamModel, log_odds, strongest_second
 from audio.judging import listen
@@ -438,6 +438,7 @@ def _write(
             "persistence": asdict(replace(PERSISTENCE, threshold=live)),
             "verdict": {"threshold": verdict, "slope": 1.0},
             "held_back": results.held_back,
+            **comparable(None),
             "plan": {**asdict(plan), "members": list(plan.members)},
             "data": results.data.name,
         },

@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audio.candidate import digests_of, note_beside, write_learned
+from audio.candidate import comparable, digests_of, note_beside, note_learned
 from audio.corpus import LABELS, Clip, read_corpus
-from models.card import change_card, read_card, write_card
+from models.card import ModelError, read_card, write_card
 from models.in_use import compare
 from models.registry import SHIPPED
 from tests.made_up_corpus import write_corpus
@@ -20,7 +20,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[Clip, ...]:
 
 def candidate(folder: Path) -> Path:
     folder.mkdir()
-    parameters = {"held_back": {"auc": 1.0}}
+    parameters = {"held_back": {"auc": 1.0}, **comparable(None)}
     write_card(folder, task="scream", model_format="tflite", labels=LABELS, parameters=parameters, prose="")
     return folder
 
@@ -38,8 +38,14 @@ def test_both_are_judged_by_the_same_recordings_and_the_card_tells_it(clips: tup
 
 def test_what_the_model_in_use_has_learned_from_does_not_count(clips: tuple[Clip, ...], tmp_path: Path) -> None:
     folder, present = candidate(tmp_path / "new"), candidate(tmp_path / "present")
-    write_learned(present, digests_of([clip for clip in clips if clip.label == "scream"][:2]))
-    change_card(present)
+    note_learned(present, digests_of([clip for clip in clips if clip.label == "scream"][:2]))
     assert "learned.csv" in read_card(present).files
-    assert note_beside(folder, clips, np.zeros(len(clips), np.float32), present) is None
+    chances = np.zeros(len(clips), np.float32)
+    assert note_beside(folder, clips, chances, present) is None
     assert "compared" not in read_card(folder).parameters
+    with pytest.raises(ModelError, match="not judged by the same recordings"):
+        compare(read_card(folder), read_card(present))
+    # Trained on nearly the same, each by sources left out: the cards may be compared.
+    note_learned(present, digests_of(clips[1:]))
+    assert note_beside(folder, clips, chances, present) is None
+    assert compare(read_card(folder), read_card(present)).worse == ()
