@@ -37,6 +37,12 @@ def digests_in(folder: Path) -> set[str]:
     return set(file.read_text(encoding="utf-8").split()[1:]) if file.is_file() else set()
 
 
+def familiar(folder: Path, clips: Sequence[Clip]) -> int:
+    """From how many of these recordings a model has learned, as far as its folder says."""
+    known = digests_in(folder)
+    return sum(sha256(clip.path) in known for clip in clips) if known else 0
+
+
 def write_learned(folder: Path, digests: Set[str]) -> None:
     """Write down what a model has learned from, before its card is written."""
     (folder / LEARNED).write_text("sha256\n" + "".join(f"{each}\n" for each in sorted(digests)), encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from audio.blocks import SoundError
-from audio.candidate import digests_of, note_beside, note_learned
+from audio.candidate import digests_of, familiar, note_beside, note_learned
 from audio.continuous import watch_hours
 from audio.corpus import LABELS, read_corpus, read_feedback
 from audio.judging import Judged, judge_corpus
@@ -16,6 +16,7 @@ from audio.report import held_back_figures, summarize
 from audio.unusable import unusable
 from audio.zoo.comparison import read_table
 from models.in_use import Comparison
+from models.registry import find
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ def evaluate(
             judged = judge_corpus(name, clips, home=home, jobs=jobs, progress=progress)
         except SoundError as error:
             raise unusable(clips, error) from None
-        report |= {"data": data.name, **summarize(judged)}
+        learned = familiar(find(name, home), clips)
+        report |= {"data": data.name, "learned_from": learned, **summarize(judged)}
     if hours:
         report["continuous"] = watch_hours(name, hours, home=home, jobs=jobs, progress=progress)
     if data and noise:

@@ -107,7 +107,10 @@ def table(report: Mapping[str, Any]) -> str:
     """The metrics for people."""
     lines = []
     if "files" in report:
-        lines += [f"{report['recordings']} recordings, {report['hours']:.2f} h", *_ranking(report), *_labels(report)]
+        lines.append(f"{report['recordings']} recordings, {report['hours']:.2f} h")
+        if report.get("learned_from"):
+            lines.append(f"{report['learned_from']} of them the model has learned from: it looks better than it is")
+        lines += [*_ranking(report), *_labels(report)]
         for key, name in (("clips", "all other recordings"), ("long", f"those of {LONG_S:.0f} s and more")):
             lines += _false_alarms(report[f"false_alarms_{key}"], name)
     if "continuous" in report:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from audio.blocks import SAMPLE_RATE, Block, SoundError
 from audio.corpus import Clip, CorpusError, read_corpus
 from audio.detector import DECISION, ScreamDetector, load_scream_model
-from audio.examples import TEACHER_SAMPLES, loud
+from audio.examples import loud
 from audio.features import HOP
 from audio.judging import judge_corpus
 from audio.metrics import RATES, UNSTATED, Figures, figures, shown
@@ -27,6 +27,7 @@ from audio.recording import read_clip
 from audio.zoo.comparison import compare_trained
 from audio.zoo.plan import Desk
 from audio.zoo.results import SCREAM
+from audio.zoo.yamnet import SCREAMING, WINDOW
 from benchmarks.machine import described
 from models.card import ModelError
 from models.registry import find, installed
@@ -34,8 +35,6 @@ from models.runtime import TFLiteModel
 
 Array = NDArray[np.float32]
 
-SCREAMING = 11
-"""YAMNet's class."""
 DECISIONS_A_SECOND = SAMPLE_RATE / HOP / DECISION
 
 
@@ -66,7 +65,7 @@ def decision_line(name: str, milliseconds: float, megabytes: float) -> str:
 def yamnet_line(file: Path, rounds: int = 50) -> str:
     """What YAMNet costs."""
     network, times = TFLiteModel(file), []
-    sound = (np.random.default_rng(0).standard_normal((1, TEACHER_SAMPLES)) * 0.1).astype(np.float32)
+    sound = (np.random.default_rng(0).standard_normal((1, WINDOW)) * 0.1).astype(np.float32)
     for _ in range(rounds):
         begin = time.process_time()
         network(sound)
@@ -91,9 +90,9 @@ def yamnet_scores(file: Path, clips: list[Clip]) -> Array:
     result = []
     for clip in clips:
         samples = loud(read_clip(clip.path))
-        padded = np.pad(samples, (0, max(0, TEACHER_SAMPLES - len(samples))))
-        starts = range(0, len(padded) - TEACHER_SAMPLES + 1, TEACHER_SAMPLES // 2)
-        result.append(max(float(network(padded[s : s + TEACHER_SAMPLES][None])[0][0, SCREAMING]) for s in starts))
+        padded = np.pad(samples, (0, max(0, WINDOW - len(samples))))
+        starts = range(0, len(padded) - WINDOW + 1, WINDOW // 2)
+        result.append(max(float(network(padded[s : s + WINDOW][None])[0][0, SCREAMING]) for s in starts))
     return np.asarray(result, np.float32)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from audio.blocks import SoundError
 from audio.cache import keep
+from audio.candidate import familiar
 from audio.corpus import LABELS, Clip, CorpusError
 from audio.detector import OVERLAP, STEP, Classifier, load_scream_model
 from audio.metrics import RATES, UNSTATED, Figures, figures, shown
@@ -171,9 +172,20 @@ def compare_trained(names: Sequence[str], clips: Sequence[Clip], home: Path | No
             chances[name][done] = model.predict_proba([samples])[0][order]
         desk.tick("judging recordings", done + 1, len(clips))
     return [
-        Row(name, find(name, home).name, chances[name], _size(find(name, home)), decision_ms(model))
+        Row(
+            name,
+            find(name, home).name,
+            chances[name],
+            _size(find(name, home)),
+            decision_ms(model),
+            _flattered(familiar(find(name, home), clips), len(clips)),
+        )
         for name, model in models.items()
     ]
+
+
+def _flattered(learned: int, of: int) -> str:
+    return f"it has learned from {learned} of these {of} recordings and looks better than it is" if learned else ""
 
 
 def _size(folder: Path) -> float:
@@ -277,6 +289,7 @@ def table(rows: Sequence[Row], clips: Sequence[Clip]) -> str:
         lines.append(f"| {row.name} | " + " | ".join(cells) + " |")
     if any(found.ranking.stated(rate) is None for found in scored.values() for rate in RATES):
         lines += ["", UNSTATED]
+    lines += [f"\n{row.name}: {row.note}." for row in rows if row.note and row.name in scored]
     return "\n".join(lines)
 
 

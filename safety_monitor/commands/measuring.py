@@ -89,7 +89,7 @@ def plot_command(
     settings = read_settings(config)
     silence_native_libraries(settings)
     try:
-        from audio.plots import draw_recording
+        from audio.sound_plots import draw_recording
     except ModuleNotFoundError as error:
         fail_without(error, "drawing")
     with complaints():

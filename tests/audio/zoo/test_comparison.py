@@ -59,6 +59,9 @@ def test_models_that_are_there_are_compared_as_they_are(tmp_path: Path) -> None:
     train_zoo("svm", corpus, tmp_path / "mine", replace(PLAN, folds=0, listened=2), desk)
     rows = compare_trained(["mine", "scream"], clips[::6], tmp_path, desk)
     assert [row.name for row in rows] == ["mine", "scream"]
+    assert rows[0].note.startswith("it has learned from ")
+    assert not rows[1].note
+    assert "\nmine: it has learned from " in table(rows, clips[::6])
     for row in rows:
         assert row.chances is not None
         assert row.chances.sum(axis=1) == pytest.approx(np.ones(len(clips[::6])), abs=1e-4)

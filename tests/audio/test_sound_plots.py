@@ -8,7 +8,7 @@ import pytest
 
 from audio.blocks import SAMPLE_RATE, SoundError
 from audio.detector import ScreamModel, load_scream_model
-from audio.plots import draw_recording
+from audio.sound_plots import draw_recording
 from safety_monitor.demo.scream import scream as demo_scream
 from tests.recordings import write_media
 
