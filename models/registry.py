@@ -19,7 +19,8 @@ def find(name: str, home: Path | None = None) -> Path:
         ModelError: there is no such model; the text names those there are.
     """
     places = [place for place in (home, SHIPPED) if place is not None]
-    candidates = [Path(name)] if len(Path(name).parts) > 1 else [place / name for place in places]
+    named = [place / name for place in places] if "/" not in name else []
+    candidates = [*named, Path(name)]
     for folder in candidates:
         if (folder / "card.md").is_file():
             return folder
