@@ -2,9 +2,10 @@
 
 import shutil
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from safety_monitor.commands.conventions import (
     TROUBLE,
@@ -18,8 +19,20 @@ from safety_monitor.commands.conventions import (
 from safety_monitor.commands.gestures import Kind, complaints
 from safety_monitor.config import Settings
 
+
+class _Measured(TyperGroup):
+    """What is no command of the group is the name of a scream model: `evaluate svm` is `evaluate scream svm`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["scream", *args])
+
+
 train_app = typer.Typer(help="Train models anew.", no_args_is_help=True)
-evaluate_app = typer.Typer(help="Measure how good seeing and hearing are.", no_args_is_help=True)
+evaluate_app = typer.Typer(
+    cls=_Measured,
+    help="Measure how good seeing and hearing are. Instead of a command, a scream model may be named.",
+    no_args_is_help=True,
+)
 
 BaseOption = Annotated[
     Path | None, typer.Option("--data", help="Table of base data; default: the one that ships in data/.")

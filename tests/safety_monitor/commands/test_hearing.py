@@ -70,6 +70,5 @@ def test_wrong_input_gets_one_line(home: Path, tmp_path: Path, words: list[str],
 
 
 def test_help_names_every_model_that_can_be_trained() -> None:
-    shown = " ".join(CliRunner().invoke(app, ["train", "scream", "--help"], env={"COLUMNS": "300"}).output.split())
-    for name in ("scream", *ZOO):
-        assert f"{name}," in shown or f"{name}." in shown
+    shown = "".join(CliRunner().invoke(app, ["train", "scream", "--help"]).output.split())
+    assert f"approach:{','.join(ZOO)}." in shown

@@ -52,3 +52,9 @@ def test_what_cannot_be_measured_is_one_line(arguments: tuple[str, ...], complai
     assert result.exit_code == 2
     assert complaint in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_a_model_may_be_named_where_a_command_stands() -> None:
+    result = runner.invoke(app, ["evaluate", "mine", "--hours", "x.wav"])
+    assert result.exit_code == 2
+    assert "no model 'mine'; known models:" in result.stderr
