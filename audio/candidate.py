@@ -5,7 +5,7 @@ the model in use knows most of them, for it was trained on them as well, the fig
 recordings, and `models.in_use` compares those; of others it compares nothing.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 import numpy as np
@@ -48,15 +48,20 @@ def write_learned(folder: Path, digests: Set[str]) -> None:
     (folder / LEARNED).write_text("sha256\n" + "".join(f"{each}\n" for each in sorted(digests)), encoding="utf-8")
 
 
-def note_learned(folder: Path, digests: Set[str]) -> None:
-    """Write down what a model that has its card already has learned from.
+def note_learned(folder: Path, digests: Set[str], figures: Mapping[str, float]) -> None:
+    """Write down what a model that has its card already has learned from, and how good it is.
+
+    Args:
+        folder: of the model.
+        digests: SHA-256 of the recordings.
+        figures: see `audio.metrics.held_back`.
 
     Raises:
         ModelError: the model is damaged.
     """
     card = read_card(folder)
     write_learned(folder, digests)
-    parameters = {**card.parameters, **comparable(None)}
+    parameters = {**card.parameters, "held_back": dict(figures), **comparable(None)}
     write_card(
         folder,
         task=card.task,

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from audio.blocks import SoundError
 from audio.candidate import digests_of, familiar, note_beside, note_learned
 from audio.continuous import watch_hours
 from audio.corpus import LABELS, read_corpus, read_feedback
 from audio.judging import Judged, judge_corpus
+from audio.metrics import held_back
 from audio.noise import recall_in_noise
 from audio.parallel import Progress, silent
 from audio.report import held_back_figures, summarize
@@ -122,8 +125,10 @@ def note_retrained(
         ModelError: a model that cannot be used.
     """
     clips = read_corpus(data)
-    note_learned(folder, digests_of((*clips, *(read_feedback(feedback) if feedback else ()))))
-    if in_use is None:
-        return
     chances = read_table(scores, clips, data if data.is_dir() else data.parent)[:, LABELS.index("scream")]
-    note_beside(folder, clips, chances, in_use, jobs=jobs, progress=progress)
+    sure = np.asarray([clip.sure for clip in clips])
+    screams = np.asarray([clip.label == "scream" for clip in clips])
+    digests = digests_of((*clips, *(read_feedback(feedback) if feedback else ())))
+    note_learned(folder, digests, held_back(chances[sure], screams[sure]))
+    if in_use is not None:
+        note_beside(folder, clips, chances, in_use, jobs=jobs, progress=progress)

@@ -91,7 +91,7 @@ def _line(row: dict[str, object]) -> str:
     star, where = "*" if row["in_use"] else " ", "ships" if row["ships"] else "yours"
     figures = row["held_back"]
     good = "  ".join(f"{name} {value:.3f}" for name, value in figures.items()) if isinstance(figures, dict) else ""
-    return f"{star} {row['name']:<22} {row['task'] or '-':<8} {where}  {row['problem'] or good}".rstrip()
+    return f"{star} {row['name']:<24} {row['task'] or '-':<8} {where}  {row['problem'] or good}".rstrip()
 
 
 @models.command("check")
