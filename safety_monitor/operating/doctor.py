@@ -5,6 +5,8 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, SecretStr
@@ -32,6 +34,8 @@ from safety_monitor.sources import NOTHING_WATCHED, microphones
 from safety_monitor.web.access import WebError, check_exposure
 
 LEAST_FREE_MB = 200
+CLOCK_OFF = timedelta(days=1)
+"""What is on the disk may be newer than now by so much: clocks are set, and files come from other machines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def examine(settings: Settings) -> list[Finding]:
         *_actions(settings),
         _credentials(settings),
         _home(settings),
-        _journal(settings),
+        *_journal(settings),
         _opencv(),
     ]
 
@@ -227,15 +231,24 @@ def _home(settings: Settings) -> Finding:
     return Finding("disk", free_mb >= LEAST_FREE_MB, f"{detail}; at least {LEAST_FREE_MB} are needed", needed=True)
 
 
-def _journal(settings: Settings) -> Finding:
+def _journal(settings: Settings) -> list[Finding]:
+    """The journal, and whether the clock can be right: nothing is newer than now."""
     try:
         journal = Journal(settings.home)
         newest = journal.list(limit=1)
         journal.close()
     except JournalError as error:
-        return Finding("journal", ok=False, detail=str(error), needed=True)
+        return [Finding("journal", ok=False, detail=str(error), needed=True)]
     last = f"last incident {when(newest[0].opened_at, zoned=True)}" if newest else "no incident yet"
-    return Finding("journal", ok=True, detail=f"{journal.path}: {last}", needed=True)
+    known = [datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)]
+    known += [datetime.fromisoformat(entry.opened_at) for entry in newest]
+    now = datetime.now(UTC)
+    right, shown = now > max(known) - CLOCK_OFF, when(now.isoformat(), zoned=True)
+    wrong = "what is on the disk is newer: set the clock, or encrypted connections fail and incidents bear a wrong time"
+    return [
+        Finding("journal", ok=True, detail=f"{journal.path}: {last}", needed=True),
+        Finding("clock", right, shown if right else f"{shown}; {wrong}", needed=True),
+    ]
 
 
 def _opencv() -> Finding:

@@ -27,6 +27,7 @@ def test_a_scream_shows_on_the_live_page_and_is_acknowledged_there(tmp_path: Pat
             page = chromium.new_page()
             page.set_default_timeout(PATIENCE_MS)
             page.goto(f"http://127.0.0.1:{port}")
+            expect(page.get_by_text("nobody elsewhere is told of an emergency")).to_be_visible(timeout=PATIENCE_MS)
             expect(page.get_by_text("Emergency: Scream")).to_be_visible(timeout=PATIENCE_MS)
             page.get_by_role("button", name="Acknowledge").click()
             page.get_by_role("dialog").get_by_role("button", name="Acknowledge").click()

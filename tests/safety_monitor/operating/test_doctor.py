@@ -1,11 +1,14 @@
 """The doctor names every part, says what is missing, and never prints a secret."""
 
+import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from safety_monitor.journal.incidents import Journal
+from tests.alarms import SCREAM
 from tests.sound_server import SoundServer
 from tests.system.command import safety_monitor
 
@@ -39,11 +42,15 @@ def test_what_a_run_would_refuse_is_missing(tmp_path: Path) -> None:
         '[camera]\nsource = "gone.mp4"\n[microphone]\nsource = "wobble"\n[web]\nhost = "0.0.0.0"\n'
         '[[emergency.gestures]]\nsign = "wink"\n'
     )
+    journal = Journal(tmp_path, clock=lambda: time.time() + 2 * 86_400)
+    journal.record(SCREAM)
+    journal.close()
     result = safety_monitor(tmp_path, "doctor", "--json")
     missing = {each["part"]: each["detail"] for each in result.objects if each["needed"] and not each["ok"]}
     assert missing["camera"].startswith("gone.mp4: no such file")
     assert missing["microphone"].startswith("wobble: no such file")
     assert "needs a password" in missing["pages"]
+    assert "set the clock" in missing["clock"]
     assert "unknown sign 'wink'" in missing["gestures"]
     assert result.status == 1
 
