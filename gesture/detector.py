@@ -119,8 +119,9 @@ class HandJudge:
             at_s: time of the frame on the source's clock; not before the frame before.
             aspect: the picture's height divided by its width.
         """
-        hands = distinct(hands, aspect)
-        found, waiting = assign(self._tracks, hands, at_s, aspect, GAP_S, self._next_number)
+        placed = distinct(hands, aspect)
+        hands = [one.hand for one in placed]
+        found, waiting = assign(self._tracks, placed, at_s, GAP_S, self._next_number)
         self._tracks = found + waiting
         self._next_number = max([self._next_number - 1, *(track.number for track in found)]) + 1
         alive = {track.number for track in self._tracks}
@@ -178,7 +179,7 @@ class PictureReader:
     def read(self, image: NDArray[np.uint8]) -> list[HandReading]:
         """The hands of one picture, uint8 of shape (height, width, 3), RGB; also of a tight crop of one hand."""
         height, width = image.shape[:2]
-        hands = distinct(find_in_picture(self._finder, image), height / width)
+        hands = [one.hand for one in distinct(find_in_picture(self._finder, image), height / width)]
         readings = []
         for number, (hand, signs) in enumerate(zip(hands, self._signs(hands, height / width), strict=True), start=1):
             by_label = named(self._signs.labels, signs)

@@ -145,7 +145,7 @@ def export(networks: Sequence[Any], temperature: float, path: Path) -> None:
         return tf.add_n(answers) / float(len(answers))
 
     function = tf.function(forward, input_signature=[tf.TensorSpec([None, inputs], tf.float32)])
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], tf.Module())
     path.write_bytes(converter.convert())
 
 

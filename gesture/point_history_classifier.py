@@ -7,6 +7,7 @@ circle are both seen whole. Directions are those of the picture: a swipe to the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -162,9 +163,8 @@ def combine(probabilities: Points, labels: Sequence[str]) -> Points:
         fingers that close move their tips downwards too.
     """
     still, moving = labels.index(STILL), labels.index(MOVING)
-    swipe = np.array([label in SWIPES for label in labels])
     tip, wrist = probabilities[:, 0], probabilities[:, 1]
-    best = np.where(swipe, np.sqrt(tip * wrist), tip).max(axis=0)
+    best = np.where(_swipes(tuple(labels)), np.sqrt(tip * wrist), tip).max(axis=0)
     best[still] = best[moving] = 0.0
     total = float(best.sum())
     if total > 1:
@@ -175,6 +175,12 @@ def combine(probabilities: Points, labels: Sequence[str]) -> Points:
     best[still] = (1 - total) * resting / (resting + going)
     best[moving] = (1 - total) * going / (resting + going)
     return np.asarray(best, np.float32)
+
+
+@cache
+def _swipes(labels: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Which of the labels are swipes."""
+    return np.array([label in SWIPES for label in labels])
 
 
 @dataclass(frozen=True, slots=True)

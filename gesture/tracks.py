@@ -21,6 +21,21 @@ WRONG_SIDE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """A hand of one frame, and where it is.
+
+    Attributes:
+        hand: as it was found.
+        palm: x and y of its middle in picture widths.
+        size: palm size in picture widths.
+    """
+
+    hand: Hand
+    palm: tuple[float, float]
+    size: float
+
+
+@dataclass(frozen=True, slots=True)
 class Track:
     """One hand over time.
 
@@ -50,18 +65,18 @@ def palm_of(hand: Hand, aspect: float) -> tuple[tuple[float, float], float]:
     return middle, max(size, 1e-4)
 
 
-def distinct(hands: Sequence[Hand], aspect: float) -> list[Hand]:
+def distinct(hands: Sequence[Hand], aspect: float) -> list[Placed]:
     """The hands without second finds of the same one; of two, the surer is kept."""
-    kept: list[tuple[Hand, tuple[float, float], float]] = []
+    kept: list[Placed] = []
     for hand in sorted(hands, key=lambda hand: -hand.score):
         middle, size = palm_of(hand, aspect)
-        if all(dist(middle, place) > SAME * max(size, extent) for _, place, extent in kept):
-            kept.append((hand, middle, size))
-    return [hand for hand, _, _ in kept]
+        if all(dist(middle, other.palm) > SAME * max(size, other.size) for other in kept):
+            kept.append(Placed(hand, middle, size))
+    return kept
 
 
 def assign(
-    tracks: Sequence[Track], hands: Sequence[Hand], at_s: float, aspect: float, gap_s: float, first_number: int
+    tracks: Sequence[Track], hands: Sequence[Placed], at_s: float, gap_s: float, first_number: int
 ) -> tuple[list[Track], list[Track]]:
     """Match the hands of a frame with the tracks so far.
 
@@ -69,7 +84,6 @@ def assign(
         tracks: all that may still go on.
         hands: hands of the frame, each once.
         at_s: time of the frame.
-        aspect: the picture's height divided by its width.
         gap_s: how long a track outlives its hand.
         first_number: number of the next new track.
 
@@ -77,15 +91,14 @@ def assign(
         The track of each hand, in the order of `hands`, and the tracks that wait for their hand.
     """
     alive = [track for track in tracks if at_s - track.seen_s <= gap_s]
-    places = [palm_of(hand, aspect) for hand in hands]
     costs = sorted(
         (
-            dist(middle, track.palm) / max(size, track.size)
-            + (WRONG_SIDE if hand.handedness != track.handedness else 0.0),
+            dist(one.palm, track.palm) / max(one.size, track.size)
+            + (WRONG_SIDE if one.hand.handedness != track.handedness else 0.0),
             i,
             j,
         )
-        for i, (hand, (middle, size)) in enumerate(zip(hands, places, strict=True))
+        for i, one in enumerate(hands)
         for j, track in enumerate(alive)
     )
     found: dict[int, Track] = {}
@@ -95,13 +108,13 @@ def assign(
         for cost, i, j in costs:
             if i in found or j in taken or (near and cost > NEAR + WRONG_SIDE):
                 continue
-            (middle, size), before = places[i], alive[j]
-            moved = dist(middle, before.palm) / max(size, before.size)
-            found[i] = Track(before.number, middle, size, hands[i].handedness, at_s, moved > NEAR)
+            one, before = hands[i], alive[j]
+            moved = dist(one.palm, before.palm) / max(one.size, before.size)
+            found[i] = Track(before.number, one.palm, one.size, one.hand.handedness, at_s, moved > NEAR)
             taken.add(j)
     number = first_number
-    for i, (middle, size) in enumerate(places):
+    for i, one in enumerate(hands):
         if i not in found:
-            found[i] = Track(number, middle, size, hands[i].handedness, at_s)
+            found[i] = Track(number, one.palm, one.size, one.hand.handedness, at_s)
             number += 1
     return [found[i] for i in range(len(hands))], [track for j, track in enumerate(alive) if j not in taken]

@@ -21,7 +21,7 @@ class Follower:
         self.gap_s = gap_s
 
     def see(self, at_s: float, *hands: Hand) -> list[int]:
-        found, waiting = assign(self.tracks, hands, at_s, 0.75, self.gap_s, self.number)
+        found, waiting = assign(self.tracks, distinct(hands, 0.75), at_s, self.gap_s, self.number)
         self.tracks = found + waiting
         self.number = max([self.number - 1, *(track.number for track in found)]) + 1
         return [track.number for track in found]
@@ -68,5 +68,5 @@ def test_a_second_hand_is_another_hand() -> None:
 
 
 def test_a_hand_found_twice_is_one_hand_the_surer_one() -> None:
-    assert [found.score for found in distinct([hand(0.5, score=0.6), hand(0.505, score=0.9)], 0.75)] == [0.9]
+    assert [found.hand.score for found in distinct([hand(0.5, score=0.6), hand(0.505, score=0.9)], 0.75)] == [0.9]
     assert len(distinct([hand(0.2), hand(0.8)], 0.75)) == 2
