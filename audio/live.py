@@ -10,6 +10,7 @@ from typing import NamedTuple
 from av.container import InputContainer
 
 from audio.blocks import RATES, Block, Chunk, Samples, SoundError, blocks_of, finite
+from audio.liveness import Rate, measure
 from audio.recording import decoded_chunks
 from media.container import READ_LIMIT_S
 from media.inbox import Inbox
@@ -19,6 +20,8 @@ KEPT_ITEMS = 600
 AHEAD_S = 0.25
 """Live sound that comes faster than time passes is left out beyond this."""
 STREAM_LAG_S = 10.0
+STREAM_RATE_OVER_S, STREAM_RATE_OFF = 30.0, 0.25
+"""A stream comes in pieces of up to ten seconds: what twice errs by so much to the same side is wrong all the same."""
 LAG_LASTS_S = 1.0
 """Live sound all of which comes later than the one for so long has lost something on its way: the clock is set anew. On
 a busy machine sound is often late, and none of it lost."""
@@ -49,6 +52,7 @@ class Live:
         lag_s: sound that comes later than this has lost something on its way.
         stop: ends the giver.
         clocked: whether the giver counts samples by a clock of its own.
+        rate_over_s: over how long there must be as much sound as time passes; None: nobody asks.
         position: see `audio.capture.SoundSource`.
     """
 
@@ -60,6 +64,7 @@ class Live:
     lag_s: float
     stop: Callable[[], None]
     clocked: bool = False
+    rate_over_s: float | None = None
     position: tuple[float, float] | None = field(default=None, init=False)
 
     @property
@@ -80,8 +85,13 @@ class Live:
         """Put the source's own time line, which has no jitter, on the monotonic clock, which does not drift."""
         offset_s: float | None = None
         late_since, least_s = math.inf, math.inf
+        rate = Rate()
         for chunk, at in self._arrivals():
             seconds = len(chunk.samples) / chunk.rate
+            if self.rate_over_s is not None:
+                rate = measure(rate, (chunk.at_s + seconds, at), self.rate_over_s, STREAM_RATE_OFF)
+                if rate.fault is not None:
+                    raise SoundError(f"{self.name}: gives more or less sound than time passes; is its rate right?")
             if self.clocked:
                 self.position = chunk.at_s + seconds, at
             now_s = at - self.start - (chunk.at_s + seconds)
@@ -110,7 +120,7 @@ def open_stream(name: str, container: InputContainer, start: float) -> Live:
     """What an address sends, from now on; `container` is closed at its end."""
     inbox: Inbox[Arrival] = Inbox(KEPT_ITEMS)
     threading.Thread(target=_read_stream, args=(name, container, inbox), name="sound-stream", daemon=True).start()
-    return Live(name, inbox, start, READ_LIMIT_S + 1.0, STREAM_LAG_S, stop=lambda: None)
+    return Live(name, inbox, start, READ_LIMIT_S + 1.0, STREAM_LAG_S, lambda: None, rate_over_s=STREAM_RATE_OVER_S)
 
 
 def _read_stream(name: str, container: InputContainer, inbox: Inbox[Arrival]) -> None:

@@ -68,7 +68,9 @@ class Rate:
     fault: SoundFault | None = None
 
 
-def measure(rate: Rate, position: tuple[float, float] | None) -> Rate:
+def measure(
+    rate: Rate, position: tuple[float, float] | None, over_s: float = RATE_OVER_S, off: float = RATE_OFF
+) -> Rate:
     """How it is now. Pure.
 
     On a busy machine sound comes late and then in a rush: a rate is wrong only if two measurements, one after the
@@ -77,13 +79,22 @@ def measure(rate: Rate, position: tuple[float, float] | None) -> Rate:
     Args:
         rate: how it was; a fresh one after sound was lost.
         position: seconds of sound that there were, and of time; None while that is not known.
+        over_s: over how long a rate is measured.
+        off: from which share on it is wrong.
     """
     if rate.begun is None or position is None:
         return Rate(position, rate.gained_s, rate.fault)
     passed_s = position[1] - rate.begun[1]
-    if passed_s < RATE_OVER_S:
+    if passed_s < over_s:
         return rate
     gained_s = position[0] - rate.begun[0] - passed_s
-    if abs(gained_s) <= RATE_OFF * passed_s:
+    if abs(gained_s) <= off * passed_s:
         return Rate(position)
     return Rate(position, gained_s, SoundFault.WRONG_RATE if gained_s * rate.gained_s > 0 else None)
+
+
+def after_loss(rate: Rate, position: tuple[float, float] | None) -> Rate:
+    """The measurement after sound was thrown away: it goes on only where there was too much of it. Pure."""
+    if rate.begun is None or position is None:
+        return Rate()
+    return rate if position[0] - rate.begun[0] >= position[1] - rate.begun[1] else Rate()

@@ -63,6 +63,8 @@ LEARNT_S = 35.0
 """By then the usual view of the camera is known."""
 DISK_BYTES = 500_000_000
 OVERWRITTEN_BYTES = 8_192
+OTHER = "another"
+"""Name of a second microphone."""
 CAMERA_FPS, VIEWS = 8.0, 11
 PLAY = ("pacat", "--playback", "--raw")
 FIRST = ("nice", "-n", "-15")
@@ -136,7 +138,7 @@ class Camera:
     def answer(self, send: Send) -> None:
         """What a connection gets, until the camera is told to be dead."""
         for number in count():
-            if self.shows == "dead":
+            if self.shows in ("dead", "refused"):
                 return
             if self.signing.is_set():  # again and again, as one who needs help does
                 for picture in self._sign:
@@ -361,6 +363,27 @@ def mute(switch: str) -> Callable[[World], object]:
     return lambda world: world.sound.control("set-source-mute", f"{ROOM}.monitor", switch)
 
 
+def suspend(switch: str) -> Callable[[World], object]:
+    """The sound system puts the microphone to sleep, or wakes it."""
+    return lambda world: world.sound.control("suspend-sink", ROOM, switch)
+
+
+def change_rate(world: World) -> None:
+    """What is recorded comes from another microphone, at another rate, from one moment to the next."""
+    world.sound.control(
+        "load-module", "module-remap-source", f"master={ROOM}.monitor", f"source_name={OTHER}", "rate=44100"
+    )
+    recordings = world.sound.control("list", "short", "source-outputs").split()
+    world.sound.control("move-source-output", recordings[0], OTHER)
+
+
+def change_rate_back(world: World) -> None:
+    """It comes from the first one again."""
+    recordings = world.sound.control("list", "short", "source-outputs").splitlines()
+    ours = next(line.split()[0] for line in recordings if "remap" not in line)
+    world.sound.control("move-source-output", ours, f"{ROOM}.monitor")
+
+
 def plug_microphone(world: World) -> None:
     """It is there again, under another number and at another rate."""
     world.sound.add_room()
@@ -556,6 +579,21 @@ FAULTS = [
     Fault("microphone: one value", hear("stuck"), hear("noise"), "trouble: audio:.*one value", HEARD, deaf=True),
     Fault("microphone: clipped", hear("clipped"), hear("noise"), "trouble: audio:.*too loud", HEARD, deaf=True),
     Fault("microphone: unplugged", unplug_microphone, plug_microphone, "trouble: audio:.*lost", HEARD, deaf=True),
+    Fault(
+        "microphone: put to sleep",
+        suspend("1"),
+        suspend("0"),
+        "trouble: audio:.*no sound",
+        HEARD,
+        deaf=True,
+    ),
+    Fault(
+        "microphone: another rate",
+        change_rate,
+        change_rate_back,
+        f"{OTHER} takes the place of",
+        f"takes the place of {OTHER}",
+    ),
     Fault("microphone: muted", mute("1"), mute("0"), "trouble: audio:.*muted", HEARD, deaf=True),
     Fault("sound system killed", unplug_sound, plug_sound, "trouble: audio:", HEARD, deaf=True),
     Fault(
@@ -576,6 +614,7 @@ FAULTS = [
     Fault("camera: garbage", see("garbage"), see("room"), "trouble: gesture:", SEEN),
     Fault("camera: hangs", see("hangs"), see("room"), "trouble: gesture:", SEEN),
     Fault("camera: stream dead", see("dead"), see("room"), "trouble: gesture:", SEEN),
+    Fault("camera: not allowed any more", see("refused"), see("room"), "trouble: gesture:.*(403|Forbidden)", SEEN),
     Fault(
         "MariaDB killed",
         lambda world: world.database.stop(),
@@ -673,7 +712,8 @@ def a_world(apart: str) -> Iterator[World]:
         server = stack.enter_context(sound_server(folder / "sound"))
         noise = Noise(server)
         camera = Camera()
-        address = stack.enter_context(stream_server(camera.answer))
+        allowed = lambda: camera.shows != "refused"  # noqa: E731
+        address = stack.enter_context(stream_server(camera.answer, allowed=allowed))
         database, broker = MariaDB(folder / "mariadb"), Mosquitto(folder / "mosquitto")
         database.install()
         for each in (database, broker):

@@ -10,7 +10,7 @@ import numpy as np
 from audio.blocks import SAMPLE_RATE, Block, SoundError
 from audio.capture import SoundSource, open_sound
 from audio.detector import ScreamDetector, ScreamModel, SoundReading, load_scream_model
-from audio.liveness import Rate, SoundFault, examine, measure
+from audio.liveness import Rate, SoundFault, after_loss, examine, measure
 from audio.microphone import SoundHungError
 from audio.route import Watch
 from gesture.capture import CameraError, CameraHungError, Frame, FrameSource, open_camera
@@ -233,7 +233,9 @@ def _noticed_sound(
     rate, dropped = Rate(source.position), source.dropped
     for block in blocks:
         if source.dropped != dropped:  # there may be silence in it that nobody heard
-            rate, dropped = Rate(), source.dropped
+            rate, dropped = after_loss(measure(rate, source.position), source.position), source.dropped
+            if rate.fault is not None:
+                notice(rate.fault)
             yield block
             continue
         rate = measure(rate, source.position)

@@ -21,11 +21,16 @@ MJPEG = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
 
 
 @contextmanager
-def stream_server(answer: Answer, content_type: str = MJPEG, path: str = "/stream") -> Iterator[str]:
-    """Serve what `answer` sends, anew for each connection; gives the address."""
+def stream_server(
+    answer: Answer, content_type: str = MJPEG, path: str = "/stream", allowed: Callable[[], bool] = lambda: True
+) -> Iterator[str]:
+    """Serve what `answer` sends, anew for each connection that is allowed; gives the address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if not allowed():
+                self.send_error(403)
+                return
             self.send_response(200)
             self.send_header("Content-Type", content_type)
             self.end_headers()

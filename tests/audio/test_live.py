@@ -1,16 +1,19 @@
+import io
 import itertools
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
 
 from audio import live, microphone
-from audio.blocks import BLOCK_SAMPLES, SAMPLE_RATE, Samples, SoundError
+from audio.blocks import BLOCK_SAMPLES, SAMPLE_RATE, Block, Samples, SoundError
 from audio.capture import open_sound
 from audio.live import open_pushed
 from tests.heard import A_TONE, AT_MOST_AHEAD_S, ahead_s, frequency, joined, level
@@ -149,3 +152,53 @@ def test_sound_that_is_late_on_a_busy_machine_is_not_taken_for_lost(
     assert source.dropped == 0
     assert sum(float(block.samples.sum()) for block in blocks) == pytest.approx(given * BLOCK_SAMPLES * 0.5)
     assert blocks[-1].at_s + 0.05 == pytest.approx(clock.now - 1_000.0, abs=0.01)
+
+
+def aac(rate: int, seconds: float) -> bytes:
+    """A tone of 440 Hz as ADTS, whose pieces can stand one behind the other."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="adts") as container:
+        stream = container.add_stream("aac", rate=rate, layout="mono")
+        samples = tone(rate, seconds).astype(np.float32)
+        for begin in range(0, len(samples), 1024):
+            frame = av.AudioFrame.from_ndarray(samples[None, begin : begin + 1024], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = rate, begin
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def test_a_stream_that_changes_its_rate_is_heard_on() -> None:
+    pieces = [aac(16_000, 1.5), aac(44_100, 1.5), aac(16_000, 1.5)]
+
+    def answer(send: Send) -> None:
+        for piece in pieces:
+            for begin in range(0, len(piece), len(piece) // 15):
+                send(piece[begin : begin + len(piece) // 15])
+                time.sleep(0.1)
+
+    with stream_server(answer, "audio/aac", "/stream.aac") as address:
+        heard: list[Block] = []
+        with suppress(SoundError):
+            heard.extend(open_sound(address))
+    loud = [level(block.samples) > A_TONE / 2 for block in heard]
+    assert sum(loud) / 20 > 2.5  # of 4.5 s, less what came in a rush at first
+    assert heard[-1].at_s - heard[0].at_s < 5.0  # its own clock would say more
+
+
+@pytest.mark.parametrize("factor", [3.0, 0.6])
+def test_a_stream_that_is_not_at_the_rate_that_it_says_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, factor: float
+) -> None:
+    monkeypatch.setattr(live, "STREAM_RATE_OVER_S", 0.5)
+
+    def answer(send: Send) -> None:
+        for piece in endless_wav(tone(SAMPLE_RATE, 1.0)):
+            send(piece)
+            time.sleep(0.05 / factor)
+
+    with (
+        stream_server(answer, "audio/wav") as address,
+        pytest.raises(SoundError, match="more or less sound than time passes"),
+    ):
+        list(open_sound(address))

@@ -2,13 +2,22 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from audio.blocks import BLOCK_SAMPLES, SAMPLE_RATE, Chunk, SoundError
+from audio.live import Arrival, Live
+from audio.liveness import SoundFault
+from media.inbox import Inbox
 from models.hand_landmarker import default_path, is_complete
+from safety_monitor import senses
 from safety_monitor.analysis import Analyst
 from safety_monitor.config import Settings
 from safety_monitor.demo.scene import FPS, picture_at
+from safety_monitor.incident import Sense
 from safety_monitor.learning.false_alarms import recordings, report, watch
+from safety_monitor.live import LiveView
+from safety_monitor.sensing import SenseError
 from tests.recordings import write_media
 
 FIRST_S, LAST_S = 39.2, 43.8
@@ -48,3 +57,25 @@ def test_alarms_in_footage_are_counted_and_bounded(twice: Path, tmp_path: Path) 
     assert "none.mp4: not a recording" in text
     hours = watched[0].seconds / 3600
     assert f"at most {4.744 / hours:.1f} an hour" in text
+
+
+def test_a_microphone_that_gives_more_sound_than_time_passes_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = 1_000.0
+    inbox: Inbox[Arrival] = Inbox(1_000)
+    noise = np.random.default_rng(0).normal(0, 0.01, BLOCK_SAMPLES).astype(np.float32)
+    length_s = BLOCK_SAMPLES / SAMPLE_RATE
+    for number in range(600):  # twice as much, of which half is left out
+        inbox.put(Arrival(Chunk(noise, SAMPLE_RATE, number * length_s), begun + (number + 1) * length_s / 2))
+    inbox.end(SoundError("over"))
+    source = Live("microphone", inbox, begun, 5.0, 0.25, lambda: None, clocked=True)
+    monkeypatch.setattr(senses, "open_sound", lambda *arguments, **named: source)
+    noticed: list[SoundFault | None] = []
+    settings = Settings.model_validate({"home": tmp_path, "microphone": {"source": "microphone"}})
+    view = LiveView(settings.fusion.rules, [Sense.AUDIO])
+    ready = senses.load_hearing(settings, fast=False, deaf=lambda at: False, view=view, notice=noticed.append)
+    with pytest.raises(SenseError, match="over"):
+        list(ready.open(begun).moments)
+    ready.close()
+    assert noticed[-1] is SoundFault.WRONG_RATE
