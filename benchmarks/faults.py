@@ -377,13 +377,6 @@ def change_rate(world: World) -> None:
     world.sound.control("move-source-output", recordings[0], OTHER)
 
 
-def change_rate_back(world: World) -> None:
-    """It comes from the first one again."""
-    recordings = world.sound.control("list", "short", "source-outputs").splitlines()
-    ours = next(line.split()[0] for line in recordings if "remap" not in line)
-    world.sound.control("move-source-output", ours, f"{ROOM}.monitor")
-
-
 def plug_microphone(world: World) -> None:
     """It is there again, under another number and at another rate."""
     world.sound.add_room()
@@ -587,13 +580,7 @@ FAULTS = [
         HEARD,
         deaf=True,
     ),
-    Fault(
-        "microphone: another rate",
-        change_rate,
-        change_rate_back,
-        f"{OTHER} takes the place of",
-        f"takes the place of {OTHER}",
-    ),
+    Fault("microphone: another rate", change_rate, nothing, f"{OTHER} takes the place of", "", apart="microphone"),
     Fault("microphone: muted", mute("1"), mute("0"), "trouble: audio:.*muted", HEARD, deaf=True),
     Fault("sound system killed", unplug_sound, plug_sound, "trouble: audio:", HEARD, deaf=True),
     Fault(
