@@ -308,7 +308,7 @@ def in_terminal(
         collector: takes frames and keys.
         frames: of the source.
         say: told what keys have set and what went wrong, a line at a time.
-        count: told how many rows there are; each line takes the place of the one before.
+        count: told how many rows there are, and what is typed; each line takes the place of the one before.
         keys: the next key that was pressed; None: none was.
     """
     said, state = "", ""
@@ -321,7 +321,7 @@ def in_terminal(
             return
         if pressed and collector.state() != state:
             state = collector.state()
-            say(state)
+            (say if collector.panel.naming is None else count)(state)
         rows = collector.counts.total()
         collector.see(frame)
         if collector.message != said:

@@ -141,12 +141,11 @@ def test_the_terminal_alone_will_do(collector: Collector) -> None:
     said: list[str] = []
     counted: list[str] = []
     in_terminal(collector, frames(3), said.append, counted.append, lambda: next(typed, None))
-    assert counted == ["open: 1 rows", "closed: 1 rows"]
+    assert counted == ["open: 1 rows", "closed: 1 rows", "new label: wa_"]
     assert said == [
         "signs: open (by key)",
         "signs: open (paused)",
         "signs: closed (by key)",
-        "new label: wa_",
         "signs: wave (by key)",
     ]
     assert summary(collector, recorded=False) == "collected: 1 of closed, 1 of open"
