@@ -105,11 +105,12 @@ def note_beside(
         SoundError: a recording that cannot be decoded.
     """
     known = digests_in(in_use)
-    kept = [place for place, clip in enumerate(clips) if clip.sure and sha256(clip.path) not in known]
+    sure = [place for place, clip in enumerate(clips) if clip.sure]
+    kept = [place for place in sure if sha256(clips[place].path) not in known]
     chosen = [clips[place] for place in kept]
     truth = np.asarray([clip.label == "scream" for clip in chosen], np.bool_)
     if min(truth.sum(), (~truth).sum()) < FEWEST:
-        if 2 * len(kept) < len(clips):
+        if 2 * len(kept) < len(sure):
             change_card(folder, parameters=comparable(read_card(in_use)))
         return None
     judged = judge_corpus(str(in_use.absolute()), chosen, jobs=jobs, progress=progress)

@@ -76,8 +76,10 @@ def yamnet_line(file: Path, rounds: int = 50) -> str:
 def delay_line(name: str, clips: list[Clip], jobs: int) -> str:
     """How soon, and how often, screams that set in after silence raise an alarm."""
     found = recall_in_noise(name, clips, jobs=jobs, snrs_db=(None,), progress=told).get("clean")
-    if not found or found["median_s"] is None:
-        return f"{name}: no alarm to time"
+    if not found:
+        return f"{name}: no screams, or no ambient recordings, to time alarms with"
+    if found["median_s"] is None:
+        return f"{name}: none of {found['screams']} screams after silence alarms"
     return (
         f"{name}: {found['recall']:.1%} of {found['screams']} screams after silence alarm, after "
         f"{found['median_s']:.2f} s (95 %: {found['p95_s']:.2f} s)"
