@@ -39,7 +39,7 @@ DECISIONS_A_SECOND = SAMPLE_RATE / HOP / DECISION
 
 
 def cost(name: str, seconds: float = 60.0) -> dict[str, float]:
-    """Load time, real-time factor, time of a decision and size of a model; sound arrives in blocks of 50 ms."""
+    """Load time, real-time factor, CPU time of a decision and size of a model; sound arrives in blocks of 50 ms."""
     start = time.perf_counter()
     model = load_scream_model(name)
     loaded = time.perf_counter() - start
@@ -47,9 +47,9 @@ def cost(name: str, seconds: float = 60.0) -> dict[str, float]:
     detector = ScreamDetector(model)
     start, waits = time.process_time(), []
     for place in range(0, len(samples), 800):
-        begin = time.perf_counter()
+        begin = time.process_time()
         decided = detector.feed(Block(samples[place : place + 800], place / SAMPLE_RATE))
-        waits += [time.perf_counter() - begin] if decided else []
+        waits += [time.process_time() - begin] if decided else []
     spent = time.process_time() - start
     size = sum(file.stat().st_size for file in find(name).glob("*.tflite"))
     ms = {f"{name}_ms": float(np.percentile(waits, share)) * 1000 for name, share in (("median", 50), ("p95", 95))}

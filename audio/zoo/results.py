@@ -226,6 +226,7 @@ def command(member: Member, data: Path, plan: Plan) -> str:
         f"--seed {plan.seed}",
     ]
     words += [f"--folds {plan.folds}"] if plan.folds else []
+    words += ["--teacher yamnet.tflite"] if member.kind is Kind.GIVEN else []
     words += [f"--epochs {plan.epochs}"] if member.kind is Kind.NETWORK else []
     words += [f"--member {name}" for name in plan.members] if member.kind is Kind.CONSENSUS else []
     return " ".join(words)
