@@ -601,7 +601,7 @@ FAULTS = [
     Fault("camera: garbage", see("garbage"), see("room"), "trouble: gesture:", SEEN),
     Fault("camera: hangs", see("hangs"), see("room"), "trouble: gesture:", SEEN),
     Fault("camera: stream dead", see("dead"), see("room"), "trouble: gesture:", SEEN),
-    Fault("camera: not allowed any more", see("refused"), see("room"), "trouble: gesture:.*(403|Forbidden)", SEEN),
+    Fault("camera: not allowed any more", see("refused"), see("room"), "access denied.*trying again", SEEN),
     Fault(
         "MariaDB killed",
         lambda world: world.database.stop(),
