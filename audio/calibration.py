@@ -5,16 +5,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.corpus import LABELS
 from audio.detector import Persistence, strongest_second
 
 Array = NDArray[np.float32]
-
-
-def scream_odds(logits: Array) -> Array:
-    """Log-odds of a scream against everything else, from class logits of shape (n, labels)."""
-    rest = np.delete(logits, LABELS.index("scream"), axis=1)
-    return np.asarray(logits[:, LABELS.index("scream")] - np.logaddexp.reduce(rest, axis=1), np.float32)
 
 
 def strongest(odds: Array, clips: NDArray[np.int32], count: int) -> Array:
@@ -51,3 +44,14 @@ def temperature(odds: Array, truth: NDArray[np.bool_]) -> float:
     scales = np.geomspace(0.1, 3.0, 60)
     losses = [float((weights * np.logaddexp(0, np.where(truth, -odds, odds) * scale)).sum()) for scale in scales]
     return float(scales[int(np.argmin(losses))])
+
+
+def log_odds_line(distances: Array, truth: NDArray[np.bool_]) -> tuple[float, float]:
+    """Slope and offset that make log-odds of the distances from a border (Platt 1999).
+
+    Both classes count alike, as in `temperature`.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    fitted = LogisticRegression(C=1e3, class_weight="balanced").fit(distances[:, None], truth)
+    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])

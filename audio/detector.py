@@ -27,6 +27,8 @@ QUIET_DB = -60.0
 """A window whose mel bands all stay below this holds nothing but the last bit of 16."""
 VERDICT_WINDOWS = 6
 """A file is judged by so many of its windows, the strongest."""
+OVERVIEW_WINDOWS = 10
+"""The second opinion looks at so many of a recording's windows, those most like a scream to the trunk."""
 TRUNK_FILE, HEAD_FILE, VERDICT_FILE = "trunk.tflite", "head.tflite", "verdict.tflite"
 """What hears, what decides about a window, and what has a second opinion on a recording."""
 OPERATING_POINT = 0.80
@@ -63,7 +65,8 @@ class Stream(Protocol):
     """What a classifier keeps of one source.
 
     Attributes:
-        traits: of the newest window, float32 of shape (n,), see `Verdict`; None where the classifier has none.
+        traits: of the newest window, float32 of shape (n,), the last of them the higher the more it is like a scream;
+            None where the classifier has none.
     """
 
     traits: Array | None
@@ -147,13 +150,13 @@ class Persistence:
 class Verdict:
     """How the windows of a whole recording become one probability.
 
-    The strongest second speaks: its windows' mean log-odds. A second opinion looks at the recording as a whole.
+    The strongest second speaks: its windows' mean log-odds. A second opinion looks at a longer part of the recording.
 
     Attributes:
         threshold: log-odds at the operating point.
         slope: how steeply the probability passes the operating point.
         share: weight of the second opinion.
-        opinion: the overview of a recording (1, 2 n) in, log-odds (1, 1) out; None: there is no second opinion.
+        opinion: the overview of a recording (1, n) in, log-odds (1, 1) out; None: there is no second opinion.
     """
 
     threshold: float = 0.0
@@ -181,8 +184,9 @@ def strongest_second(odds: NDArray[np.floating[Any]]) -> float:
 
 
 def overview(traits: Array) -> Array:
-    """The traits of windows (k, n) as one: their mean and their maximum, float32 of shape (2 n,)."""
-    return np.concatenate([traits.mean(axis=0), traits.max(axis=0)]).astype(np.float32)
+    """The mean of the traits of those of a recording's windows (k, n) that are most like a scream: float32, (n,)."""
+    most = np.argsort(-traits[:, -1], kind="stable")[:OVERVIEW_WINDOWS]
+    return np.asarray(traits[most].mean(axis=0), np.float32)
 
 
 def log_odds(probability: float) -> float:
@@ -321,7 +325,10 @@ def _open_frame_classifier(folder: Path, card: Card, verdict: Verdict) -> FrameC
     if chances.shape != (len(card.labels),):
         raise ModelError(f"{folder}: the head has {chances.shape[-1]} outputs for {len(card.labels)} labels")
     if verdict.opinion is not None:
-        verdict.opinion.try_out([(1, 2 * len(traits))], 1)
+        try:
+            verdict.opinion.try_out([(1, len(traits))], 1)
+        except ModelError:
+            raise ModelError(f"{folder / VERDICT_FILE}: does not fit this version: train the model anew") from None
     return classifier
 
 

@@ -1,10 +1,11 @@
-"""The networks that ship and how they learn: hearing from a teacher's scores, screams from people's labels.
+"""The network that ships, how it learns to hear from a teacher's scores, and how everything learned is exported.
 
 Two steps, because screams are few. The *trunk* learns from another network what sounds are, of everything that can be
 composed, without a label (knowledge distillation, Hinton et al. 2015). The *head* learns from labels what a scream is,
-from what the trunk makes of a sound and from numbers that describe a voice.
+from what the trunk makes of a sound and from numbers that describe a voice: small networks, which many composed
+examples teach what is mixed, beside a machine, which the few real ones teach what is plain (`audio.head`).
 
-Imports Keras: for training only, the station runs the exported TFLite file.
+Imports Keras: for training only, the station runs the exported TFLite files.
 """
 
 import logging
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from audio.corpus import LABELS
 from audio.examples import Examples
 from audio.features import DESCRIPTION, MEL_BANDS, WINDOW
+from audio.head import CUT, Line, Machine, Scale, scale_of
 
 Array = NDArray[np.float32]
 
@@ -32,8 +34,10 @@ WIDTH = 512
 """Numbers that the trunk makes of a picture."""
 HEARD = WIDTH + 1
 """Those and, last, the teacher's logit of a scream, as far as the trunk has learned it."""
-CUT = 5.0
-"""Standard deviations from the mean beyond which an input counts no more."""
+TRAITS = DESCRIPTION + HEARD
+"""Numbers that say what a window is like: its description, and what the trunk makes of it."""
+NETWORKS_SHARE, KNOWN_SHARE = 0.32, 0.28
+"""Weights of the networks' log-odds of a scream, and of the teacher's logit, beside a machine's distance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,8 @@ class TrunkRecipe:
 
 
 @dataclass(frozen=True, slots=True)
-class HeadRecipe:
-    """What decides about a head besides its examples.
+class NetworkRecipe:
+    """What decides about a network of a head besides its examples.
 
     Attributes:
         width: of its hidden layer.
@@ -70,15 +74,17 @@ class HeadRecipe:
         rate: highest learning rate; it falls along a cosine.
         decay: weight decay.
         dropout: share of the inputs that are left out at random.
+        hidden_dropout: the same of the hidden layer.
         seed: of everything random.
     """
 
     width: int = 256
-    epochs: int = 12
+    epochs: int = 14
     batch: int = 256
     rate: float = 1e-3
     decay: float = 5e-3
     dropout: float = 0.1
+    hidden_dropout: float = 0.3
     seed: int = 1
 
 
@@ -219,49 +225,43 @@ def export_trunk(trunk: keras.Model, recipe: TrunkRecipe, line: tuple[Array, flo
     _write(keras.Model(image, keras.ops.concatenate([heard, known], axis=1)), path)
 
 
-def build_head(recipe: HeadRecipe, mean: Array, spread: Array) -> tuple[keras.Model, keras.Model]:
-    """Class logits (n, labels) of what the trunk heard (n, `HEARD`) and of descriptions (n, DESCRIPTION).
+def build_network(recipe: NetworkRecipe, scale: Scale) -> tuple[keras.Model, keras.Model]:
+    """Class logits (n, labels) of the traits of windows (n, `TRAITS`).
 
-    The mean of three opinions: of either alone, and of both. Unlike opinions err differently.
+    The mean of three opinions: of the description alone, of what the trunk heard alone, and of both. Unlike opinions
+    err differently.
 
     Args:
-        recipe: see `HeadRecipe`.
-        mean: of both inputs side by side, float32 of shape (HEARD + DESCRIPTION,).
-        spread: their standard deviation.
+        recipe: see `NetworkRecipe`.
+        scale: of the traits.
+
+    Returns:
+        the network, and the same with each opinion by itself, which is what learns.
     """
-    heard = layers.Input((HEARD,), name="heard")
-    facts = layers.Input((DESCRIPTION,), name="facts")
-    first = _normalize(heard, mean[:HEARD], spread[:HEARD], recipe)
-    second = _normalize(facts, mean[HEARD:], spread[HEARD:], recipe)
-    opinions = [_opine(x, recipe) for x in (first, second, layers.Concatenate()([first, second]))]
-    return keras.Model([heard, facts], layers.Average()(opinions)), keras.Model([heard, facts], opinions)
+    traits = layers.Input((TRAITS,), name="traits")
+    scaled = _scaled(scale, traits)
+    facts, heard = (layers.Dropout(recipe.dropout)(part) for part in (scaled[:, :DESCRIPTION], scaled[:, DESCRIPTION:]))
+    opinions = [_opine(x, recipe) for x in (heard, facts, layers.Concatenate()([heard, facts]))]
+    return keras.Model(traits, layers.Average()(opinions)), keras.Model(traits, opinions)
 
 
-def _normalize(x: Any, mean: Array, spread: Array, recipe: HeadRecipe) -> Any:
-    x = keras.ops.clip(layers.Normalization(mean=mean, variance=spread**2)(x), -CUT, CUT)
-    return layers.Dropout(recipe.dropout)(x)
-
-
-def _opine(x: Any, recipe: HeadRecipe) -> Any:
-    x = layers.Dropout(0.3)(layers.Dense(recipe.width, activation="relu")(x))
+def _opine(x: Any, recipe: NetworkRecipe) -> Any:
+    x = layers.Dropout(recipe.hidden_dropout)(layers.Dense(recipe.width, activation="relu")(x))
     return layers.Dense(len(LABELS))(x)
 
 
-def fit_head(heard: Array, facts: Array, labels: NDArray[np.int8], weights: Array, recipe: HeadRecipe) -> keras.Model:
-    """Train a head.
+def fit_network(traits: Array, labels: NDArray[np.int8], weights: Array, recipe: NetworkRecipe) -> keras.Model:
+    """Train a network of a head.
 
     Args:
-        heard: what the trunk made of the examples, (n, `HEARD`).
-        facts: their descriptions, (n, DESCRIPTION).
+        traits: of the examples, (n, `TRAITS`).
         labels: (n,), index into `LABELS`.
         weights: (n,), how much each counts.
-        recipe: see `HeadRecipe`.
+        recipe: see `NetworkRecipe`.
     """
     keras.utils.set_random_seed(recipe.seed)
-    inputs = np.concatenate([heard, facts], axis=1)
-    mean, spread = inputs.mean(axis=0), inputs.std(axis=0) + 1e-2
-    head, pupil = build_head(recipe, mean, spread)
-    steps = max(1, len(heard) // recipe.batch)
+    network, pupil = build_network(recipe, scale_of(traits))
+    steps = max(1, len(traits) // recipe.batch)
     entropy = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.02)
     pupil.compile(
         keras.optimizers.AdamW(_schedule(recipe.rate, steps, recipe.epochs), weight_decay=recipe.decay),
@@ -269,63 +269,90 @@ def fit_head(heard: Array, facts: Array, labels: NDArray[np.int8], weights: Arra
     )
     truth = np.eye(len(LABELS), dtype=np.float32)[labels]
     pupil.fit(
-        [heard, facts],
+        traits,
         [truth] * len(pupil.outputs),
         sample_weight=[weights] * len(pupil.outputs),
         batch_size=recipe.batch,
         epochs=recipe.epochs,
         verbose=0,
     )
-    return head
+    return network
 
 
-def judge(head: keras.Model, heard: Array, facts: Array) -> Array:
-    """Class logits: float32 of shape (n, labels)."""
-    return np.asarray(head.predict([heard, facts], batch_size=4096, verbose=0), np.float32)
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What judges a window by its traits.
+
+    Attributes:
+        machine: tells screams from the rest. It learned from recordings as they are, and keeps what is plain.
+        networks: give class logits; their mean counts. They learned from what was composed, and know what is mixed.
+        voices: tells conversation from ambient sounds.
+    """
+
+    machine: Machine
+    networks: Sequence[keras.Model]
+    voices: Line
+
+    def distances(self, traits: Array) -> Array:
+        """How far on the side of a scream windows lie: float32 of shape (n,).
+
+        The machine's distance, and shares of the networks' log-odds and of the teacher's logit as the trunk learned it.
+        """
+        logits = np.mean([each.predict(traits, batch_size=4096, verbose=0) for each in self.networks], axis=0)
+        odds = np.asarray(_scream_odds(logits), np.float32)[:, 0]
+        return np.asarray(self.machine(traits) + NETWORKS_SHARE * odds + KNOWN_SHARE * traits[:, -1], np.float32)
 
 
-def export_head(heads: Sequence[keras.Model], prior: float, scale: float, path: Path) -> None:
-    """Write heads as a TFLite file: descriptions and what the trunk heard in, probabilities of the labels out.
+def _scream_odds(logits: Any) -> Any:
+    """Log-odds of a scream against everything else, (n, 1), from class logits (n, labels)."""
+    columns = {label: logits[:, place : place + 1] for place, label in enumerate(LABELS)}
+    scream = columns.pop("scream")
+    return scream - keras.ops.logsumexp(keras.ops.concatenate([*columns.values()], axis=1), axis=1, keepdims=True)
+
+
+def export_head(head: Head, slope: float, offset: float, path: Path) -> None:
+    """Write a head as a TFLite file: descriptions and what the trunk heard in, probabilities of the labels out.
 
     Args:
-        heads: their logits' mean counts.
-        prior: weight of the teacher's logit of a scream beside theirs.
-        scale: of all logits.
+        head: see `Head`.
+        slope: makes log-odds of its distances.
+        offset: is added to these.
         path: where to.
     """
-    heard = layers.Input((HEARD,), name="heard")
     facts = layers.Input((DESCRIPTION,), name="facts")
-    mixed: Any = 0.0
-    for head in heads:
-        mixed = mixed + head([heard, facts])
-    scream = np.eye(len(LABELS), dtype=np.float32)[LABELS.index("scream")]
-    logits = mixed * (1 / len(heads)) + heard[:, -1:] * (scream * prior)
-    _write(keras.Model([facts, heard], keras.ops.softmax(logits * scale)), path)
+    heard = layers.Input((HEARD,), name="heard")
+    traits = keras.ops.concatenate([facts, heard], axis=1)
+    odds = _scream_odds(keras.ops.mean(keras.ops.stack([network(traits) for network in head.networks]), axis=0))
+    distance = _machine(head.machine, traits) + NETWORKS_SHARE * odds + KNOWN_SHARE * heard[:, -1:]
+    scream = keras.ops.sigmoid(slope * distance + offset)
+    voice = keras.ops.sigmoid(_line(head.voices, traits))
+    rest = 1.0 - scream
+    by_label = {"scream": scream, "conversation": rest * voice, "ambient": rest * (1.0 - voice)}
+    _write(keras.Model([facts, heard], keras.ops.concatenate([by_label[label] for label in LABELS], axis=1)), path)
 
 
-def export_opinion(machine: Any, mean: Array, spread: Array, path: Path) -> None:
-    """Write a support vector machine over overviews of recordings as a TFLite file.
+def export_opinion(machine: Machine, path: Path) -> None:
+    """Write a machine over overviews of recordings as a TFLite file: overviews (n, k) in, distances (n, 1) out."""
+    whole = layers.Input((len(machine.scale.mean),), name="overview")
+    _write(keras.Model(whole, _machine(machine, whole)), path)
 
-    Args:
-        machine: scikit-learn's SVC with a radial basis function and two classes.
-        mean: of the overviews it learned from, float32 of shape (n,).
-        spread: their standard deviation.
-        path: where to.
-    """
-    whole = layers.Input((len(mean),), name="overview")
-    x = keras.ops.clip((whole - mean) / spread, -CUT, CUT)
-    vectors = machine.support_vectors_.astype(np.float32)
-    gamma = float(machine._gamma)
+
+def _scaled(scale: Scale, inputs: Any) -> Any:
+    return keras.ops.clip((inputs - scale.mean) / scale.spread, -CUT, CUT)
+
+
+def _machine(machine: Machine, inputs: Any) -> Any:
+    x = _scaled(machine.scale, inputs)
     distance = (
         keras.ops.sum(x * x, axis=1, keepdims=True)
-        - 2.0 * keras.ops.matmul(x, vectors.T)
-        + np.square(vectors).sum(axis=1)[None]
+        - 2.0 * keras.ops.matmul(x, machine.vectors.T)
+        + np.square(machine.vectors).sum(axis=1)[None]
     )
-    similar = keras.ops.exp(-gamma * distance)
-    odds = keras.ops.matmul(similar, machine.dual_coef_[0].astype(np.float32)[:, None]) + np.float32(
-        machine.intercept_[0]
-    )
-    _write(keras.Model(whole, odds), path)
+    return keras.ops.matmul(keras.ops.exp(-machine.gamma * distance), machine.strengths[:, None]) + machine.offset
+
+
+def _line(line: Line, inputs: Any) -> Any:
+    return keras.ops.matmul(_scaled(line.scale, inputs), line.slope[:, None]) + line.offset
 
 
 def _write(network: keras.Model, path: Path) -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from audio.calibration import persisted, scream_odds, strongest, temperature, threshold_at
+from audio.calibration import log_odds_line, persisted, strongest, temperature, threshold_at
 from audio.detector import Persistence
 
 
@@ -40,6 +40,9 @@ def test_temperature_undoes_overconfidence(scale: float) -> None:
     assert temperature((true_odds / scale).astype(np.float32), truth) == pytest.approx(scale, rel=0.15)
 
 
-def test_odds_of_logits() -> None:
-    chances = np.asarray([[0.8, 0.15, 0.05]], np.float32)
-    assert scream_odds(np.log(chances)) == pytest.approx(np.log([4.0]), abs=1e-5)
+def test_distances_become_log_odds() -> None:
+    rng = np.random.default_rng(0)
+    true_odds = rng.normal(0, 2, 20_000)
+    truth = rng.random(20_000) < 1 / (1 + np.exp(-true_odds))
+    slope, offset = log_odds_line(((true_odds - 1) / 3).astype(np.float32), truth)
+    assert [slope, offset] == pytest.approx([3, 1], abs=0.15)

@@ -13,18 +13,18 @@ from models.runtime import TFLiteModel
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow: pip install -e '.[train]'")
 
+from audio.head import learn_line, learn_machine
 from audio.network import (
-    HeadRecipe,
+    Head,
+    NetworkRecipe,
     TrunkRecipe,
     export_head,
     export_opinion,
     export_trunk,
-    fit_head,
     fit_line,
+    fit_network,
     fit_trunk,
-    judge,
 )
-from audio.train import learn_opinion
 
 
 def _examples(count: int, teacher: int) -> Examples:
@@ -48,18 +48,22 @@ def _trunk(examples: Examples, folder: Path) -> tuple[Any, TrunkRecipe]:
     return fit_trunk(examples, recipe, fast=False, checkpoint=folder), recipe
 
 
-def _head(heard: NDArray[np.float32], examples: Examples, seed: int) -> Any:
-    return fit_head(heard, examples.facts, examples.labels, examples.weights, HeadRecipe(epochs=6, batch=32, seed=seed))
+def _network(traits: NDArray[np.float32], examples: Examples, seed: int) -> Any:
+    return fit_network(traits, examples.labels, examples.weights, NetworkRecipe(epochs=6, batch=32, seed=seed))
 
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """Examples, networks that learned from them, and what the trunk's exported file hears in them."""
+    """Examples, a trunk that learned from them, their traits by its exported file, and a network that learned these."""
 
     examples: Examples
     trunk: Any
-    heard: NDArray[np.float32]
-    head: Any
+    traits: NDArray[np.float32]
+    network: Any
+
+    @property
+    def heard(self) -> NDArray[np.float32]:
+        return self.traits[:, DESCRIPTION:]
 
 
 @pytest.fixture(scope="module")
@@ -70,24 +74,33 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Taught:
     export_trunk(trunk, recipe, fit_line(trunk, examples, 0), folder / "trunk.tflite")
     hearing = TFLiteModel(folder / "trunk.tflite")
     heard = np.concatenate([hearing(image[None].astype(np.float32))[0] for image in examples.images])
-    return Taught(examples, trunk, heard, _head(heard, examples, 1))
+    traits = np.concatenate([examples.facts, heard], axis=1)
+    return Taught(examples, trunk, traits, _network(traits, examples, 1))
 
 
-def test_the_exported_files_say_what_the_trained_networks_say(taught: Taught, tmp_path: Path) -> None:
-    examples, heard = taught.examples, taught.heard
-    expected = np.asarray(taught.trunk.predict_on_batch(examples.images[:20].astype(np.float32)))
-    assert heard[:20, :-1] == pytest.approx(expected, abs=0.02 * float(expected.max()))
+def test_the_exported_trunk_hears_what_the_trained_one_hears(taught: Taught) -> None:
+    expected = np.asarray(taught.trunk.predict_on_batch(taught.examples.images[:20].astype(np.float32)))
+    assert taught.heard[:20, :-1] == pytest.approx(expected, abs=0.02 * float(expected.max()))
 
-    heads = [taught.head, _head(heard, examples, 2)]
-    export_head(heads, 0.3, 0.5, tmp_path / "head.tflite")
-    logits = np.mean([judge(head, heard, examples.facts) for head in heads], axis=0)
-    logits[:, LABELS.index("scream")] += 0.3 * heard[:, -1]
-    chances = np.exp(logits * 0.5) / np.exp(logits * 0.5).sum(axis=1, keepdims=True)
+
+def test_the_exported_head_says_what_the_learned_one_says(taught: Taught, tmp_path: Path) -> None:
+    examples, traits = taught.examples, taught.traits
+    scream, conversation = (examples.labels == LABELS.index(label) for label in ("scream", "conversation"))
+    machine = learn_machine(traits, scream, examples.weights, 2.0)
+    voices = learn_line(traits[~scream], conversation[~scream], examples.weights[~scream])
+    head = Head(machine, [taught.network, _network(traits, examples, 2)], voices)
+    distances = head.distances(traits)
+    assert ((distances > np.median(distances[~scream])) >= scream).all()
+    export_head(head, 2.0, -0.5, tmp_path / "head.tflite")
+    screams, voiced = 1 / (1 + np.exp(0.5 - 2.0 * distances)), 1 / (1 + np.exp(-voices(traits)))
+    expected = {
+        "scream": screams,
+        "conversation": (1 - screams) * voiced,
+        "ambient": (1 - screams) * (1 - voiced),
+    }
     exported = TFLiteModel(tmp_path / "head.tflite")
-    for index in range(20):
-        found = exported(examples.facts[index][None], heard[index][None])[0][0]
-        assert found == pytest.approx(chances[index], abs=0.01)
-    assert (chances.argmax(axis=1) == examples.labels).mean() > 0.8
+    found = np.stack([exported(x[None, :DESCRIPTION], x[None, DESCRIPTION:])[0][0] for x in traits])
+    assert found == pytest.approx(np.stack([expected[label] for label in LABELS], axis=1), abs=0.01)
 
 
 def test_the_trunk_learns_from_the_teacher(taught: Taught) -> None:
@@ -98,18 +111,17 @@ def test_the_trunk_learns_from_the_teacher(taught: Taught) -> None:
 def test_the_exported_opinion_says_what_the_machine_says(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     overviews = rng.normal(3, 2, (120, 30)).astype(np.float32)
-    screams = overviews[:, 0] + overviews[:, 1] > 6
-    opinion = learn_opinion(overviews, screams, np.ones(120, np.float32))
-    export_opinion(opinion.machine, opinion.mean, opinion.spread, tmp_path / "x.tflite")
+    machine = learn_machine(overviews, overviews[:, 0] + overviews[:, 1] > 6, np.ones(120, np.float32), 2.0)
+    export_opinion(machine, tmp_path / "x.tflite")
     exported = TFLiteModel(tmp_path / "x.tflite")
     fresh = rng.normal(3, 4, (40, 30)).astype(np.float32)
     said = [float(exported(each[None])[0][0, 0]) for each in fresh]
-    assert said == pytest.approx(opinion(fresh).tolist(), abs=0.02)
+    assert said == pytest.approx(machine(fresh).tolist(), abs=0.02)
 
 
-def test_the_same_seed_gives_the_same_network(taught: Taught, tmp_path: Path) -> None:
-    examples, heard = taught.examples, taught.heard
+def test_the_same_seed_gives_the_same_networks(taught: Taught, tmp_path: Path) -> None:
+    examples, traits = taught.examples, taught.traits
     trunks = [each.predict_on_batch(examples.images[:8]) for each in (taught.trunk, _trunk(examples, tmp_path)[0])]
     assert trunks[1] == pytest.approx(trunks[0], abs=1e-3)
-    heads = [judge(each, heard, examples.facts) for each in (taught.head, _head(heard, examples, 1))]
-    assert heads[1] == pytest.approx(heads[0], abs=1e-3)
+    networks = [each.predict_on_batch(traits) for each in (taught.network, _network(traits, examples, 1))]
+    assert networks[1] == pytest.approx(networks[0], abs=1e-3)

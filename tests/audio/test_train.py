@@ -14,7 +14,7 @@ pytest.importorskip("tensorflow", reason="training needs TensorFlow: pip install
 
 from audio.train import RETRAIN, train_scream
 
-PLAN = replace(RETRAIN, parts=1, folds=2, head_epochs=3, heads=1)
+PLAN = replace(RETRAIN, parts=1, folds=2)
 
 
 def test_a_model_of_the_users_own_takes_the_trunk_over_and_learns_the_rest(tmp_path: Path) -> None:
