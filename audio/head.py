@@ -1,122 +1,185 @@
-"""What makes much of few examples: a support vector machine, which tells screams from the rest, and a line.
+"""What judges a window by its traits, how it learns that from labels, and how it is exported.
 
-Networks that learn from many composed examples lose plain cases over made-up hard ones; these do not.
+Two kinds judge together. Small networks, which many composed examples teach what is mixed; beside them a machine
+(`audio.machine`), which the few real screams teach what is plain.
+
+Imports Keras: for training only, the station runs the exported TFLite files.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
+from keras import layers
 from numpy.typing import NDArray
+
+from audio.corpus import LABELS
+from audio.features import DESCRIPTION
+from audio.machine import CUT, Line, Machine, Scale, scale_of
+from audio.tflite import falling_rate, write
+from audio.trunk import HEARD
 
 Array = NDArray[np.float32]
 
-CUT = 5.0
-"""Standard deviations from the mean beyond which an input counts no more."""
-RIDGE = 5e-4
-"""What a mistake costs a line: most of its inputs say the same twice."""
+TRAITS = DESCRIPTION + HEARD
+"""Numbers that say what a window is like: its description, and what the trunk makes of it."""
+NETWORKS_SHARE, KNOWN_SHARE = 0.32, 0.28
+"""Weights of the networks' log-odds of a scream, and of the teacher's logit, beside a machine's distance."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
-    """Inputs as those that learn want them: about 0, about 1 apart, and never far out.
+class NetworkRecipe:
+    """What decides about a network of a head besides its examples.
 
     Attributes:
-        mean: of the inputs learned from, float32 of shape (k,).
-        spread: their standard deviation.
+        width: of its hidden layer.
+        epochs: passes over the examples.
+        batch: examples of a step.
+        rate: highest learning rate; it falls along a cosine.
+        decay: weight decay.
+        dropout: share of the inputs that are left out at random.
+        hidden_dropout: the same of the hidden layer.
+        seed: of everything random.
     """
 
-    mean: Array
-    spread: Array
-
-    def __call__(self, inputs: Array) -> Array:
-        """Float32 of shape (n, k)."""
-        return np.asarray(np.clip((inputs - self.mean) / self.spread, -CUT, CUT), np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """A support vector machine with a radial basis function (Cortes and Vapnik 1995).
-
-    Attributes:
-        scale: of its inputs.
-        vectors: those it learned from that lie at the border, scaled, float32 of shape (m, k).
-        strengths: how much each of them speaks for a scream, float32 of shape (m,).
-        offset: what is added.
-        gamma: how fast an input becomes unlike a vector.
-    """
-
-    scale: Scale
-    vectors: Array
-    strengths: Array
-    offset: float
-    gamma: float
-
-    def __call__(self, inputs: Array) -> Array:
-        """How far on the side of a scream each of the inputs (n, k) lies: float32 of shape (n,)."""
-        x = self.scale(inputs)
-        distance = np.square(x).sum(axis=1)[:, None] + np.square(self.vectors).sum(axis=1) - 2 * x @ self.vectors.T
-        return np.asarray(np.exp(-self.gamma * distance) @ self.strengths + self.offset, np.float32)
+    width: int = 256
+    epochs: int = 14
+    batch: int = 256
+    rate: float = 1e-3
+    decay: float = 5e-3
+    dropout: float = 0.1
+    hidden_dropout: float = 0.3
+    seed: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Logistic regression.
+def build_network(recipe: NetworkRecipe, scale: Scale) -> tuple[keras.Model, keras.Model]:
+    """Class logits (n, labels) of the traits of windows (n, `TRAITS`).
 
-    Attributes:
-        scale: of its inputs.
-        slope: float32 of shape (k,).
-        offset: what is added.
-    """
-
-    scale: Scale
-    slope: Array
-    offset: float
-
-    def __call__(self, inputs: Array) -> Array:
-        """Log-odds of each of the inputs (n, k): float32 of shape (n,)."""
-        return np.asarray(self.scale(inputs) @ self.slope + self.offset, np.float32)
-
-
-def scale_of(inputs: Array) -> Scale:
-    """The scale of inputs (n, k) that something is to learn from."""
-    return Scale(inputs.mean(axis=0), inputs.std(axis=0) + np.float32(1e-2))
-
-
-def learn_machine(inputs: Array, screams: NDArray[np.bool_], weights: Array, penalty: float) -> Machine:
-    """A machine that tells screams from the rest; both sides count alike.
+    The mean of three opinions: of the description alone, of what the trunk heard alone, and of both. Unlike opinions
+    err differently.
 
     Args:
-        inputs: float32 of shape (n, k).
-        screams: bool of shape (n,), both kinds in it.
-        weights: float32 of shape (n,), how much each counts, above 0.
-        penalty: what a mistake costs (C): the higher, the closer the border follows every input.
+        recipe: see `NetworkRecipe`.
+        scale: of the traits.
+
+    Returns:
+        the network, and the same with each opinion by itself, which is what learns.
     """
-    from sklearn.svm import SVC
-
-    scale = scale_of(inputs)
-    gamma = 1.0 / inputs.shape[1]
-    learned = SVC(C=penalty, gamma=gamma, class_weight="balanced").fit(scale(inputs), screams, sample_weight=weights)
-    vectors, strengths = learned.support_vectors_, learned.dual_coef_[0]
-    return Machine(scale, vectors.astype(np.float32), strengths.astype(np.float32), float(learned.intercept_[0]), gamma)
+    traits = layers.Input((TRAITS,), name="traits")
+    scaled = _scaled(scale, traits)
+    facts, heard = (layers.Dropout(recipe.dropout)(part) for part in (scaled[:, :DESCRIPTION], scaled[:, DESCRIPTION:]))
+    opinions = [_opine(x, recipe) for x in (heard, facts, layers.Concatenate()([heard, facts]))]
+    return keras.Model(traits, layers.Average()(opinions)), keras.Model(traits, opinions)
 
 
-def learn_line(inputs: Array, true: NDArray[np.bool_], weights: Array) -> Line:
-    """A line between two kinds, which count alike.
+def _opine(x: Any, recipe: NetworkRecipe) -> Any:
+    x = layers.Dropout(recipe.hidden_dropout)(layers.Dense(recipe.width, activation="relu")(x))
+    return layers.Dense(len(LABELS))(x)
+
+
+def fit_network(traits: Array, labels: NDArray[np.int8], weights: Array, recipe: NetworkRecipe) -> keras.Model:
+    """Train a network of a head.
 
     Args:
-        inputs: float32 of shape (n, k).
-        true: bool of shape (n,), both kinds in it.
-        weights: float32 of shape (n,), how much each counts, above 0.
+        traits: of the examples, (n, `TRAITS`).
+        labels: (n,), index into `LABELS`.
+        weights: (n,), how much each counts.
+        recipe: see `NetworkRecipe`.
     """
-    from sklearn.linear_model import LogisticRegression
+    keras.utils.set_random_seed(recipe.seed)
+    network, pupil = build_network(recipe, scale_of(traits))
+    steps = max(1, len(traits) // recipe.batch)
+    entropy = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.02)
+    pupil.compile(
+        keras.optimizers.AdamW(falling_rate(recipe.rate, steps, recipe.epochs), weight_decay=recipe.decay),
+        loss=[entropy] * len(pupil.outputs),
+    )
+    truth = np.eye(len(LABELS), dtype=np.float32)[labels]
+    pupil.fit(
+        traits,
+        [truth] * len(pupil.outputs),
+        sample_weight=[weights] * len(pupil.outputs),
+        batch_size=recipe.batch,
+        epochs=recipe.epochs,
+        verbose=0,
+    )
+    return network
 
-    scale = scale_of(inputs)
-    learned = LogisticRegression(C=RIDGE, class_weight="balanced", max_iter=500)
-    learned.fit(scale(inputs), true, sample_weight=weights)
-    return Line(scale, learned.coef_[0].astype(np.float32), float(learned.intercept_[0]))
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What judges a window by its traits.
+
+    Attributes:
+        machine: tells screams from the rest. It learned from recordings as they are, and keeps what is plain.
+        networks: give class logits; their mean counts. They learned from what was composed, and know what is mixed.
+        voices: tells conversation from ambient sounds.
+    """
+
+    machine: Machine
+    networks: Sequence[keras.Model]
+    voices: Line
+
+    def distances(self, traits: Array) -> Array:
+        """How far on the side of a scream windows lie: float32 of shape (n,).
+
+        The machine's distance, and shares of the networks' log-odds and of the teacher's logit as the trunk learned it.
+        """
+        logits = np.mean([each.predict(traits, batch_size=4096, verbose=0) for each in self.networks], axis=0)
+        odds = np.asarray(_scream_odds(logits), np.float32)[:, 0]
+        return np.asarray(self.machine(traits) + NETWORKS_SHARE * odds + KNOWN_SHARE * traits[:, -1], np.float32)
 
 
-def constant_line(inputs: int, odds: float) -> Line:
-    """The line that says the same of whatever it is given, of so many numbers."""
-    nothing = np.zeros(inputs, np.float32)
-    return Line(Scale(nothing, nothing + 1), nothing, odds)
+def _scream_odds(logits: Any) -> Any:
+    """Log-odds of a scream against everything else, (n, 1), from class logits (n, labels)."""
+    columns = {label: logits[:, place : place + 1] for place, label in enumerate(LABELS)}
+    scream = columns.pop("scream")
+    return scream - keras.ops.logsumexp(keras.ops.concatenate([*columns.values()], axis=1), axis=1, keepdims=True)
+
+
+def export_head(head: Head, slope: float, offset: float, path: Path) -> None:
+    """Write a head as a TFLite file: descriptions and what the trunk heard in, probabilities of the labels out.
+
+    Args:
+        head: see `Head`.
+        slope: makes log-odds of its distances.
+        offset: is added to these.
+        path: where to.
+    """
+    facts = layers.Input((DESCRIPTION,), name="facts")
+    heard = layers.Input((HEARD,), name="heard")
+    traits = keras.ops.concatenate([facts, heard], axis=1)
+    odds = _scream_odds(keras.ops.mean(keras.ops.stack([network(traits) for network in head.networks]), axis=0))
+    distance = _machine(head.machine, traits) + NETWORKS_SHARE * odds + KNOWN_SHARE * heard[:, -1:]
+    scream = keras.ops.sigmoid(slope * distance + offset)
+    voice = keras.ops.sigmoid(_line(head.voices, traits))
+    rest = 1.0 - scream
+    by_label = {"scream": scream, "conversation": rest * voice, "ambient": rest * (1.0 - voice)}
+    write(keras.Model([facts, heard], keras.ops.concatenate([by_label[label] for label in LABELS], axis=1)), path)
+
+
+def export_opinion(machine: Machine, path: Path) -> None:
+    """Write a machine over overviews of recordings as a TFLite file: overviews (n, k) in, distances (n, 1) out."""
+    whole = layers.Input((len(machine.scale.mean),), name="overview")
+    write(keras.Model(whole, _machine(machine, whole)), path)
+
+
+def _scaled(scale: Scale, inputs: Any) -> Any:
+    return keras.ops.clip((inputs - scale.mean) / scale.spread, -CUT, CUT)
+
+
+def _machine(machine: Machine, inputs: Any) -> Any:
+    x = _scaled(machine.scale, inputs)
+    distance = (
+        keras.ops.sum(x * x, axis=1, keepdims=True)
+        - 2.0 * keras.ops.matmul(x, machine.vectors.T)
+        + np.square(machine.vectors).sum(axis=1)[None]
+    )
+    return keras.ops.matmul(keras.ops.exp(-machine.gamma * distance), machine.strengths[:, None]) + machine.offset
+
+
+def _line(line: Line, inputs: Any) -> Any:
+    return keras.ops.matmul(_scaled(line.scale, inputs), line.slope[:, None]) + line.offset

@@ -148,7 +148,8 @@ def train_scream_command(
         in_use = _usable(name, home)
         if model == "scream":
             from audio.evaluate import note_retrained
-            from audio.train import DEFAULT, RETRAIN, SCORES_FILE, train_scream
+            from audio.plan import DEFAULT, RETRAIN
+            from audio.train import SCORES_FILE, train_scream
 
             base = DEFAULT if teacher else RETRAIN
             with steps_told():

@@ -1,43 +1,73 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-pytest.importorskip("sklearn", reason="training needs scikit-learn: pip install -e '.[train]'")
+from audio.corpus import LABELS
+from audio.features import DESCRIPTION
+from models.runtime import TFLiteModel
 
-from audio.head import constant_line, learn_line, learn_machine
+pytest.importorskip("tensorflow", reason="training needs TensorFlow: pip install -e '.[train]'")
+
+from audio.head import TRAITS, Head, NetworkRecipe, export_head, export_opinion, fit_network
+from audio.machine import learn_line, learn_machine
+
+COUNT = 240
+RECIPE = NetworkRecipe(epochs=6, batch=32)
 
 
-def test_a_machine_learns_a_border_that_no_line_follows_and_its_own_sums_are_those_of_scikit_learn() -> None:
-    from sklearn.svm import SVC
+@pytest.fixture(scope="module")
+def labels() -> NDArray[np.int8]:
+    return np.random.default_rng(0).integers(0, len(LABELS), COUNT).astype(np.int8)
 
+
+@pytest.fixture(scope="module")
+def traits(labels: NDArray[np.int8]) -> NDArray[np.float32]:
+    """Numbers of which a few tell the label."""
+    rng = np.random.default_rng(1)
+    made_up = rng.normal(0, 1, (COUNT, TRAITS))
+    made_up[:, 3:9] += labels[:, None] * 2
+    made_up[:, -1] = rng.normal(-6, 1, COUNT) + 4 * (labels == LABELS.index("scream"))
+    return made_up.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def head(traits: NDArray[np.float32], labels: NDArray[np.int8]) -> Head:
+    counted = np.ones(COUNT, np.float32)
+    scream, conversation = (labels == LABELS.index(label) for label in ("scream", "conversation"))
+    networks = [fit_network(traits, labels, counted, NetworkRecipe(epochs=6, batch=32, seed=seed)) for seed in (1, 2)]
+    voices = learn_line(traits[~scream], conversation[~scream], counted[~scream])
+    return Head(learn_machine(traits, scream, counted, 2.0), networks, voices)
+
+
+def test_the_exported_head_says_what_the_learned_one_says(
+    head: Head, traits: NDArray[np.float32], labels: NDArray[np.int8], tmp_path: Path
+) -> None:
+    export_head(head, 2.0, 0.5, tmp_path / "head.tflite")
+    exported = TFLiteModel(tmp_path / "head.tflite")
+    found = np.stack([exported(x[None, :DESCRIPTION], x[None, DESCRIPTION:])[0][0] for x in traits])
+    screams = 1 / (1 + np.exp(-2.0 * head.distances(traits) - 0.5))
+    voiced = 1 / (1 + np.exp(-head.voices(traits)))
+    expected = {"scream": screams, "conversation": (1 - screams) * voiced, "ambient": (1 - screams) * (1 - voiced)}
+    assert found == pytest.approx(np.stack([expected[label] for label in LABELS], axis=1), abs=0.01)
+    assert found.sum(axis=1) == pytest.approx(np.ones(COUNT), abs=1e-3)
+    assert (found.argmax(axis=1) == labels).mean() > 0.9
+
+
+def test_the_same_seed_gives_the_same_network(
+    head: Head, traits: NDArray[np.float32], labels: NDArray[np.int8]
+) -> None:
+    again = fit_network(traits, labels, np.ones(COUNT, np.float32), RECIPE)
+    assert again.predict_on_batch(traits) == pytest.approx(head.networks[0].predict_on_batch(traits), abs=1e-3)
+
+
+def test_the_exported_opinion_says_what_the_machine_says(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    inputs = rng.normal(0, 1, (600, 2)).astype(np.float32)
-    inside = np.square(inputs).sum(axis=1) < 1
-    weights = rng.uniform(0.2, 3, 600).astype(np.float32)
-    machine = learn_machine(inputs, inside, weights, 2.0)
-    fresh = rng.normal(0, 1, (400, 2)).astype(np.float32)
-    assert ((machine(fresh) > 0) == (np.square(fresh).sum(axis=1) < 1)).mean() > 0.95
-    theirs = SVC(C=2.0, gamma=0.5, class_weight="balanced").fit(machine.scale(inputs), inside, sample_weight=weights)
-    assert machine(fresh) == pytest.approx(theirs.decision_function(machine.scale(fresh)), abs=1e-3)
-
-
-def test_a_line_parts_two_kinds_of_which_one_is_rare() -> None:
-    rng = np.random.default_rng(0)
-    inputs = rng.normal(0, 1, (2000, 5)).astype(np.float32) * 10 + 50
-    inputs[:100, 2] += 40
-    true = np.arange(2000) < 100
-    line = learn_line(inputs, true, np.ones(2000, np.float32))
-    assert (line(inputs)[true] > 0).mean() > 0.9
-    assert (line(inputs)[~true] < 0).mean() > 0.9
-
-
-def test_a_far_value_of_one_number_does_not_outweigh_all_others() -> None:
-    rng = np.random.default_rng(0)
-    inputs = rng.normal(0, 1, (500, 4)).astype(np.float32)
-    line = learn_line(inputs, inputs[:, 0] > 0, np.ones(500, np.float32))
-    odd = np.asarray([[2, 0, 0, 1e6], [-2, 0, 0, 1e6]], np.float32)
-    assert line(odd)[0] > 0 > line(odd)[1]
-
-
-def test_a_constant_line_says_the_same_of_everything() -> None:
-    line = constant_line(3, -5.0)
-    assert line(np.random.default_rng(0).normal(0, 9, (4, 3)).astype(np.float32)).tolist() == [-5.0] * 4
+    overviews = rng.normal(3, 2, (120, 30)).astype(np.float32)
+    machine = learn_machine(overviews, overviews[:, 0] + overviews[:, 1] > 6, np.ones(120, np.float32), 2.0)
+    export_opinion(machine, tmp_path / "x.tflite")
+    exported = TFLiteModel(tmp_path / "x.tflite")
+    fresh = rng.normal(3, 4, (40, 30)).astype(np.float32)
+    said = [float(exported(each[None])[0][0, 0]) for each in fresh]
+    assert said == pytest.approx(machine(fresh).tolist(), abs=0.02)

@@ -12,7 +12,8 @@ from tests.made_up_corpus import write_corpus
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow: pip install -e '.[train]'")
 
-from audio.train import RETRAIN, train_scream
+from audio.plan import RETRAIN
+from audio.train import train_scream
 
 PLAN = replace(RETRAIN, parts=1, folds=2)
 

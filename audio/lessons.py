@@ -1,0 +1,135 @@
+"""What heads learn from: windows of recordings as they are, and composed ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio.corpus import LABELS, Clip
+from audio.detector import overview
+from audio.preparation import Windows, listen
+
+Array = NDArray[np.float32]
+
+OF_A_SCREAM, LIKE_SCREAMS, ANY = 3, 8, 3
+"""A head learns from so many windows of a scream, so many of another recording that are most like one, and of that so
+many others."""
+APART = 2
+"""Windows between two of a scream."""
+AUDIBLE = -4.0
+"""A composed scream that the trunk believes in less, as the teacher's logit, is too faint to learn from."""
+COMPOSED = 0.3
+"""Weight of a composed window, to a machine, beside those of the recordings as they are."""
+UNSURE = 0.4
+"""Weight of recordings whose label is weak or disputed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """What heads learn from: n windows.
+
+    Attributes:
+        traits: float32 of shape (n, k): a description, then what the trunk heard.
+        labels: int8 of shape (n,).
+        weights: float32 of shape (n,).
+        sources: int16 of shape (n, 2), see `Examples.sources`.
+    """
+
+    traits: Array
+    labels: NDArray[np.int8]
+    weights: Array
+    sources: NDArray[np.int16]
+
+    def then(self, others: "Lessons") -> "Lessons":
+        """These and others."""
+        both = ((getattr(self, field.name), getattr(others, field.name)) for field in fields(self))
+        return Lessons(*(np.concatenate(each) for each in both))
+
+    def only(self, chosen: NDArray[Any]) -> "Lessons":
+        """Those at these places."""
+        return Lessons(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    def without(self, sources: Sequence[int]) -> "Lessons":
+        """Those that hold nothing of these sources (places in the list of sources)."""
+        return self.only(np.flatnonzero(~np.isin(self.sources, list(sources)).any(axis=1)))
+
+
+def trust(clip: Clip) -> float:
+    """How much a recording counts."""
+    return clip.weight * (1.0 if clip.sure else UNSURE)
+
+
+def as_recorded(clips: Sequence[Clip], judged: Windows, traits: Array) -> Lessons:
+    """Windows of the recordings as they are: those most like a scream, and of others any besides."""
+    rng = np.random.default_rng(0)
+    sources = sorted({clip.source for clip in clips})
+    chosen: list[int] = []
+    for place, (first, last) in enumerate(pairwise(np.searchsorted(judged.clips, np.arange(len(clips) + 1)))):
+        there = np.flatnonzero(~judged.quiet[first:last]) + first
+        by_likeness = there[np.argsort(-traits[there, -1], kind="stable")]
+        if clips[place].label == "scream":
+            picked = _apart_from_each_other(by_likeness)
+        else:
+            some = rng.choice(there, min(ANY, len(there)), replace=False)
+            picked = np.union1d(by_likeness[:LIKE_SCREAMS], some).tolist()
+        chosen += sorted(picked)
+    where = judged.clips[chosen]
+    lessons = Lessons(
+        traits[chosen],
+        np.asarray([LABELS.index(clip.label) for clip in clips], np.int8)[where],
+        np.asarray([trust(clip) for clip in clips], np.float32)[where],
+        np.asarray([(sources.index(clip.source), -1) for clip in clips], np.int16)[where],
+    )
+    return lessons.only(lessons.weights > 0)
+
+
+def _apart_from_each_other(places: NDArray[np.intp]) -> list[int]:
+    """The first `OF_A_SCREAM` of the places that are `APART` at least from each other."""
+    picked: list[int] = []
+    for place in places.tolist():
+        if len(picked) < OF_A_SCREAM and all(abs(place - other) >= APART for other in picked):
+            picked.append(place)
+    return picked
+
+
+def as_composed(trunk: Path, parts: Sequence[Path], cache: Path) -> Lessons:
+    """The windows that were composed."""
+    heard = listen(
+        trunk, (np.load(part)["images"] for part in parts), cache, f"heard-{parts[0].parent.name}-{len(parts)}"
+    )
+    facts, labels, weights, sources = (
+        np.concatenate([np.load(part)[name] for part in parts]) for name in ("facts", "labels", "weights", "sources")
+    )
+    lessons = Lessons(np.concatenate([facts, heard], axis=1), labels, weights, sources)
+    return lessons.only(np.flatnonzero(weights > 0))
+
+
+def telling(composed: Lessons, most_screams: int, most_others: int) -> Lessons:
+    """At most so many composed windows of each kind: screams in noise and from afar, and what is none there.
+
+    Made-up screams are left to the networks: a machine that learns from them finds fewer real ones.
+    """
+    screams = composed.labels == LABELS.index("scream")
+    audible = screams & (composed.sources[:, 0] >= 0) & (composed.traits[:, -1] > AUDIBLE)
+    rng = np.random.default_rng(0)
+    some = [
+        rng.choice(there, min(most, len(there)), replace=False)
+        for there, most in ((np.flatnonzero(audible), most_screams), (np.flatnonzero(~screams), most_others))
+    ]
+    chosen = composed.only(np.concatenate(some))
+    return replace(chosen, weights=chosen.weights * np.float32(COMPOSED))
+
+
+def overviews_of(traits: Array, judged: Windows, count: int) -> Array:
+    """The overview of each of `count` recordings from the traits of its windows; zeros where it holds nothing."""
+    starts = np.searchsorted(judged.clips, np.arange(count + 1))
+    result = np.zeros((count, traits.shape[1]), np.float32)
+    for place, (first, last) in enumerate(pairwise(starts)):
+        loud = ~judged.quiet[first:last]
+        if loud.any():
+            result[place] = overview(traits[first:last][loud])
+    return result

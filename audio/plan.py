@@ -1,0 +1,34 @@
+"""What decides about the training of the scream model besides the recordings."""
+
+from dataclasses import dataclass
+
+FALSE_CLIPS = 0.025
+"""The operating point: the threshold lets through so many of the other recordings, of sources never learned from."""
+OPINION_SHARE = 5.0
+"""Weight of the second opinion on whole recordings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What decides about a training besides the recordings.
+
+    Attributes:
+        parts: how many parts of `examples.PART` examples are composed.
+        folds: into how many the sources are dealt.
+        trunk_epochs: passes of the trunk over the examples.
+        networks: how many networks with other seeds a head has that ships.
+        screams: its machine learns from at most so many composed screams,
+        others: and from at most so many other composed windows.
+    """
+
+    parts: int = 117
+    folds: int = 6
+    trunk_epochs: int = 9
+    networks: int = 2
+    screams: int = 3000
+    others: int = 5000
+
+
+DEFAULT = Plan()
+RETRAIN = Plan(parts=30)
+"""For a trunk that is taken over."""

@@ -1,0 +1,125 @@
+"""The card of the scream model: how good it is, on what, what it learned from, and its limits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio.corpus import LABELS, Clip
+from audio.detector import OPERATING_POINT, OVERVIEW_WINDOWS
+from audio.examples import PART
+from audio.lessons import COMPOSED
+from audio.metrics import RATES, UNSTATED, Figures, figures, shown
+from audio.plan import FALSE_CLIPS, OPINION_SHARE, Plan
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was said of recordings by those who had learned nothing of their source.
+
+    Attributes:
+        clips: the recordings.
+        fold_of: the fold of each source.
+        sure: which count, bool of shape (clips,).
+        by_clip: the verdict on each whole recording beyond its threshold, float32 of shape (clips,).
+        summed: what the running detector made of it at most, beyond its threshold, the same.
+    """
+
+    clips: Sequence[Clip]
+    fold_of: Mapping[str, int]
+    sure: NDArray[np.bool_]
+    by_clip: Array
+    summed: Array
+
+
+def prose(judged: Judged, plan: Plan, size: int) -> str:
+    """The card's text.
+
+    Args:
+        judged: what the figures are of.
+        plan: see `Plan`.
+        size: bytes of the files.
+    """
+    from audio.head import KNOWN_SHARE, NETWORKS_SHARE
+
+    screams = np.asarray([clip.label == "scream" for clip in judged.clips])
+    sure, by_clip, summed = judged.sure, judged.by_clip, judged.summed
+    lines = [
+        "# Scream model",
+        "",
+        "A trunk, a convolutional network over a log-mel picture of a second, hears what sounds are; it learned that",
+        "from the scores of another network. What is a scream is told from that, and from numbers that describe a",
+        f"voice (pitch, salience, roughness, spectral shape), by a support vector machine, {plan.networks} small",
+        f"networks (share {NETWORKS_SHARE}) and what the trunk took over of the teacher's own opinion (share",
+        f"{KNOWN_SHARE}). What is none is conversation or ambient by logistic",
+        f"regression. For whole recordings a second machine gives an opinion, of the mean of the {OVERVIEW_WINDOWS}",
+        f"windows most like a scream (share {OPINION_SHARE}). The files have {size / 1e6:.1f} MB.",
+        "",
+        "## How good it is",
+        "",
+        f"Judged by leaving sources out, in {plan.folds} folds by source: head and second opinion that judge a",
+        "recording learned from nothing that holds a trace of its source, in front or behind. The trunk is the same",
+        "for all: it has heard the sounds of all sources, but none of their labels. Recordings with weak or disputed",
+        "labels are not counted. What ships learned in the same way from all sources.",
+        "",
+        "| | screams | others | AUC | " + " | ".join(f"recall at {rate:.1%} false clips" for rate in RATES) + " |",
+        "|---|---|---|---|" + "---|" * len(RATES),
+        _row("all sources, whole recordings", figures(by_clip[sure], screams[sure])),
+        _row("all sources, running detector", figures(summed[sure], screams[sure])),
+    ]
+    sources = np.asarray([clip.source for clip in judged.clips])
+    for fold in range(plan.folds):
+        names = sorted(source for source, number in judged.fold_of.items() if number == fold)
+        mine = sure & np.isin(sources, names)
+        if (mine & screams).any() and (mine & ~screams).any():
+            lines.append(_row(", ".join(names), figures(by_clip[mine], screams[mine])))
+    found, passing = ((each > 0) & sure & screams for each in (summed, by_clip))
+    count = (sure & screams).sum()
+    lines += [
+        "",
+        *([UNSTATED, ""] if any(line.endswith("– |") for line in lines) else []),
+        f"The threshold is set so that {FALSE_CLIPS:.1%} of the other recordings pass it. There the running detector,",
+        f"which adds windows up, finds {found.sum() / count:.1%} of the screams, and the verdict on whole files",
+        f"{passing.sum() / count:.1%}. Both are scaled to {OPERATING_POINT:.2f} there.",
+        "",
+        "Recordings of each source that pass it:",
+        "",
+        "| source | label | recordings | pass | licence |",
+        "|---|---|---|---|---|",
+    ]
+    labels = np.asarray([clip.label for clip in judged.clips])
+    for label in LABELS:
+        for source in sorted(set(sources[labels == label])):
+            mine = (sources == source) & (labels == label)
+            licences = sorted({clip.licence for clip, here in zip(judged.clips, mine, strict=True) if here})
+            passed = int((summed[mine] > 0).sum())
+            lines.append(f"| {source} | {label} | {int(mine.sum())} | {passed} | {', '.join(licences)[:80]} |")
+    lines += [
+        "",
+        "Some of these licences forbid commercial use: mind them before selling what this model is part of.",
+        "",
+        "## What it learned from",
+        "",
+        f"The trunk: {plan.parts * PART:,} windows composed of the recordings above, mixed with each other at -5 to 30",
+        "dB, through made-up rooms, microphones, band limits and codecs, at peaks from -50 to 0 dBFS. Three in ten of",
+        "the screams, and a fifth of the ambient sounds (cries, tones, noise), are synthesised. The head: its networks",
+        "from these and from windows of the recordings as they are, its machine from the latter and from at most",
+        f"{plan.screams:,} composed real screams that can be heard and {plan.others:,} other sounds, which count",
+        f"{COMPOSED} as much. The trunk's teacher was",
+        "YAMNet (Apache-2.0): the scores of its 521 classes and the layer before them. YAMNet is no part of the model.",
+        "",
+        "## Limits",
+        "",
+        "Few real screams were to be had. Acted and recorded screams are not those of an emergency. Short hoarse death",
+        "cries of games and screams with much echo are missed most; baby cries and shrieks of joy come closest to",
+        "false alarms. `make models` trains it anew.",
+    ]
+    return "\n".join(lines)
+
+
+def _row(name: str, found: Figures) -> str:
+    recalls = " | ".join(shown(found.stated(rate)) for rate in RATES)
+    return f"| {name} | {found.screams} | {found.others} | {found.auc:.4f} | {recalls} |"

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audio.corpus import LABELS, Clip
+from audio.lessons import AUDIBLE, COMPOSED, Lessons, as_recorded, telling
+from audio.preparation import Windows
+
+SCREAM, CONVERSATION, AMBIENT = (LABELS.index(label) for label in ("scream", "conversation", "ambient"))
+
+
+def _windows(clips: list[int], quiet: list[int]) -> Windows:
+    count = len(clips)
+    silent = np.zeros(count, bool)
+    silent[quiet] = True
+    pictures, facts = np.zeros((count, 1, 1), np.float16), np.zeros((count, 1), np.float32)
+    return Windows("windows", pictures, facts, np.asarray(clips, np.int32), silent)
+
+
+def _likeness(values: list[float]) -> NDArray[np.float32]:
+    """Traits of windows: their place, and how much like a scream they are."""
+    return np.asarray(list(enumerate(values)), np.float32)
+
+
+def test_of_a_scream_its_clearest_windows_are_learned_apart_from_each_other_and_none_that_is_silent() -> None:
+    clips = [Clip(Path("a.wav"), "scream", "here", "a")]
+    traits = _likeness([0, 5, 6, 4, 9, 1, 3, 2])
+    lessons = as_recorded(clips, _windows([0] * 8, quiet=[4]), traits)
+    assert lessons.traits[:, 0].tolist() == [0, 2, 6]
+    assert set(lessons.labels) == {SCREAM}
+
+
+def test_of_anything_else_what_is_most_like_a_scream_is_learned_and_any_besides() -> None:
+    clips = [Clip(Path("a.wav"), "ambient", "here", "a"), Clip(Path("b.wav"), "conversation", "there", "b", weight=3)]
+    traits = _likeness([*range(50), *range(50)])
+    lessons = as_recorded(clips, _windows([0] * 50 + [1] * 50, quiet=[]), traits)
+    first, second = lessons.labels == AMBIENT, lessons.labels == CONVERSATION
+    assert set(range(42, 50)) <= set(lessons.traits[first, 0])
+    assert first.sum() <= 11
+    assert set(lessons.weights[second]) == {3.0}
+    assert lessons.without([1]).labels.tolist() == [AMBIENT] * int(first.sum())
+
+
+def test_a_clip_that_counts_nothing_teaches_nothing() -> None:
+    clips = [Clip(Path("a.wav"), "scream", "here", "a", weight=0)]
+    assert len(as_recorded(clips, _windows([0] * 4, quiet=[]), _likeness([1, 2, 3, 4])).labels) == 0
+
+
+def test_composed_screams_that_are_made_up_or_cannot_be_heard_are_left_out() -> None:
+    real, made_up = (0, 1), (-1, 1)
+    composed = Lessons(
+        _likeness([AUDIBLE + 1, AUDIBLE - 1, AUDIBLE + 1, AUDIBLE - 1, AUDIBLE + 1]),
+        np.asarray([SCREAM, SCREAM, SCREAM, AMBIENT, CONVERSATION], np.int8),
+        np.ones(5, np.float32),
+        np.asarray([real, real, made_up, made_up, real], np.int16),
+    )
+    chosen = telling(composed, 10, 10)
+    assert sorted(chosen.traits[:, 0].tolist()) == [0, 3, 4]
+    assert set(chosen.weights.tolist()) == {np.float32(COMPOSED)}
+    assert len(telling(composed, 10, 1).labels) == 2
