@@ -17,10 +17,11 @@ from safety_monitor.fusion import Fusion, FusionRules
 from safety_monitor.incident import MAY_FOLLOW, Incident, Sense, State
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
+from safety_monitor.journal.search import unanswered_incidents
 from safety_monitor.live import LiveView
 from safety_monitor.people.decision import Decisions
 from safety_monitor.people.decision_lookup import DecisionLookup, open_id
-from safety_monitor.people.unanswered import Unanswered
+from safety_monitor.people.unanswered import MOST_WAIT, WAITS_S, Unanswered
 from safety_monitor.schedule import Schedule
 from safety_monitor.sensing import ReadySense, Sensing
 from safety_monitor.supervision.health_checks import HealthChecks
@@ -124,6 +125,10 @@ class Station:
         self._lock = threading.Lock()
         self._summary = Summary()
         self._unanswered = Unanswered()
+        try:
+            self._unanswered.recall(unanswered_incidents(journal.file, WAITS_S, MOST_WAIT))
+        except JournalError as error:  # probing it will say what is wrong
+            log.error("it is not known who was left without an answer: %s", error)
         self._lookup = DecisionLookup(journal)
         self._looked_up = 0.0
         self._sensing = Sensing(

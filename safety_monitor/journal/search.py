@@ -2,20 +2,22 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 
-from safety_monitor.incident import Mark, Sense, State
+from safety_monitor.incident import Incident, Mark, Sense, State
 from safety_monitor.journal.entry import Entry, entry_of
 from safety_monitor.journal.file import JournalError, JournalFile, iso
-from safety_monitor.journal.tables import IncidentRow, PlaceRow, RemarkRow
+from safety_monitor.journal.tables import PERSON, IncidentRow, PlaceRow, RemarkRow, TransitionRow, incident_of
 
 EXPORTED = 5000
 """Rows that an export reads at once."""
+LONGEST_S = 86_400.0
+"""No incident is open for longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,34 @@ def find_incidents(
         rows = session.scalars(wanted.order_by(*order).limit(limit + 1)).all()
         older = f"{rows[limit - 1].opened_at}~{rows[limit - 1].id}" if len(rows) > limit else None
         return [entry_of(session, row, covert=False) for row in rows[:limit]], older
+
+
+def unanswered_incidents(file: JournalFile, within_s: float, most: int) -> list[tuple[Incident, float]]:
+    """The newest incidents that are over and about which nobody decided, oldest first, and for how many seconds.
+
+    What a station left open that was ended in the middle of it is among them, as closed; what nobody where the station
+    stands must notice is not.
+
+    Args:
+        file: of the journal; no station watches that writes to it.
+        within_s: how long they have been over at most; what a clock that was set has put into the future is left out.
+        most: how many.
+    """
+    now = file.clock()
+    over = select(IncidentRow).where(
+        IncidentRow.kind == "alarm",
+        IncidentRow.state.in_((State.CLOSED, State.CONFIRMED)),
+        IncidentRow.opened_at >= iso(now - within_s - LONGEST_S),
+        IncidentRow.changed_at.between(iso(now - within_s), iso(now)),
+        IncidentRow.silent.is_(False),
+        ~exists().where(TransitionRow.incident_id == IncidentRow.id, TransitionRow.by == PERSON),
+    )
+    with file.reading() as session:
+        rows = session.scalars(over.order_by(IncidentRow.changed_at.desc()).limit(most)).all()
+        return [
+            (replace(incident_of(row), state=State.CLOSED), now - datetime.fromisoformat(row.changed_at).timestamp())
+            for row in reversed(rows)
+        ]
 
 
 def export_incidents(file: JournalFile, search: Search) -> Iterator[dict[str, Any]]:

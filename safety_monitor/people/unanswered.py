@@ -6,7 +6,7 @@ to the other, as one that comes before.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from safety_monitor.incident import BY_A_PERSON, Incident, State
@@ -44,6 +44,11 @@ class Unanswered:
             if len(self._closed) > MOST_WAIT:
                 self._closed.pop(next(iter(self._closed)), None)
         self._open.discard(incident.id)
+
+    def recall(self, incidents: Iterable[tuple[Incident, float]]) -> None:
+        """What a run before left unanswered, oldest first, and for how many seconds each has been over."""
+        for incident, over_s in incidents:
+            self._closed[incident.id] = incident, self.clock() - over_s
 
     def others_wait(self, incident: Incident) -> bool:
         """Whether another incident goes on that nobody has answered."""

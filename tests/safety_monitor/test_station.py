@@ -352,6 +352,29 @@ def test_an_answer_after_it_closed_ends_the_siren_and_is_shown_for_a_while(
     assert told.empty()
 
 
+def test_a_station_started_anew_still_shows_whom_nobody_answered(journal: Journal) -> None:
+    incident = Incident("1", State.CONFIRMED, 1.0, 0.9, moment(1.0, 0.9).evidence, "scream")
+    for state in (State.CONFIRMED, State.CLOSED):
+        journal.record(replace(incident, state=state))
+    told: queue.Queue[Incident] = queue.Queue()
+    over = threading.Event()
+
+    def waits() -> Iterator[Moment]:
+        while not over.wait(0.01):
+            yield moment(1.0)
+
+    load = {Sense.AUDIO: lambda: scripted(Sense.AUDIO, waits)}
+    station = station_of(journal, load, tell=told.put)
+    assert station.view.snapshot().unanswered == replace(incident, state=State.CLOSED)
+    running = threading.Thread(target=station.run)
+    running.start()
+    journal.decide(incident.id, State.ACKNOWLEDGED, "by a person")
+    assert told.get(timeout=FOREVER).state is State.ACKNOWLEDGED
+    assert station.view.snapshot().unanswered is None
+    over.set()
+    running.join()
+
+
 def test_a_journal_that_cannot_be_written_stops_no_alarm(journal: Journal, tmp_path: Path) -> None:
     def loses_the_journal() -> Iterator[Moment]:
         journal.close()

@@ -17,6 +17,7 @@ from safety_monitor.incident import Incident, Mark, State, notice
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.journal.outbox import STALE
+from safety_monitor.journal.search import unanswered_incidents
 from tests.alarms import SCREAM as CONFIRMED
 
 SCREAM = replace(CONFIRMED, state=State.PENDING)
@@ -405,6 +406,35 @@ def test_the_newest_come_first(journal: Journal, clock: Clock) -> None:
     assert [entry.opened_at for entry in entries] == sorted((entry.opened_at for entry in entries), reverse=True)
 
 
+def test_what_a_station_left_unanswered_is_found_by_the_next(journal: Journal, clock: Clock) -> None:
+    def happened(number: str, *states: State, silent: bool = False) -> None:
+        for state in states:
+            journal.record(replace(SCREAM, id=number, state=state), silent=silent)
+
+    def found() -> list[tuple[str, State, float]]:
+        left = unanswered_incidents(journal.file, 3600.0, 3)
+        return [(incident.id, incident.state, round(over_s, 3)) for incident, over_s in left]
+
+    happened("long ago", State.PENDING, State.CONFIRMED, State.CLOSED)
+    clock.now += 3601.0
+    happened("closed", State.PENDING, State.CONFIRMED, State.CLOSED)
+    happened("answered", State.CONFIRMED)
+    journal.decide("answered", State.ACKNOWLEDGED, "", duress=True)
+    happened("answered", State.CLOSED)
+    happened("too late", State.CONFIRMED, State.CLOSED)
+    journal.decide("too late", State.CANCELLED, "")
+    happened("nothing", State.PENDING, State.CANCELLED)
+    happened("hidden", State.CONFIRMED, State.CLOSED, silent=True)
+    journal.notice(notice("the microphone failed"), [])
+    clock.now += 60.0
+    happened("cut off", State.PENDING, State.CONFIRMED)  # the power failed
+    assert found() == [("closed", State.CLOSED, 60.0), ("cut off", State.CLOSED, 0.0)]
+    clock.now -= 30.0  # the clock was set back
+    assert found() == [("closed", State.CLOSED, 30.0)]
+    clock.now += 7200.0
+    assert found() == []
+
+
 def _record_then_die(home: Path) -> None:
     journal = Journal(home)
     journal.record(SCREAM)
@@ -479,6 +509,7 @@ def test_no_statement_reads_the_whole_journal(tmp_path: Path, clock: Clock) -> N
         journal.outbox.retry(job.key)
         journal.outbox.drop(job.key)
         journal.list()
+        unanswered_incidents(journal.file, 3600.0, 20)
         journal.show(SCREAM.id[:8])
         journal.state_of(SCREAM.id)
         journal.decide(SCREAM.id, State.CANCELLED, "")
