@@ -150,6 +150,7 @@ class Station:
             hearts=self.hearts,
             journal=journal,
             dispatch=dispatch,
+            withheld=lambda: recorder.ageing.withheld if recorder else "",
         )
         self.view.board = self.supervisor.troubles
         self.view.newest_unanswered = self._unanswered.newest

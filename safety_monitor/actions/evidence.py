@@ -5,6 +5,7 @@ is told.
 """
 
 import logging
+import os
 import re
 import shutil
 import time
@@ -23,6 +24,10 @@ ABANDONED_S = 3600.0
 LEAST_FREE = 200_000_000
 """Bytes that stay free on the disk: the journal needs them more. Below, no evidence is kept, and that is a trouble."""
 DAY_S = 86_400.0
+BELIEVED = ".believed"
+"""Its time of change is the newest time of day that was believed."""
+FIRST_EVER = 1_735_689_600.0
+"""2025 began: no evidence is older. A clock without a battery begins at a time before that."""
 
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}")
@@ -128,17 +133,49 @@ class EvidenceStore:
             found.append(Kept(folder.name, sum(sizes), max(times), (folder / PROTECTED).exists()))
         return sorted(found, key=lambda kept: kept.at)
 
-    def tidy(self) -> list[str]:
+    def believe(self, now: float) -> None:
+        """Remember that it is so late; what was written at a time that cannot be counts from now on.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        if not self._folder.is_dir():
+            return
+        mark = self._folder / BELIEVED
+        mark.touch(mode=0o600)
+        os.utime(mark, (now, now))
+        for kept in self.kept():
+            if not FIRST_EVER <= kept.at <= now + DAY_S:
+                for path in self.files(kept.incident_id):
+                    os.utime(path, (now, now))
+
+    def believed_at(self) -> float | None:
+        """The newest time of day that was believed; None if none ever was."""
+        try:
+            return (self._folder / BELIEVED).stat().st_mtime
+        except OSError:
+            return None
+
+    def overdue(self) -> list[str]:
+        """The incidents whose evidence is too old."""
+        now = self._clock()
+        return [each.incident_id for each in self.kept() if not each.protected and now - each.at > self._keep_s]
+
+    def tidy(self, *, by_age: bool = True) -> list[str]:
         """Delete what is too old, and the oldest of what is too much, but nothing that is protected.
+
+        Args:
+            by_age: whether what is too old goes; see `ageing`.
 
         Returns:
             The incidents whose evidence was deleted.
         """
+        overdue = self.overdue() if by_age else []
         kept = self.kept()
         total = sum(each.bytes for each in kept)
         gone = []
         for each in kept:
-            if not each.protected and (total > self._most_bytes or self._clock() - each.at > self._keep_s):
+            if not each.protected and (total > self._most_bytes or each.incident_id in overdue):
                 self.forget(each.incident_id)
                 total -= each.bytes
                 gone.append(each.incident_id)

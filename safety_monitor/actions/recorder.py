@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 import av
@@ -26,6 +26,7 @@ from audio.blocks import SAMPLE_RATE, Block
 from gesture.capture import Frame
 from gesture.rows import SIGNS, CollectionError, Origin, sign_row, table_text
 from media.lasting import failed, lasting
+from safety_monitor.actions.ageing import Ageing
 from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.incident import Incident
 
@@ -49,6 +50,8 @@ SPARE_S = 10.0
 MOST_WAITING = 10
 """Pictures that may wait to be compressed; a source that brings more, faster than time goes by, is held up."""
 LOOK_S = 0.2
+TIDY_S = 600.0
+"""How often what was kept is looked through for what is too old, also where nothing happens."""
 CLOSE_S = 10.0
 """How long the saving of what was begun may take at the end."""
 
@@ -84,6 +87,7 @@ class Recorder:
         picture: whether any picture is kept.
         wanted: what of `KINDS` is kept of an incident, at most what is kept at all.
         saved: told of each incident whose evidence is complete, in the recorder's own thread.
+        ageing: deletes what was kept in its time; None: one by the clocks of the machine.
     """
 
     def __init__(
@@ -97,8 +101,10 @@ class Recorder:
         clip: bool = True,
         wanted: Callable[[Incident], Collection[str]] = lambda incident: KINDS,
         saved: Callable[[str], None] = lambda incident_id: None,
+        ageing: Ageing | None = None,
     ) -> None:
         self._store = store
+        self.ageing = ageing or Ageing(store)
         self._wanted = wanted
         self._saved = saved
         self._before_s, self._after_s = before_s, after_s
@@ -187,8 +193,14 @@ class Recorder:
             log.error("evidence is still being written at the end; what is not finished is lost")
 
     def _work(self) -> None:
-        self._tidy()
-        while (incident := self._asked.get()) is not None:
+        while True:
+            self._tidy()
+            try:
+                incident = self._asked.get(timeout=TIDY_S)
+            except Empty:
+                continue
+            if incident is None:
+                return
             try:
                 self._write_picture(incident.id)
                 self._wait_until(incident.at_s + self._after_s)
@@ -196,11 +208,10 @@ class Recorder:
                 self._saved(incident.id)
             except Exception:  # evidence that cannot be made must not end the making of evidence
                 failed("recorder", f"evidence of {incident.id} is lost")
-            self._tidy()
 
     def _tidy(self) -> None:
         try:
-            self._store.tidy()
+            self.ageing.tidy()
         except OSError as error:  # a disk that cannot be written
             log.error("evidence cannot be tidied: %s", error.strerror)
 

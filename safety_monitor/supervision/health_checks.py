@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
 from media.in_time import in_time
@@ -47,6 +47,7 @@ class HealthChecks:
         hearts: of every thread.
         journal: probed, read and rescued.
         dispatch: tells of what is over already.
+        withheld: see `Ageing.withheld`.
 
     Attributes:
         journal_failed: whether something could not be written to the journal since it was tried last.
@@ -59,6 +60,7 @@ class HealthChecks:
     hearts: Heartbeats
     journal: Journal
     dispatch: Dispatch
+    withheld: Callable[[], str] = lambda: ""
     journal_failed: bool = field(default=False, init=False)
     _damage: JournalDamagedError | None = field(default=None, init=False)
     """What reading all of the journal has found."""
@@ -82,6 +84,8 @@ class HealthChecks:
                     unwell = ", ".join(failing())
                     self.supervisor.check("threads", Ill(f"{unwell}: {UNFORESEEN}") if unwell else None)
                     self.supervisor.check("disk", disk(self.journal.path.parent))
+                    withheld = self.withheld()
+                    self.supervisor.check("clock", Ill(withheld) if withheld else None)
                     if first is None and now - begun >= WARM_UP_S:
                         first = figures()
                     for about, ill in growth(first, figures()).items() if first else ():

@@ -76,6 +76,7 @@ PART = {
     "memory": "Memory",
     "speed": "Speed",
     "workers": "Workers",
+    "clock": "Clock",
 }
 WELL = "works"
 PEOPLE = "People"

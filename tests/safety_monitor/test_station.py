@@ -1,5 +1,6 @@
 """The station's threads: senses that end, break and come back, and decisions made elsewhere."""
 
+import os
 import queue
 import sqlite3
 import threading
@@ -16,8 +17,10 @@ from media import lasting
 from safety_monitor import sensing
 from safety_monitor import station as station_module
 from safety_monitor.actions.channel import Channel
+from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
+from safety_monitor.actions.recorder import Recorder
 from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
@@ -61,6 +64,7 @@ def station_of(
     supervisor: Supervisor | None = None,
     patient: bool = False,
     together: bool = True,
+    recorder: Recorder | None = None,
 ) -> Station:
     return Station(
         load,
@@ -73,6 +77,7 @@ def station_of(
         supervisor=supervisor,
         patient=patient,
         together=together,
+        recorder=recorder,
     )
 
 
@@ -497,6 +502,31 @@ def test_a_machine_that_slept_is_told_of(journal: Journal, monkeypatch: pytest.M
     over.set()
     running.join()
     assert "slept for 3600 s; nothing was watched" in told.text
+
+
+def test_evidence_that_a_clock_would_make_too_old_is_told_of(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SENSES_S", "LOOK_S"):
+        monkeypatch.setattr(health_checks, name, 0.01)
+    store = EvidenceStore(journal.path.parent, keep_days=30.0, most_bytes=10**9)
+    path = store.save("1", "sound.flac", b"fLaC")
+    assert path is not None
+    os.utime(path, (1_750_000_000.0, 1_750_000_000.0))
+    over, post = threading.Event(), Post()
+
+    def watches() -> Iterator[Moment]:
+        over.wait(FOREVER)
+        yield moment(0.1)
+
+    load = {Sense.AUDIO: lambda: scripted(Sense.AUDIO, watches, live=True)}
+    eager = Supervisor(rules=Rules(failed_after_s=0.05))
+    station = station_of(journal, load, post, live=True, supervisor=eager, recorder=Recorder(store))
+    running = threading.Thread(target=station.run)
+    running.start()
+    told = post.messages.get(timeout=FOREVER)
+    station.stop()
+    over.set()
+    running.join()
+    assert "clock: the clock was set, or the station was off for days: evidence of 1 incidents" in told.text
 
 
 def test_a_transition_that_cannot_be_told_of_keeps_no_emergency_back(journal: Journal) -> None:
