@@ -15,16 +15,19 @@ import logging
 import ssl
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from queue import Full, Queue
 from typing import Any, Protocol
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from media.lasting import failed
+from media.lasting import failed, lasting
 from safety_monitor.actions.document import document
 from safety_monitor.actions.failure import one_line
 from safety_monitor.actions.home_assistant import HomeAssistant
@@ -44,6 +47,9 @@ MOST_WAITING = 100
 LOOK_S = 1.0
 """How often it is looked whether something has changed on the panel."""
 LONGEST_ORDER = 500
+MOST_ORDERS = 20
+OLD_S = 30.0
+"""A command that had to wait for longer is not carried out any more: whoever sent it has done something else since."""
 COMMANDS = ("acknowledge", "cancel", "arm", "disarm")
 
 
@@ -141,6 +147,8 @@ class MQTT:
         self._panel: Panel | None = None
         self._shown: dict[str, str] = {}
         """Topic -> what the broker shows of the panel, since it was connected."""
+        self._orders: Queue[tuple[float, bytes] | None] = Queue(MOST_ORDERS)
+        """What was sent as commands, and when it came."""
         self._closed = threading.Event()
         self._visit = visit
         self._answer_s = answer_s
@@ -174,6 +182,8 @@ class MQTT:
         if self._client.is_connected():
             self._subscribe()
         threading.Thread(target=self._keep_showing, name="mqtt-panel", daemon=True).start()
+        # A thread of its own: a command may wait for a disk that hangs, and the next emergency must not.
+        lasting("mqtt-commands", self._keep_obeying, self._closed)
 
     def deliver(self, message: Message) -> Outcome:
         """Show what the incident is now; done when the broker has confirmed it."""
@@ -212,6 +222,8 @@ class MQTT:
     def close(self) -> None:
         """Say goodbye and disconnect."""
         self._closed.set()
+        with suppress(Full):
+            self._orders.put_nowait(None)
         if self._client.is_connected() and not self._visit:
             try:
                 gone = self._client.publish(f"{self._topic}/availability", "offline", AT_LEAST_ONCE, retain=True)
@@ -261,12 +273,22 @@ class MQTT:
         elif message.retain:
             log.warning("mqtt: the broker had kept a command; it is old, and ignored")
         else:
-            self._obey(bytes(message.payload))
+            try:
+                self._orders.put_nowait((time.monotonic(), bytes(message.payload)))
+            except Full:
+                self._answer("", "too many commands wait", done=False)
 
-    def _obey(self, payload: bytes) -> None:
+    def _keep_obeying(self) -> None:
+        """The life of a thread: commands are carried out, one after the other."""
+        while (order := self._orders.get()) is not None and not self._closed.is_set():
+            self._obey(*order)
+
+    def _obey(self, came_at: float, payload: bytes) -> None:
         """Carry out an order, and tell what came of it. What was sent is not logged: it may hold a PIN."""
         command, done = "", False
         try:
+            if time.monotonic() - came_at > OLD_S:
+                raise RefusedError("the station could not do it in time; send it again if it is still wanted")
             order = order_of(payload)
             if order.command not in COMMANDS:
                 raise RefusedError(f"unknown command; known are {', '.join(COMMANDS)}")
@@ -277,9 +299,12 @@ class MQTT:
             done = True
         except RefusedError as error:
             detail = str(error)
-        except Exception:  # the thread that keeps the connection must live on
+        except Exception:  # the next one is to be carried out
             log.exception("mqtt: the command failed in an unforeseen way")
             detail = "failed in an unforeseen way"
+        self._answer(command, detail, done=done)
+
+    def _answer(self, command: str, detail: str, *, done: bool) -> None:
         log.log(logging.INFO if done else logging.WARNING, "mqtt: %s: %s", command or "a command", detail)
         told = json.dumps({"command": command, "ok": done, "detail": detail}, ensure_ascii=False)
         self._client.publish(f"{self._topic}/answer", told, AT_LEAST_ONCE)

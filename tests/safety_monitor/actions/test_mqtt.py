@@ -14,6 +14,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from safety_monitor.actions import mqtt
 from safety_monitor.actions.mqtt import MQTT, Broker, Order, RefusedError
 from safety_monitor.identity import Identity
 from safety_monitor.incident import State, notice
@@ -258,6 +259,35 @@ def test_what_is_allowed_is_done_and_all_is_answered(
     assert answer["detail"].startswith(detail)
     assert ([] if panel.orders.empty() else [panel.orders.get()]) == ([order] if order else [])
     assert "4711" not in caplog.text + json.dumps(answer)
+
+
+def test_a_command_that_waits_for_a_disk_keeps_no_incident_from_being_shown(
+    home: Home, broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, waits = threading.Event(), threading.Event()
+
+    class Slow(Panel):
+        def carry_out(self, order: Order) -> str:
+            if order.incident == "hangs":
+                waits.set()
+                assert disk.wait(ANSWER_S)
+            return super().carry_out(order)
+
+    panel = Slow()
+    out = attended(broker, panel, "acknowledge", "disarm")
+    home.send('{"command": "acknowledge", "incident": "hangs"}')
+    assert waits.wait(ANSWER_S)
+    assert out.deliver(MESSAGE).ok
+    assert json.loads(home.wait_for(f"{TOPIC}/incidents"))["state"] == "confirmed"
+    for _ in range(mqtt.MOST_ORDERS + 1):
+        home.send("disarm")
+    assert "too many commands wait" in home.wait_for(f"{TOPIC}/answer")
+    monkeypatch.setattr(mqtt, "OLD_S", 0.0)
+    disk.set()
+    assert json.loads(home.wait_for(f"{TOPIC}/answer"))["ok"]
+    assert "could not do it in time" in home.wait_for(f"{TOPIC}/answer")  # nobody waits for it any more
+    out.close()
+    assert [order.command for order in panel.orders.queue] == ["acknowledge"]
 
 
 def test_an_old_command_is_not_carried_out(home: Home, broker: Mosquitto) -> None:
