@@ -1,5 +1,6 @@
 """An incident as the journal holds it, with all that belongs to it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -89,15 +90,22 @@ def entry_of(session: Session, row: IncidentRow, *, covert: bool) -> Entry:
             Transition(State(step.state), step.at, step.at_s, step.confidence, step.reason, step.by)
             for step in transitions
         ),
-        deliveries=tuple(
-            delivery_of(step) if covert or not step.covert else called_off(delivery_of(step), step.sent_at, answered_at)
-            for step in deliveries
-        ),
+        deliveries=tuple(map(delivery_of, deliveries)) if covert else _overt(deliveries, answered_at),
         remarks=tuple(
             Remark(each.at, each.by, each.text, None if each.mark is None else Mark(each.mark)) for each in remarks
         ),
         place=place_in(session.get(PlaceRow, row.id)),
     )
+
+
+def _overt(rows: Iterable[DeliveryRow], answered_at: str) -> tuple[Delivery, ...]:
+    """Deliveries as they would look if nobody were being forced: each record has one of what came of it, the newest."""
+    shown: dict[str, Delivery] = {}
+    for row in rows:
+        each = called_off(delivery_of(row), row.sent_at, answered_at) if row.covert else delivery_of(row)
+        shown.pop(each.key, None)
+        shown[each.key] = each
+    return tuple(shown.values())
 
 
 def place_in(row: PlaceRow | None) -> Place | None:

@@ -310,7 +310,7 @@ def ask_records(session: Session, incident_id: str, now: float, kind: Kind = "up
             row.version += 1
             row.state, row.turn, row.attempts = DeliveryState.PENDING, Turn.FRESH, 0
             row.asked_at = row.due_at = now
-            row.sent_at = None
+            row.sent_at, row.detail, row.changed_at = None, "", iso(now)
 
 
 def ask_told(session: Session, incident_id: str, now: float, kind: Kind) -> None:
@@ -408,8 +408,7 @@ def called_off(delivery: Delivery, sent_at: float | None, at: str) -> Delivery:
             delivery, state=DeliveryState.SENT, attempts=1, changed_at=sent, due_at=None, detail=NOT_FOLLOWED
         )
     if delivery.kind == "duress":
-        key = delivery.key.replace(":duress", ":update")
-        return replace(delivery, key=key, kind="update", state=DeliveryState.SENT, attempts=1, due_at=None, detail="")
+        return replace(delivery, key=delivery.key.replace(":duress", ":update"), kind="update")
     return replace(delivery, state=DeliveryState.DROPPED, attempts=0, changed_at=at, due_at=None, detail="")
 
 

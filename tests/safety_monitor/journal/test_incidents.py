@@ -186,7 +186,7 @@ def test_under_duress_it_looks_called_off_and_help_comes_all_the_same(journal: J
     assert shown.incident.state is State.CANCELLED
     assert [(each.channel, each.kind, each.state.value) for each in shown.deliveries] == [
         ("sms", "alarm", "pending"),
-        ("sms", "update", "sent"),
+        ("sms", "update", "pending"),
         ("call", "alarm", "dropped"),
     ]
     assert "duress" not in repr((shown, journal.list(), journal.outbox.list()))
@@ -220,6 +220,47 @@ def test_a_step_that_was_handed_over_before_somebody_answered_shows_so_under_dur
         shown.append([(each.channel, each.state, each.attempts, each.detail, each.due_at) for each in steps])
     assert shown[0] == shown[1]
     assert [each[:2] for each in shown[0]] == [("sms", DeliveryState.SENT), ("call", DeliveryState.DROPPED)]
+
+
+@pytest.mark.parametrize("closed_first", [False, True])
+def test_what_is_told_of_an_answer_looks_the_same_under_duress(
+    tmp_path: Path, clock: Clock, closed_first: bool
+) -> None:
+    def life(duress: bool) -> list[Any]:
+        clock.now = 1_800_000_000.0
+        journal, seen = Journal(tmp_path / str(duress), clock), []
+
+        def look() -> None:
+            clock.now += 1
+            seen.append(journal.show(SCREAM.id).deliveries)
+
+        def does(channel: str, state: DeliveryState, detail: str, due_s: float | None = None) -> None:
+            job = take(journal, channel)
+            due_at = None if due_s is None else clock.now + due_s
+            journal.outbox.finish([Result(job.key, job.version, state, detail, due_at=due_at)])
+            look()
+
+        confirmed(journal, asked("sms"), asked("mysql", Nature.RECORD))
+        does("sms", DeliveryState.DELIVERED, "delivered")
+        does("mysql", DeliveryState.DELIVERED, "row written")
+        if closed_first:
+            journal.record(replace(SCREAM, state=State.CLOSED))
+            does("mysql", DeliveryState.DELIVERED, "row written")
+        journal.decide(SCREAM.id, State.ACKNOWLEDGED, "by a person", duress=duress)
+        look()
+        does("sms", DeliveryState.PENDING, "Twilio cannot be reached", 1.0)
+        does("sms", DeliveryState.SENT, "queued at Twilio", 1.0)
+        does("sms", DeliveryState.DELIVERED, "delivered")
+        does("mysql", DeliveryState.DELIVERED, "row written")
+        if not closed_first:
+            journal.record(replace(SCREAM, state=State.CLOSED))
+            look()
+            does("mysql", DeliveryState.DELIVERED, "row written")
+        journal.close()
+        return seen
+
+    for forced, free in zip(life(duress=True), life(duress=False), strict=True):
+        assert forced == free
 
 
 def test_a_delivery_that_failed_asks_others_once(journal: Journal, clock: Clock) -> None:
