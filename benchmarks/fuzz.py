@@ -223,7 +223,8 @@ def _check_hand_model(path: Path) -> bool:
 
 
 def _manifests(folder: Path) -> Seeds:
-    (folder / "a.wav").touch()
+    for name in ("a.wav", "b.wav"):  # recordings that are not there are refused
+        (folder / name).touch()
     head = b"path,label,source,group,license,seconds\n"
     return {"manifest.csv": head + b"a.wav,scream,x,g1,CC0,1.5\nb.wav,ambient,y,g2,CC0,2\n"}
 
