@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from nicegui import app as ui_app
 from nicegui import ui
 from starlette.types import ASGIApp
 
@@ -29,6 +30,7 @@ from safety_monitor.web.incident_api import make_incident_api
 from safety_monitor.web.listen import make_listen
 from safety_monitor.web.settings_api import make_settings_api
 from safety_monitor.web.site import Site
+from safety_monitor.web.unknown_address import answer_below_api, missing
 
 FORM_BYTES = 4096
 """What a form has around the recording in it."""
@@ -66,7 +68,9 @@ def make_app(site: Site, *, pages: bool = True) -> ASGIApp:
     if takes_answers(site.settings) and site.settings.twilio is not None:
         app.include_router(make_calls(site, site.settings.twilio.signing_secret))
         signed = (f"{voice.PATH}/",)
+    answer_below_api(app)
     if pages:
+        ui_app.add_exception_handler(404, missing)
         ui.run_with(app, title="safety-monitor", show_welcome_message=False, reconnect_timeout=10.0, language="en-US")
     return Guard(
         app,

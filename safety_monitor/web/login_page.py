@@ -11,41 +11,33 @@ from safety_monitor.web import texts
 from safety_monitor.web.access import SESSION_S, TooManyTriesError
 from safety_monitor.web.guard import COOKIE, session_key
 from safety_monitor.web.layout import site_of
+from safety_monitor.web.plain_page import plain_page
 
 TOKEN_S = 400 * 86_400.0
 """How long a browser stays signed in with a token; browsers allow no longer."""
 
 router = APIRouter(include_in_schema=False)
 
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><style>
-:root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }}
-body {{ display: grid; place-items: center; min-height: 100vh; margin: 0; background: light-dark(#f3f5f8, #0d1117) }}
-form {{ display: grid; gap: 14px; width: min(22rem, 86vw); padding: 28px; border-radius: 12px;
-  background: light-dark(#fff, #161b22); border: 1px solid light-dark(#d5dbe3, #2c3440) }}
-h1 {{ font-size: 1.3rem; margin: 0 }} label {{ display: grid; gap: 4px }}
-input, button {{ font: inherit; padding: 10px 12px; border-radius: 8px; border: 1px solid #768391 }}
-button {{ background: #1864ab; color: #fff; border: 0; font-weight: 600 }} p {{ margin: 0 }}
-</style></head><body><form method="post" action="/login"><h1>{station}</h1>{problem}
+FORM = """<form method="post" action="/login"><h1>{station}</h1>{problem}
 <label>{name}<input name="name" autocomplete="username" required autofocus maxlength="64"></label>
 <label>{password}
 <input name="password" type="password" autocomplete="current-password" required maxlength="256"></label>
-<input type="hidden" name="then" value="{then}"><button>{title}</button></form></body></html>"""
+<input type="hidden" name="then" value="{then}"><button>{title}</button></form>"""
 
 
 def page(request: Request, then: str, problem: str = "", status: int = 200) -> HTMLResponse:
     """The form, with what was wrong."""
+    station = site_of(request).settings.station.name
     values = {
         "title": texts.SIGN_IN,
-        "station": site_of(request).settings.station.name,
+        "station": station,
         "name": texts.NAME,
         "password": texts.PASSWORD,
         "then": then,
     }
     safe = {key: html.escape(value) for key, value in values.items()}
-    return HTMLResponse(
-        PAGE.format(**safe, problem=f'<p role="alert">{html.escape(problem)}</p>' * bool(problem)), status
-    )
+    form = FORM.format(**safe, problem=f'<p role="alert">{html.escape(problem)}</p>' * bool(problem))
+    return HTMLResponse(plain_page(texts.SIGN_IN, station, form), status)
 
 
 def own(path: str) -> str:

@@ -325,6 +325,8 @@ NAMES = {
 UNITS = {"s": "seconds", "m": "metres", "mb": "MB", "fps": "pictures a second"}
 """Ends of the names of settings."""
 
+NO_PAGE_TITLE, NO_PAGE = "Nothing here", "There is nothing at this address."
+TO_LIVE, TO_INCIDENTS = "To the live page", "To all incidents"
 SIGN_IN, NAME, PASSWORD = "Sign in", "Name", "Password"
 WRONG = "Name or password is wrong."
 

@@ -57,6 +57,23 @@ def picture() -> bytes:
     return cv2.imencode(".jpg", picture_at(round(40.0 * FPS))[..., ::-1])[1].tobytes()
 
 
+@pytest.mark.parametrize(
+    ("method", "address", "status"),
+    [
+        ("GET", "/api/v1/nothing", 404),
+        ("POST", "/api/v2/health", 404),
+        ("GET", "/api/", 404),
+        ("DELETE", "/api/v1/health", 405),
+    ],
+)
+def test_an_address_that_is_none_is_answered_as_everything_else_is(
+    client: TestClient, method: str, address: str, status: int
+) -> None:
+    answer = client.request(method, address)
+    assert (answer.status_code, [*answer.json()]) == (status, ["detail"])
+    assert answer.headers.get("allow") == ("GET" if status == 405 else None)
+
+
 def test_health_says_what_is_wrong(client: TestClient, site: Site) -> None:
     answer = client.get("/api/v1/health")
     assert answer.status_code == 503

@@ -219,6 +219,19 @@ def test_the_live_page_shows_what_is_heard_and_seen_and_nothing_leaves(served: S
     assert [url for url in asked if not url.startswith((served.url, "data:", "blob:"))] == []
 
 
+def test_an_address_without_a_page_says_so_and_shows_the_way_back(served: Served, page: Page) -> None:
+    for address, status in (("/nothing", 404), ("/static/nothing.js", 404)):
+        answer = page.goto(f"{served.url}{address}")
+        assert answer is not None
+        assert answer.status == status
+        expect(page.get_by_role("heading")).to_have_text(served.settings.station.name)
+        expect(page.get_by_text("There is nothing at this address.")).to_be_visible()
+    answers = [page.request.get(f"{served.url}{address}") for address in ("/api/v1/nothing", "/nothing")]
+    assert [(answer.status, [*answer.json()]) for answer in answers] == [(404, ["detail"])] * 2
+    page.get_by_role("link", name="To the live page").click()
+    expect(page.get_by_text(texts.ARMED, exact=True)).to_be_visible()
+
+
 def test_an_incident_is_acknowledged_and_called_off_with_the_pin(served: Served, page: Page) -> None:
     served.happen(incident_of(1))
     expect(page.get_by_text("Emergency: Scream")).to_be_visible()
