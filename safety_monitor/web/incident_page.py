@@ -21,10 +21,11 @@ from safety_monitor.incident import Incident, Mark
 from safety_monitor.journal.entry import Entry
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import LONGEST_REMARK
+from safety_monitor.journal.tables import PERSON
 from safety_monitor.local_time import when
 from safety_monitor.web import texts
 from safety_monitor.web.alerts import alert_buttons
-from safety_monitor.web.chart import GREY, over_seconds
+from safety_monitor.web.chart import GREY, over_seconds, seconds_of
 from safety_monitor.web.incident_api import EvidenceError, protect_evidence, say
 from safety_monitor.web.layout import (
     MARK_ICON,
@@ -45,6 +46,8 @@ from safety_monitor.web.site import Site
 REFRESH_S = 2.0
 ZOOM = 16
 COLUMNS = 800
+MOST_TIMES, LEAST_S = 10.0, 6.0
+"""How many times as long as its incident a chart of the readings is at most, and how long that counts at least."""
 DELIVERY_ICON = {
     DeliveryState.PENDING: ("hourglass_top", "amber-9"),
     DeliveryState.SENDING: ("outgoing_mail", "blue-8"),
@@ -351,14 +354,27 @@ def _readings(entry: Entry) -> None:
 
 
 def _chart(entry: Entry, incident: Incident) -> dict[str, Any]:
-    """States as a line of the confidence so far, readings as points, over seconds since it opened."""
-    start = min([step.at_s for step in entry.transitions] + [piece.at_s for piece in incident.evidence])
-    points = [[round(step.at_s - start, 2), round(step.confidence, 3)] for step in entry.transitions]
+    """States as a line of the confidence so far, readings as points, over seconds since it opened.
+
+    What came so late that nothing else could be told apart any more stands at the end, with its time.
+    """
+    moments = seconds_of(entry.transitions)
+    start = min([*moments, *(piece.at_s for piece in incident.evidence)])
+    by_station = [at for at, step in zip(moments, entry.transitions, strict=True) if step.by != PERSON]
+    end_s = MOST_TIMES * max(max(by_station, default=start) - start, LEAST_S)
+    points = [
+        [round(min(at - start, end_s), 2), round(step.confidence, 3)]
+        for at, step in zip(moments, entry.transitions, strict=True)
+    ]
+    words = [
+        texts.STATE[step.state] + (texts.AFTER_S.format(seconds=at - start) if at - start > end_s else "")
+        for at, step in zip(moments, entry.transitions, strict=True)
+    ]
     # Of steps that are drawn at one place the last one is named.
     together_s = max(at for at, _ in points) / 10
     named = [
-        {"coord": at, "value": texts.STATE[step.state]}
-        for at, after, step in zip(points, [*points[1:], [math.inf]], entry.transitions, strict=True)
+        {"coord": at, "value": word}
+        for at, after, word in zip(points, [*points[1:], [math.inf]], words, strict=True)
         if after[0] - at[0] > together_s
     ]
     confidence = {
