@@ -38,6 +38,7 @@ from safety_monitor.config.escalation import (
     OutboxSettings,
     PolicySettings,
 )
+from safety_monitor.config.mistakes import of_line
 from safety_monitor.config.section import Section, ShortName
 from safety_monitor.config.station import (
     EvidenceSettings,
@@ -135,7 +136,7 @@ class Settings(Section):
         Args:
             mistake: one line that begins with the key, such as "contacts: anna …".
         """
-        return SettingsError(f"{place_of(mistake, self._places)}: {mistake}")
+        return SettingsError(f"{place_of(mistake.partition(':')[0], self._places)}: {of_line(mistake)}")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
@@ -163,9 +164,8 @@ class Settings(Section):
         return values
 
 
-def place_of(mistake: str, places: Mapping[str, str]) -> str:
-    """Where the key stands that a mistake begins with, or as much of it as stands anywhere."""
-    key = mistake.partition(":")[0]
+def place_of(key: str, places: Mapping[str, str]) -> str:
+    """Where a key stands, or as much of it as stands anywhere."""
     while key and key not in places:
         key = key.rpartition(".")[0]
     return places.get(key, "settings")

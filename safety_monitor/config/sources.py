@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from safety_monitor.config import FILE_NAME, PREFIX, Settings, SettingsError, place_of
+from safety_monitor.config.mistakes import of_error
 
 NOT_SETTINGS = frozenset({"SAFETY_MONITOR_CACHE"})
 """Variables with our prefix that are read elsewhere (where downloaded files are kept)."""
@@ -177,11 +178,5 @@ def _keys(layer: Any, above: str = "") -> Iterator[str]:
 
 def _one_line(error: ValidationError, places: Mapping[str, str]) -> str:
     """The first mistake: place, key, and what is wrong. The value itself is not repeated: it may be a secret."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("function-", "literal[")))
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "string_pattern_mismatch":  # a pattern tells most people nothing
-        message = "is not written as it must be; `safety-monitor settings` says how"
-    mistake = f"{key}: {message}" if key else message
-    place = place_of(mistake, places)
-    return f"{place}: unknown key '{key}'" if first["type"] == "extra_forbidden" else f"{place}: {mistake}"
+    key, mistake = of_error(error.errors(include_input=False, include_url=False)[0])
+    return f"{place_of(key, places)}: {mistake}"

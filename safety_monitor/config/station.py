@@ -3,16 +3,27 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from safety_monitor.config.section import ClockTime, Probability, Section, WebAddress, web_address
+
+LONGEST_NAME = 60
+
+
+def _station_name(text: str) -> str:
+    name = text.strip()
+    if not name:
+        raise ValueError("must not be empty: it is said and written in every message")
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        raise ValueError(f"must have at most {LONGEST_NAME} characters, in one line; this has {len(name)}")
+    return name
 
 
 class Station(Section):
     """What the station is called."""
 
-    name: str = "station"
-    """Said and written in messages."""
+    name: Annotated[str, AfterValidator(_station_name)] = "station"
+    """Said and written in messages; at most 60 characters."""
 
 
 class PlaceSettings(Section):

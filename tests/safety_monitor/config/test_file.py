@@ -53,14 +53,14 @@ def test_a_change_is_written_and_the_file_before_is_kept(file: SettingsFile) -> 
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (lambda v: v["fusion"].update(threshold=7), "fusion.threshold: Input should be less than or equal to 1"),
+        (lambda v: v["fusion"].update(threshold=7), "fusion.threshold: must be at most 1"),
         (lambda v: v["fusion"].update(threshold=0.3), "fusion: needs 0 < weak"),
         (lambda v: v["fusion"].update(loudness=1), "unknown key 'fusion.loudness'"),
         (lambda v: v.update(acknowledge={"pin_hash": "x"}), "is a secret"),
         (lambda v: v.update(policies=[{"name": "x", "steps": [{"actions": ["fax"]}]}]), "fax"),
         (lambda v: v.update(emergency={"gestures": [{"sign": "wink"}]}), "unknown sign 'wink'"),
         (lambda v: v.update(seeing={"signs": "mine"}), "no model 'mine'"),
-        (lambda v: v.update(contacts=[{"name": "no name"}]), "contacts.0.name"),
+        (lambda v: v.update(contacts=[{"name": "no name"}]), "contacts, the first: name"),
     ],
 )
 def test_what_a_start_would_refuse_is_not_written(
