@@ -88,18 +88,17 @@ def versions() -> dict[str, Any]:
 
 def told_settings(settings: Settings) -> dict[str, Any]:
     """The settings that are not at their defaults, as far as they may be told."""
-    return dict(_told(settings, Settings(), ""))
+    return dict(_told(settings, ""))
 
 
-def _told(section: BaseModel, usual: BaseModel | None, path: str) -> Iterator[tuple[str, Any]]:
+def _told(section: BaseModel, path: str) -> Iterator[tuple[str, Any]]:
     for name, value in section:
         key = f"{path}{name}"
-        default = getattr(usual, name, None)
-        if value == default:
+        if value == type(section).model_fields[name].get_default(call_default_factory=True):
             continue
         plain = key.partition(".")[0] in PLAIN_SECTIONS
         if isinstance(value, BaseModel) and not plain:
-            yield name, dict(_told(value, default, f"{key}."))
+            yield name, dict(_told(value, f"{key}."))
         elif plain or key in PLAIN_KEYS:
             yield name, value.model_dump(mode="json") if isinstance(value, BaseModel) else value
         elif key in SOURCES:

@@ -16,6 +16,9 @@ PRIVATE = {
     "SAFETY_MONITOR_MESSAGES__ZOE": "json://127.0.0.1:9/pl4nted-apprise",
     "SAFETY_MONITOR_WEBHOOK__URL": "http://127.0.0.1:9/pl4nted-hook",
     "SAFETY_MONITOR_WEBHOOK__SECRET": "pl4nted-secret",
+    "SAFETY_MONITOR_MQTT__HOST": "127.0.0.1",
+    "SAFETY_MONITOR_MQTT__PORT": "1884",
+    "SAFETY_MONITOR_MQTT__COMMANDS": '["acknowledge", "arm"]',
     "SAFETY_MONITOR_CAMERA__SOURCE": "rtsp://viewer:pl4nted-camera@127.0.0.1:9/pl4nted-path",
     "SAFETY_MONITOR_PLACE__ADDRESS": "pl4nted street 4",
     "SAFETY_MONITOR_PLACE__LATITUDE": "12.3456789",
@@ -64,6 +67,7 @@ def test_it_helps_and_gives_nothing_away(tmp_path: Path) -> None:
     assert settings["fusion"]["threshold"] == 0.77
     assert settings["camera"] == {"source": "rtsp://127.0.0.1:9/…"}
     assert settings["mysql"] == {"url": "(set)"}
+    assert settings["mqtt"] == {"host": "(set)", "commands": "2 entries", "port": 1884}  # no word of what is not set
     assert settings["contacts"] == "1 entries"
     assert json.loads(parts["journal.json"])["incidents"]["closed"] == 1
     assert json.loads(parts["journal.json"])["deliveries"] == {"pending": 1}
