@@ -176,7 +176,10 @@ class Twilio:
         """Log in, without sending anything."""
 
         def look() -> Outcome:
-            self._client.messages.list(limit=1, page_size=1)
+            try:
+                self._client.messages.list(limit=1, page_size=1)
+            except TwilioException as error:
+                raise _refusal(error) or error from None
             return Outcome(ok=True, detail="Twilio accepts the account")
 
         return self._tried(look)
@@ -281,6 +284,15 @@ class Twilio:
     @property
     def _secrets(self) -> tuple[str, ...]:
         return (self._account.token,)
+
+
+def _refusal(error: TwilioException) -> TwilioRestException | None:
+    """What Twilio said when it refused a list: the SDK passes on its answer unread; None if it is none."""
+    answer = next((each for each in error.args if isinstance(each, Response)), None)
+    if answer is None:
+        return None
+    said = json.loads(answer.text)
+    return TwilioRestException(answer.status_code, "", str(said["message"]), said["code"])
 
 
 def mark(message: Message) -> str:
