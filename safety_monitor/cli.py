@@ -27,6 +27,7 @@ from safety_monitor.commands.conventions import (
 )
 from safety_monitor.commands.evidence import add_evidence_commands
 from safety_monitor.commands.feedback import add_feedback_commands
+from safety_monitor.commands.first_run import init
 from safety_monitor.commands.gestures import app as gesture_commands
 from safety_monitor.commands.hearing import add_hearing_commands
 from safety_monitor.commands.measuring import add_measuring_commands
@@ -378,6 +379,7 @@ add_outbox_commands(app)
 add_evidence_commands(incidents)
 add_feedback_commands(incidents)
 add_model_commands(app)
+app.command("init")(init)
 add_service_commands(app)
 
 

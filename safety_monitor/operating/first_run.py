@@ -1,23 +1,28 @@
 """The first settings of a station: what the wizard finds out, and the `station.toml` that comes of it."""
 
+import re
 import time
 import tomllib
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
 from audio.blocks import SoundError
 from audio.capture import SoundSource, open_sound
 from audio.detector import OPERATING_POINT, ScreamDetector, ScreamModel, SoundReading
+from safety_monitor.actions.messages import Messages
+from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.escalation import CHANNEL_WORDS, Contact
 from safety_monitor.config.file import replace_file
 from safety_monitor.config.page import template
-from safety_monitor.config.section import ShortName
-from safety_monitor.config.sources import checked
+from safety_monitor.config.secret_file import secrets_put
+from safety_monitor.config.section import PhoneNumber, ShortName
+from safety_monitor.config.sources import checked, read_file
 from safety_monitor.demo import open_demo_sound
 from safety_monitor.senses import DEMO, hear
 
@@ -41,6 +46,9 @@ class Answers:
         volume: of the siren, 0..1.
         contacts: who is told.
         address: where the station stands, for them.
+        channels: tables of ways out that stand in the file as they are, such as `twilio`.
+        held: whether the contacts' numbers stand there commented out, because nothing reaches them yet.
+        secrets: what goes into `.env`: name of a variable -> its value, None to take it out.
     """
 
     name: str | None = None
@@ -49,6 +57,9 @@ class Answers:
     volume: float | None = None
     contacts: tuple[Contact, ...] = ()
     address: str | None = None
+    channels: Mapping[str, Any] = field(default_factory=dict)
+    held: bool = False
+    secrets: Mapping[str, str | None] = field(default_factory=dict, repr=False)
 
     def text(self) -> str:
         """The commented `station.toml`."""
@@ -64,8 +75,11 @@ class Answers:
             for section, keys in sections.items()
             if (given := {key: value for key, value in keys.items() if value is not None})
         }
+        values |= self.channels
         values["contacts"] = [contact.model_dump(exclude_none=True) for contact in self.contacts]
-        return template(values) + "\n"
+        text = template(values) + "\n"
+        # A number that nothing reaches is no setting: the station would not start with it.
+        return re.sub(rf"^({'|'.join(CONTACT_KEYS)}) = ", r"# \1 = ", text, flags=re.MULTILINE) if self.held else text
 
 
 def contact_of(name: str, **numbers: str) -> Contact:
@@ -74,7 +88,7 @@ def contact_of(name: str, **numbers: str) -> Contact:
     Raises:
         ContactError: the name or a number is malformed, or there is none.
     """
-    given = {key: "".join(each for each in number if each not in " -/()") for key, number in numbers.items() if number}
+    given = {key: plain_number(number) for key, number in numbers.items() if number}
     if unknown := given.keys() - set(CONTACT_KEYS):
         raise ContactError(f"{name}: unknown '{min(unknown)}'; known: {', '.join(CONTACT_KEYS)}")
     if not given:
@@ -84,6 +98,87 @@ def contact_of(name: str, **numbers: str) -> Contact:
         return Contact(name=name, **given)
     except ValidationError:
         raise ContactError(f"{name}: a number is written +<country><number>, such as +491713920031") from None
+
+
+def plain_number(text: str) -> str:
+    """A telephone number without what people write into it: blanks, dashes, brackets, 00 for +."""
+    number = "".join(each for each in text.replace("(0)", "") if each not in " -/().")
+    return f"+{number[2:]}" if number.startswith("00") else number
+
+
+def phone_number(text: str) -> str:
+    """A telephone number as the settings have it.
+
+    Raises:
+        ContactError: it is none, or lacks the country.
+    """
+    try:
+        return str(TypeAdapter(PhoneNumber).validate_python(plain_number(text)))
+    except ValidationError:
+        raise ContactError(f"'{text}' lacks the country: write it such as +49 171 3920031, not 0171 3920031") from None
+
+
+def short_name(text: str, taken: Collection[str]) -> str:
+    """The name of a contact, in small letters, that can be part of the name of a variable, too.
+
+    Raises:
+        ContactError: it cannot.
+    """
+    name = text.lower()
+    if not re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", name):
+        raise ContactError(f"'{text}' is not a short name: letters a to z and digits, such as anna")
+    check_name(name, taken)
+    return name
+
+
+def mail_address(text: str) -> str:
+    """An e-mail address.
+
+    Raises:
+        ContactError: it is none.
+    """
+    if not re.fullmatch(r"[^@\s'\"<>,;:]+@[^@\s'\"<>,;:]+\.[^@\s'\"<>,;:.]+", text):
+        raise ContactError(f"'{text}' is not an e-mail address, such as anna@example.org")
+    return text
+
+
+def service_address(text: str) -> str:
+    """An address of Apprise, with what quotes mean something to written as in any address.
+
+    Raises:
+        ContactError: Apprise does not understand it.
+    """
+    for each in "'\"\\$` ":
+        text = text.replace(each, quote(each))
+    try:
+        Messages("tried", text)
+    except ValueError:
+        raise ContactError(
+            "that is not an address of a service that is known here, such as ntfys://shop-k7m2x9q4"
+        ) from None
+    return text
+
+
+def account_sid(text: str) -> str:
+    """The SID of a Twilio account.
+
+    Raises:
+        ContactError: it is none.
+    """
+    if not re.fullmatch(r"AC[0-9a-fA-F]{32}", text):
+        raise ContactError("an Account SID is AC and 32 digits and letters a to f; copy it whole")
+    return text
+
+
+def token(text: str) -> str:
+    """The token of a Twilio account, without blanks around it.
+
+    Raises:
+        ContactError: it cannot be one.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]{8,}", text.strip()):
+        raise ContactError("that is no Auth Token: it is one word of letters and digits; copy it whole")
+    return text.strip()
 
 
 def check_name(name: str, taken: Collection[str]) -> None:
@@ -115,8 +210,33 @@ def read_contact(text: str) -> Contact:
     return contact_of(name, **{key.strip(): number.strip() for key, _, number in numbers if key.strip()})
 
 
-def write_settings(path: Path, text: str) -> Path | None:
+def configured_channels(path: Path) -> dict[str, Any]:
+    """The ways out of a settings file that is about to be replaced, as they stand there: their secrets are elsewhere.
+
+    Raises:
+        SettingsError: a start would refuse them, or what `.env` and the environment set: better known before a talk.
+    """
+    try:
+        there = read_file(path)[1]
+    except (FileNotFoundError, SettingsError):
+        there = {}
+    optional = [name for name, each in Settings.model_fields.items() if each.default is None]
+    found = {name: there[name] for name in optional if name in there}
+    try:
+        checked(found, path, environ={})
+    except SettingsError as error:
+        if error.key[:1] != ("twilio",):  # what lacks there may be about to be said
+            raise
+    return found
+
+
+def write_settings(path: Path, text: str, secrets: Mapping[str, str | None] | None = None) -> Path | None:
     """Put a settings file in place, checked first; one that is there already is kept beside it.
+
+    Args:
+        path: of the file.
+        text: all of it.
+        secrets: what goes into `.env`, see `secrets_put`; both files are written, or none.
 
     Returns:
         Where the one before is now; None if there was none.
@@ -124,8 +244,9 @@ def write_settings(path: Path, text: str) -> Path | None:
     Raises:
         SettingsError: a start would refuse the text, or it cannot be written.
     """
-    checked(tomllib.loads(text), path, environ={})
-    return replace_file(path, text)
+    with secrets_put(secrets or {}):
+        checked(tomllib.loads(text), path, environ={})
+        return replace_file(path, text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,13 +138,16 @@ def unit(program: Path) -> str:
     )
 
 
-def install(program: Path, settings: Path | None, place: Place, *, start: bool = True) -> Iterator[str]:
+def install(
+    program: Path, settings: Path | None, place: Place, *, secrets: str = "", start: bool = True
+) -> Iterator[str]:
     """Put the service in place: user, folders, settings, unit; what is there already stays, but for the unit.
 
     Args:
         program: the installed command.
         settings: a settings file to begin with; None: every setting at its default.
         place: where.
+        secrets: lines of variables to begin with, as systemd reads them.
         start: whether it is started, now and whenever the machine starts.
 
     Yields:
@@ -163,7 +166,7 @@ def install(program: Path, settings: Path | None, place: Place, *, start: bool =
         there.chmod(mode)
         _give(there, place, owner=None if folder == CONFIG else USER)
     yield from _put(SETTINGS, settings.read_text(encoding="utf-8") if settings else "", place)
-    yield from _put(SECRETS, SECRETS_TEXT, place)
+    yield from _put(SECRETS, SECRETS_TEXT + secrets, place)
     yield from _put_hand_model(place)
     path = place(UNIT)
     path.parent.mkdir(parents=True, exist_ok=True)

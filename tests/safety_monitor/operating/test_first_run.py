@@ -2,11 +2,14 @@
 
 import signal
 import tomllib
+from collections.abc import Callable
 from functools import partial
+from io import StringIO
 from pathlib import Path
 
 import pexpect
 import pytest
+from argon2 import PasswordHasher
 from typer.testing import CliRunner
 
 from audio.blocks import SoundError
@@ -14,10 +17,30 @@ from audio.detector import SoundReading
 from safety_monitor.cli import app
 from safety_monitor.config import Settings
 from safety_monitor.config.sources import load_settings
-from safety_monitor.operating.first_run import Answers, ContactError, contact_of, read_contact, room_of
+from safety_monitor.operating.first_run import (
+    Answers,
+    ContactError,
+    account_sid,
+    contact_of,
+    mail_address,
+    phone_number,
+    read_contact,
+    room_of,
+    service_address,
+    short_name,
+    token,
+)
+from safety_monitor.people.decision import hash_of
+from tests.servers.hook import hook
+from tests.servers.mail import mail_server
+from tests.servers.twilio import SID, TOKEN, fake_twilio
 from tests.sound_server import SoundServer
 from tests.system.command import PROGRAM, environment, safety_monitor
 
+QUICK = ("--name", "shop", "--address", "Main Street 1", "--camera", "off", "--mic", "off")
+"""Nothing is asked but about people."""
+SENDER = "+15005550001"
+PIN, DURESS = "47110815", "08154711"
 NO_SOUND = {"PULSE_SERVER": "unix:/nonexistent", "SDL_AUDIODRIVER": "pulseaudio"}
 
 
@@ -56,11 +79,15 @@ def test_a_person_with_a_microphone_and_a_loudspeaker(tmp_path: Path, sound_syst
         child.expect_exact("siren sounded for 2 s")
         recorder.wait_for(lambda samples: bool(abs(samples).max() > 0.1))
         say(child, ("heard well", "n"), ("Loudness", "2"), ("Loudness", "0,5"), ("Sound the siren", "n"))
-        say(child, ("somebody to tell", "anna"), ("SMS", "0151"), ("called", ""))
-        child.expect_exact("a number is written +<country><number>")
-        say(child, ("somebody to tell", "anna"), ("SMS", "+49 171 3920031"), ("called", ""))
-        say(child, *(("somebody else to tell", name) for name in ("anna", "Anna M", "")))
+        say(child, ("Short name", "anna"), ("Telephone", "0151"))
+        child.expect_exact("lacks the country")
+        say(child, ("Telephone", "+49 171 3920031"), ("sms, call or both", "sms"), ("E-mail", ""), ("an app", ""))
+        say(child, *(("somebody else", name) for name in ("anna", "Anna M", "")))
+        say(child, ("Account SID", ""))
+        child.expect_exact("NO SMS AND NO CALL GOES OUT")
+        say(child, ("PIN, 4", ""))
         child.expect_exact("written: station.toml")
+        child.expect_exact("NOBODY ELSEWHERE WILL BE TOLD")
         child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
@@ -68,8 +95,11 @@ def test_a_person_with_a_microphone_and_a_loudspeaker(tmp_path: Path, sound_syst
     assert (settings.station.name, settings.camera.source, settings.alarm.volume) == ("front shop", "off", 0.5)
     assert settings.microphone.source not in ("", "off")
     assert settings.place.address == "2nd floor"
-    assert [(each.name, each.sms, each.call) for each in settings.contacts] == [("anna", "+491713920031", None)]
+    assert [each.name for each in settings.contacts] == ["anna"]
+    assert settings.contacts[0].sms is None, "the station would not start"
     text = (tmp_path / "station.toml").read_text()
+    assert '# sms = "+491713920031"' in text
+    assert not (tmp_path / ".env").exists()
     assert "# Combined probability that confirms an incident." in text
 
 
@@ -85,7 +115,7 @@ def test_a_person_without_devices_gets_settings_too_and_the_old_ones_are_kept(tm
     child.expect_exact("well suited")
     say(child, ("Sound the siren", "y"))
     child.expect_exact("no sound device can be opened")
-    say(child, ("Sound the siren", "n"), ("somebody to tell", ""))
+    say(child, ("Sound the siren", "n"), ("Short name", ""), ("PIN, 4", ""))
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
@@ -93,11 +123,98 @@ def test_a_person_without_devices_gets_settings_too_and_the_old_ones_are_kept(tm
     assert (tmp_path / "station.toml.bak").read_text() == "# mine\n"
 
 
-@pytest.mark.parametrize("leave", ["n\r", "\x03"])
-def test_whoever_leaves_changes_nothing(leave: str, tmp_path: Path) -> None:
+OLD_ENV = """\
+# keep this line
+SAFETY_MONITOR_MQTT__PASSWORD=planted-broker-password
+SAFETY_MONITOR_MESSAGES__BEN='json://127.0.0.1:9/old'
+SAFETY_MONITOR_TWILIO__KEY_SID=
+"""
+
+
+def test_people_are_told_by_what_was_said_and_secrets_stand_in_their_own_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text(OLD_ENV)
+    (tmp_path / "station.toml").write_text('[mqtt]\nhost = "127.0.0.1"\nport = 9\n')
+    with mail_server() as mails, fake_twilio() as twilio, hook() as posts:
+        twilio.becomes = {"Messages": "delivered", "Calls": "completed"}
+        child = terminal(tmp_path, *QUICK, SAFETY_MONITOR_TWILIO__API_URL=twilio.url, **NO_SOUND)
+        child.logfile_read = seen = StringIO()
+        app_address = posts.url.replace("http://", "json://")
+        say(child, ("Replace it", "y"), ("Sound the siren", "n"), ("Short name", "Anna"))
+        say(child, ("Telephone", "0049 (0)171 3920031"), ("sms, call or both", "fax"), ("sms, call or both", ""))
+        say(child, ("E-mail", "banana"), ("E-mail", "anna@example.org"), ("an app", "banana"), ("an app", app_address))
+        say(child, ("somebody else", "ben"), ("Telephone", ""), ("Keep it", "n"), ("E-mail", ""), ("an app", ""))
+        child.expect_exact("ben could not be told by anything")
+        say(child, ("Telephone", ""), ("Keep it", "n"), ("E-mail", "ben@example.org"), ("an app", ""))
+        say(child, ("somebody else", ""))
+        say(child, ("Account SID", "AC12"), ("Account SID", SID), ("Auth Token", "wrong-token"), ("number", SENDER))
+        child.expect_exact("account or token is wrong")
+        say(child, ("Ask again", ""), ("Account SID", SID), ("Auth Token", TOKEN), ("number", SENDER))
+        say(child, ("mails come from", "shop@example.org"), ("Mail server", "127.0.0.1:1"), ("User name", ""))
+        say(child, ("Password", "planted-mail-password"))
+        child.expect_exact("Connection refused")
+        say(child, ("Ask again", ""), ("mails come from", ""), ("Mail server", f"127.0.0.1:{mails.port}"))
+        say(child, ("User name", ""), ("Password", ""))
+        say(child, ("PIN, 4", "123"), ("PIN, 4", PIN), ("once more", "4712"), ("PIN, 4", PIN), ("once more", PIN))
+        say(child, ("Duress PIN (", PIN), ("Duress PIN (", DURESS), ("once more", DURESS), ("test message", ""))
+        child.expect(pexpect.EOF)
+        child.close()
+    assert child.exitstatus == 0
+    told = seen.getvalue()
+    for line in ("arrived  SMS to anna", "arrived  Call to anna", "sent     Message: anna ", "sent     Message: ben"):
+        assert line in told
+    assert "sent     Message: anna_json" in told
+    assert (len(twilio.messages), len(twilio.calls), len(posts.posts), len(mails.subjects)) == (1, 1, 1, 2)
+    text, secrets = (tmp_path / "station.toml").read_text(), (tmp_path / ".env").read_text()
+    for secret in (TOKEN, "planted-mail-password", PIN, DURESS):
+        assert secret not in told
+        assert secret not in text
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+    assert secrets.startswith("# keep this line\nSAFETY_MONITOR_MQTT__PASSWORD=planted-broker-password\n")
+    assert "/old" not in secrets
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings(environ={})
+    assert (settings.mqtt and settings.mqtt.host, settings.twilio and settings.twilio.number) == ("127.0.0.1", SENDER)
+    decided = settings.acknowledge
+    for pin, kept in ((PIN, decided.pin_hash), (DURESS, decided.duress_pin_hash)):
+        assert kept is not None
+        assert PasswordHasher().verify(kept.get_secret_value(), pin)
+
+
+def test_what_is_set_already_is_kept_if_that_is_wanted(tmp_path: Path) -> None:
+    before = (
+        f"SAFETY_MONITOR_TWILIO__AUTH_TOKEN={TOKEN}\nSAFETY_MONITOR_MESSAGES__BEN=json://127.0.0.1:9/old\n"
+        f"SAFETY_MONITOR_ACKNOWLEDGE__PIN_HASH='{hash_of(PIN)}'\n"
+    )
+    (tmp_path / ".env").write_text(before)
+    (tmp_path / "station.toml").write_text(f'[twilio]\naccount_sid = "{SID}"\nnumber = "{SENDER}"\n')
+    child = terminal(tmp_path, *QUICK, **NO_SOUND)
+    say(child, ("Replace it", "y"), ("Sound the siren", "n"), ("Short name", "ben"), ("Telephone", "+491713920031"))
+    say(child, ("sms, call or both", "sms"), ("Keep it", ""), ("somebody else", ""), (f"{SID} is set already", ""))
+    say(child, ("A PIN is set already", ""))
+    child.expect_exact("SMS to ben, Message: ben")
+    say(child, ("test message", "n"))
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    assert (tmp_path / ".env").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("until", "leave"),
+    [
+        ((), "n\r"),
+        ((), "\x03"),
+        ((("Replace it", "y"), ("siren", "n"), ("Short name", ""), ("PIN, 4", PIN)), "\x03"),
+        ((("Replace it", "y"), ("siren", "n"), ("Short name", "anna"), ("Telephone", "")), "\x04"),
+    ],
+)
+def test_whoever_leaves_changes_nothing(until: tuple[tuple[str, str], ...], leave: str, tmp_path: Path) -> None:
     (tmp_path / "station.toml").write_text("# mine\n")
-    child = terminal(tmp_path, **NO_SOUND)
-    child.expect_exact("Replace it")
+    child = terminal(tmp_path, *QUICK, **NO_SOUND)
+    say(child, *until)
+    child.expect_exact({"n\r": "Replace it", "\x04": "E-mail"}.get(leave, "once more" if until else "Replace it"))
     # On a busy machine the question stands there before anybody reads the answer, and a key may be lost.
     for _ in range(5):
         child.send(leave)
@@ -152,6 +269,38 @@ def test_wrong_input_is_one_line(
 def test_a_contact_that_cannot_be_called_is_refused(text: str) -> None:
     with pytest.raises(ContactError):
         read_contact(text)
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "as_it_is_kept"),
+    [
+        (phone_number, "0049 (0)171 / 392-0031", "+491713920031"),
+        (phone_number, "0171 3920031", None),
+        (phone_number, "+49 anna", None),
+        (short_name, "Anna", "anna"),
+        (short_name, "Anna M", None),
+        (short_name, "anna-m", None),
+        (short_name, "a__b", None),
+        (short_name, "all", None),
+        (mail_address, "anna.m+shop@example.org", "anna.m+shop@example.org"),
+        (mail_address, "anna@localhost", None),
+        (mail_address, "a@example.org, b@example.org", None),
+        (service_address, "ntfys://shop's$topic", "ntfys://shop%27s%24topic"),
+        (service_address, "banana", None),
+        (account_sid, "AC" + "0" * 31, None),
+        (token, f" {TOKEN} ", TOKEN),
+        (token, "two words", None),
+    ],
+)
+def test_an_answer_is_taken_as_people_write_it_or_refused(
+    read: Callable[..., str], text: str, as_it_is_kept: str | None
+) -> None:
+    asked = partial(read, text, ()) if read is short_name else partial(read, text)
+    if as_it_is_kept is None:
+        with pytest.raises(ContactError):
+            asked()
+    else:
+        assert asked() == as_it_is_kept
 
 
 @pytest.mark.parametrize("name", ['front "shop"', "back\\slash", "Läden & Söhne", "# no comment", "two\nlines"])

@@ -49,6 +49,7 @@ def test_the_service_can_do_little_else_than_its_work(unit_file: Path) -> None:
 def test_installed_twice_it_keeps_settings_and_secrets_and_leaves_with_its_unit_alone(tmp_path: Path) -> None:
     root, mine = tmp_path / "root", tmp_path / "mine.toml"
     mine.write_text('[station]\nname = "hall"\n')
+    (tmp_path / ".env").write_text("SAFETY_MONITOR_MESSAGES__ANNA='json://example.org/?a=b#c'\n")
     arguments = ["install-service", "--root", str(root), "--config", str(mine)]
     assert safety_monitor(tmp_path, *arguments).status == 0
     settings, secrets = root / "etc/safety-monitor/station.toml", root / "etc/safety-monitor/secrets.env"
@@ -56,6 +57,7 @@ def test_installed_twice_it_keeps_settings_and_secrets_and_leaves_with_its_unit_
     assert settings.read_text() == mine.read_text()
     assert unit_there.read_text() == unit(PROGRAM)
     assert secrets.stat().st_mode & 0o007 == 0
+    assert 'SAFETY_MONITOR_MESSAGES__ANNA="json://example.org/?a=b#c"' in secrets.read_text()
     check(root / "var/lib/safety-monitor/cache/hand_landmarker.task")
     assert (root / "var/lib/safety-monitor").stat().st_mode & 0o077 == 0
 

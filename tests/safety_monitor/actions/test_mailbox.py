@@ -1,0 +1,91 @@
+"""The mailbox that e-mails come from, tried against a mail server."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import apprise
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Sink
+from aiosmtpd.smtp import AuthResult
+
+from safety_monitor.actions.mailbox import Mailbox, MailError, known_server, server_of, sign_in
+from tests.servers.program import free_port
+
+SENDER, PASSWORD = "shop@example.org", "planted:p@ss'w/rd$ "
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """Of a server that lets one user in, and has no encryption."""
+
+    def let_in(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
+        return AuthResult(handled=False, success=(given.login, given.password) == (SENDER.encode(), PASSWORD.encode()))
+
+    found = free_port()
+    controller = Controller(
+        Sink(), hostname="127.0.0.1", port=found, authenticator=let_in, auth_require_tls=False, auth_required=False
+    )
+    controller.start()
+    yield found
+    controller.stop()
+
+
+def test_signing_in_says_whether_mails_can_be_sent(port: int) -> None:
+    mailbox = sign_in(SENDER, "127.0.0.1", port, SENDER, PASSWORD)
+    assert (mailbox.encryption, mailbox.bare) == ("insecure", True)
+    assert not sign_in(SENDER, "127.0.0.1", port, "", "").bare
+
+
+@pytest.mark.parametrize(
+    ("host", "given_port", "password", "message"),
+    [
+        ("127.0.0.1", None, "wrong", "refuses this user name and password"),
+        ("127.0.0.1", 1, PASSWORD, "127.0.0.1, port 1: Connection refused"),
+        ("mail.invalid", 587, PASSWORD, "mail.invalid: no such server was found"),
+    ],
+)
+def test_what_is_wrong_is_said_without_the_password(
+    host: str, given_port: int | None, password: str, message: str, port: int
+) -> None:
+    with pytest.raises(MailError, match=message) as caught:
+        sign_in(SENDER, host, given_port or port, SENDER, password)
+    assert PASSWORD not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "mailbox",
+    [
+        Mailbox(SENDER, "smtp.example.org", 587, SENDER, PASSWORD, "starttls"),
+        Mailbox("me@gmail.com", "smtp.gmail.com", 465, "me@gmail.com", PASSWORD, "ssl"),
+        Mailbox(SENDER, "relay", 25, encryption="insecure"),
+    ],
+)
+def test_apprise_reads_of_the_address_what_was_meant(mailbox: Mailbox) -> None:
+    plugin: Any = apprise.Apprise.instantiate(mailbox.to("anna+shop@example.org"))
+    assert (plugin.smtp_host, plugin.port, plugin.secure_mode) == (mailbox.host, mailbox.port, mailbox.encryption)
+    assert (plugin.user or "", plugin.password or "") == (mailbox.user, mailbox.password)
+    assert (plugin.from_addr[1], plugin.targets) == (mailbox.sender, [(False, "anna+shop@example.org")])
+
+
+def test_the_server_of_a_known_provider_need_not_be_known() -> None:
+    assert known_server("me@gmail.com") == "smtp.gmail.com"
+    assert known_server("me@example.org") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "server"),
+    [
+        ("smtp.example.org", ("smtp.example.org", None)),
+        ("smtp.example.org:465", ("smtp.example.org", 465)),
+        ("smtp example", None),
+        ("smtp.example.org:mail", None),
+        ("https://example.org", None),
+    ],
+)
+def test_a_server_is_written_with_its_port_or_without(text: str, server: tuple[str, int | None] | None) -> None:
+    if server is None:
+        with pytest.raises(MailError):
+            server_of(text)
+    else:
+        assert server_of(text) == server
