@@ -71,12 +71,15 @@ a:focus-visible, button:focus-visible, [tabindex]:focus-visible { outline: 3px s
 .picture { width: 100%; aspect-ratio: 4 / 3; object-fit: contain; background: #000; border-radius: 8px; display: block }
 .spectrogram { width: 100%; height: 130px; object-fit: fill; background: #000004; border-radius: 8px; display: block }
 #popup { left: 0; right: 0; margin: 0; background: #b00020; color: #fff; font-size: 1.25rem; text-align: center }
+#popup::after { content: "LOST_HINT"; display: block; font-size: 1rem; margin-top: 8px }
 body:has(#popup[aria-hidden=false]) .nicegui-content { opacity: .4; filter: grayscale(1); transition: all .5s 2s }
+body:has(#popup[aria-hidden=false]) .claim { visibility: hidden; transition: visibility 0s 2s }
 .q-timeline__content { padding-bottom: 16px } .q-timeline__title { margin-bottom: 2px }
 table.plain { border-collapse: collapse; width: 100% }
 table.plain th { text-align: left; color: var(--quiet); font-weight: 600; font-size: .8rem; padding: 6px 8px }
 table.plain td { border-top: 1px solid var(--edge); padding: 8px; vertical-align: top }
-"""
+""".replace("LOST_HINT", texts.LOST_HINT)
+"""`#popup` is how NiceGUI tells that the station does not answer; `.claim` is what nobody knows any more then."""
 
 
 def site_of(request: Request) -> Site:

@@ -174,8 +174,8 @@ class _Banner:
                     icon, color, hint = ("remove_moderator", "grey-6", texts.ONLY_SEES)
                 elif not well:
                     icon, color, hint = ("error", "red-7", texts.NOT_WELL)
-                ui.icon(icon, size="44px", color=color).props("aria-hidden=true")
-                with ui.column().classes("gap-0 grow"):
+                ui.icon(icon, size="44px", color=color).classes("claim").props("aria-hidden=true")
+                with ui.column().classes("gap-0 grow claim"):
                     ui.label(texts.ARMED if snapshot.armed else texts.DISARMED).classes("text-2xl font-semibold")
                     ui.label(hint).classes("quiet")
             if visitor_of(self._request).may("operator"):

@@ -326,6 +326,7 @@ NAMES = {
 UNITS = {"s": "seconds", "m": "metres", "mb": "MB", "fps": "pictures a second"}
 """Ends of the names of settings."""
 
+LOST_HINT = "What stands on this page is old. Do not rely on the station; see whether it runs."
 NO_PAGE_TITLE, NO_PAGE = "Nothing here", "There is nothing at this address."
 TO_LIVE, TO_INCIDENTS = "To the live page", "To all incidents"
 SIGN_IN, NAME, PASSWORD = "Sign in", "Name", "Password"

@@ -219,6 +219,16 @@ def test_the_live_page_shows_what_is_heard_and_seen_and_nothing_leaves(served: S
     assert [url for url in asked if not url.startswith((served.url, "data:", "blob:"))] == []
 
 
+def test_a_page_that_has_lost_its_station_does_not_go_on_to_say_that_all_is_well(served: Served, page: Page) -> None:
+    expect(page.get_by_text(texts.ALL_QUIET)).to_be_visible()
+    page.evaluate("window.socket.disconnect()")
+    expect(page.get_by_text("Connection lost.")).to_be_visible()
+    expect(page.get_by_text(texts.ALL_QUIET)).to_be_hidden()
+    expect(page.get_by_text(texts.ARMED, exact=True)).to_be_hidden()
+    page.evaluate("window.socket.connect()")
+    expect(page.get_by_text(texts.ALL_QUIET)).to_be_visible()
+
+
 def test_an_address_without_a_page_says_so_and_shows_the_way_back(served: Served, page: Page) -> None:
     for address, status in (("/nothing", 404), ("/static/nothing.js", 404)):
         answer = page.goto(f"{served.url}{address}")
