@@ -218,7 +218,7 @@ def _ask_mailbox() -> Mailbox | None:
 
 def _what_then() -> str:
     """What is to be done about something that could not be tried with success: again, use, skip."""
-    question = "  Ask again, use it all the same, or skip it"
+    question = "  What now: again, use (it all the same), skip"
     return _asked(question, lambda text: _one_of(("again", "use", "skip"), text), default="again") or "again"
 
 
@@ -229,7 +229,7 @@ def _one_of(known: Collection[str], text: str) -> str:
 
 
 def _put_off(what: str) -> None:
-    typer.echo(f"  Put off: {what} Start safety-monitor init again\n  when you have it, or see docs/channels.md.")
+    typer.echo(f"  Put off: {what}\n  Start safety-monitor init again when you have it, or see docs/channels.md.")
 
 
 def _addresses(

@@ -1,5 +1,6 @@
 """The command that makes the first settings, by asking whoever sets the station up."""
 
+import os
 import sys
 from contextlib import suppress
 from dataclasses import replace
@@ -62,7 +63,9 @@ def init(
         fail(error)
     print(f"\nwritten: {config}" + (f"; the one before is {before}" if before else ""))
     if answers.secrets:
-        print("written: .env, with the passwords; only you can read it, and nobody else should")
+        print("written: .env, with what is secret; only you can read it, and nobody else should")
+    for variable in answers.secrets.keys() & os.environ.keys():
+        print(f"WARNING: {variable} is set in the environment, which counts more than .env")
     if not yes:
         offer_test(config, answers)
     elif answers.contacts:

@@ -166,7 +166,7 @@ def install(
         there.chmod(mode)
         _give(there, place, owner=None if folder == CONFIG else USER)
     yield from _put(SETTINGS, settings.read_text(encoding="utf-8") if settings else "", place)
-    yield from _put(SECRETS, SECRETS_TEXT + secrets, place)
+    yield from _put(SECRETS, SECRETS_TEXT + secrets if secrets else "", place, otherwise=SECRETS_TEXT)
     yield from _put_hand_model(place)
     path = place(UNIT)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -230,13 +230,15 @@ def _check_rights(place: Place) -> None:
         raise ServiceError("this takes the rights of root: run it with sudo")
 
 
-def _put(path: Path, text: str, place: Place) -> Iterator[str]:
+def _put(path: Path, text: str, place: Place, otherwise: str = "") -> Iterator[str]:
+    """Write a file that is not there yet: the text, or what else it begins with where that is empty."""
     there = place(path)
     if there.exists():
-        yield f"{there}: kept as it is"
+        differs = text and there.read_text(encoding="utf-8") != text
+        yield f"{there}: kept as it is{'; move it away first to take over yours from here' if differs else ''}"
         return
     there.touch(0o640)
-    there.write_text(text, encoding="utf-8")
+    there.write_text(text or otherwise, encoding="utf-8")
     _give(there, place, owner=None)
     yield f"{there}: written"
 

@@ -15,12 +15,13 @@ from typer.testing import CliRunner
 from audio.blocks import SoundError
 from audio.detector import SoundReading
 from safety_monitor.cli import app
-from safety_monitor.config import Settings
+from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.sources import load_settings
 from safety_monitor.operating.first_run import (
     Answers,
     ContactError,
     account_sid,
+    configured_channels,
     contact_of,
     mail_address,
     phone_number,
@@ -127,7 +128,6 @@ OLD_ENV = """\
 # keep this line
 SAFETY_MONITOR_MQTT__PASSWORD=planted-broker-password
 SAFETY_MONITOR_MESSAGES__BEN='json://127.0.0.1:9/old'
-SAFETY_MONITOR_TWILIO__KEY_SID=
 """
 
 
@@ -150,11 +150,11 @@ def test_people_are_told_by_what_was_said_and_secrets_stand_in_their_own_file(
         say(child, ("somebody else", ""))
         say(child, ("Account SID", "AC12"), ("Account SID", SID), ("Auth Token", "wrong-token"), ("number", SENDER))
         child.expect_exact("account or token is wrong")
-        say(child, ("Ask again", ""), ("Account SID", SID), ("Auth Token", TOKEN), ("number", SENDER))
+        say(child, ("What now", ""), ("Account SID", SID), ("Auth Token", TOKEN), ("number", SENDER))
         say(child, ("mails come from", "shop@example.org"), ("Mail server", "127.0.0.1:1"), ("User name", ""))
         say(child, ("Password", "planted-mail-password"))
         child.expect_exact("Connection refused")
-        say(child, ("Ask again", ""), ("mails come from", ""), ("Mail server", f"127.0.0.1:{mails.port}"))
+        say(child, ("What now", ""), ("mails come from", ""), ("Mail server", f"127.0.0.1:{mails.port}"))
         say(child, ("User name", ""), ("Password", ""))
         say(child, ("PIN, 4", "123"), ("PIN, 4", PIN), ("once more", "4712"), ("PIN, 4", PIN), ("once more", PIN))
         say(child, ("Duress PIN (", PIN), ("Duress PIN (", DURESS), ("once more", DURESS), ("test message", ""))
@@ -180,6 +180,29 @@ def test_people_are_told_by_what_was_said_and_secrets_stand_in_their_own_file(
     for pin, kept in ((PIN, decided.pin_hash), (DURESS, decided.duress_pin_hash)):
         assert kept is not None
         assert PasswordHasher().verify(kept.get_secret_value(), pin)
+
+
+@pytest.mark.parametrize(
+    ("settings", "env", "said"),
+    [
+        (f'[twilio]\naccount_sid = "{SID}"\n', "", ""),
+        ('[mqtt]\nhost = "x"\n', "SAFETY_MONITOR_MQTT__PASSWORD=x\n", ""),
+        ("not toml", "", ""),
+        ("", "SAFETY_MONITOR_MQTT__PASSWORD=x\n", ".env: mqtt.host"),
+        ("", f"SAFETY_MONITOR_TWILIO__AUTH_TOKEN={TOKEN}\n", ".env: twilio.account_sid"),
+    ],
+)
+def test_what_would_be_refused_at_the_end_is_said_before_anything_is_asked(
+    settings: str, env: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("station.toml").write_text(settings)
+    Path(".env").write_text(env)
+    if not said:
+        assert ("mqtt" in configured_channels(Path("station.toml"))) == ("mqtt" in settings)
+    else:
+        with pytest.raises(SettingsError, match=said):
+            configured_channels(Path("station.toml"))
 
 
 def test_what_is_set_already_is_kept_if_that_is_wanted(tmp_path: Path) -> None:

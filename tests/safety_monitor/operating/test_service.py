@@ -64,15 +64,17 @@ def test_installed_twice_it_keeps_settings_and_secrets_and_leaves_with_its_unit_
     settings.write_text('[station]\nname = "changed"\n')
     secrets.write_text("SAFETY_MONITOR_MQTT__PASSWORD=x\n")
     (root / "var/lib/safety-monitor/journal.sqlite").write_text("what happened")
-    assert "kept as it is" in safety_monitor(tmp_path, *arguments).stdout
+    again = safety_monitor(tmp_path, *arguments).stdout
+    for path in (settings, secrets):
+        assert f"{path}: kept as it is; move it away" in again
     assert safety_monitor(tmp_path, "uninstall-service", "--root", str(root)).status == 0
     assert not unit_there.exists()
     assert "changed" in settings.read_text()
     assert "PASSWORD" in secrets.read_text()
     assert (root / "var/lib/safety-monitor/journal.sqlite").exists()
-    again = safety_monitor(tmp_path, "uninstall-service", "--root", str(root))
-    assert again.status == 2
-    assert "there is no such service" in again.stderr
+    gone = safety_monitor(tmp_path, "uninstall-service", "--root", str(root))
+    assert gone.status == 2
+    assert "there is no such service" in gone.stderr
 
 
 def test_settings_that_are_wrong_are_not_installed(tmp_path: Path) -> None:
