@@ -84,6 +84,8 @@ def server_of(text: str) -> tuple[str, int | None]:
 def sign_in(sender: str, host: str, port: int | None, user: str, password: str) -> Mailbox:
     """Sign in with a mail server as for sending, but send nothing.
 
+    A server without encryption does not get the password: nobody has agreed yet that others may read it.
+
     Args:
         sender: address that mails shall come from.
         host: of the server.
@@ -127,6 +129,6 @@ def _tried(host: str, port: int, user: str, password: str) -> Encryption:
         if encryption != "ssl" and server.has_extn("starttls"):
             server.starttls(context=context)
             encryption = "starttls"
-        if user:
+        if user and encryption != "insecure":
             server.login(user, password)
     return encryption

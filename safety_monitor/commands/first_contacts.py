@@ -204,7 +204,7 @@ def _ask_mailbox() -> Mailbox | None:
         typer.echo("  Trying to sign in …")
         try:
             mailbox = sign_in(sender, host, port, user, password)
-            wrong = "It takes the password unencrypted: others on the way can read it." if mailbox.bare else ""
+            wrong = f"{host} has no encryption: others on the way could read the password." if mailbox.bare else ""
         except MailError as error:
             mailbox = Mailbox(sender, host, port or PORTS[0], user, password, "ssl" if port == SSL_PORT else "starttls")
             wrong = str(error)

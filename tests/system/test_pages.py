@@ -3,7 +3,6 @@
 import hashlib
 import socket
 import ssl
-import subprocess
 import tomllib
 from pathlib import Path
 from urllib.request import urlopen
@@ -11,6 +10,7 @@ from urllib.request import urlopen
 from playwright.sync_api import expect
 
 from tests.browser import browser
+from tests.servers.certificate import make_certificate
 from tests.servers.program import free_port
 from tests.system.command import environment, running, safety_monitor
 
@@ -63,10 +63,7 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
 
 def test_with_a_certificate_the_pages_are_served_over_https(tmp_path: Path) -> None:
     home, port = tmp_path / "home", str(free_port())
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
-    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    subprocess.run([*request, "-addext", names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    certificate, key = make_certificate(tmp_path)
     variables = {
         "SAFETY_MONITOR_WEB__PORT": port,
         "SAFETY_MONITOR_WEB__CERTIFICATE": str(certificate),

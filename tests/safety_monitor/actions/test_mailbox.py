@@ -1,6 +1,9 @@
 """The mailbox that e-mails come from, tried against a mail server."""
 
+import ssl
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 import apprise
@@ -10,31 +13,61 @@ from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import AuthResult
 
 from safety_monitor.actions.mailbox import Mailbox, MailError, known_server, server_of, sign_in
+from tests.servers.certificate import make_certificate
 from tests.servers.program import free_port
 
 SENDER, PASSWORD = "shop@example.org", "planted:p@ss'w/rd$ "
 
 
+@dataclass
+class Server:
+    """A mail server that lets one user in.
+
+    Attributes:
+        encrypted: its port where STARTTLS is to be had.
+        bare: the one where nothing is encrypted.
+        tried: user and password of all who wanted to sign in.
+    """
+
+    encrypted: int
+    bare: int
+    tried: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+    def __call__(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
+        self.tried.append((given.login, given.password))
+        return AuthResult(handled=False, success=self.tried[-1] == (SENDER.encode(), PASSWORD.encode()))
+
+
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    """Of a server that lets one user in, and has no encryption."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Its certificate is trusted."""
+    certificate, key = make_certificate(tmp_path_factory.mktemp("mail"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    found = Server(free_port(), free_port())
+    with ExitStack() as running, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(certificate))
+        for port, its in ((found.encrypted, context), (found.bare, None)):
+            controller = Controller(
+                Sink(), hostname="127.0.0.1", port=port, tls_context=its, authenticator=found, auth_require_tls=False
+            )
+            controller.start()
+            running.callback(controller.stop)
+        yield found
 
-    def let_in(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
-        return AuthResult(handled=False, success=(given.login, given.password) == (SENDER.encode(), PASSWORD.encode()))
 
-    found = free_port()
-    controller = Controller(
-        Sink(), hostname="127.0.0.1", port=found, authenticator=let_in, auth_require_tls=False, auth_required=False
-    )
-    controller.start()
-    yield found
-    controller.stop()
+def test_signing_in_says_whether_mails_can_be_sent(server: Server) -> None:
+    mailbox = sign_in(SENDER, "127.0.0.1", server.encrypted, SENDER, PASSWORD)
+    assert (mailbox.encryption, mailbox.bare) == ("starttls", False)
+    assert server.tried[-1] == (SENDER.encode(), PASSWORD.encode())
+    assert not sign_in(SENDER, "127.0.0.1", server.bare, "", "").bare
 
 
-def test_signing_in_says_whether_mails_can_be_sent(port: int) -> None:
-    mailbox = sign_in(SENDER, "127.0.0.1", port, SENDER, PASSWORD)
+def test_a_password_is_not_sent_where_others_could_read_it(server: Server) -> None:
+    server.tried.clear()
+    mailbox = sign_in(SENDER, "127.0.0.1", server.bare, SENDER, PASSWORD)
     assert (mailbox.encryption, mailbox.bare) == ("insecure", True)
-    assert not sign_in(SENDER, "127.0.0.1", port, "", "").bare
+    assert not server.tried
 
 
 @pytest.mark.parametrize(
@@ -46,10 +79,10 @@ def test_signing_in_says_whether_mails_can_be_sent(port: int) -> None:
     ],
 )
 def test_what_is_wrong_is_said_without_the_password(
-    host: str, given_port: int | None, password: str, message: str, port: int
+    host: str, given_port: int | None, password: str, message: str, server: Server
 ) -> None:
     with pytest.raises(MailError, match=message) as caught:
-        sign_in(SENDER, host, given_port or port, SENDER, password)
+        sign_in(SENDER, host, given_port or server.encrypted, SENDER, password)
     assert PASSWORD not in str(caught.value)
 
 
