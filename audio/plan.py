@@ -17,7 +17,7 @@ class Plan:
         folds: into how many the sources are dealt.
         trunk_epochs: passes of the trunk over the examples.
         networks: how many networks with other seeds a head has that ships.
-        screams: its machine learns from at most so many composed screams,
+        screams: its machine learns from at most so many composed screams.
         others: and from at most so many other composed windows.
     """
 

@@ -63,10 +63,10 @@ class Unanswered:
 
     def newest(self) -> tuple[Incident, float] | None:
         """The newest incident that is over and may still be answered, and for how many seconds it has been over."""
-        if not (waiting := self.waiting()):
-            return None
-        incident, since = self._closed.get(waiting[-1], (None, 0.0))
-        return None if incident is None else (incident, self.clock() - since)
+        self.waiting()
+        for incident, since in reversed(list(self._closed.values())):
+            return incident, self.clock() - since
+        return None
 
     def late(self, decisions: Mapping[str, State]) -> list[Incident]:
         """The incidents that were answered since they were over, each once, in the state that was decided.
@@ -75,9 +75,10 @@ class Unanswered:
             decisions: what was decided about incidents that were `waiting`, by id.
         """
         answered = []
-        for incident_id in self._closed.keys() & decisions.keys():
-            state = decisions[incident_id]
-            incident, _ = self._closed.pop(incident_id)
+        for incident_id, (incident, _) in list(self._closed.items()):
+            if (state := decisions.get(incident_id)) is None:
+                continue
+            self._closed.pop(incident_id, None)  # another thread may just have found it too old
             answered.append(replace(incident, state=state, reason=BY_A_PERSON))
             self._shown[incident_id] = incident, self.clock() + SHOWN_S
         return answered
