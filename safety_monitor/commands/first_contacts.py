@@ -235,17 +235,26 @@ def _put_off(what: str) -> None:
 def _addresses(
     person: _Person, mailbox: Mailbox | None, taken: Collection[str], before: Mapping[str, str]
 ) -> dict[str, str | None]:
-    """The entries of `.env` that reach somebody; the first way bears their name, a second one that of its service."""
+    """The entries of `.env` that reach somebody; the first way bears their name, a second one that of its service.
+
+    Those that are not kept go, second ones as well: nobody is to be told by what they have taken back.
+    """
     name = person.contact.name
     ways = [mailbox.to(person.mail)] if person.mail and mailbox else []
     ways += [person.service] if person.service else []
-    second = f"{name}_{''.join(each for each in person.service.partition(':')[0].lower() if each.isalnum())}"
-    while second in taken:
+    old: set[str] = set()
+    if name in before and not person.keeps:
+        old = {each for each, address in before.items() if each in (name, _second(name, address))}
+    second = _second(name, person.service)
+    while second in taken and second not in old:
         second += "_2"
-    entries: dict[str, str | None] = dict(zip((name, second), ways, strict=False))
-    if name in before and not person.keeps and not ways:
-        entries[name] = None
+    entries: dict[str, str | None] = {**dict.fromkeys(old), **dict(zip((name, second), ways, strict=False))}
     return {f"{PREFIX}MESSAGES__{each.upper()}": value for each, value in entries.items()}
+
+
+def _second(name: str, address: str) -> str:
+    """What a second way to somebody is called."""
+    return f"{name}_{''.join(each for each in address.partition(':')[0].lower() if each.isalnum())}"
 
 
 def _ask_pins(*, set_already: bool) -> dict[str, str | None]:

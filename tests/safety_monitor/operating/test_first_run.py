@@ -128,6 +128,7 @@ OLD_ENV = """\
 # keep this line
 SAFETY_MONITOR_MQTT__PASSWORD=planted-broker-password
 SAFETY_MONITOR_MESSAGES__BEN='json://127.0.0.1:9/old'
+SAFETY_MONITOR_MESSAGES__BEN_JSON='json://127.0.0.1:9/old-too'
 """
 
 
