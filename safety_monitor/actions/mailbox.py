@@ -89,14 +89,14 @@ def sign_in(sender: str, host: str, port: int | None, user: str, password: str) 
     Args:
         sender: address that mails shall come from.
         host: of the server.
-        port: None: the usual ones are tried.
+        port: None: the usual ones are tried, one without encryption is the last choice.
         user: to sign in with; empty: nobody signs in.
         password: likewise.
 
     Raises:
         MailError: it cannot be reached, or does not let the user in.
     """
-    trouble = MailError(f"{host}: cannot be reached")
+    trouble, bare = MailError(f"{host}: cannot be reached"), None
     for each in (port,) if port else PORTS:
         try:
             encryption = _tried(host, each, user, password)
@@ -113,7 +113,12 @@ def sign_in(sender: str, host: str, port: int | None, user: str, password: str) 
             why = "did not answer" if isinstance(error, TimeoutError) else said
             trouble = MailError(f"{host}, port {each}: {why}")
         else:
-            return Mailbox(sender, host, each, user, password, encryption)
+            mailbox = Mailbox(sender, host, each, user, password, encryption)
+            if not mailbox.bare:
+                return mailbox
+            bare = bare or mailbox
+    if bare is not None:
+        return bare
     raise trouble
 
 

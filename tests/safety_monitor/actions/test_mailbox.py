@@ -12,6 +12,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import AuthResult
 
+from safety_monitor.actions import mailbox
 from safety_monitor.actions.mailbox import Mailbox, MailError, known_server, server_of, sign_in
 from tests.servers.certificate import make_certificate
 from tests.servers.program import free_port
@@ -57,16 +58,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def test_signing_in_says_whether_mails_can_be_sent(server: Server) -> None:
-    mailbox = sign_in(SENDER, "127.0.0.1", server.encrypted, SENDER, PASSWORD)
-    assert (mailbox.encryption, mailbox.bare) == ("starttls", False)
+    found = sign_in(SENDER, "127.0.0.1", server.encrypted, SENDER, PASSWORD)
+    assert (found.encryption, found.bare) == ("starttls", False)
     assert server.tried[-1] == (SENDER.encode(), PASSWORD.encode())
     assert not sign_in(SENDER, "127.0.0.1", server.bare, "", "").bare
 
 
+def test_of_the_usual_ports_the_one_with_encryption_is_taken(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for ports in ((server.bare, server.encrypted), (server.encrypted, server.bare)):
+        monkeypatch.setattr(mailbox, "PORTS", ports)
+        assert sign_in(SENDER, "127.0.0.1", None, SENDER, PASSWORD).port == server.encrypted
+    monkeypatch.setattr(mailbox, "PORTS", (server.bare, 1))
+    assert sign_in(SENDER, "127.0.0.1", None, SENDER, PASSWORD).port == server.bare
+
+
 def test_a_password_is_not_sent_where_others_could_read_it(server: Server) -> None:
     server.tried.clear()
-    mailbox = sign_in(SENDER, "127.0.0.1", server.bare, SENDER, PASSWORD)
-    assert (mailbox.encryption, mailbox.bare) == ("insecure", True)
+    found = sign_in(SENDER, "127.0.0.1", server.bare, SENDER, PASSWORD)
+    assert (found.encryption, found.bare) == ("insecure", True)
     assert not server.tried
 
 
@@ -87,18 +96,18 @@ def test_what_is_wrong_is_said_without_the_password(
 
 
 @pytest.mark.parametrize(
-    "mailbox",
+    "given",
     [
         Mailbox(SENDER, "smtp.example.org", 587, SENDER, PASSWORD, "starttls"),
         Mailbox("me@gmail.com", "smtp.gmail.com", 465, "me@gmail.com", PASSWORD, "ssl"),
         Mailbox(SENDER, "relay", 25, encryption="insecure"),
     ],
 )
-def test_apprise_reads_of_the_address_what_was_meant(mailbox: Mailbox) -> None:
-    plugin: Any = apprise.Apprise.instantiate(mailbox.to("anna+shop@example.org"))
-    assert (plugin.smtp_host, plugin.port, plugin.secure_mode) == (mailbox.host, mailbox.port, mailbox.encryption)
-    assert (plugin.user or "", plugin.password or "") == (mailbox.user, mailbox.password)
-    assert (plugin.from_addr[1], plugin.targets) == (mailbox.sender, [(False, "anna+shop@example.org")])
+def test_apprise_reads_of_the_address_what_was_meant(given: Mailbox) -> None:
+    plugin: Any = apprise.Apprise.instantiate(given.to("anna+shop@example.org"))
+    assert (plugin.smtp_host, plugin.port, plugin.secure_mode) == (given.host, given.port, given.encryption)
+    assert (plugin.user or "", plugin.password or "") == (given.user, given.password)
+    assert (plugin.from_addr[1], plugin.targets) == (given.sender, [(False, "anna+shop@example.org")])
 
 
 def test_the_server_of_a_known_provider_need_not_be_known() -> None:
