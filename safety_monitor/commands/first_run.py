@@ -86,13 +86,16 @@ def _ask(known: "Answers", config: Path) -> "Answers":
     from gesture.capture import list_cameras
     from safety_monitor.commands.first_contacts import ask_contacts
     from safety_monitor.config import Settings
-    from safety_monitor.operating.first_run import configured_channels
+    from safety_monitor.operating.first_run import check_text, configured_channels
     from safety_monitor.operating.first_signal import first_picture, first_sound
 
     known = replace(known, channels=configured_channels(config))
+    check_text(config, known.text())
     silence_native_libraries(Settings())
     if known.name is None:
-        known = replace(known, name=typer.prompt("What is the station called, in messages", default="station"))
+        known = replace(
+            known, name=typer.prompt("What is the station called, in messages", default="station", value_proc=_name)
+        )
     if known.address is None:
         question = "Where does it stand, for whoever comes: street, floor, room (empty: not told)"
         known = replace(known, address=typer.prompt(question, default="", show_default=False))
@@ -179,6 +182,15 @@ def _try_siren(known: "Answers") -> "Answers":
             typer.echo("Turn up the loudspeaker and the system's volume first; the setting only turns the siren down.")
             known = replace(known, volume=typer.prompt("Loudness, 0 to 1", default=1.0, value_proc=_share))
     return known
+
+
+def _name(text: str) -> str:
+    from safety_monitor.operating.first_run import station_name
+
+    try:
+        return station_name(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _share(text: str) -> float:

@@ -23,6 +23,7 @@ from safety_monitor.config.page import template
 from safety_monitor.config.secret_file import secrets_put
 from safety_monitor.config.section import PhoneNumber, ShortName
 from safety_monitor.config.sources import checked, read_file, set_outside
+from safety_monitor.config.station import Station
 from safety_monitor.demo import open_demo_sound
 from safety_monitor.senses import DEMO, hear
 
@@ -129,6 +130,18 @@ def short_name(text: str, taken: Collection[str]) -> str:
         raise ContactError(f"'{text}' is not a short name: letters a to z and digits, such as anna")
     check_name(name, taken)
     return name
+
+
+def station_name(text: str) -> str:
+    """What a station is called.
+
+    Raises:
+        ValueError: it cannot be called so; the text is one line.
+    """
+    try:
+        return Station(name=text).name
+    except ValidationError as error:
+        raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
 
 def mail_address(text: str) -> str:
@@ -246,8 +259,17 @@ def write_settings(path: Path, text: str, secrets: Mapping[str, str | None] | No
         SettingsError: a start would refuse the text, or it cannot be written.
     """
     with secrets_put(secrets or {}):
-        checked(tomllib.loads(text), path, environ={})
+        check_text(path, text)
         return replace_file(path, text)
+
+
+def check_text(path: Path, text: str) -> None:
+    """See whether a settings file could hold a text.
+
+    Raises:
+        SettingsError: a start would refuse it.
+    """
+    checked(tomllib.loads(text), path, environ={})
 
 
 @dataclass(frozen=True, slots=True)

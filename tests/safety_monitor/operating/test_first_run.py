@@ -69,6 +69,8 @@ def say(child: "pexpect.spawn[str]", *talk: tuple[str, str]) -> None:
 def test_a_person_with_a_microphone_and_a_loudspeaker(tmp_path: Path, sound_system: SoundServer) -> None:
     child = terminal(tmp_path, **(sound_system.environment | {"SDL_AUDIODRIVER": "pulseaudio"}))
     with sound_system.recorder() as recorder:
+        say(child, ("station called", 61 * "x"))
+        child.expect_exact("at most 60 characters")
         say(child, ("station called", "front shop"), ("Where does it stand", "2nd floor"))
         say(child, ("The camera", "banana"), ("all the same", ""), ("The camera", "off"))
         child.expect_exact("  1  ")
@@ -204,6 +206,19 @@ def test_what_would_be_refused_at_the_end_is_said_before_anything_is_asked(
     else:
         with pytest.raises(SettingsError, match=said):
             configured_channels(Path("station.toml"))
+
+
+def test_options_that_would_be_refused_are_told_of_before_anything_is_asked(tmp_path: Path) -> None:
+    twice = ("--contact", "anna:sms=+491713920031") * 2
+    for options, said in (
+        (("--name", " "), "station.name: must not be empty"),
+        (twice, "the name anna stands"),
+    ):
+        child = terminal(tmp_path, *options, **NO_SOUND)
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == 2
+        assert said in (child.before or "")
 
 
 def test_what_is_set_already_is_kept_if_that_is_wanted(tmp_path: Path) -> None:
