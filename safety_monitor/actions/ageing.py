@@ -2,7 +2,8 @@
 
 A clock that jumps ahead (an empty battery, a wrong time server) would otherwise make all evidence too old at once, and
 what is deleted is gone. So nothing goes for its age until the time of day has held for `HOLD_S` since it jumped, and it
-is told what would go: time enough to put the clock right. That is also how long evidence may stay beyond its days.
+is told what would go: time enough to put the clock right. That is also how long evidence may stay beyond its days,
+unless the station never runs for so long.
 Where a station was off for longer than `AWAY_S` it cannot know which it was, and waits alike. What is too much goes at
 once, whatever the clock says.
 """
@@ -60,7 +61,10 @@ class Ageing:
         """
         wait_s = self._wait_s()
         if wait_s <= 0.0:
-            self._store.believe(self._clock())
+            try:
+                self._store.believe(self._clock())
+            except OSError as error:  # a full disk; what goes now makes room
+                log.error("the time of day cannot be remembered: %s", error.strerror or error)
         gone = self._store.tidy(by_age=wait_s <= 0.0)
         overdue = len(self._store.overdue()) if wait_s > 0.0 else 0
         self.withheld = ""

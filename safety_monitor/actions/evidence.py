@@ -141,13 +141,13 @@ class EvidenceStore:
         """
         if not self._folder.is_dir():
             return
-        mark = self._folder / BELIEVED
-        mark.touch(mode=0o600)
-        os.utime(mark, (now, now))
         for kept in self.kept():
             if not FIRST_EVER <= kept.at <= now + DAY_S:
                 for path in self.files(kept.incident_id):
                     os.utime(path, (now, now))
+        mark = self._folder / BELIEVED
+        mark.touch(mode=0o600)
+        os.utime(mark, (now, now))
 
     def believed_at(self) -> float | None:
         """The newest time of day that was believed; None if none ever was."""

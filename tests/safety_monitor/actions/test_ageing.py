@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from safety_monitor.actions.ageing import HOLD_S, Ageing
-from safety_monitor.actions.evidence import DAY_S, EvidenceStore
+from safety_monitor.actions.evidence import BELIEVED, DAY_S, FOLDER, EvidenceStore
 
 OLD, NEW = "11111111-0000-0000-0000-000000000001", "11111111-0000-0000-0000-000000000002"
 HOUR = 3600.0
@@ -97,6 +97,13 @@ def test_what_was_kept_while_the_clock_was_wrong_stays_as_long_as_any_other(mach
     machine.now = right
     assert machine.runs(20 * 24) == [OLD]
     assert machine.runs(11 * 24) == [NEW, "during"]
+
+
+def test_evidence_goes_though_a_full_disk_does_not_take_the_time_of_day(machine: Machine, tmp_path: Path) -> None:
+    mark = tmp_path / FOLDER / BELIEVED
+    mark.unlink()
+    mark.symlink_to(tmp_path / "nowhere" / "mark")  # as on a full disk, no file can be made there
+    assert machine.runs(6) == [OLD]
 
 
 def test_too_much_goes_whatever_the_clock_says(machine: Machine, tmp_path: Path) -> None:
