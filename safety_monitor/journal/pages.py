@@ -93,6 +93,7 @@ def _rows_of(pages: _Pages, number: int) -> Iterator[tuple[int, tuple[Value, ...
 def _row(pages: _Pages, page: bytes, at: int) -> tuple[int, tuple[Value, ...]]:
     length, at = _varint(page, at)
     number, at = _varint(page, at)
+    number -= number >> 63 << 64  # it has a sign
     if length > LONGEST:
         raise ValueError("too long")
     most, least = pages.size - 35, (pages.size - 12) * 32 // 255 - 23

@@ -112,7 +112,7 @@ class _Column:
         """Whether a value may stand in it."""
         if value is None:
             return not self.needed or self.kind == "INTEGER"  # the number of the row stands in no record
-        return isinstance(value, str) == ("CHAR" in self.kind or "TEXT" in self.kind)
+        return isinstance(value, str if "CHAR" in self.kind or "TEXT" in self.kind else int | float)
 
 
 def _rows(path: Path, table: str, columns: Sequence[_Column]) -> Iterator[dict[str, object]]:

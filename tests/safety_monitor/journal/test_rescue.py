@@ -1,6 +1,7 @@
 """Journals of earlier programs are brought up to date, and of damaged ones what can be read is kept."""
 
 import sqlite3
+import struct
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -133,6 +134,36 @@ def test_a_journal_that_is_overwritten_while_it_is_in_use_is_found_and_loses_not
     journal.file.rescue()
     assert journal.list(MANY + 1) == before
     journal.file.probe()
+
+
+def page_with(number: bytes, *values: str | float | bytes | None) -> bytes:
+    """A leaf page with one row (SQLite file format, 1.6 and 2.1); the row's number as it is written there."""
+    kinds, body = b"", b""
+    for value in values:
+        if isinstance(value, float):
+            kinds, body = kinds + b"\x07", body + struct.pack(">d", value)
+        elif value is None:
+            kinds += b"\x00"
+        else:
+            data = value.encode() if isinstance(value, str) else value
+            kinds, body = kinds + bytes([12 + 2 * len(data) + isinstance(value, str)]), body + data
+    record = bytes([len(kinds) + 1]) + kinds + body
+    cell = bytes([len(record)]) + number + record
+    head = b"\x0d\0\0\0\x01\0\0\0" + (4096 - len(cell)).to_bytes(2, "big")
+    return head.ljust(4096 - len(cell), b"\0") + cell
+
+
+def test_rows_that_no_journal_can_hold_keep_no_others_from_being_read(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    at_its_head(path)
+    row = ("closed", "2026-05-04T03:02:30.000+00:00", 1.0, 0.5, "", "station")
+    with path.open("ab") as file:
+        file.write(page_with(b"\xff" * 9, None, incident(0).id, *row))
+        file.write(page_with(b"\x01", None, incident(0).id, *row[:2], b"no number", *row[3:]))
+    journal = Journal(tmp_path, rescue=True)
+    kept = journal.list(MANY)
+    assert len(kept) == MANY
+    assert {step.at_s for entry in kept for step in entry.transitions} == {SCREAM.at_s, 1.0}
 
 
 @pytest.mark.parametrize("deleted", ["journal.sqlite*", "journal.sqlite"], ids=["all of it", "without its log"])
