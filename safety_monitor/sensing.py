@@ -19,8 +19,6 @@ RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 SENSE_LIMIT_S, LOAD_LIMIT_S, HUNG_LIMIT_S = 60.0, 300.0, 300.0
 """Longest times between two heartbeats: of a thread that senses, of one that loads, and of one whose driver hangs (a
 new start may help, but ends what works still)."""
-
-
 UNFORESEEN = "failed in an unforeseen way"
 
 
@@ -137,7 +135,7 @@ class Sensing:
         if running is not None and not self._stop.is_set():
             log.warning("%s: opening %s anew", sense, running.name)
             self._restarting.add(sense)
-            running.close()
+            _close(running.name, running.close)
 
     def close(self) -> None:
         """Close every source, so that the threads end."""
@@ -145,10 +143,7 @@ class Sensing:
         with self._lock:
             open_sources = list(self._running.values())
         for running in open_sources:
-            try:
-                running.close()
-            except Exception:  # the other sources are to be closed, too
-                log.exception("%s: does not close", running.name)
+            _close(running.name, running.close)
 
     def _set_start(self) -> None:
         self.start_s = time.monotonic()
@@ -169,7 +164,7 @@ class Sensing:
                         self._loaded.wait()
                     over = self._keep_sensing(ready)
                 finally:
-                    ready.close()
+                    _close(sense, ready.close)
         except SenseError as error:
             self._ended(sense, str(error), str(error))
         except threading.BrokenBarrierError:
@@ -240,7 +235,7 @@ class Sensing:
                 elif ready.sense not in self._running or not (ready.live or (running is not None and running.live)):
                     raise
                 if running is not None:
-                    running.close()
+                    _close(running.name, running.close)
                 if not self._failed(ready.sense, failure):
                     return False
             finally:
@@ -286,3 +281,11 @@ class Sensing:
             armed = first and bool(self._running) and self._running.keys() | self._waited_for == self._load.keys()
         if armed:
             log.info("armed")
+
+
+def _close(name: str, close: Callable[[], object]) -> None:
+    """Close what may be broken; that must end neither its sense nor the closing of others."""
+    try:
+        close()
+    except Exception:
+        log.exception("%s: does not close", name)

@@ -630,10 +630,12 @@ def test_a_live_sense_that_fails_in_an_unforeseen_way_is_loaded_anew(
 
     scripts = iter([fails, fails, works])
 
+    def close() -> None:
+        closed.append("closed")
+        raise RuntimeError("so broken that it cannot even be closed")
+
     def load() -> ReadySense:
-        return replace(
-            scripted(Sense.AUDIO, next(scripts), live=True), close=lambda: closed.append("closed"), live=True
-        )
+        return replace(scripted(Sense.AUDIO, next(scripts), live=True), close=close, live=True)
 
     station = station_of(journal, {Sense.AUDIO: load}, live=True)
     station.run()
