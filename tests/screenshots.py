@@ -2,7 +2,8 @@
 
     python -m tests.screenshots FOLDER [PAGE ...]
 
-Each page is taken light, dark and on a phone; the kiosk as the screen on a wall. The alarm is off, nobody is called.
+Each page is taken light, dark and on a phone; the kiosk as the screen on a wall. The alarm is off; those who
+are told are a mail server of ours.
 """
 
 import io
@@ -26,6 +27,7 @@ from safety_monitor.demo.scene import FPS, SECONDS, picture_at, sound
 from safety_monitor.learning.training import train
 from tests.browser import browser
 from tests.recordings import write_media
+from tests.servers.mail import mail_server
 from tests.servers.mosquitto import PASSWORD, USER, Mosquitto
 from tests.servers.program import free_port
 from tests.stream_server import Send, pictures, stream_server
@@ -107,7 +109,8 @@ def show_incident(page: Page) -> None:
     show_incidents(page)
     page.get_by_role("row").nth(1).get_by_role("link").first.click()
     expect(page.get_by_text("Time line", exact=True)).to_be_visible()
-    page.wait_for_timeout(2000)  # for the map and the evidence
+    expect(page.get_by_text("Clip", exact=True)).to_be_visible()  # when what came after the trigger has passed
+    page.wait_for_timeout(2000)  # for the map
 
 
 def show_analyse(page: Page) -> None:
@@ -168,7 +171,13 @@ def main(folder: Path, wanted: list[str]) -> None:
         microphone = stack.enter_context(stream_server(heard(stop), "audio/wav", "/sound.wav"))
         stack.callback(stop.set)
         port = str(free_port())
-        variables = environment(home, SAFETY_MONITOR_WEB__PORT=port, SAFETY_MONITOR_MQTT__PASSWORD=PASSWORD)
+        mails = stack.enter_context(mail_server())
+        variables = environment(
+            home,
+            SAFETY_MONITOR_WEB__PORT=port,
+            SAFETY_MONITOR_MQTT__PASSWORD=PASSWORD,
+            SAFETY_MONITOR_MESSAGES__MAIL=mails.url,
+        )
         station = stack.enter_context(running(home, "--camera", camera, "--mic", microphone, environ={}, **variables))
         station.wait_for(lambda station: any(" pages: " in line for line in station.log))
         chromium = stack.enter_context(browser())
