@@ -223,7 +223,10 @@ class Station:
             self._line.close()
             self._sensing.close()
             self._join(threads)
-        self._follow(self._fusion.finish())
+        try:
+            self._follow(self._fusion.finish())
+        except Exception:  # messages that are due are still to be sent
+            failed("decide", "what is open is not closed")
         for ending in self.at_end:
             ending()
         if self._recorder:
@@ -262,7 +265,8 @@ class Station:
                 failures += 1
                 failed("decide", "goes on" if failures < MOST_FAILURES else "ends")
                 if failures >= MOST_FAILURES:
-                    raise
+                    self._trouble("decide: fails again and again; the run ends, see the log")
+                    self.stop()
 
     def _decide_next(self) -> None:
         moment = self._line.take(TICK_S)

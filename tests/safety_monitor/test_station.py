@@ -1,5 +1,6 @@
 """The station's threads: senses that end, break and come back, and decisions made elsewhere."""
 
+import itertools
 import os
 import queue
 import sqlite3
@@ -22,7 +23,7 @@ from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.dispatch.delivering import Dispatch
-from safety_monitor.fusion import FusionRules
+from safety_monitor.fusion import Fusion, FusionRules
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
@@ -540,6 +541,24 @@ def test_a_transition_that_cannot_be_told_of_keeps_no_emergency_back(journal: Jo
     assert summary.started
     assert [entry.incident.state for entry in journal.list()] == [State.CLOSED]
     assert post.messages.get(timeout=FOREVER).kind == "alarm"
+
+
+def test_a_station_that_can_decide_nothing_any_more_ends_in_order(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object) -> list[Incident]:
+        raise RuntimeError("a mistake of ours")
+
+    for name in ("judge", "finish"):
+        monkeypatch.setattr(Fusion, name, fails)
+    heard = scripted(Sense.AUDIO, lambda: (moment(1.0 + number) for number in itertools.count()))
+    post = Post()
+    station = station_of(journal, {Sense.AUDIO: lambda: heard}, post)
+    station.dispatch.follow(Incident("1", State.CONFIRMED, 1.0, 0.9, moment(1.0, 0.9).evidence, "scream"))
+    summary = station.run()
+    assert summary.troubles == ["decide: fails again and again; the run ends, see the log"]
+    assert post.messages.get(timeout=FOREVER).kind == "alarm"
+    Dispatch(journal, []).close()  # nobody delivers from the journal any more
 
 
 def test_a_thread_that_fails_in_an_unforeseen_way_is_a_trouble(
