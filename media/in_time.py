@@ -1,8 +1,11 @@
 """What may hang in a driver or a library, done in a thread that can be left behind."""
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import TypeVar
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -20,7 +23,7 @@ def in_time(name: str, work: Callable[[], T], limit_s: float, too_late: Callable
         too_late: called with what it gave when nobody waits any more, in that thread.
 
     Raises:
-        TimeoutError: it did not give anything in time, or one before it still hangs.
+        TimeoutError: it did not give anything in time, one before it still hangs, or no thread is to be had.
         Exception: what `work` raised.
     """
     given: list[T] = []
@@ -47,7 +50,11 @@ def in_time(name: str, work: Callable[[], T], limit_s: float, too_late: Callable
         if before is not None and before.is_alive():
             raise TimeoutError
         _left_behind.pop(name, None)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            log.error("%s: the system gives no more threads", name)
+            raise TimeoutError from None
     if not done.wait(limit_s):
         with lock:
             given_up = not given

@@ -286,19 +286,24 @@ class Station:
                     self._recorder.begin(incident)  # returns at once; first, so that messages find its picture
             except Exception:
                 failed("recorder", f"evidence of {incident.id} is lost")
-            try:
-                self.follow(incident, self._source)
-            except Exception:  # the next one may be the emergency
-                failed("decide", f"{incident.id} is {incident.state} all the same")
+            self.follow(incident, self._source)
 
     def follow(self, incident: Incident, source: str, place: Place | None = None) -> None:
         """Make a transition durable, then act on it; called from any thread, for what is heard elsewhere, too.
+
+        What fails in that in an unforeseen way is named, and not raised: the next transition may be the emergency.
 
         Args:
             incident: as it is from now on.
             source: what heard or saw it.
             place: where it happened, if that is not where the station stands.
         """
+        try:
+            self._act_on(incident, source, place)
+        except Exception:
+            failed("decide", f"{incident.id} is {incident.state} all the same")
+
+    def _act_on(self, incident: Incident, source: str, place: Place | None) -> None:
         if place is not None and place.position is not None and self._places is not None:
             self._places.report(incident.id, *place.position, place.accuracy_m)
         try:

@@ -36,3 +36,14 @@ def test_what_hangs_is_left_behind_until_it_ends() -> None:
         if thread.name == "hangs":
             thread.join(60.0)
     assert in_time("hangs", lambda: "again", 60.0, clear) == "again"
+
+
+def test_where_no_thread_is_to_be_had_it_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        with pytest.raises(TimeoutError):
+            in_time("refused", pytest.fail, 60.0, pytest.fail)
+    assert in_time("refused", lambda: 7, 60.0, lambda late: None) == 7

@@ -311,6 +311,25 @@ def test_a_trouble_is_told_though_the_journal_does_not_answer_and_only_once(
     assert sorted(message.kind for message in sms.messages) == ["alarm", "trouble", "trouble"]
 
 
+def test_an_alarm_is_given_though_the_system_gives_no_more_threads(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    sms = Outlet("sms")
+    with running(journal, sms) as dispatch:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refused)
+            for state in (State.PENDING, State.CONFIRMED):
+                with pytest.raises(JournalError, match="cannot be written"):
+                    dispatch.follow(replace(SCREAM, state=state))
+            until(lambda: len(sms.messages) == 1)
+        until(lambda: bool(journal.list()))
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+    assert len(sms.messages) == 1
+
+
 def test_a_late_commit_asks_for_nothing_again(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     sms = Outlet("sms")
     blocker = sqlite3.connect(journal.path, isolation_level=None)
