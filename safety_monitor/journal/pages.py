@@ -30,7 +30,7 @@ def rows(path: Path) -> Iterator[tuple[int, tuple[Value, ...]]]:
     """Number and values of all rows of all tables in a file and the log beside it; which is of which, nobody says.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: its beginning, or that of the log, cannot be read.
     """
     log = path.with_name(f"{path.name}-wal")
     with path.open("rb") as file, (log if log.is_file() else path).open("rb") as logged:
@@ -80,13 +80,16 @@ class _Pages:
 
 
 def _rows_of(pages: _Pages, number: int) -> Iterator[tuple[int, tuple[Value, ...]]]:
-    page = pages.read(number)
+    try:
+        page = pages.read(number)
+    except OSError:  # the disk cannot read it any more
+        return
     head = 100 if number == 1 else 0
     if len(page) < pages.size or page[head] != LEAF:
         return
     for cell in range(int.from_bytes(page[head + 3 : head + 5], "big")):
         place = head + 8 + 2 * cell
-        with suppress(ValueError, LookupError, struct.error):  # half of a row is none
+        with suppress(ValueError, LookupError, struct.error, OSError):  # half of a row is none
             yield _row(pages, page, int.from_bytes(page[place : place + 2], "big"))
 
 

@@ -133,10 +133,13 @@ def _rows(path: Path, table: str, columns: Sequence[_Column]) -> Iterator[dict[s
                     return
         except (sqlite3.Error, OSError) as error:
             log.warning("%s: %s: %s", path.name, table, error)
-    for number, record in rows(path):
-        if len(record) == len(columns) and all(map(_Column.takes, columns, record)):
-            values = (
-                number if value is None and column.needed else value
-                for column, value in zip(columns, record, strict=True)
-            )
-            yield dict(zip((column.name for column in columns), values, strict=True))
+    try:
+        for number, record in rows(path):
+            if len(record) == len(columns) and all(map(_Column.takes, columns, record)):
+                values = (
+                    number if value is None and column.needed else value
+                    for column, value in zip(columns, record, strict=True)
+                )
+                yield dict(zip((column.name for column in columns), values, strict=True))
+    except OSError as error:
+        log.warning("%s: %s: %s", path.name, table, error)

@@ -14,6 +14,7 @@ from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import Incident, Mark, State
 from safety_monitor.journal.file import LOCK_NAME, JournalDamagedError, JournalError
 from safety_monitor.journal.incidents import Journal
+from safety_monitor.journal.rescue import salvage
 from safety_monitor.journal.tables import VERSION
 from tests.alarms import SCREAM
 from tests.safety_monitor.journal.old_journals import CONTENT, VERSION_1, VERSION_2, VERSION_3
@@ -164,6 +165,12 @@ def test_rows_that_no_journal_can_hold_keep_no_others_from_being_read(tmp_path: 
     kept = journal.list(MANY)
     assert len(kept) == MANY
     assert {step.at_s for entry in kept for step in entry.transitions} == {SCREAM.at_s, 1.0}
+
+
+def test_what_the_disk_cannot_read_at_all_is_given_up_in_order(tmp_path: Path) -> None:
+    fresh = filled(tmp_path)
+    assert set(salvage(Path("/proc/self/mem"), fresh).values()) == {0}  # opens, and cannot be read
+    assert len(Journal(tmp_path).list(MANY)) == MANY
 
 
 @pytest.mark.parametrize("deleted", ["journal.sqlite*", "journal.sqlite"], ids=["all of it", "without its log"])
