@@ -76,8 +76,10 @@ def server_of(text: str) -> tuple[str, int | None]:
         MailError: it is written otherwise.
     """
     host, colon, port = text.partition(":")
-    if not host or not all(each.isalnum() or each in ".-" for each in host) or (colon and not port.isdigit()):
+    if not host or not all(each.isalnum() or each in ".-" for each in host):
         raise MailError(f"'{text}' is not the name of a server, such as smtp.example.org")
+    if colon and not (port.isdecimal() and 0 < int(port) < 65_536):
+        raise MailError(f"'{port}' is not a port: a number up to 65535, such as 587")
     return host, int(port) if colon else None
 
 

@@ -122,6 +122,10 @@ def test_the_server_of_a_known_provider_need_not_be_known() -> None:
         ("smtp.example.org:465", ("smtp.example.org", 465)),
         ("smtp example", None),
         ("smtp.example.org:mail", None),
+        ("smtp.example.org:", None),
+        ("smtp.example.org:0", None),
+        ("smtp.example.org:65536", None),
+        ("smtp.example.org:²", None),
         ("https://example.org", None),
     ],
 )
