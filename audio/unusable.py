@@ -20,4 +20,5 @@ def unusable(clips: Sequence[Clip], first: SoundError) -> CorpusError:
             read_clip(clip.path)
         except SoundError as error:
             troubles.append(str(error))
-    return CorpusError(f"{len(troubles)} of {len(clips)} recordings cannot be used: {some(troubles or [first], 5)}")
+    troubles = troubles or [str(first)]  # it may be readable by now
+    return CorpusError(f"{len(troubles)} of {len(clips)} recordings cannot be used: {some(troubles, 5)}")

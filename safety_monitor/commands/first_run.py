@@ -147,7 +147,7 @@ def _listen(microphone: str) -> bool:
     """Measure the room and say what it means; whether that went well enough to go on."""
     from audio.blocks import SoundError
     from safety_monitor.config import Settings
-    from safety_monitor.operating.first_run import listen
+    from safety_monitor.operating.room import listen
     from safety_monitor.senses import load_scream_classifier
 
     try:

@@ -12,8 +12,6 @@ import pytest
 from argon2 import PasswordHasher
 from typer.testing import CliRunner
 
-from audio.blocks import SoundError
-from audio.detector import SoundReading
 from safety_monitor.cli import app
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.sources import load_settings
@@ -26,7 +24,6 @@ from safety_monitor.operating.first_run import (
     mail_address,
     phone_number,
     read_contact,
-    room_of,
     service_address,
     short_name,
     token,
@@ -351,23 +348,3 @@ def test_any_name_stands_in_the_file_as_it_was_said(name: str) -> None:
         {"name": "anna", "sms": "+491713920031"},
         {"name": "ben", "call": "+15005550006"},
     ]
-
-
-@pytest.mark.parametrize(
-    ("levels", "scream", "good", "advice"),
-    [
-        ([-60.0, -58.0, -40.0], 0.1, True, "well suited"),
-        ([-120.0, -120.0], 0.0, False, "muted"),
-        ([-12.0, -11.0, -60.0], 0.2, False, "gain"),
-        ([-40.0, -30.0], 0.85, False, "raised the alarm"),
-    ],
-)
-def test_what_a_room_means(levels: list[float], scream: float, good: bool, advice: str) -> None:
-    room = room_of(SoundReading(0.0, 1.0, "ambient", {"scream": scream}, scream, level) for level in levels)
-    assert room.good is good
-    assert advice in room.advice()
-
-
-def test_a_room_that_gives_nothing_is_an_error() -> None:
-    with pytest.raises(SoundError):
-        room_of([])
