@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from media import lasting
 from tests.sound_server import SoundServer, missing_programs, sound_server
 
 REAL_TIME = {
@@ -20,6 +21,12 @@ REAL_TIME = {
     "tests/system/test_live.py",
 }
 """Files whose tests play, hear or see as time passes: never do two of them at once."""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_has_failed() -> None:
+    """What failed on purpose in one test is no trouble of the stations in the next."""
+    lasting._failed.clear()
 
 
 @pytest.fixture

@@ -395,7 +395,7 @@ def _write(
     desk: Desk,
     parts: Mapping[str, Path] | None = None,
 ) -> Card:
-    """Write the folder beside the one it replaces, so that there is a whole model at every moment.
+    """Write the folder beside the one it replaces, so that there is never half a model.
 
     Args:
         results: of the training.

@@ -147,7 +147,6 @@ def test_what_fails_once_goes_on_and_is_named(
     goes_on: Callable[[Path, pytest.MonkeyPatch], None], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lasting, "AGAIN_S", (0.01,))
-    monkeypatch.setattr(lasting, "_failed", {})
     goes_on(tmp_path, monkeypatch)
     assert lasting.failing() == (name,)
 
@@ -165,7 +164,6 @@ def test_the_sound_server_is_asked_again(sound_system: SoundServer, monkeypatch:
 
 
 def test_pages_that_end_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lasting, "_failed", {})
     web = WebServer(Settings(home=tmp_path, web=Web(port=0)))
 
     def ends(station: object) -> Any:
