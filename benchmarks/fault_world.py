@@ -197,11 +197,14 @@ class World:
         time.sleep(OWN_SOUND_S)
 
     def healthy(self) -> None:
-        """Wait until every trouble that the station has told of is over."""
+        """Wait until every trouble that the station has told of is over.
+
+        But for what a clock set by months means for old evidence: that lasts for hours, so that people can look.
+        """
 
         def well() -> bool:
             told = (re.search(rf"({'|'.join(WORDS)})(\w+)", line) for line in list(self.station.log))
-            last = {found[2]: found[1] for found in told if found}
+            last = {found[2]: found[1] for found in told if found and found[2] != "clock"}
             return set(last.values()) <= {WORDS[1]}
 
         self._wait(well, LIMIT_S)
