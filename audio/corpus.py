@@ -4,6 +4,7 @@ import csv
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from os.path import isfile  # no error where a name is too long to be one
 from pathlib import Path
 
 LABELS = ("scream", "conversation", "ambient")
@@ -74,7 +75,7 @@ def read_corpus(where: Path) -> tuple[Clip, ...]:
     manifest = where / MANIFEST if where.is_dir() else where
     if manifest.suffix.lower() == ".csv" and manifest.is_file():
         clips = _read_manifest(manifest)
-        missing = [clip.path for clip in clips if not clip.path.is_file()]
+        missing = [clip.path for clip in clips if not isfile(clip.path)]
         if missing:
             raise CorpusError(f"{manifest}: {len(missing)} of {len(clips)} recordings not found: {some(missing)}")
         return clips
@@ -121,7 +122,7 @@ def read_feedback(folder: Path) -> tuple[Clip, ...]:
     manifest = folder / MANIFEST
     if not manifest.is_file():
         return ()
-    return tuple(clip for clip in _read_manifest(manifest, may_be_empty=True) if clip.path.is_file())
+    return tuple(clip for clip in _read_manifest(manifest, may_be_empty=True) if isfile(clip.path))
 
 
 def _read_manifest(manifest: Path, *, may_be_empty: bool = False) -> tuple[Clip, ...]:

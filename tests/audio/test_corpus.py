@@ -74,6 +74,7 @@ def test_the_current_folder_has_a_name(tmp_path: Path, monkeypatch: pytest.Monke
             HEAD + "".join(f"{n}.ogg,scream,s,g,1,,\n" for n in range(5)),
             "5 of 5 recordings not found: .*0.ogg; .*; and 2 more",
         ),
+        (HEAD + 400 * "9" + ".ogg,scream,s,g,1,,\n", "1 of 1 recordings not found: .*9.ogg"),
         (HEAD + ",scream,s,g,1,,\n", "manifest.csv:2: needs a path and a label"),
         (HEAD + "x.ogg,scream,s,g,long,,\n", "manifest.csv:2: seconds"),
         (HEAD[:-1] + ",weight\nx.ogg,scream,s,g,1,,,heavy\n", "manifest.csv:2: seconds and weight must be numbers"),

@@ -92,7 +92,8 @@ def test_a_policy_that_names_what_is_not_there_ends_the_run(tmp_path: Path) -> N
     (tmp_path / "station.toml").write_text('[[policies]]\nname = "x"\n[[policies.steps]]\nactions = ["fax"]\n')
     result = safety_monitor(tmp_path, "run", "--mic", "demo", "--camera", "off")
     assert result.status == 2
-    assert "safety-monitor: station.toml: policies.0.steps.0.actions: no channel 'fax' is turned on" in result.stderr
+    where = "policies, the first: steps, the first: actions"
+    assert f"safety-monitor: station.toml: {where}: no channel 'fax' is turned on" in result.stderr
 
 
 def test_calling_off_takes_the_pin_which_is_nowhere_to_be_seen(journal: Journal, tmp_path: Path) -> None:
