@@ -26,9 +26,14 @@ FEWEST = 5
 """Screams, and other recordings, that must be unknown to both models to say anything."""
 
 
+def digest_each(clips: Sequence[Clip]) -> list[str]:
+    """SHA-256 of each recording: what is copied or renamed stays the same."""
+    return [sha256(clip.path) for clip in clips]
+
+
 def digests_of(clips: Sequence[Clip]) -> set[str]:
-    """SHA-256 of recordings: what is copied or renamed stays the same."""
-    return {sha256(clip.path) for clip in clips}
+    """The different ones among them."""
+    return set(digest_each(clips))
 
 
 def digests_in(folder: Path) -> set[str]:
@@ -37,10 +42,10 @@ def digests_in(folder: Path) -> set[str]:
     return set(file.read_text(encoding="utf-8").split()[1:]) if file.is_file() else set()
 
 
-def familiar(folder: Path, clips: Sequence[Clip]) -> int:
-    """From how many of these recordings a model has learned, as far as its folder says."""
+def familiar(folder: Path, digests: Sequence[str]) -> int:
+    """From how many recordings of these digests a model has learned, as far as its folder says."""
     known = digests_in(folder)
-    return sum(sha256(clip.path) in known for clip in clips) if known else 0
+    return sum(digest in known for digest in digests)
 
 
 def write_learned(folder: Path, digests: Set[str]) -> None:

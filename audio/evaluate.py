@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from audio.blocks import SoundError
-from audio.candidate import digests_of, familiar, note_beside, note_learned
+from audio.candidate import digest_each, digests_of, familiar, note_beside, note_learned
 from audio.continuous import watch_hours
 from audio.corpus import LABELS, read_corpus, read_feedback
 from audio.judging import Judged, judge_corpus
@@ -69,7 +69,7 @@ def evaluate(
             judged = judge_corpus(name, clips, home=home, jobs=jobs, progress=progress)
         except SoundError as error:
             raise unusable(clips, error) from None
-        learned = familiar(find(name, home), clips)
+        learned = familiar(find(name, home), digest_each(clips))
         report |= {"data": data.name, "learned_from": learned, **summarize(judged)}
     if hours:
         report["continuous"] = watch_hours(name, hours, home=home, jobs=jobs, progress=progress)

@@ -128,9 +128,9 @@ def judge_left_out(
     distances, voices = np.zeros(len(traits), np.float32), np.zeros(len(traits), np.float32)
     opinions = np.zeros(len(clips), np.float32)
     fold_of_clip = np.asarray([fold_of[clip.source] for clip in clips])
-    count = len(set(fold_of.values()))
-    for fold in sorted(set(fold_of.values())):
-        log.info("fold %d of %d: a head learns from the other folds", fold + 1, count)
+    numbers = sorted(set(fold_of.values()))
+    for fold in numbers:
+        log.info("fold %d of %d: a head learns from the other folds", fold + 1, len(numbers))
         sources = [place for place, source in enumerate(sorted(fold_of)) if fold_of[source] == fold]
         composed, recorded = (each.without(sources) for each in lessons)
         head = learn_head(composed, recorded, plan, 1)

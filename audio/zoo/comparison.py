@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from audio.blocks import SoundError
 from audio.cache import keep
-from audio.candidate import familiar
+from audio.candidate import digest_each, familiar
 from audio.corpus import LABELS, Clip, CorpusError
 from audio.detector import OVERLAP, STEP, Classifier, load_scream_model
 from audio.metrics import RATES, UNSTATED, Figures, figures, shown
@@ -171,6 +171,7 @@ def compare_trained(names: Sequence[str], clips: Sequence[Clip], home: Path | No
             order = [model.labels.index(label) for label in LABELS]
             chances[name][done] = model.predict_proba([samples])[0][order]
         desk.tick("judging recordings", done + 1, len(clips))
+    digests = digest_each(clips)
     return [
         Row(
             name,
@@ -178,7 +179,7 @@ def compare_trained(names: Sequence[str], clips: Sequence[Clip], home: Path | No
             chances[name],
             _size(find(name, home)),
             decision_ms(model),
-            _flattered(familiar(find(name, home), clips), len(clips)),
+            _flattered(familiar(find(name, home), digests), len(clips)),
         )
         for name, model in models.items()
     ]
