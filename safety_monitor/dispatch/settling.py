@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from safety_monitor.actions.message import Kind
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState, Job, Result, Turn
 from safety_monitor.escalation import Nature, Planned, delivery_key
@@ -74,8 +75,9 @@ def settle(
 
 def instead_of(job: Job, natures: Mapping[str, Nature]) -> tuple[Planned, ...]:
     """The deliveries to make because a job failed; one that was asked for already is not made twice."""
+    kind: Kind = "alarm" if job.kind == "duress" else job.kind  # is told as what it is, and must not look like it
     return tuple(
-        Planned(delivery_key(job.incident.id, name, job.kind), name, natures[name], job.kind)
+        Planned(delivery_key(job.incident.id, name, kind), name, natures[name], kind)
         for name in job.fallback
         if name in natures
     )

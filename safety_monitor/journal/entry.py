@@ -102,6 +102,8 @@ def _overt(rows: Iterable[DeliveryRow], answered_at: str) -> tuple[Delivery, ...
     """Deliveries as they would look if nobody were being forced: each record has one of what came of it, the newest."""
     shown: dict[str, Delivery] = {}
     for row in rows:
+        if row.covert and row.kind == "alarm" and not row.waits:
+            continue  # asked for since, in place of one that failed: there would be none
         each = called_off(delivery_of(row), row.sent_at, answered_at) if row.covert else delivery_of(row)
         shown.pop(each.key, None)
         shown[each.key] = each

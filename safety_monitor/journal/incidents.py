@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -158,13 +159,15 @@ class Journal:
             earlier = decision_of(session, row)
             standing = State(earlier.state if earlier else State.CONFIRMED if over else row.state)
             _check_follows(row.id, standing, state)
-            row.state = State.CLOSED if over else state
+            at_s = _source_clock(session, row, now)
+            if not over:
+                row.state, row.at_s = state, at_s
             row.changed_at, row.reason, row.duress = iso(now), reason, row.duress or duress
             for each in waiting:
                 each.covert = row.duress
                 if not row.duress:
                     answer(each, iso(now))
-            incident = replace(incident_of(row), state=state)
+            incident = replace(incident_of(row), state=state, at_s=at_s)
             session.add(_transition_row(incident, row.changed_at, PERSON))
             kind: Kind = "duress" if row.duress else "update"
             ask_records(session, row.id, now, kind)
@@ -270,7 +273,8 @@ class Journal:
                         DeliveryRow.kind == "alarm",
                     )
                 ).all()
-                waiting = [each for each in asked if each.waits and each.due_at is not None and each.turn == Turn.FRESH]
+                fresh = [each for each in asked if each.due_at is not None and each.turn == Turn.FRESH]
+                waiting = [each for each in fresh if each.waits and not each.covert]
                 for each in waiting[:1]:
                     each.asked_at = each.due_at = now
                     each.waits = False
@@ -304,6 +308,14 @@ def _set(row: IncidentRow, incident: Incident, now: float) -> None:
     row.labels = json.dumps(incident.labels)
     row.evidence = json.dumps([asdict(piece) for piece in incident.evidence])
     row.reason = incident.reason
+
+
+def _source_clock(session: Session, row: IncidentRow, now: float) -> float:
+    """What the clock of an incident's source shows now: people have none; so much later than at the newest step."""
+    steps = select(TransitionRow.at_s, TransitionRow.at).where(TransitionRow.incident_id == row.id)
+    newest = session.execute(steps.order_by(TransitionRow.number.desc()).limit(1)).first()
+    at_s, at = newest or (row.at_s, row.changed_at)
+    return at_s + max(0.0, now - datetime.fromisoformat(at).timestamp())  # the clock may have been set back
 
 
 def _check_follows(incident_id: str, now: State, then: State) -> None:

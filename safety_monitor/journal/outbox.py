@@ -27,6 +27,11 @@ NOT_FOLLOWED = "handed over before somebody answered"
 TURNS = (Turn.FRESH, Turn.RETRY, Turn.HELD, Turn.FOLLOW)
 """In this order what is due is done."""
 _JOBS = select(DeliveryRow, IncidentRow).join(IncidentRow, IncidentRow.id == DeliveryRow.incident_id)
+_VISIBLE = DeliveryRow.covert.is_(False) | (
+    (DeliveryRow.kind == "duress")
+    & DeliveryRow.incident_id.in_(select(IncidentRow.id).where(IncidentRow.kind == "alarm"))
+)
+"""What people may see, if not as what it is: that help is called under duress looks as if it were called off."""
 
 
 class Outbox:
@@ -167,12 +172,11 @@ class Outbox:
     def list(self, limit: int = 100) -> Sequence[Delivery]:
         """What is still to be done, in order of time, then what failed, the newest first; as much as may be seen."""
         with self._file.reading() as session:
-            visible = select(DeliveryRow).where(DeliveryRow.covert.is_(False)).limit(limit)
-            waiting = session.scalars(visible.where(DeliveryRow.due_at.is_not(None)).order_by(DeliveryRow.due_at)).all()
-            failed = session.scalars(
-                visible.where(text("state = 'failed'")).order_by(DeliveryRow.asked_at.desc())
-            ).all()
-            return [delivery_of(row) for row in (*waiting, *failed)]
+            visible = select(DeliveryRow).where(_VISIBLE).limit(limit)
+            waiting = visible.where(DeliveryRow.due_at.is_not(None)).order_by(DeliveryRow.due_at, DeliveryRow.channel)
+            failed = visible.where(text("state = 'failed'")).order_by(DeliveryRow.asked_at.desc(), DeliveryRow.channel)
+            rows = (*session.scalars(waiting), *session.scalars(failed))
+            return [_shown(row) for row in rows if _row_shown(session, _shown(row).key) is row]
 
     def count(self) -> dict[str, int]:
         """How many deliveries there are in each state, as far as they may be seen."""
@@ -201,15 +205,14 @@ class Outbox:
                     row.asked_at, row.version = now, row.version + 1
                     row.sent_at, row.reference, row.turn = None, "", Turn.RETRY
                 row.state, row.due_at = DeliveryState.PENDING, now
-                return [row.key]
+                return [key]
             session.execute(
                 update(DeliveryRow)
                 .where(DeliveryRow.due_at > now, DeliveryRow.turn.in_((Turn.RETRY, Turn.HELD)))
                 .values(due_at=now)
             )
-            return session.scalars(
-                select(DeliveryRow.key).where(DeliveryRow.due_at <= now, DeliveryRow.nature != Nature.SOUND)
-            ).all()
+            due = select(DeliveryRow).where(_VISIBLE, DeliveryRow.due_at <= now, DeliveryRow.nature != Nature.SOUND)
+            return list(dict.fromkeys(_shown(row).key for row in session.scalars(due)))
 
     def told_since(self, since: float) -> Sequence[tuple[str, float, Sequence[str]]]:
         """Messages about incidents and troubles of the last time: channel, when it was sent, and the deliveries in it.
@@ -235,27 +238,31 @@ class Outbox:
         return [(channel, sent_at, keys) for (channel, sent_at), keys in together.items()]
 
     def drop(self, key: str) -> None:
-        """Take a delivery out, so that it is not tried again.
+        """Take a delivery out, so that it is not tried again; one that calls for help under duress only looks that way.
 
         Raises:
             JournalError: there is no delivery with this key that waits or failed.
         """
         with self._file.writing() as session:
-            row = _waiting_or_failed(session, key)
+            row, now = _waiting_or_failed(session, key), self._file.clock()
+            if row.covert:
+                ask(session, row.incident_id, [Planned(key, row.channel, Nature(row.nature), "update")], now)
+                covered, row = row, session.get_one(DeliveryRow, key)
+                row.asked_at, row.attempts, row.detail = covered.asked_at, covered.attempts, covered.detail
             row.state, row.due_at, row.version = DeliveryState.DROPPED, None, row.version + 1
-            row.changed_at = iso(self._file.clock())
+            row.changed_at = iso(now)
 
     def delivery(self, key: str) -> Delivery:
-        """One delivery by its key.
+        """One delivery by its key, as much as may be seen.
 
         Raises:
             JournalError: there is none.
         """
         with self._file.reading() as session:
-            row = session.get(DeliveryRow, key)
+            row = _row_shown(session, key)
             if row is None:
                 raise JournalError(f"no delivery '{key}'")
-            return delivery_of(row)
+            return _shown(row)
 
 
 def ask(
@@ -314,12 +321,19 @@ def ask_records(session: Session, incident_id: str, now: float, kind: Kind = "up
 
 
 def ask_told(session: Session, incident_id: str, now: float, kind: Kind) -> None:
-    """Have those who were told of an incident told what became of it."""
+    """Have those who were told of an incident told what became of it; what is still to be sent tells the newest."""
+    if kind == "duress":
+        unsent = DeliveryRow.nature == Nature.MESSAGE, DeliveryRow.kind == "update", DeliveryRow.attempts == 0
+        session.execute(
+            update(DeliveryRow)
+            .where(DeliveryRow.incident_id == incident_id, *unsent)
+            .values(key=func.replace(DeliveryRow.key, ":update", ":duress"), kind="duress", covert=True)
+        )
     told = select(DeliveryRow.channel, func.count()).where(
         DeliveryRow.incident_id == incident_id,
         DeliveryRow.nature == Nature.MESSAGE,
         DeliveryRow.attempts > 0,
-        DeliveryRow.kind == kind,
+        DeliveryRow.kind.in_(("update", "duress")),  # counted alike, so that their keys look alike
     )
     before: dict[str, int] = dict(session.execute(told.group_by(DeliveryRow.channel)).all())
     channels = session.scalars(_reached(incident_id, Nature.MESSAGE).where(DeliveryRow.kind == "alarm")).all()
@@ -362,9 +376,22 @@ def _shift(session: Session, by_s: float) -> None:
     )
 
 
+def _row_shown(session: Session, key: str) -> DeliveryRow | None:
+    """The row that people see under a key: of an update and a call for help under duress the newer one."""
+    head, _, repeat = key.rpartition(":update")
+    rows = [session.get(DeliveryRow, each) for each in (key, f"{head}:duress{repeat}")]
+    seen = [row for row in rows if row is not None and (not row.covert or (row.kind == "duress" and row.key != key))]
+    return max(seen, key=lambda row: row.asked_at, default=None)
+
+
+def _shown(row: DeliveryRow) -> Delivery:
+    """A delivery as people see it, who must not learn that somebody is being forced."""
+    return called_off(delivery_of(row), row.sent_at, row.changed_at) if row.covert else delivery_of(row)
+
+
 def _waiting_or_failed(session: Session, key: str) -> DeliveryRow:
-    row = session.get(DeliveryRow, key)
-    if row is None or row.covert:
+    row = _row_shown(session, key)
+    if row is None:
         raise JournalError(f"no delivery '{key}'")
     if row.turn == Turn.TAKEN and row.due_at is not None:
         raise JournalError(f"'{key}' is being done")
@@ -408,7 +435,8 @@ def called_off(delivery: Delivery, sent_at: float | None, at: str) -> Delivery:
             delivery, state=DeliveryState.SENT, attempts=1, changed_at=sent, due_at=None, detail=NOT_FOLLOWED
         )
     if delivery.kind == "duress":
-        return replace(delivery, key=delivery.key.replace(":duress", ":update"), kind="update")
+        head, _, repeat = delivery.key.rpartition(":duress")
+        return replace(delivery, key=f"{head}:update{repeat}", kind="update")
     return replace(delivery, state=DeliveryState.DROPPED, attempts=0, changed_at=at, due_at=None, detail="")
 
 
@@ -421,7 +449,7 @@ def _job(session: Session, delivery: DeliveryRow, row: IncidentRow) -> Job:
     if delivery.nature == Nature.MESSAGE:  # records tell what it is, messages what became of it
         if (decision := decision_of(session, row)) is not None:
             incident = replace(incident, state=State(decision.state), reason=decision.reason)
-        kind = "duress" if row.duress and kind == "alarm" else kind
+        kind = "duress" if row.duress and kind in ("alarm", "update") else kind
     return Job(
         key=delivery.key,
         version=delivery.version,

@@ -7,12 +7,23 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from safety_monitor.incident import Evidence, Incident, Sense, State
 
-VERSION = 4
+VERSION = 5
 """Of the tables; kept in the file as `PRAGMA user_version`."""
 
 
 PERSON = "person"
 """Who moved an incident, where it was not the station."""
+
+
+_MOMENTS_OF_PEOPLE = """
+UPDATE transitions AS mine SET at_s = coalesce((
+    SELECT before.at_s + max(0.0, (julianday(mine.at) - julianday(before.at)) * 86400.0)
+    FROM transitions AS before
+    WHERE before.incident_id = mine.incident_id AND before.number < mine.number AND before."by" != 'person'
+    ORDER BY before.number DESC LIMIT 1
+), at_s) WHERE "by" = 'person'
+"""
+"""What people decided had the time of the step before, until version 5."""
 
 
 class NewerError(Exception):
@@ -175,6 +186,8 @@ def migrate(session: Session) -> None:
     session.execute(
         text("CREATE INDEX IF NOT EXISTS incidents_by_state ON incidents (kind, state, opened_at)")  # new in version 2
     )
+    if 0 < version < 5:
+        session.execute(text(_MOMENTS_OF_PEOPLE))
     session.execute(text(f"PRAGMA user_version = {VERSION}"))
 
 

@@ -1,11 +1,10 @@
 """What the charts of all pages have in common."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 from safety_monitor.journal.entry import Transition
-from safety_monitor.journal.tables import PERSON
 
 COLORS = ("#e5484d", "#3e8ed0", "#f5a623", "#8e4ec6", "#30a46c")
 GREY = "#8a94a3"
@@ -15,16 +14,9 @@ GREY = "#8a94a3"
 def seconds_of(steps: Sequence[Transition]) -> tuple[float, ...]:
     """When each step of an incident's life came, seconds on the clock of its source, in their order.
 
-    What a person decides has no time on that clock; it came as long after the step before as the journal's clock says.
+    What a person decides about a recording that is played fast comes later, by that clock, than what follows it.
     """
-    seconds: list[float] = []
-    for number, step in enumerate(steps):
-        at_s = step.at_s
-        if number and step.by == PERSON:
-            before = datetime.fromisoformat(steps[number - 1].at)
-            at_s = seconds[-1] + (datetime.fromisoformat(step.at) - before).total_seconds()
-        seconds.append(max([at_s, *seconds[-1:]]))
-    return tuple(seconds)
+    return tuple(accumulate((step.at_s for step in steps), max))
 
 
 def over_seconds(

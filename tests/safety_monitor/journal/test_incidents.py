@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from safety_monitor.delivery import DeliveryState, Job, Result, Turn
+from safety_monitor.dispatch.settling import instead_of
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import Incident, Mark, State, notice
 from safety_monitor.journal.file import JournalError
@@ -232,7 +233,7 @@ def test_what_is_told_of_an_answer_looks_the_same_under_duress(
 
         def look() -> None:
             clock.now += 1
-            seen.append(journal.show(SCREAM.id).deliveries)
+            seen.append((journal.show(SCREAM.id).deliveries, journal.outbox.list()))
 
         def does(channel: str, state: DeliveryState, detail: str, due_s: float | None = None) -> None:
             job = take(journal, channel)
@@ -261,6 +262,87 @@ def test_what_is_told_of_an_answer_looks_the_same_under_duress(
 
     for forced, free in zip(life(duress=True), life(duress=False), strict=True):
         assert forced == free
+
+
+def test_the_outbox_does_what_it_is_told_under_duress_too_as_far_as_can_be_seen(tmp_path: Path, clock: Clock) -> None:
+    def life(duress: bool) -> list[Any]:
+        clock.now = 1_800_000_000.0
+        journal = Journal(tmp_path / str(duress), clock)
+        confirmed(journal, replace(asked("sms"), fallback=("email",)), asked("fax"), asked("call", after_s=60.0))
+        seen: list[Any] = []
+
+        def fails(channel: str, state: DeliveryState, due_s: float | None = None) -> Job:
+            job = take(journal, channel)
+            due_at = None if due_s is None else clock.now + due_s
+            instead = instead_of(job, {"email": Nature.MESSAGE})
+            journal.outbox.finish([Result(job.key, job.version, state, "no network", due_at=due_at, instead=instead)])
+            seen.append((journal.outbox.list(), journal.show(SCREAM.id).deliveries))
+            clock.now += 1
+            return job
+
+        fails("fax", DeliveryState.SENT)
+        journal.decide(SCREAM.id, State.ACKNOWLEDGED, "by a person")
+        fails("fax", DeliveryState.SENT)
+        journal.decide(SCREAM.id, State.CANCELLED, "by a person", duress=duress)
+        fails("sms", DeliveryState.FAILED)
+        fails("fax", DeliveryState.PENDING, 300.0)
+        told = fails("sms", DeliveryState.FAILED)
+        assert told.kind == ("duress" if duress else "update")
+        seen.append(journal.outbox.retry())
+        sms_key, fax_key = (
+            next(each.key for each in journal.outbox.list() if each.channel == name and each.kind == "update")
+            for name in ("sms", "fax")
+        )
+        seen.append(journal.outbox.retry(sms_key))
+        journal.outbox.drop(fax_key)
+        seen += [journal.outbox.delivery(sms_key), journal.outbox.list(), journal.show(SCREAM.id).deliveries]
+        for refused in (journal.outbox.drop, journal.outbox.retry):
+            with pytest.raises(JournalError, match="is dropped"):
+                refused(fax_key)
+        assert [job.kind for job in journal.outbox.due("fax")] == (["duress"] if duress else [])
+        assert [job.kind for job in journal.outbox.due("email")] == (["duress"] if duress else ["alarm"])
+        journal.close()
+        return seen
+
+    for forced, free in zip(life(duress=True), life(duress=False), strict=True):
+        assert forced == free
+
+
+def test_a_disarming_under_duress_shows_nowhere_in_the_outbox(journal: Journal) -> None:
+    told = notice("disarmed")
+    duress = Planned(delivery_key(told.id, "sms", "duress"), "sms", Nature.MESSAGE, "duress")
+    journal.notice(told, [duress], covert=True)
+    assert (journal.outbox.list(), journal.outbox.retry()) == ([], [])
+    assert take(journal, "sms").key == duress.key
+
+
+def test_what_a_person_decides_has_the_moment_at_which_it_was(journal: Journal, clock: Clock, tmp_path: Path) -> None:
+    confirmed(journal)
+    clock.now += 12.5
+    assert journal.decide(SCREAM.id, State.ACKNOWLEDGED, "").at_s == pytest.approx(SCREAM.at_s + 12.5)
+    assert journal.show(SCREAM.id).incident.at_s == pytest.approx(SCREAM.at_s + 12.5)
+    closed = replace(SCREAM, state=State.CLOSED, at_s=SCREAM.at_s + 30)
+    clock.now += 17.5
+    journal.record(closed)
+    clock.now += 300
+    assert journal.decide(SCREAM.id, State.CANCELLED, "").at_s == pytest.approx(SCREAM.at_s + 330)
+    entry = journal.show(SCREAM.id)
+    assert entry.incident.at_s == closed.at_s, "it was over then"
+    moments = [SCREAM.at_s + passed for passed in (0, 0, 12.5, 30, 330)]
+    assert [step.at_s for step in entry.transitions] == pytest.approx(moments)
+    journal.close()
+    with sqlite3.connect(tmp_path / "journal.sqlite") as old:  # as version 4 wrote it
+        old.execute("UPDATE transitions SET at_s = ? WHERE \"by\" = 'person'", (SCREAM.at_s,))
+        old.execute("PRAGMA user_version = 4")
+    old.close()
+    steps = Journal(tmp_path, clock).show(SCREAM.id).transitions
+    assert [step.at_s for step in steps] == pytest.approx(moments, abs=0.002)
+
+
+def test_the_clock_was_set_back_before_a_person_decided(journal: Journal, clock: Clock) -> None:
+    confirmed(journal)
+    clock.now -= 3600
+    assert journal.decide(SCREAM.id, State.ACKNOWLEDGED, "").at_s == SCREAM.at_s
 
 
 def test_a_delivery_that_failed_asks_others_once(journal: Journal, clock: Clock) -> None:
