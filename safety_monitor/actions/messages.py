@@ -7,8 +7,9 @@ Reference: https://github.com/caronc/apprise/wiki
 """
 
 import logging
+import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -22,6 +23,10 @@ LIMIT_S = 60.0
 """Longest time for one delivery, attachments included."""
 SHORTEST_SECRET = 4
 """Shorter parts of an address are not hidden: that would blot out half of every text."""
+RECIPIENTS = ("targets", "topics", "users", "groups", "channels", "devices", "phone")
+"""Where the services of Apprise keep whom they send to."""
+DROPPED = re.compile(r"^Dropped|ignored")
+"""How Apprise says that it leaves a recipient out."""
 TITLES: dict[Kind, str] = {
     "alarm": "EMERGENCY",
     "update": "Update",
@@ -65,7 +70,7 @@ class Messages:
         limit_s: longest time for one delivery.
 
     Raises:
-        ValueError: Apprise does not understand the address; the text does not repeat it.
+        ValueError: Apprise does not understand the address, or it would reach nobody; the text does not repeat it.
     """
 
     record = False
@@ -76,7 +81,17 @@ class Messages:
         self._limit_s = limit_s
         self._secrets = secrets_of(url)
         self._asset = apprise.AppriseAsset(app_id="safety-monitor", app_desc="safety-monitor", app_url="")
-        self._service = str(self._plugin().service_name)
+        heard: list[logging.LogRecord] = []
+        _heard.records = heard
+        try:
+            plugin = self._plugin()
+        finally:
+            _heard.records = None
+        self._service = str(plugin.service_name)
+        if not _names_somebody(plugin):
+            raise ValueError(f"would reach nobody: {self._service} needs a recipient in it, see docs/channels.md")
+        if any(record.levelno >= logging.WARNING and DROPPED.search(record.getMessage()) for record in heard):
+            raise ValueError(f"somebody whom it names is not written as {self._service} has it, and would be left out")
         self._busy: threading.Thread | None = None
         self._plain: set[str] = set()
         """Keys of deliveries that failed with attachments: they are tried without."""
@@ -144,6 +159,24 @@ class Messages:
 
     def _failed(self, why: str) -> Outcome:
         return Outcome(ok=False, detail=one_line(f"{self._service}: {why}", self._secrets), again=True)
+
+
+def _names_somebody(plugin: Any) -> bool:
+    """Whether there is anybody whom an address reaches. Apprise itself notices only when a message is sent.
+
+    Args:
+        plugin: what Apprise made of the address.
+    """
+    if len(plugin) == 0:
+        return False
+    kept = [getattr(plugin, name, None) for name in RECIPIENTS]
+    named = [each for each in kept if isinstance(each, Collection)]
+    if any(named) or not named:
+        return True
+    tokens = {name for name, token in plugin.template_tokens.items() if "targets" in (name, token.get("map_to"))}
+    goes_without = not all(any(f"{{{name}}}" in form for name in tokens) for form in plugin.templates)
+    # Telegram without a chat is sent to whoever wrote to the bot last, if that was today.
+    return goes_without and not getattr(plugin, "detect_owner", False)
 
 
 def reason(heard: Iterable[logging.LogRecord]) -> str:

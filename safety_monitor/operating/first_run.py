@@ -150,16 +150,14 @@ def service_address(text: str) -> str:
     """An address of Apprise, with what quotes mean something to written as in any address.
 
     Raises:
-        ContactError: Apprise does not understand it.
+        ContactError: Apprise does not understand it, or it would reach nobody.
     """
     for each in "'\"\\$` ":
         text = text.replace(each, quote(each))
     try:
         Messages("tried", text)
-    except ValueError:
-        raise ContactError(
-            "that is not an address of a service that is known here, such as ntfys://shop-k7m2x9q4"
-        ) from None
+    except ValueError as error:
+        raise ContactError(f"that {error}; one of ntfy is written ntfys://shop-k7m2x9q4") from None
     return text
 
 

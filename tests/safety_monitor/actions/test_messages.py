@@ -158,6 +158,36 @@ def test_an_address_that_nobody_understands_is_refused_without_repeating_it() ->
         assert "planted" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "wrong"),
+    [
+        ("ntfys://", "would reach nobody: ntfy needs a recipient in it"),
+        ("ntfys://ntfy.example.org", "would reach nobody"),
+        ("tgram://123456789:planted_abcdefghijkl/", "would reach nobody: Telegram"),
+        ("mqtt://planted.example.org", "would reach nobody"),
+        ("signal://127.0.0.1/+15005550006/12", "would reach nobody"),
+        ("mailtos://u:planted@example.org?to=banana", "somebody whom it names is not written as E-Mail has it"),
+        ("whatsapp://planted@12345678/", "would reach nobody"),
+        ("ntfys://shop-k7m2x9q4", ""),
+        ("ntfys://ntfy.example.org/topic", ""),
+        ("tgram://123456789:abcdefghijklmnop/12345/", ""),
+        ("mailtos://user:password@example.org", ""),
+        ("json://127.0.0.1", ""),
+        ("discord://123456789/abcdef", ""),
+        ("sns://AHIAJGNT76XIMXDBIJYA/bu1dHSdO22pfaaVy-wmNsdljF4C07D3bndi9PQJ9/us-east-2/+15005550006", ""),
+        ("pover://user@token", ""),
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", ""),
+    ],
+)
+def test_an_address_that_would_reach_nobody_is_refused_before_an_emergency(url: str, wrong: str) -> None:
+    if not wrong:
+        assert Messages("x", url).check().ok
+        return
+    with pytest.raises(ValueError, match=wrong) as caught:
+        Messages("x", url)
+    assert "planted" not in str(caught.value)
+
+
 def test_passwords_and_tokens_are_told_to_nobody(
     server: Server, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

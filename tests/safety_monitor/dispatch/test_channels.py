@@ -89,6 +89,7 @@ def test_databases_and_hooks_are_not_asked_for_a_connection_at_start() -> None:
         ),
         ("", {"MONGODB__URL": "mongodb://u:planted@@h:x/"}, "environment: mongodb.url: "),
         ("", {"MESSAGES__X": "planted://nothing"}, "messages.x: is not an address that Apprise understands"),
+        ("", {"MESSAGES__X": "tgram://123456789:planted_abcdefgh"}, "environment: messages.x: would reach nobody"),
     ],
 )
 def test_what_is_missing_is_one_line(text: str, environ: dict[str, str], message: str) -> None:
