@@ -6,7 +6,7 @@ are made when the incident is confirmed, all together, so that nothing has to be
 when somebody acknowledges or cancels is dropped.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -38,7 +38,7 @@ class Step:
     Attributes:
         after_s: how long after the incident was confirmed.
         actions: names of channels, of groups of them ("sms" for every "sms:…"), of contacts ("anna" for every
-            "…:anna"), or "all".
+            "…:anna" and every "…:anna_…"), or "all".
     """
 
     after_s: float = 0.0
@@ -121,7 +121,13 @@ def _fits(policy: Policy, incident: Incident) -> bool:
     )
 
 
-def plan(policy: Policy, incident_id: str, channels: Mapping[str, Nature], kind: Kind = "alarm") -> tuple[Planned, ...]:
+def plan(
+    policy: Policy,
+    incident_id: str,
+    channels: Mapping[str, Nature],
+    kind: Kind = "alarm",
+    contacts: Collection[str] = (),
+) -> tuple[Planned, ...]:
     """The deliveries that a policy asks for, in order of time.
 
     Args:
@@ -129,18 +135,19 @@ def plan(policy: Policy, incident_id: str, channels: Mapping[str, Nature], kind:
         incident_id: of the incident.
         channels: every channel that is turned on.
         kind: of the messages; a trouble is never heard or seen as an alarm would be.
+        contacts: names of all, see `person_of`.
     """
     quiet = policy.silent or kind == "trouble"
     told: dict[str, int] = {}
     planned: list[Planned] = []
     for step in sorted(policy.steps, key=lambda step: step.after_s):
-        for channel in resolve(step.actions, channels):
+        for channel in resolve(step.actions, channels, contacts):
             nature = channels[channel]
             again = channel in told
             if (quiet and nature is Nature.SOUND) or (again and nature is Nature.RECORD):
                 continue
             told[channel] = told.get(channel, -1) + 1
-            others = tuple(name for name in resolve(policy.fallback, channels) if name != channel)
+            others = tuple(name for name in resolve(policy.fallback, channels, contacts) if name != channel)
             if quiet:
                 others = tuple(name for name in others if channels[name] is not Nature.SOUND)
             key = delivery_key(incident_id, channel, kind, told[channel])
@@ -149,32 +156,51 @@ def plan(policy: Policy, incident_id: str, channels: Mapping[str, Nature], kind:
     return tuple(planned)
 
 
-def resolve(actions: Iterable[str], channels: Mapping[str, Nature]) -> tuple[str, ...]:
-    """The channels that actions name, each once, in their order; what names none is left out."""
+def resolve(actions: Iterable[str], channels: Mapping[str, Nature], contacts: Collection[str] = ()) -> tuple[str, ...]:
+    """The channels that actions name, each once, in their order; what names none is left out.
+
+    Args:
+        actions: see `Step`.
+        channels: every channel that is turned on.
+        contacts: names of all, see `person_of`.
+    """
     named: dict[str, None] = {}
     for action in actions:
-        named |= {name: None for name in channels if action in (ALL, name, *name.split(":"))}
+        named |= {
+            name: None
+            for name in channels
+            if action in (ALL, name, *name.split(":")) or action.lower() == person_of(name, contacts)
+        }
     return tuple(named)
 
 
-def person_of(channel: str, contacts: Container[str]) -> str:
+def person_of(channel: str, contacts: Collection[str]) -> str:
     """Who is reached by a channel: the contact that it is called after, else nobody but the channel itself.
+
+    A second address of anna is called "messages:anna_…"; where there is a contact anna_m, too, "messages:anna_m_…" is
+    hers.
 
     Args:
         channel: its name.
-        contacts: their names, in small letters.
+        contacts: names of all, in small letters.
     """
     member = channel.partition(":")[2].lower()
-    return member if member in contacts else channel
+    return max((each for each in contacts if f"{member}_".startswith(f"{each}_")), key=len, default=channel)
 
 
-def mistakes(policies: Sequence[Policy], channels: Mapping[str, Nature], labels: Iterable[str]) -> list[str]:
+def mistakes(
+    policies: Sequence[Policy],
+    channels: Mapping[str, Nature],
+    labels: Iterable[str],
+    contacts: Collection[str] = (),
+) -> list[str]:
     """What is wrong with policies, a line each: a name that means nothing would never do anything.
 
     Args:
         policies: to be checked.
         channels: every channel that is turned on.
         labels: of all evidence that there can be.
+        contacts: names of all, see `person_of`.
     """
     triggers = sorted({SCREAM, *labels, BOTH, TROUBLE, ANY})
     found: list[str] = []
@@ -185,9 +211,10 @@ def mistakes(policies: Sequence[Policy], channels: Mapping[str, Nature], labels:
         named = [(f"steps.{place}.actions", step.actions) for place, step in enumerate(policy.steps)]
         for place, actions in [*named, ("fallback", policy.fallback)]:
             for action in actions:
-                if not resolve([action], channels) and action != ALL:
+                means = resolve([action], channels, contacts)
+                if not means and action != ALL:
                     on = ", ".join(sorted(channels)) or "none"
                     found.append(f"policies.{number}.{place}: no channel '{action}' is turned on; on are: {on}")
-                elif policy.silent and action != ALL and Nature.SOUND in map(channels.get, resolve([action], channels)):
+                elif policy.silent and action != ALL and Nature.SOUND in map(channels.get, means):
                     found.append(f"policies.{number}.{place}: '{action}' is heard, and the policy is silent")
     return found

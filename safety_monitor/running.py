@@ -15,9 +15,9 @@ from safety_monitor.config import Settings, SettingsError
 from safety_monitor.dispatch.channels import make_channels, outward_channels
 from safety_monitor.dispatch.delivering import Dispatch, OutboxBusyError
 from safety_monitor.dispatch.places import make_places
-from safety_monitor.dispatch.policies import limits_of, mistakes_of, policies_of
+from safety_monitor.dispatch.policies import contacts_of, limits_of, mistakes_of, policies_of
 from safety_monitor.dispatch.settling import Waits
-from safety_monitor.escalation import Nature, person_of
+from safety_monitor.escalation import Nature
 from safety_monitor.evidence import evidence_store, make_recorder
 from safety_monitor.incident import Incident, Sense
 from safety_monitor.journal.file import CONNECTIONS, JournalError, JournalUnusableError
@@ -180,7 +180,6 @@ def make_dispatch(
         SettingsError: a policy names what is not there, or the outbox is in use; the channels are closed.
     """
     wrong = mistakes_of(settings, channels)
-    contacts = {contact.name.lower() for contact in settings.contacts}
     try:
         if wrong:
             raise settings.named(wrong[0])
@@ -189,8 +188,8 @@ def make_dispatch(
             channels,
             policies=policies_of(settings),
             waits=Waits(**settings.outbox.model_dump()),
-            limits=lambda channel: limits_of(settings.limits, channel),
-            person=lambda channel: person_of(channel, contacts),
+            limits=lambda channel: limits_of(settings, channel),
+            contacts=contacts_of(settings),
             station=settings.station.name,
             public_url=settings.web.public_url,
             place=place,

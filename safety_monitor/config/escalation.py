@@ -18,8 +18,8 @@ class Contact(Section):
     """A person who is told."""
 
     name: ShortName
-    """Short name: letters, digits, - and _; the channels are called after it, such as "sms:anna". An address of
-    [messages] under the same name reaches this person, too."""
+    """Short name: letters, digits, - and _; the channels are called after it, such as "sms:anna". Addresses of
+    [messages] that are called anna, or anna_ and something more, reach this person, too."""
     sms: PhoneNumber | None = None
     """Number that gets an SMS, written +<country><number>."""
     whatsapp: PhoneNumber | None = None
@@ -34,7 +34,7 @@ class PolicyStep(Section):
     after_s: Annotated[float, Field(ge=0.0, le=86_400.0)] = 0.0
     """How long after the incident was confirmed; a later step is dropped once somebody acknowledged or cancelled."""
     actions: Annotated[tuple[str, ...], Field(min_length=1)] = ("all",)
-    """Channels by name; "sms" stands for every sms:…, "anna" for every …:anna, "all" for every channel that is on."""
+    """Channels by name; "sms" stands for every sms:…, "anna" for all that reach anna, "all" for every one."""
 
 
 class PolicySettings(Section):

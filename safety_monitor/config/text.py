@@ -15,6 +15,8 @@ from typing import Any
 
 import tomlkit
 
+from safety_monitor.config.mistakes import in_words
+
 Path = tuple[str | int, ...]
 """Keys, and places in lists of tables."""
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\[\]#]+?)\s*\]\]?\s*(#.*)?$")
@@ -129,7 +131,7 @@ def _written(text: str, step: _Step, wanted: dict[str, Any]) -> str:
                 return result
         except (ValueError, KeyError, IndexError, TypeError, tomlkit.exceptions.TOMLKitError):
             continue
-    raise TextError(f"{'.'.join(map(str, step.path))}: cannot be changed from here; change it in the file")
+    raise TextError(f"{in_words(step.path)}: cannot be changed from here; change it in the file")
 
 
 def _exists(text: str, path: Path) -> bool:

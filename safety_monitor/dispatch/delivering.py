@@ -9,7 +9,7 @@ when the power goes between the doing and the writing; it then carries the same 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,7 +29,17 @@ from safety_monitor.dispatch.composing import Composer
 from safety_monitor.dispatch.limits import Limits
 from safety_monitor.dispatch.rate_limiter import RateLimiter
 from safety_monitor.dispatch.settling import Waits, instead_of
-from safety_monitor.escalation import Nature, Planned, Policy, choose, choose_for_trouble, delivery_key, plan
+from safety_monitor.escalation import (
+    Nature,
+    Planned,
+    Policy,
+    choose,
+    choose_for_trouble,
+    delivery_key,
+    person_of,
+    plan,
+    resolve,
+)
 from safety_monitor.incident import Incident, State, notice
 from safety_monitor.journal.file import LOCK_NAME, JournalError
 from safety_monitor.journal.incidents import Journal
@@ -60,7 +70,7 @@ class Dispatch:
         policies: which incidents ask for what; none: everything at once.
         waits: how long and how often deliveries are tried.
         limits: how much a channel's messages are held back; None: not at all.
-        person: who is reached by a channel; what they are told on one counts on all that reach them.
+        contacts: names of all, in small letters; what one is told on a channel counts on all that reach them.
         station: its name.
         public_url: where others reach its pages; empty: they do not.
         place: where an incident happened, if that is known; may take a while.
@@ -81,7 +91,7 @@ class Dispatch:
         policies: Sequence[Policy] = (),
         waits: Waits | None = None,
         limits: Callable[[str], Limits | None] = lambda channel: None,
-        person: Callable[[str], str] = lambda channel: channel,
+        contacts: Collection[str] = (),
         station: str = "station",
         public_url: str = "",
         place: Callable[[Incident], Place | None] = lambda incident: None,
@@ -96,6 +106,7 @@ class Dispatch:
         self._policies = policies
         self._waits = waits or Waits()
         self._natures = {channel.name: nature_of(channel) for channel in channels}
+        self._contacts = contacts
         self._composer = Composer(station, public_url, place, evidence, self.calls_help)
         self._hidden: dict[str, bool] = {}
         """Whether they are hidden, for the incidents confirmed last: what adds to one later does not change it."""
@@ -106,7 +117,7 @@ class Dispatch:
         self._closing = threading.Event()
         limiter = RateLimiter(
             {name: its for name in self._natures if (its := limits(name)) is not None},
-            {name: person(name) for name in self._natures},
+            {name: person_of(name, contacts) for name in self._natures},
         )
         self._workers = {
             channel.name: ChannelWorker(
@@ -148,7 +159,7 @@ class Dispatch:
 
     def calls_help(self, incident: Incident) -> bool:
         """Whether anybody elsewhere is told of an incident."""
-        planned = plan(choose(self._policies, incident), incident.id, self._natures)
+        planned = self._planned(choose(self._policies, incident), incident.id)
         return any(each.nature is Nature.MESSAGE for each in planned)
 
     def health(self) -> list[ChannelHealth]:
@@ -159,6 +170,10 @@ class Dispatch:
     def channels(self) -> Mapping[str, Nature]:
         """Every channel that is turned on."""
         return self._natures
+
+    def named(self, name: str) -> Sequence[str]:
+        """The channels that a name means: of a channel, a group of them or a contact, or "all"."""
+        return resolve([name], self._natures, self._contacts)
 
     def follow(self, incident: Incident, source: str = "", place: Place | None = None) -> None:
         """Make a transition durable and, if it is confirmed, start every channel on it.
@@ -180,7 +195,7 @@ class Dispatch:
             self._hidden[incident.id] = silent
             if len(self._hidden) > HIDDEN_KEPT:
                 del self._hidden[next(iter(self._hidden))]
-            planned = plan(policy, incident.id, self._natures)
+            planned = self._planned(policy, incident.id)
         self._writer.write(
             Step(incident, source, silent, place, self._journal.clock()),
             planned,
@@ -217,10 +232,13 @@ class Dispatch:
         """Tell everybody that somebody was forced to disarm or change the station, and nobody who stands there."""
         self._tell("disarmed under duress", Policy(silent=True), "duress")
 
+    def _planned(self, policy: Policy, incident_id: str, kind: Kind = "alarm") -> tuple[Planned, ...]:
+        return plan(policy, incident_id, self._natures, kind, self._contacts)
+
     def _tell(self, text: str, policy: Policy, kind: Kind) -> None:
         """Tell what is no incident."""
         told = notice(text)
-        planned = plan(policy, told.id, self._natures, kind)
+        planned = self._planned(policy, told.id, kind)
         try:
             self._writer.notice(
                 told,
@@ -265,7 +283,7 @@ class Dispatch:
                     worker.channel.interrupt()
         answers: list[Planned] = []
         if incident.state is State.ACKNOWLEDGED and not self.is_hidden(incident):
-            for each in plan(choose(self._policies, incident), incident.id, self._natures):
+            for each in self._planned(choose(self._policies, incident), incident.id):
                 if says_answers(self._workers[each.channel].channel):
                     key = delivery_key(incident.id, each.channel, "update")
                     answers.append(replace(each, key=key, kind="update", after_s=0.0, fallback=()))

@@ -5,7 +5,6 @@ from datetime import time
 
 from safety_monitor.actions.channel import Channel, nature_of
 from safety_monitor.config import Settings
-from safety_monitor.config.escalation import LimitsSettings
 from safety_monitor.dispatch.limits import Limits
 from safety_monitor.escalation import ALL, Nature, Policy, Step, mistakes, resolve
 
@@ -25,10 +24,17 @@ def policies_of(settings: Settings) -> list[Policy]:
     ]
 
 
-def limits_of(rules: LimitsSettings, channel: str) -> Limits:
+def contacts_of(settings: Settings) -> frozenset[str]:
+    """The names of all contacts, in small letters."""
+    return frozenset(contact.name.lower() for contact in settings.contacts)
+
+
+def limits_of(settings: Settings, channel: str) -> Limits:
     """How much is told on a channel."""
+    rules = settings.limits
     quiet: tuple[time, time] | None = None
-    if rules.quiet_from and rules.quiet_until and resolve(rules.quiet_channels, {channel: Nature.MESSAGE}):
+    named = resolve(rules.quiet_channels, {channel: Nature.MESSAGE}, contacts_of(settings))
+    if rules.quiet_from and rules.quiet_until and named:
         quiet = (time.fromisoformat(rules.quiet_from), time.fromisoformat(rules.quiet_until))
     return Limits(rules.cool_down_s, rules.most, rules.within_s, quiet)
 
@@ -37,8 +43,9 @@ def mistakes_of(settings: Settings, channels: Sequence[Channel]) -> list[str]:
     """What the settings ask of channels that are not there, a line each."""
     labels = [gesture.label for gesture in settings.emergency.gestures]
     natures = {channel.name: nature_of(channel) for channel in channels}
-    wrong = mistakes(policies_of(settings), natures, labels)
+    contacts = contacts_of(settings)
+    wrong = mistakes(policies_of(settings), natures, labels, contacts)
     for quiet in settings.limits.quiet_channels:
-        if quiet != ALL and not resolve([quiet], natures):
+        if quiet != ALL and not resolve([quiet], natures, contacts):
             wrong.append(f"limits.quiet_channels: no channel '{quiet}' is turned on")
     return wrong

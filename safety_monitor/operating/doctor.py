@@ -173,7 +173,8 @@ def _actions(settings: Settings) -> list[Finding]:
         channels = make_channels(settings, OwnSound())
     except SettingsError as error:
         return [Finding("channels", ok=False, detail=str(error), needed=True)]
-    findings += [Finding("settings", ok=False, detail=wrong, needed=True) for wrong in mistakes_of(settings, channels)]
+    wrong = [str(settings.named(mistake)) for mistake in mistakes_of(settings, channels)]
+    findings += [Finding("settings", ok=False, detail=each, needed=True) for each in wrong]
     told = [channel.name for channel in channels if nature_of(channel) is Nature.MESSAGE]
     findings.append(Finding("people", bool(told), ", ".join(told) or NOBODY_TOLD, needed=False))
     heard = []

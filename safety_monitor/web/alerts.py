@@ -8,7 +8,8 @@ from fastapi import Request
 from nicegui import ui
 from pydantic import SecretStr
 
-from safety_monitor.escalation import Nature, resolve
+from safety_monitor.dispatch.delivering import Dispatch
+from safety_monitor.escalation import Nature
 from safety_monitor.incident import State
 from safety_monitor.journal.entry import Entry
 from safety_monitor.journal.file import JournalError
@@ -20,9 +21,10 @@ ICON = {texts.SMS: "sms", texts.EMAIL: "mail", texts.CALL: "call"}
 TOLD_OF = frozenset({State.CONFIRMED, State.ACKNOWLEDGED, State.CLOSED})
 
 
-def channels_of(channels: Mapping[str, Nature], wanted: str) -> dict[str, Nature]:
-    """The channels for messages that a name or the name of a group means."""
-    return {name: channels[name] for name in resolve([wanted], channels) if channels[name] is Nature.MESSAGE}
+def channels_of(dispatch: Dispatch, wanted: str) -> dict[str, Nature]:
+    """The channels for messages that a name, or the name of a group or a contact, means."""
+    channels = dispatch.channels
+    return {name: channels[name] for name in dispatch.named(wanted) if channels[name] is Nature.MESSAGE}
 
 
 def alert_groups(channels: Mapping[str, Nature], messages: Mapping[str, SecretStr]) -> dict[str, dict[str, Nature]]:

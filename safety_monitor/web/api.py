@@ -18,7 +18,7 @@ from models.registry import find, installed
 from safety_monitor.config import Settings
 from safety_monitor.config.web import Role
 from safety_monitor.delivery import DeliveryState
-from safety_monitor.escalation import ALL, resolve
+from safety_monitor.escalation import ALL
 from safety_monitor.incident import Mark, Sense, State
 from safety_monitor.journal.entry import Entry
 from safety_monitor.journal.file import JournalError
@@ -381,7 +381,7 @@ def make_api(site: Site) -> APIRouter:
     async def test_alert(trial: Trial | None = None) -> list[TrialOut]:
         """Send a marked test through one channel or all, and say what came of each."""
         on = site.station.dispatch.channels
-        named = resolve([trial.channel if trial and trial.channel else ALL], on)
+        named = site.station.dispatch.named(trial.channel if trial and trial.channel else ALL)
         if not named:
             raise HTTPException(404, f"no channel is turned on by that name; on are: {', '.join(on) or 'none'}")
         outcomes = await asyncio.gather(*(tried(site.station.dispatch, name) for name in named))

@@ -163,7 +163,7 @@ def make_incident_api(site: Site) -> APIRouter:
     def alert(incident: Id, wanted: Alert) -> IncidentOut:
         """Tell people of an incident now, whatever its policy says."""
         full = in_journal(lambda: site.journal.show(incident), 404).incident.id
-        channels = channels_of(site.station.dispatch.channels, wanted.channel)
+        channels = channels_of(site.station.dispatch, wanted.channel)
         if not channels:
             raise HTTPException(409, f"no channel '{wanted.channel}' that sends messages is turned on")
         in_journal(lambda: site.journal.alert(full, channels), 409)

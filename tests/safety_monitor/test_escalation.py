@@ -101,6 +101,24 @@ def test_a_name_that_would_do_nothing_is_a_mistake(policy: Policy, mistake: str)
     assert mistake in found
 
 
+@pytest.mark.parametrize(
+    ("name", "contacts", "means"),
+    [
+        ("anna", ["anna", "anna_m"], ["sms:anna", "messages:anna", "messages:anna_ntfys"]),
+        ("Anna", ["anna"], ["sms:anna", "messages:anna", "messages:anna_ntfys", "messages:anna_m_mail"]),
+        ("anna_m", ["anna", "anna_m"], ["messages:anna_m_mail"]),
+        ("ann", ["anna"], []),
+        ("anna", [], ["sms:anna", "messages:anna"]),
+        ("messages", ["anna"], ["messages:anna", "messages:anna_ntfys", "messages:anna_m_mail", "messages:annabel"]),
+    ],
+)
+def test_a_contact_is_reached_by_all_addresses_that_bear_the_name(
+    name: str, contacts: list[str], means: list[str]
+) -> None:
+    members = ["sms:anna", *(f"messages:{each}" for each in ("anna", "anna_ntfys", "anna_m_mail", "annabel"))]
+    assert list(resolve([name], dict.fromkeys(members, Nature.MESSAGE), contacts)) == means
+
+
 def test_a_sound_policy_has_no_mistakes() -> None:
     assert not mistakes([LOUD, REST, TROUBLES, Policy(silent=True), Policy(fallback=("sms",))], CHANNELS, [])
 

@@ -13,6 +13,7 @@ from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import State
 from safety_monitor.journal.incidents import Journal
 from tests.alarms import SCREAM
+from tests.servers.hook import hook
 from tests.servers.mail import mail_server
 from tests.system.command import PROGRAM, environment, safety_monitor
 
@@ -86,6 +87,16 @@ def test_a_test_names_channels_that_are_not_there(tmp_path: Path) -> None:
     result = safety_monitor(tmp_path, "test-alert", "--channel", "fax")
     assert result.status == 2
     assert "no channel 'fax' is turned on; on are: alarm, speech" in result.stderr
+
+
+def test_a_contact_is_told_by_all_addresses_that_bear_the_name(tmp_path: Path) -> None:
+    (tmp_path / "station.toml").write_text('[[contacts]]\nname = "anna"\n')
+    with hook() as posts:
+        url = posts.url.replace("http://", "json://")
+        addresses = {f"SAFETY_MONITOR_MESSAGES__{name}": f"{url}{name}" for name in ("ANNA", "ANNA_APP", "BEN")}
+        result = safety_monitor(tmp_path, "test-alert", "--channel", "anna", "--json", **addresses)
+    assert sorted(each["channel"] for each in result.objects) == ["messages:anna", "messages:anna_app"]
+    assert len(posts.posts) == 2
 
 
 def test_a_policy_that_names_what_is_not_there_ends_the_run(tmp_path: Path) -> None:

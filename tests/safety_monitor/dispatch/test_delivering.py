@@ -594,12 +594,11 @@ def test_a_person_is_told_over_all_channels_as_often_as_the_limits_allow_and_a_r
     journal: Journal,
 ) -> None:
     def start() -> tuple[list[Outlet], Dispatch]:
-        channels = [Outlet(name) for name in ("sms:anna", "call:anna", "sms:ben")]
+        channels = [Outlet(name) for name in ("sms:anna", "call:anna_abroad", "sms:ben")]
         limits = Limits(cool_down_s=3600.0, most=100)
-        person = {"sms:anna": "anna", "call:anna": "anna"}
         policy = Policy(
             triggers=("scream",),
-            steps=(Step(actions=("sms:anna",)), Step(0.2, ("call:anna",)), Step(0.2, ("sms:anna",))),
+            steps=(Step(actions=("sms:anna",)), Step(0.2, ("call:anna_abroad",)), Step(0.2, ("sms:anna",))),
         )
         return channels, Dispatch(
             journal,
@@ -607,7 +606,7 @@ def test_a_person_is_told_over_all_channels_as_often_as_the_limits_allow_and_a_r
             policies=[policy, Policy(steps=(Step(actions=("call", "sms")),))],
             waits=SOON,
             limits=lambda channel: limits,
-            person=lambda channel: person.get(channel, channel),
+            contacts=["anna"],
         )
 
     def told(channels: list[Outlet]) -> list[list[str]]:
@@ -620,12 +619,12 @@ def test_a_person_is_told_over_all_channels_as_often_as_the_limits_allow_and_a_r
     until(lambda: "held back" in journal.outbox.delivery("1:sms:anna:alarm:1").detail)
     confirm(dispatch, replace(second, evidence=()))
     until(lambda: told(channels)[2] == ["2"])
-    until(lambda: "held back" in journal.outbox.delivery("2:call:anna:alarm").detail)
+    until(lambda: "held back" in journal.outbox.delivery("2:call:anna_abroad:alarm").detail)
     dispatch.close()
     assert told(channels) == [["1"], ["1"], ["2"]]
     channels, dispatch = start()
     confirm(dispatch, replace(third, evidence=()))
-    for key in ("3:sms:anna:alarm", "3:call:anna:alarm", "3:sms:ben:alarm"):
+    for key in ("3:sms:anna:alarm", "3:call:anna_abroad:alarm", "3:sms:ben:alarm"):
         until(lambda key=key: "held back" in journal.outbox.delivery(key).detail)  # type: ignore[misc]
     dispatch.close()
     assert told(channels) == [[], [], []]

@@ -79,7 +79,7 @@ def test_what_no_run_would_begin_with_is_missing(tmp_path: Path) -> None:
     (tmp_path / "station.toml").write_text('[[policies]]\nname = "quiet"\nsteps = [{ actions = ["pager"] }]\n')
     result = safety_monitor(tmp_path, "doctor", **SOURCES)
     line = next(line for line in result.stdout.splitlines() if line.startswith("NOT OK"))
-    assert "policies.0.steps.0.actions: no channel 'pager' is turned on" in line
+    assert "policies, the first: steps, the first: actions: no channel 'pager' is turned on" in line
     assert result.status == 1
 
 
