@@ -4,7 +4,7 @@ import smtplib
 import socket
 import ssl
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 import apprise
@@ -59,6 +59,16 @@ class Mailbox:
 
 def _quoted(text: str) -> str:
     return quote(text, safe="")
+
+
+def mailbox_of(url: str) -> Mailbox | None:
+    """The mailbox that an Apprise address sends from; None if it is no address of e-mail."""
+    plugin: Any = apprise.Apprise.instantiate(url, suppress_exceptions=True)
+    host, encryption = getattr(plugin, "smtp_host", None), getattr(plugin, "secure_mode", None)
+    if plugin is None or not host or encryption not in ("ssl", "starttls", "insecure"):
+        return None
+    sender, port = str(plugin.from_addr[1]), int(plugin.port or PORTS[0])
+    return Mailbox(sender, host, port, plugin.user or "", plugin.password or "", encryption)
 
 
 def known_server(sender: str) -> str:

@@ -1,4 +1,4 @@
-"""The command that makes the first settings, by asking whoever sets the station up."""
+"""The command that makes the first settings, and changes them, by asking whoever sets the station up."""
 
 import os
 import sys
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safety_monitor.commands.conventions import TROUBLE, fail, silence_native_libraries
+from safety_monitor.commands.conventions import fail, silence_native_libraries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from safety_monitor.operating.earlier import Earlier
     from safety_monitor.operating.first_run import Answers
     from safety_monitor.operating.first_signal import Signal
 
@@ -25,7 +26,7 @@ def init(
     config: Annotated[Path, typer.Option("--config", help="Where to write the settings.")] = Path("station.toml"),
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take the options and else the defaults.")] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace settings that are there; the old ones are kept beside them.")
+        bool, typer.Option("--overwrite", help="Begin anew, whatever the file says; it is kept beside the new one.")
     ] = False,
     name: Annotated[str | None, typer.Option(help="What the station is called.")] = None,
     address: Annotated[
@@ -39,36 +40,45 @@ def init(
         typer.Option(help="Somebody who is told, such as anna:sms=+491713920031,call=+491713920031; repeatable."),
     ] = None,
 ) -> None:
-    """Make the first settings: finds devices, measures the room's noise, tries the siren, asks whom to tell."""
+    """Make the first settings, or change them: finds devices, measures the room, tries the siren, asks whom to tell."""
     from safety_monitor.commands.first_contacts import offer_test
     from safety_monitor.config import SettingsError
-    from safety_monitor.operating.first_run import Answers, ContactError, read_contact, write_settings
+    from safety_monitor.operating.earlier import changes, earlier_settings
+    from safety_monitor.operating.first_run import Answers, ContactError, read_contact, with_others, write_settings
 
     if not yes and not sys.stdin.isatty():
         fail("run it in a terminal, or with --yes and options")
-    if config.exists() and not overwrite:
-        if yes:
-            fail(f"{config}: is there already; --overwrite replaces it and keeps the old one")
-        if not typer.confirm(f"{config} is there already. Replace it? The old one is kept beside it."):
-            raise typer.Exit(TROUBLE)
     try:
         contacts = tuple(read_contact(each) for each in contact or ())
     except ContactError as error:
         fail(error)
-    answers = Answers(name, camera, mic, volume, contacts, address)
     try:
-        answers = answers if yes else _ask(answers, config)
-        before = write_settings(config, answers.text(), answers.secrets)
+        earlier = earlier_settings(config, anew=overwrite)
+    except SettingsError as error:
+        fail(f"{error}; mend that, or begin anew with --overwrite" if config.exists() and not overwrite else error)
+    answers = Answers(name, camera, mic, volume, with_others(contacts, earlier.values), address)
+    try:
+        answers = answers if yes else _ask(answers, config, earlier, [each.name for each in contacts])
+        values = answers.values(earlier.values)
+        changed = list(changes(earlier.values, values, answers.secrets))
+        before = None
+        if changed or not earlier.text:
+            text = earlier.text_with(values, held=answers.held)
+            before = write_settings(config, text, answers.secrets)
     except SettingsError as error:
         fail(error)
-    print(f"\nwritten: {config}" + (f"; the one before is {before}" if before else ""))
+    if earlier.text:
+        print("\nChanged:" if changed else f"\nNothing is changed; {config} stays as it is.")
+        print("".join(f"  {line}\n" for line in changed), end="")
+    if changed or not earlier.text:
+        print(f"\nwritten: {config}" + (f"; the one before is {before}" if before else ""))
     if answers.secrets:
         print("written: .env, with what is secret; only you can read it, and nobody else should")
     for variable in answers.secrets.keys() & os.environ.keys():
         print(f"WARNING: {variable} is set in the environment, which counts more than .env")
     if not yes:
-        offer_test(config, answers)
-    elif answers.contacts:
+        offer_test(config)
+    elif contacts:
         print(
             "The people you named are told through Twilio. Set SAFETY_MONITOR_TWILIO__ACCOUNT_SID, …__AUTH_TOKEN and\n"
             "…__NUMBER in .env (docs/channels.md): without them the station does not start, so that nobody relies on\n"
@@ -79,47 +89,76 @@ def init(
         print("E-mail and other services: docs/channels.md. A PIN for calling off: safety-monitor pin-hash.")
 
 
-def _ask(known: "Answers", config: Path) -> "Answers":
-    """What the person at the terminal says; what the command line said already is not asked again."""
+def _ask(known: "Answers", config: Path, earlier: "Earlier", named: "Sequence[str]") -> "Answers":
+    """What the person at the terminal says; what the command line said already is not asked again.
+
+    Args:
+        known: what it said.
+        config: the settings file.
+        earlier: what that says: Enter keeps it.
+        named: contacts of the command line.
+    """
     from audio.blocks import SoundError
     from audio.microphone import list_devices
     from gesture.capture import list_cameras
     from safety_monitor.commands.first_contacts import ask_contacts
     from safety_monitor.config import Settings
-    from safety_monitor.operating.first_run import check_text, configured_channels
+    from safety_monitor.operating.first_run import check_text
     from safety_monitor.operating.first_signal import first_picture, first_sound
 
-    known = replace(known, channels=configured_channels(config))
-    check_text(config, known.text())
+    check_text(config, earlier.text_with(known.values(earlier.values), held=False))
     silence_native_libraries(Settings())
-    if known.name is None:
-        known = replace(
-            known, name=typer.prompt("What is the station called, in messages", default="station", value_proc=_name)
+    if earlier.text:
+        typer.echo(
+            f"{config} is there already. What it says stands in brackets: Enter alone keeps it. What is not asked\n"
+            "for stays as it is. Nothing is written before the end."
         )
+    if known.name is None:
+        before = earlier.value("station", "name") or "station"
+        name = typer.prompt("What is the station called, in messages", default=before, value_proc=_name)
+        known = replace(known, name=None if name == before else name)
     if known.address is None:
-        question = "Where does it stand, for whoever comes: street, floor, room (empty: not told)"
-        known = replace(known, address=typer.prompt(question, default="", show_default=False))
+        known = replace(known, address=_ask_address(earlier.value("place", "address") or ""))
     if known.camera is None:
         cameras = [camera.name for camera in list_cameras()]
-        known = replace(known, camera=_choose("camera", cameras, first_picture))
+        known = replace(known, camera=_choose("camera", cameras, first_picture, earlier.value("camera", "source")))
     if known.microphone is None:
         try:
             found = [device.name for device in sorted(list_devices(), key=lambda device: not device.default)]
         except SoundError as error:
             typer.echo(str(error))
             found = []
-        known = replace(known, microphone=_choose("microphone", found, first_sound))
+        chosen = _choose("microphone", found, first_sound, earlier.value("microphone", "source"))
+        known = replace(known, microphone=chosen)
     if known.microphone != "off":
         while typer.confirm(f"Listen to the room for {LISTEN_S:g} s, as it usually is?", default=True):
             if _listen(known.microphone or ""):
                 break
-    return ask_contacts(_try_siren(known))
+    if earlier.value("alarm", "enabled") is not False:
+        known = _try_siren(known, earlier.value("alarm", "volume"))
+    return ask_contacts(known, earlier, named)
 
 
-def _choose(what: str, names: list[str], look: "Callable[[str], Signal]") -> str:
-    """A source that works: a device by name (its number may change), an address, or off."""
+def _ask_address(before: str) -> str | None:
+    """Where the station stands; None: as before."""
+    question = "Where does it stand, for whoever comes: street, floor, room"
+    hint = "(-: not told)" if before else "(empty: not told)"
+    answer = str(typer.prompt(f"{question} {hint}", default=before, show_default=bool(before))).strip()
+    return None if answer == before else "" if answer == "-" else answer
+
+
+def _choose(what: str, names: list[str], look: "Callable[[str], Signal]", before: str | None) -> str:
+    """A source that works: a device by name (its number may change), an address, or off.
+
+    Args:
+        what: it is for.
+        names: of the devices that there are.
+        look: tries a source.
+        before: the source of before; None or empty: none was named.
+    """
     from audio.blocks import SoundError
     from gesture.capture import CameraError
+    from media.container import display_name, is_address
     from safety_monitor.senses import DEMO, OFF
 
     if not names:
@@ -129,7 +168,9 @@ def _choose(what: str, names: list[str], look: "Callable[[str], Signal]") -> str
     asked = (
         f"Which {what}: number, http or rtsp address, or off" if names else f"The {what}: http or rtsp address, or off"
     )
-    while (answer := str(typer.prompt(asked, default="1" if names else OFF))) not in (OFF, DEMO):
+    default = before or ("1" if names else OFF)
+    asked += f" [{display_name(default) if is_address(default) else default}]"  # not the password in an address
+    while (answer := str(typer.prompt(asked, default=default, show_default=False))) not in (OFF, DEMO):
         source = names[int(answer) - 1] if answer.isdigit() and 1 <= int(answer) <= len(names) else answer
         try:
             signal = look(source)
@@ -162,13 +203,14 @@ def _listen(microphone: str) -> bool:
     return room.good
 
 
-def _try_siren(known: "Answers") -> "Answers":
-    """Sound the siren until it is as loud as it shall be."""
+def _try_siren(known: "Answers", before: float | None) -> "Answers":
+    """Sound the siren until it is as loud as it shall be; `before` is how loud it was, None where that is not set."""
     from safety_monitor.actions.alarm import Alarm
     from safety_monitor.actions.own_sound import OwnSound
 
     while typer.confirm(f"Sound the siren for {SIREN_S:g} s now? It is loud.", default=True):
-        alarm = Alarm(OwnSound(), volume=1.0 if known.volume is None else known.volume)
+        volume = next((each for each in (known.volume, before) if each is not None), 1.0)
+        alarm = Alarm(OwnSound(), volume=volume)
         try:
             outcome = alarm.sound(SIREN_S)
         finally:
@@ -180,7 +222,7 @@ def _try_siren(known: "Answers") -> "Answers":
             break
         else:
             typer.echo("Turn up the loudspeaker and the system's volume first; the setting only turns the siren down.")
-            known = replace(known, volume=typer.prompt("Loudness, 0 to 1", default=1.0, value_proc=_share))
+            known = replace(known, volume=typer.prompt("Loudness, 0 to 1", default=volume, value_proc=_share))
     return known
 
 

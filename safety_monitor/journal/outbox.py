@@ -175,7 +175,7 @@ class Outbox:
             visible = select(DeliveryRow).where(_VISIBLE).limit(limit)
             waiting = visible.where(DeliveryRow.due_at.is_not(None)).order_by(DeliveryRow.due_at, DeliveryRow.channel)
             failed = visible.where(text("state = 'failed'")).order_by(DeliveryRow.asked_at.desc(), DeliveryRow.channel)
-            rows = (*session.scalars(waiting), *session.scalars(failed))
+            rows = [*session.scalars(waiting).all(), *session.scalars(failed).all()]
             return [_shown(row) for row in rows if _row_shown(session, _shown(row).key) is row]
 
     def count(self) -> dict[str, int]:

@@ -1,8 +1,9 @@
-"""The first settings of a station: what people answer, and the `station.toml` that comes of it."""
+"""The first settings of a station: what people answer, and what comes of it in `station.toml` and `.env`."""
 
 import re
 import tomllib
 from collections.abc import Collection, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,16 @@ from urllib.parse import quote
 from pydantic import TypeAdapter, ValidationError
 
 from safety_monitor.actions.messages import Messages
-from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.escalation import CHANNEL_WORDS, Contact
 from safety_monitor.config.file import replace_file
-from safety_monitor.config.page import template
 from safety_monitor.config.secret_file import secrets_put
 from safety_monitor.config.section import PhoneNumber, ShortName
-from safety_monitor.config.sources import checked, read_file, set_outside
+from safety_monitor.config.sources import checked
 from safety_monitor.config.station import Station
+from safety_monitor.operating.earlier import CONTACT_KEYS
 
-CONTACT_KEYS = ("sms", "call", "whatsapp")
+ACCOUNT_KEYS = ("account_sid", "key_sid", "number")
+"""What `init` asks of Twilio and puts into `.env`."""
 
 
 class ContactError(Exception):
@@ -29,16 +30,16 @@ class ContactError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What is known of a new station; what is None stays at its default.
+    """What is said of a station; what is None stays as it is.
 
     Attributes:
         name: of the station.
         camera: source, as in the settings.
         microphone: source, as in the settings.
         volume: of the siren, 0..1.
-        contacts: who is told.
-        address: where the station stands, for them.
-        channels: tables of ways out that stand in the file as they are, such as `twilio`.
+        contacts: everybody who is told; None: those of before.
+        address: where the station stands, for them; empty: that is not told.
+        account_in_env: whether `.env` holds the Twilio account from now on, and the file need not.
         held: whether the contacts' numbers stand there commented out, because nothing reaches them yet.
         secrets: what goes into `.env`: name of a variable -> its value, None to take it out.
     """
@@ -47,31 +48,39 @@ class Answers:
     camera: str | None = None
     microphone: str | None = None
     volume: float | None = None
-    contacts: tuple[Contact, ...] = ()
+    contacts: tuple[Contact, ...] | None = None
     address: str | None = None
-    channels: Mapping[str, Any] = field(default_factory=dict)
+    account_in_env: bool = False
     held: bool = False
     secrets: Mapping[str, str | None] = field(default_factory=dict, repr=False)
 
-    def text(self) -> str:
-        """The commented `station.toml`."""
-        sections: dict[str, Any] = {
-            "station": {"name": self.name},
-            "camera": {"source": self.camera},
-            "microphone": {"source": self.microphone},
-            "alarm": {"volume": self.volume},
-            "place": {"address": self.address or None},
+    def values(self, before: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of the settings file.
+
+        Args:
+            before: those that stand there.
+        """
+        given: dict[tuple[str, str], Any] = {
+            ("station", "name"): self.name,
+            ("camera", "source"): self.camera,
+            ("microphone", "source"): self.microphone,
+            ("alarm", "volume"): self.volume,
+            ("place", "address"): self.address,
         }
-        values: dict[str, Any] = {
-            section: given
-            for section, keys in sections.items()
-            if (given := {key: value for key, value in keys.items() if value is not None})
-        }
-        values |= self.channels
-        values["contacts"] = [contact.model_dump(exclude_none=True) for contact in self.contacts]
-        text = template(values) + "\n"
-        # A number that nothing reaches is no setting: the station would not start with it.
-        return re.sub(rf"^({'|'.join(CONTACT_KEYS)}) = ", r"# \1 = ", text, flags=re.MULTILINE) if self.held else text
+        values = deepcopy(dict(before))
+        for (section, key), value in given.items():
+            if value == "" and key == "address":
+                values.get(section, {}).pop(key, None)
+            elif value is not None:
+                values.setdefault(section, {})[key] = value
+        if self.account_in_env and "twilio" in values:
+            left = {key: value for key, value in values["twilio"].items() if key not in ACCOUNT_KEYS}
+            values = {**values, "twilio": left} if left else {k: v for k, v in values.items() if k != "twilio"}
+        if self.contacts is not None:
+            values.pop("contacts", None)
+            if self.contacts:
+                values["contacts"] = [contact.model_dump(exclude_none=True) for contact in self.contacts]
+        return values
 
 
 def contact_of(name: str, **numbers: str) -> Contact:
@@ -212,25 +221,19 @@ def read_contact(text: str) -> Contact:
     return contact_of(name, **{key.strip(): number.strip() for key, _, number in numbers if key.strip()})
 
 
-def configured_channels(path: Path) -> dict[str, Any]:
-    """The ways out of a settings file that is about to be replaced, as they stand there: their secrets are elsewhere.
+def with_others(contacts: Collection[Contact], values: Mapping[str, Any]) -> tuple[Contact, ...] | None:
+    """Contacts in place of those in a settings file that are called alike, with all others of it; None for none.
 
-    Raises:
-        SettingsError: a start would refuse them, or what `.env` and the environment set: better known before a talk.
+    Args:
+        contacts: given anew.
+        values: of the file.
     """
-    try:
-        there = read_file(path)[1]
-    except (FileNotFoundError, SettingsError):
-        there = {}
-    optional = [name for name, each in Settings.model_fields.items() if each.default is None]
-    found = {name: there[name] for name in optional if name in there}
-    try:
-        checked(found, path, environ={})
-    except SettingsError as error:
-        if error.key[:1] != ("twilio",) or set_outside().get("twilio", {}).keys() - {"api_url"}:
-            raise
-        found.pop("twilio", None)  # its token is nowhere: the account is asked for anew
-    return found
+    if not contacts:
+        return None
+    given = {contact.name: contact for contact in contacts}
+    others = [Contact(**each) for each in values.get("contacts", ())]
+    kept = [given.pop(each.name, each) for each in others]
+    return (*kept, *(contact for contact in contacts if contact.name in given))
 
 
 def write_settings(path: Path, text: str, secrets: Mapping[str, str | None] | None = None) -> Path | None:

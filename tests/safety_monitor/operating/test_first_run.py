@@ -14,12 +14,13 @@ from typer.testing import CliRunner
 
 from safety_monitor.cli import app
 from safety_monitor.config import Settings, SettingsError
+from safety_monitor.config.page import template
 from safety_monitor.config.sources import load_settings
+from safety_monitor.operating.earlier import earlier_settings
 from safety_monitor.operating.first_run import (
     Answers,
     ContactError,
     account_sid,
-    configured_channels,
     contact_of,
     mail_address,
     phone_number,
@@ -103,11 +104,11 @@ def test_a_person_with_a_microphone_and_a_loudspeaker(tmp_path: Path, sound_syst
     assert "# Combined probability that confirms an incident." in text
 
 
-def test_a_person_without_devices_gets_settings_too_and_the_old_ones_are_kept(tmp_path: Path) -> None:
+def test_a_person_without_devices_gets_settings_too_and_the_file_before_is_kept(tmp_path: Path) -> None:
     old = tmp_path / "station.toml"
     old.write_text("# mine\n")
     child = terminal(tmp_path, **NO_SOUND)
-    say(child, ("Replace it", "y"), ("station called", ""), ("Where does it stand", ""))
+    say(child, ("station called", ""), ("Where does it stand", ""))
     child.expect_exact("No camera was found")
     say(child, ("The camera", ""))
     child.expect_exact("No microphone was found")
@@ -120,6 +121,7 @@ def test_a_person_without_devices_gets_settings_too_and_the_old_ones_are_kept(tm
     child.close()
     assert child.exitstatus == 0
     assert load_settings(old, environ={}).microphone.source == "demo"
+    assert old.read_text().startswith("# mine\n")
     assert (tmp_path / "station.toml.bak").read_text() == "# mine\n"
 
 
@@ -141,7 +143,7 @@ def test_people_are_told_by_what_was_said_and_secrets_stand_in_their_own_file(
         child = terminal(tmp_path, *QUICK, SAFETY_MONITOR_TWILIO__API_URL=twilio.url, **NO_SOUND)
         child.logfile_read = seen = StringIO()
         app_address = posts.url.replace("http://", "json://")
-        say(child, ("Replace it", "y"), ("Sound the siren", "n"), ("Short name", "Anna"))
+        say(child, ("Sound the siren", "n"), ("Short name", "Anna"))
         say(child, ("Telephone", "0049 (0)171 3920031"), ("sms, call or both", "fax"), ("sms, call or both", ""))
         say(child, ("E-mail", "banana"), ("E-mail", "anna@example.org"), ("an app", "banana"), ("an app", app_address))
         say(child, ("somebody else", "ben"), ("Telephone", ""), ("Keep it", "n"), ("E-mail", ""), ("an app", ""))
@@ -187,7 +189,8 @@ def test_people_are_told_by_what_was_said_and_secrets_stand_in_their_own_file(
     [
         (f'[twilio]\naccount_sid = "{SID}"\n', "", ""),
         ('[mqtt]\nhost = "x"\n', "SAFETY_MONITOR_MQTT__PASSWORD=x\n", ""),
-        ("not toml", "", ""),
+        ("not toml", "", "station.toml: cannot be read as TOML"),
+        ("[alarm]\nloudness = 1\n", "", "station.toml: unknown key 'alarm.loudness'"),
         ("", "SAFETY_MONITOR_MQTT__PASSWORD=x\n", ".env: mqtt.host"),
         ("", f"SAFETY_MONITOR_TWILIO__AUTH_TOKEN={TOKEN}\n", ".env: twilio.account_sid"),
     ],
@@ -199,10 +202,12 @@ def test_what_would_be_refused_at_the_end_is_said_before_anything_is_asked(
     Path("station.toml").write_text(settings)
     Path(".env").write_text(env)
     if not said:
-        assert ("mqtt" in configured_channels(Path("station.toml"))) == ("mqtt" in settings)
+        earlier = earlier_settings(Path("station.toml"))
+        assert ("mqtt" in earlier.values) == ("mqtt" in settings)
+        assert earlier.account.get("account_sid") == (SID if "twilio" in settings else None)
     else:
         with pytest.raises(SettingsError, match=said):
-            configured_channels(Path("station.toml"))
+            earlier_settings(Path("station.toml"))
 
 
 def test_options_that_would_be_refused_are_told_of_before_anything_is_asked(tmp_path: Path) -> None:
@@ -226,7 +231,7 @@ def test_what_is_set_already_is_kept_if_that_is_wanted(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(before)
     (tmp_path / "station.toml").write_text(f'[twilio]\naccount_sid = "{SID}"\nnumber = "{SENDER}"\n')
     child = terminal(tmp_path, *QUICK, **NO_SOUND)
-    say(child, ("Replace it", "y"), ("Sound the siren", "n"), ("Short name", "ben"), ("Telephone", "+491713920031"))
+    say(child, ("Sound the siren", "n"), ("Short name", "ben"), ("Telephone", "+491713920031"))
     say(child, ("sms, call or both", "sms"), ("Keep it", ""), ("somebody else", ""), (f"{SID} is set already", ""))
     say(child, ("A PIN is set already", ""))
     child.expect_exact("SMS to ben, Message: ben")
@@ -237,20 +242,116 @@ def test_what_is_set_already_is_kept_if_that_is_wanted(tmp_path: Path) -> None:
     assert (tmp_path / ".env").read_text() == before
 
 
+MINE = f"""\
+# The front shop.
+[station]
+name = "front shop"  # as on the door
+
+[camera]
+source = "rtsp://viewer:planted-word@127.0.0.1:9/door"
+
+[alarm]
+enabled = false
+
+[[contacts]]
+name = "anna"
+sms = "+491713920031"  # her own
+call = "+491713920032"
+
+# Lives next door.
+[[contacts]]
+name = "ben"
+
+[[contacts]]
+name = "carl"
+# sms = "+491713920033"
+
+[twilio]
+account_sid = "{SID}"
+number = "{SENDER}"
+voice_language = "de-DE"
+
+[[policies]]
+name = "night"
+[[policies.steps]]
+actions = ["anna", "messages"]  # not Carl
+
+[evidence]
+days = 3.0
+"""
+
+
+def test_started_again_it_begins_with_what_is_there_and_leaves_all_else(tmp_path: Path) -> None:
+    file, secrets = tmp_path / "station.toml", tmp_path / ".env"
+    file.write_text(MINE)
+    secrets.write_text(
+        f"SAFETY_MONITOR_TWILIO__AUTH_TOKEN={TOKEN}\n"
+        "SAFETY_MONITOR_MESSAGES__BEN='mailtos://shop:planted-mail@127.0.0.1:1?from=shop@example.org&to=ben@example.org'\n"
+        "SAFETY_MONITOR_MESSAGES__BEN_JSON='json://127.0.0.1:9/planted-path'\n"
+        "SAFETY_MONITOR_MESSAGES__CARL=json://127.0.0.1:9/carl\n"
+    )
+    child = terminal(tmp_path, "--camera", "off", **NO_SOUND)
+    child.logfile_read = seen = StringIO()
+    say(
+        child,
+        ("called, in messages [front shop]", ""),
+        ("room (empty: not told)", "2nd floor"),
+        ("The microphone", "off"),
+    )
+    child.expect_exact("anna is told by: sms +491713920031, call +491713920032")
+    say(child, ("What of anna", "remove"))
+    child.expect_exact("policies, the first: steps, the first: actions: anna stands there")
+    say(child, ("What of anna", "change"), ("Keep sms", "n"), ("Telephone number (-: none) [+491713920031]", ""))
+    say(child, ("sms, call or both [both]", "sms"), ("E-mail", "anna@example.org"), ("an app", ""))
+    child.expect_exact("ben is told by: Message: ben (kept in .env), Message: ben_json (kept in .env)")
+    say(child, ("What of ben", ""))
+    child.expect_exact("carl is told by: sms +491713920033, Message: carl (kept in .env)")
+    say(child, ("What of carl", "remove"), ("somebody else", ""), (f"{SID} is set already", ""))
+    say(child, ("sent from shop@example.org already", ""), ("PIN, 4", ""))
+    child.expect_exact("Changed:")
+    child.expect_exact("SMS to anna, Message: ben, Message: ben_json, Message: anna")
+    say(child, ("test message", "n"))
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    told = seen.getvalue()
+    assert "planted" not in told
+    for line in (
+        "camera.source: rtsp://127.0.0.1:9/door -> off",
+        "place.address: not set -> 2nd floor",
+        "contacts: anna: call: +491713920032 -> not set",
+        "contacts: carl: taken out",
+        "messages.anna in .env: new",
+        "messages.carl in .env: taken out",
+    ):
+        assert f"  {line}\r\n" in told
+    assert told.count("\r\n  ", told.index("Changed:"), told.index("written:")) == 7, "nothing else"
+    after = (
+        MINE.replace("rtsp://viewer:planted-word@127.0.0.1:9/door", "off")
+        .replace('call = "+491713920032"\n', "")
+        .replace('\n[[contacts]]\nname = "carl"\n# sms = "+491713920033"\n', "")
+    )
+    text = file.read_text()
+    assert [line for line in after.splitlines() if line and line not in text.splitlines()] == []
+    assert set(text.splitlines()) - set(after.splitlines()) == {"[microphone]", "[place]", 'address = "2nd floor"'}
+    assert (tmp_path / "station.toml.bak").read_text() == MINE
+    assert "CARL" not in secrets.read_text()
+    assert "MESSAGES__ANNA='mailtos://shop:planted-mail@127.0.0.1:1?" in secrets.read_text()
+
+
 @pytest.mark.parametrize(
     ("until", "leave"),
     [
-        ((), "n\r"),
         ((), "\x03"),
-        ((("Replace it", "y"), ("siren", "n"), ("Short name", ""), ("PIN, 4", PIN)), "\x03"),
-        ((("Replace it", "y"), ("siren", "n"), ("Short name", "anna"), ("Telephone", "")), "\x04"),
+        ((("siren", "n"), ("Short name", ""), ("PIN, 4", PIN)), "\x03"),
+        ((("siren", "n"), ("Short name", "anna"), ("Telephone", "")), "\x04"),
     ],
 )
 def test_whoever_leaves_changes_nothing(until: tuple[tuple[str, str], ...], leave: str, tmp_path: Path) -> None:
     (tmp_path / "station.toml").write_text("# mine\n")
     child = terminal(tmp_path, *QUICK, **NO_SOUND)
     say(child, *until)
-    child.expect_exact({"n\r": "Replace it", "\x04": "E-mail"}.get(leave, "once more" if until else "Replace it"))
+    child.expect_exact("E-mail" if leave == "\x04" else "once more" if until else "siren")
     # On a busy machine the question stands there before anybody reads the answer, and a key may be lost.
     for _ in range(5):
         child.send(leave)
@@ -273,9 +374,21 @@ def test_a_script_asks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert [each.name for each in settings.contacts] == ["anna", "ben"]
 
     monkeypatch.chdir(tmp_path)
-    again = CliRunner().invoke(app, ["init", "--yes"])
-    assert again.exit_code == 2
-    assert "station.toml: is there already; --overwrite" in again.stderr
+    before = (tmp_path / "station.toml").read_text()
+    assert "Nothing is changed" in CliRunner().invoke(app, ["init", "--yes", "--name", "hall"]).stdout
+    assert ((tmp_path / "station.toml").read_text(), (tmp_path / "station.toml.bak").exists()) == (before, False)
+    again = CliRunner().invoke(app, ["init", "--yes", "--volume", "0.4", "--contact", "ben:sms=+15005550007"])
+    assert again.exit_code == 0
+    for line in ("alarm.volume: 0.3 -> 0.4", "ben: sms: not set -> +15005550007", "ben: whatsapp: +15005550006 ->"):
+        assert line in again.stdout
+    settings = load_settings(tmp_path / "station.toml", environ={})
+    assert (settings.station.name, [each.name for each in settings.contacts]) == ("hall", ["anna", "ben"])
+
+    (tmp_path / "station.toml").write_text("[alarm\n")
+    broken = CliRunner().invoke(app, ["init", "--yes"])
+    assert broken.exit_code == 2
+    assert "mend that, or begin anew with --overwrite" in broken.stderr
+    (tmp_path / "station.toml").write_text(before)
     assert CliRunner().invoke(app, ["init", "--yes", "--overwrite"]).exit_code == 0
     assert load_settings(tmp_path / "station.toml", environ={}).model_dump() == Settings().model_dump()
     assert "hall" in (tmp_path / "station.toml.bak").read_text()
@@ -287,7 +400,7 @@ def test_a_script_asks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ([], "run it in a terminal, or with --yes and options"),
         (["--yes", "--contact", "anna"], "anna: needs a number: sms, call, whatsapp"),
         (["--yes", "--contact", "anna:fax=+491713920031"], "anna: unknown 'fax'"),
-        (["--yes", "--config", "missing.toml/station.toml"], "missing.toml/station.toml: cannot be written"),
+        (["--yes", "--config", "missing.toml/station.toml"], "station.toml: cannot be read: Not a directory"),
     ],
 )
 def test_wrong_input_is_one_line(
@@ -321,7 +434,8 @@ def test_a_contact_that_cannot_be_called_is_refused(text: str) -> None:
         (mail_address, "anna.m+shop@example.org", "anna.m+shop@example.org"),
         (mail_address, "anna@localhost", None),
         (mail_address, "a@example.org, b@example.org", None),
-        (service_address, "ntfys://shop's$topic", "ntfys://shop%27s%24topic"),
+        (service_address, "json://127.0.0.1/shop's$topic", "json://127.0.0.1/shop%27s%24topic"),
+        (service_address, "ntfys://", None),
         (service_address, "banana", None),
         (account_sid, "AC" + "0" * 31, None),
         (token, f" {TOKEN} ", TOKEN),
@@ -342,7 +456,8 @@ def test_an_answer_is_taken_as_people_write_it_or_refused(
 @pytest.mark.parametrize("name", ['front "shop"', "back\\slash", "Läden & Söhne", "# no comment", "two\nlines"])
 def test_any_name_stands_in_the_file_as_it_was_said(name: str) -> None:
     contacts = (contact_of("anna", sms="+491713920031"), contact_of("ben", call="+15005550006"))
-    written = tomllib.loads(Answers(name=name, contacts=contacts).text())
+    values = Answers(name=name, contacts=contacts).values({})
+    written = tomllib.loads(template(values))
     assert written["station"]["name"] == name
     assert written["contacts"] == [
         {"name": "anna", "sms": "+491713920031"},
