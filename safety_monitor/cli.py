@@ -1,6 +1,8 @@
 """Every command; thin: parse, call, print. Heavy parts are imported by the command that needs them."""
 
+import errno
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from safety_monitor.commands.conventions import (
     ConfigOption,
     IdArgument,
     JsonOption,
+    complain,
     end_within,
     fail,
     lists,
@@ -344,6 +347,8 @@ def password_hash(
     """Ask for a password, and print the lines for station.toml that let somebody sign in with it."""
     from safety_monitor.web.access import hash_password
 
+    if not sys.stdin.isatty():
+        fail("run it in a terminal: it asks for the password")
     password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     lines = {"name": name, "role": role, "password_hash": hash_password(password)}
     print_table("web.users", lines)
@@ -358,8 +363,8 @@ def web_token(
     from safety_monitor.web.access import new_token
 
     token, token_hash = new_token()
-    typer.echo(f"token, shown only now: {token}", err=True)
     print_table("web.tokens", {"name": name, "role": role, "token_hash": token_hash})
+    typer.echo(f"token, shown only now: {token}", err=True)
 
 
 def print_table(section: str, values: dict[str, str]) -> None:
@@ -386,7 +391,16 @@ add_service_commands(app)
 def main() -> None:
     """The console script."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:
         sys.stderr.close()
+        sys.exit(TROUBLE)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        complain(error)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is not tried again
         sys.exit(TROUBLE)

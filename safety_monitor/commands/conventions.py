@@ -34,8 +34,15 @@ IdArgument = Annotated[str, typer.Argument(metavar="ID", help="May be shortened 
 
 def fail(text: object, status: int = WRONG_INPUT) -> NoReturn:
     """One line on stderr, and the exit status."""
-    say(f"safety-monitor: {text}")
+    complain(text)
     raise typer.Exit(status)
+
+
+def complain(text: object) -> None:
+    """One line on stderr; of what the system refused the file and the reason."""
+    if isinstance(text, OSError) and text.strerror:
+        text = f"{text.filename}: {text.strerror}" if text.filename else text.strerror
+    say(f"safety-monitor: {text}")
 
 
 def say(line: str) -> None:

@@ -55,7 +55,7 @@ def init(
     try:
         earlier = earlier_settings(config, anew=overwrite)
     except SettingsError as error:
-        fail(f"{error}; mend that, or begin anew with --overwrite" if config.exists() and not overwrite else error)
+        fail(f"{error}; mend that, or begin anew with --overwrite" if config.is_file() and not overwrite else error)
     answers = Answers(name, camera, mic, volume, with_others(contacts, earlier.values), address)
     try:
         answers = answers if yes else _ask(answers, config, earlier, [each.name for each in contacts])

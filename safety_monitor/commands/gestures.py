@@ -61,10 +61,8 @@ def complaints() -> Iterator[None]:
         yield
     except TableError as error:
         fail(error, TROUBLE)
-    except (CollectionError, ModelError) as error:
+    except (CollectionError, ModelError, OSError) as error:
         fail(error)
-    except OSError as error:
-        fail(f"{error.filename}: {error.strerror}" if error.filename else error)
 
 
 def _collection(config: Path | None, data: Path | None) -> "Collection":
@@ -187,6 +185,7 @@ def add_label(label: str, kind: KindOption = Kind.SIGNS, data: DataOption = None
     """Make a label known."""
     with complaints():
         _collection(config, data).add_label(kind, label)
+    typer.echo(f"{label} is known now; safety-monitor collect --{kind.removesuffix('s')} {label} collects it")
 
 
 @labels_app.command("rename")

@@ -11,6 +11,7 @@ from safety_monitor.commands.conventions import (
     WRONG_INPUT,
     ConfigOption,
     JsonOption,
+    complain,
     fail,
     fail_without,
     read_settings,
@@ -99,7 +100,7 @@ def plot_command(
         try:
             print(draw_recording(loaded, file, out))
         except (SoundError, OSError) as error:
-            typer.echo(f"safety-monitor: {error}", err=True)
+            complain(error)
             bad = True
     if bad:
         raise typer.Exit(WRONG_INPUT)

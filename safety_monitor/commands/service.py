@@ -32,10 +32,9 @@ def install_service(
     root: Annotated[Path, typer.Option(help="Folder that holds another system; nothing is started there.")] = Path("/"),
 ) -> None:
     """Let systemd run the station, now and whenever the machine starts; takes the rights of root."""
-    from dotenv import dotenv_values
 
     from safety_monitor.config import SettingsError
-    from safety_monitor.config.secret_file import ENV_FILE, for_systemd
+    from safety_monitor.config.secret_file import for_systemd, secrets_there
     from safety_monitor.operating import service
 
     if show:
@@ -46,7 +45,7 @@ def install_service(
         settings_or_fail(config)
     place = service.Place(root.absolute())
     try:
-        secrets = for_systemd(dotenv_values(ENV_FILE))
+        secrets = for_systemd(secrets_there())
         for line in service.install(service.program(), found, place, secrets=secrets, start=not no_start):
             print(line)
     except (service.ServiceError, SettingsError, OSError) as error:

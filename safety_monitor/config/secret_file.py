@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 
+from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 from models.atomic_file import write_whole
@@ -15,6 +16,28 @@ OF_THE_UNIT = frozenset({f"{PREFIX}HOME", f"{PREFIX}CACHE"})
 ENV_FILE = Path(".env")
 """Where the program looks for it: in the current folder."""
 MODE = 0o600
+
+
+def secrets_there(path: Path = ENV_FILE) -> dict[str, str | None]:
+    """What the file sets; nothing where it is not there. None is the value of a name that stands alone.
+
+    Raises:
+        SettingsError: it cannot be read, or a line of it is not a name and a value.
+    """
+    if path.is_dir():
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: is not a text in UTF-8") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
+    for binding in parse_stream(StringIO(text)):
+        if binding.error:
+            raise SettingsError(f"{path}: line {binding.original.line} is not written NAME=value, or lacks a quote")
+    return dotenv_values(stream=StringIO(text))
 
 
 @contextmanager

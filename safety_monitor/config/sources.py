@@ -11,11 +11,11 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, get_args
 
-from dotenv import dotenv_values
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from safety_monitor.config import FILE_NAME, PREFIX, Settings, SettingsError, place_of
 from safety_monitor.config.mistakes import of_error
+from safety_monitor.config.secret_file import secrets_there
 
 NOT_SETTINGS = frozenset({"SAFETY_MONITOR_CACHE"})
 """Variables with our prefix that are read elsewhere (where downloaded files are kept)."""
@@ -39,9 +39,15 @@ def find_file(environ: Mapping[str, str] | None = None) -> Path | None:
     """`station.toml` in the current folder, else in the station's home, else none.
 
     Raises:
-        SettingsError: what the environment sets is malformed.
+        SettingsError: what the environment sets is malformed, or a folder cannot be looked into.
     """
-    return next((place for place in (Path(FILE_NAME), home_file(environ)) if place.is_file()), None)
+    for place in (Path(FILE_NAME), home_file(environ)):
+        try:
+            if place.is_file():
+                return place
+        except OSError as error:
+            raise SettingsError(f"{place}: cannot be read: {error.strerror}") from None
+    return None
 
 
 def home_file(environ: Mapping[str, str] | None = None) -> Path:
@@ -83,7 +89,7 @@ def checked(in_file: dict[str, Any], path: Path | None = None, environ: Mapping[
 
 
 def _layers(environ: Mapping[str, str] | None) -> list[tuple[str, dict[str, Any]]]:
-    dotenv = {key: value for key, value in dotenv_values(".env").items() if value is not None}
+    dotenv = {key: value for key, value in secrets_there().items() if value is not None}
     given = os.environ if environ is None else environ
     return [(".env", _from_environment(dotenv)), ("environment", _from_environment(given))]
 
@@ -116,7 +122,9 @@ def read_file(path: Path) -> tuple[str, dict[str, Any]]:
         raise SettingsError(f"{path}: is a folder, not a settings file") from None
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: is not a text in UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: cannot be read as TOML: {error}") from None
 
 

@@ -24,7 +24,7 @@ class WebUser(Section):
 class WebToken(Section):
     """A program that may use the REST API."""
 
-    name: str
+    name: Annotated[str, Field(min_length=1)]
     """For people."""
     role: Role = "viewer"
     """As for persons."""

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dotenv import dotenv_values
-
 from media.container import display_name, is_address
 from safety_monitor.config import PREFIX, SettingsError
 from safety_monitor.config.mistakes import in_words
 from safety_monitor.config.page import template
-from safety_monitor.config.secret_file import ENV_FILE
+from safety_monitor.config.secret_file import secrets_there
 from safety_monitor.config.sources import checked, read_file, set_outside
 from safety_monitor.config.text import TextError, changed
 
@@ -122,7 +120,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any], secrets: Mappin
             for key in [*new, *(each for each in old if each not in new)]:
                 if old.get(key) != new.get(key):
                     yield f"{section}.{key}: {_became(old.get(key), new.get(key))}"
-    there = dotenv_values(ENV_FILE)
+    there = secrets_there()
     for variable, value in secrets.items():
         if value != there.get(variable):
             name = variable.removeprefix(PREFIX).lower().replace("__", ".")

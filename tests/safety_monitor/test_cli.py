@@ -3,10 +3,11 @@
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
-from tests.system.command import safety_monitor
+from tests.system.command import PROGRAM, safety_monitor
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,8 @@ from tests.system.command import safety_monitor
         (["incidents", "show", "abc"], "no incident 'abc'"),
         (["incidents", "ack", "abc"], "no incident 'abc'"),
         (["incidents", "ack"], "no incident waits to be acknowledged"),
+        (["password-hash"], "run it in a terminal"),
+        (["web-token", ""], "'' is not a name"),
         (["incidents", "--json", "show", "abc"], "--json must stand behind show"),
     ],
 )
@@ -59,6 +62,12 @@ def test_a_group_alone_lists_with_the_options_of_its_list(group: str, tmp_path: 
     alone = safety_monitor(tmp_path, group, "--json", "--config", str(empty))
     assert (alone.status, alone.stdout) == (0, safety_monitor(tmp_path, group, "list", "--json").stdout)
     assert "--config" in safety_monitor(tmp_path, group, "--config", "missing.toml", "list").stderr
+
+
+def test_a_full_disk_behind_the_output_is_one_line(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([str(PROGRAM), "settings"], stdout=full, stderr=PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "safety-monitor: No space left on device\n")
 
 
 def test_the_module_is_the_command(tmp_path: Path) -> None:

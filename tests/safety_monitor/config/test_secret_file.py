@@ -9,6 +9,7 @@ from dotenv import dotenv_values
 
 from safety_monitor.config import SettingsError
 from safety_monitor.config.secret_file import for_systemd, secrets_put, with_entries
+from safety_monitor.config.sources import load_settings
 
 OLD = "# mine\n\nexport A='1'\nSAFETY_MONITOR_B=\"two\nlines\"\nsafety_monitor_c=3"
 HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA"
@@ -48,6 +49,32 @@ def test_what_could_not_be_finished_leaves_the_file_as_it_was(before: str | None
     with pytest.raises(SettingsError, match="C: a value with"), secrets_put({"C": "it's"}, path):
         pass
     assert [each.name for each in tmp_path.iterdir()] == ([] if before is None else [".env"])
+
+
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [
+        (b"A=1\nSAFETY_MONITOR_ALARM__VOLUME='0.5\n", ".env: line 2 is not written NAME=value, or lacks a quote"),
+        ("SAFETY_MONITOR_STATION__NAME=Läden\n".encode("latin-1"), ".env: is not a text in UTF-8"),
+        (None, ".env: cannot be read: Too many levels of symbolic links"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_line(
+    content: bytes | None, wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if content is None:
+        Path(".env").symlink_to(".env")
+    else:
+        Path(".env").write_bytes(content)
+    with pytest.raises(SettingsError, match=wrong):
+        load_settings()
+
+
+def test_a_home_that_cannot_be_looked_into_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match=r"station\.toml: cannot be read: File name too long"):
+        load_settings(environ={"SAFETY_MONITOR_HOME": 300 * "x"})
 
 
 def test_systemd_gets_our_variables_alone(tmp_path: Path) -> None:
