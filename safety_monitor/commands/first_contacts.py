@@ -3,27 +3,16 @@
 Nothing is written here: the answers are, at the end and all together.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 import typer
 
 from safety_monitor.actions.channel import Channel, is_aloud, nature_of
-from safety_monitor.actions.mailbox import (
-    PORTS,
-    SSL_PORT,
-    Mailbox,
-    MailError,
-    known_server,
-    mailbox_of,
-    server_of,
-    sign_in,
-)
 from safety_monitor.actions.message import Message, trial_message
-from safety_monitor.actions.twilio import API, Account, Twilio
 from safety_monitor.commands.conventions import fail, read_settings
+from safety_monitor.commands.first_accounts import ask_mailbox, ask_twilio, asked, keeps_twilio, one_of
 from safety_monitor.commands.outbox import tried
 from safety_monitor.config import PREFIX, SettingsError
 from safety_monitor.config.escalation import Contact
@@ -35,21 +24,14 @@ from safety_monitor.incident import notice
 from safety_monitor.operating.earlier import CONTACT_KEYS, Earlier, named_in
 from safety_monitor.operating.first_run import (
     Answers,
-    ContactError,
-    account_sid,
     mail_address,
     phone_number,
     service_address,
     short_name,
-    token,
 )
 from safety_monitor.people.decision import PinError, hash_of
 from safety_monitor.web import texts
 
-T = TypeVar("T")
-
-NO_TWILIO = "NO SMS AND NO CALL GOES OUT without an account.\n  The numbers stand in the settings, but switched off."
-NO_MAIL = "NO E-MAIL GOES OUT, and the addresses are not kept."
 TOLD_BY = {"sms": ("sms",), "call": ("call",), "both": ("sms", "call")}
 
 
@@ -100,11 +82,11 @@ def ask_contacts(known: Answers, earlier: Earlier, named: Sequence[str]) -> Answ
     contacts = tuple(each.contact for each in people)
     addresses = replace(addresses, contacts=frozenset(contact.name.lower() for contact in contacts))
     held = in_env = False
-    if any(each.sms or each.call or each.whatsapp for each in contacts) and not _keeps_twilio(earlier.account):
-        given = _ask_twilio(earlier.account)
+    if any(each.sms or each.call or each.whatsapp for each in contacts) and not keeps_twilio(earlier.account):
+        given = ask_twilio(earlier.account)
         held, in_env = given is None, given is not None
         secrets |= given or {}
-    mailbox = _ask_mailbox(earlier.addresses.values()) if any(each.mail for each in people) else None
+    mailbox = ask_mailbox(earlier.addresses.values()) if any(each.mail for each in people) else None
     for each in people:
         ways = [mailbox.to(each.mail)] if each.mail and mailbox else []
         ways += [each.service] if each.service else []
@@ -125,7 +107,7 @@ def _ask_again(contact: Contact, addresses: "_Addresses", earlier: Earlier) -> _
     typer.echo(f"\n{contact.name} is told by: {', '.join(ways) or 'nothing yet'}")
     while True:
         question = f"  What of {contact.name}: keep, change, remove"
-        then = _asked(question, lambda text: _one_of(("keep", "change", "remove"), text), default="keep")
+        then = asked(question, lambda text: one_of(("keep", "change", "remove"), text), default="keep")
         if then == "change":
             return _ask_ways(contact, addresses)
         if then != "remove":
@@ -135,23 +117,11 @@ def _ask_again(contact: Contact, addresses: "_Addresses", earlier: Earlier) -> _
         typer.echo(f"  {where}: {contact.name} stands there; name somebody else there first, in the file")
 
 
-def _asked(question: str, read: Callable[[str], T], *, default: str = "", hidden: bool = False) -> T | None:
-    """An answer, asked for until it is one; None for none."""
-    while True:
-        text = str(typer.prompt(question, default=default, show_default=bool(default), hide_input=hidden))
-        if not text.strip():
-            return None
-        try:
-            return read(text if hidden else text.strip())
-        except (ContactError, MailError, PinError) as error:
-            typer.echo(f"  {error}")
-
-
 def _ask_person(taken: Collection[str], addresses: "_Addresses") -> _Person | None:
     """Somebody who can be told, besides those whose names are taken; None when there are no more."""
     typer.echo()
     question = "Short name of somebody else (Enter: nobody)" if taken else "Short name, such as anna (Enter: nobody)"
-    name = _asked(question, lambda text: short_name(text, taken))
+    name = asked(question, lambda text: short_name(text, taken))
     return None if name is None else _ask_ways(Contact(name=name), addresses)
 
 
@@ -180,123 +150,19 @@ def _ask_number(before: Contact) -> Contact:
     if numbers:
         question = "  Telephone number (-: none)"
     default = next(iter(numbers.values()), "")
-    number = _asked(question, lambda text: "" if text == "-" else phone_number(text), default=default)
+    number = asked(question, lambda text: "" if text == "-" else phone_number(text), default=default)
     if not number:
         return before.model_copy(update={"sms": None, "call": None})
     now = next((word for word, ways in TOLD_BY.items() if set(ways) == numbers.keys()), "both")
-    told_by = _asked("  Tell by sms, call or both", lambda text: _one_of(TOLD_BY, text), default=now)
+    told_by = asked("  Tell by sms, call or both", lambda text: one_of(TOLD_BY, text), default=now)
     given = {way: number if way in TOLD_BY[told_by or now] else None for way in TOLD_BY["both"]}
     return before.model_copy(update=given)
 
 
 def _ask_addresses() -> tuple[str, str]:
-    mail = _asked("  E-mail address (Enter: none)", mail_address)
-    service = _asked("  Address of an app, such as ntfys://shop-k7m2x9q4 (Enter: none)", service_address)
+    mail = asked("  E-mail address (Enter: none)", mail_address)
+    service = asked("  Address of an app, such as ntfys://shop-k7m2x9q4 (Enter: none)", service_address)
     return mail or "", service or ""
-
-
-def _keeps_twilio(account: Mapping[str, Any]) -> bool:
-    """Whether there is a whole account already, and it is to be used."""
-    sends = account.get("number") or account.get("messaging_service_sid")
-    if not (sends and account.get("account_sid") and account.get("auth_token")):
-        return False
-    return typer.confirm(f"\nThe Twilio account {account['account_sid']} is set already. Use it?", default=True)
-
-
-def _ask_twilio(before: Mapping[str, Any]) -> dict[str, str | None] | None:
-    """What sends SMS and makes calls, tried; None where that is put off.
-
-    Args:
-        before: what is set of an account already.
-    """
-    typer.echo(
-        "\nSMS and calls go out through Twilio, a service that charges for each. Make an\n"
-        "account at https://www.twilio.com and buy a number there; its start page shows\n"
-        "what is asked now. Enter alone puts it off."
-    )
-    known = {key: str(before.get(key) or "") for key in ("account_sid", "number")}
-    while True:
-        sid = _asked("  Account SID, begins with AC", account_sid, default=known["account_sid"])
-        secret = sid and _asked("  Auth Token (not shown while you type or paste)", token, hidden=True)
-        number = secret and _asked(
-            "  The number that Twilio gave you, such as +15005550006", phone_number, default=known["number"]
-        )
-        if not sid or not secret or not number:
-            _put_off(NO_TWILIO)
-            return None
-        account = Account(sid, secret, number=number, api_url=str(before.get("api_url", API)))
-        channel = Twilio("sms", "nobody", number, account)
-        try:
-            outcome = channel.check()
-        finally:
-            channel.close()
-        typer.echo(f"  {outcome.detail}")
-        then = "use" if outcome.ok else _what_then()
-        if then == "skip":
-            _put_off(NO_TWILIO)
-            return None
-        if then == "use":
-            given = {"ACCOUNT_SID": sid, "AUTH_TOKEN": secret, "NUMBER": number, "KEY_SID": None, "SIGNING_TOKEN": None}
-            return {f"{PREFIX}TWILIO__{name}": value for name, value in given.items()}
-
-
-def _ask_mailbox(addresses: Iterable[str]) -> Mailbox | None:
-    """What e-mails come from, tried; None where that is put off.
-
-    Args:
-        addresses: of Apprise, that are set already: one of them may be of a mailbox.
-    """
-    before = next(filter(None, map(mailbox_of, addresses)), None)
-    if before and typer.confirm(f"\nE-mails are sent from {before.sender} already. These, too?", default=True):
-        return before
-    typer.echo(
-        "\nE-mails are sent from a mailbox of yours, as a mail program does it. The help of\n"
-        'your mail provider says how: look for "SMTP" or "outgoing mail". Gmail and others\n'
-        "want an app password, which you make in their settings. Enter alone puts it off."
-    )
-    sender = host = user = ""
-    port: int | None = None
-    while True:
-        sender = _asked("  Address that the mails come from", mail_address, default=sender) or ""
-        shown = host and (f"{host}:{port}" if port else host)
-        default = shown or known_server(sender)
-        server = _asked("  Mail server for sending", server_of, default=default) if sender else None
-        if server is None:
-            _put_off(NO_MAIL)
-            return None
-        host, port = server
-        user = _asked("  User name", str, default=user or sender) or ""
-        password = _asked("  Password (not shown while you type; Enter: none)", str, hidden=True) or ""
-        user = user if password else ""
-        typer.echo("  Trying to sign in …")
-        try:
-            mailbox = sign_in(sender, host, port, user, password)
-            wrong = f"{host} has no encryption: others on the way could read the password." if mailbox.bare else ""
-        except MailError as error:
-            mailbox = Mailbox(sender, host, port or PORTS[0], user, password, "ssl" if port == SSL_PORT else "starttls")
-            wrong = str(error)
-        typer.echo(f"  {wrong or f'{host} lets the station send.'}")
-        then = _what_then() if wrong else "use"
-        if then != "again":
-            if then == "skip":
-                _put_off(NO_MAIL)
-            return mailbox if then == "use" else None
-
-
-def _what_then() -> str:
-    """What is to be done about something that could not be tried with success: again, use, skip."""
-    question = "  What now: again, use (it all the same), skip"
-    return _asked(question, lambda text: _one_of(("again", "use", "skip"), text), default="again") or "again"
-
-
-def _one_of(known: Collection[str], text: str) -> str:
-    if text.lower() not in known:
-        raise ContactError(f"'{text}' is none of: {', '.join(known)}")
-    return text.lower()
-
-
-def _put_off(what: str) -> None:
-    typer.echo(f"  Put off: {what}\n  Start safety-monitor init again when you have it, or see docs/channels.md.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,7 +225,7 @@ def _ask_pin(question: str, other_than: str = "") -> str | None:
             raise PinError("that was not the same twice")
         return pin
 
-    return _asked(f"  {question}", read, hidden=True)
+    return asked(f"  {question}", read, hidden=True)
 
 
 def offer_test(config: Path) -> None:

@@ -1,0 +1,142 @@
+"""The accounts that messages go out with, asked for and tried: Twilio for SMS and calls, a mailbox for e-mail."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, TypeVar
+
+import typer
+
+from safety_monitor.actions.mailbox import (
+    PORTS,
+    SSL_PORT,
+    Mailbox,
+    MailError,
+    known_server,
+    mailbox_of,
+    server_of,
+    sign_in,
+)
+from safety_monitor.actions.twilio import API, Account, Twilio
+from safety_monitor.config import PREFIX
+from safety_monitor.operating.first_run import ContactError, account_sid, mail_address, phone_number, token
+from safety_monitor.people.decision import PinError
+
+T = TypeVar("T")
+
+NO_TWILIO = "NO SMS AND NO CALL GOES OUT without an account.\n  The numbers stand in the settings, but switched off."
+NO_MAIL = "NO E-MAIL GOES OUT, and the addresses are not kept."
+
+
+def asked(question: str, read: Callable[[str], T], *, default: str = "", hidden: bool = False) -> T | None:
+    """An answer, asked for until it is one; None for none."""
+    while True:
+        text = str(typer.prompt(question, default=default, show_default=bool(default), hide_input=hidden))
+        if not text.strip():
+            return None
+        try:
+            return read(text if hidden else text.strip())
+        except (ContactError, MailError, PinError) as error:
+            typer.echo(f"  {error}")
+
+
+def keeps_twilio(account: Mapping[str, Any]) -> bool:
+    """Whether there is a whole account already, and it is to be used."""
+    sends = any(account.get(each) for each in ("number", "messaging_service_sid", "whatsapp_number"))
+    if not (sends and account.get("account_sid") and account.get("auth_token")):
+        return False
+    return typer.confirm(f"\nThe Twilio account {account['account_sid']} is set already. Use it?", default=True)
+
+
+def ask_twilio(before: Mapping[str, Any]) -> dict[str, str | None] | None:
+    """What sends SMS and makes calls, tried; None where that is put off.
+
+    Args:
+        before: what is set of an account already.
+    """
+    typer.echo(
+        "\nSMS and calls go out through Twilio, a service that charges for each. Make an\n"
+        "account at https://www.twilio.com and buy a number there; its start page shows\n"
+        "what is asked now. Enter alone puts it off."
+    )
+    known = {key: str(before.get(key) or "") for key in ("account_sid", "number")}
+    while True:
+        sid = asked("  Account SID, begins with AC", account_sid, default=known["account_sid"])
+        secret = sid and asked("  Auth Token (not shown while you type or paste)", token, hidden=True)
+        number = secret and asked(
+            "  The number that Twilio gave you, such as +15005550006", phone_number, default=known["number"]
+        )
+        if not sid or not secret or not number:
+            _put_off(NO_TWILIO)
+            return None
+        account = Account(sid, secret, number=number, api_url=str(before.get("api_url", API)))
+        channel = Twilio("sms", "nobody", number, account)
+        try:
+            outcome = channel.check()
+        finally:
+            channel.close()
+        typer.echo(f"  {outcome.detail}")
+        then = "use" if outcome.ok else _what_then()
+        if then == "skip":
+            _put_off(NO_TWILIO)
+            return None
+        if then == "use":
+            given = {"ACCOUNT_SID": sid, "AUTH_TOKEN": secret, "NUMBER": number, "KEY_SID": None, "SIGNING_TOKEN": None}
+            return {f"{PREFIX}TWILIO__{name}": value for name, value in given.items()}
+
+
+def ask_mailbox(addresses: Iterable[str]) -> Mailbox | None:
+    """What e-mails come from, tried; None where that is put off.
+
+    Args:
+        addresses: of Apprise, that are set already: one of them may be of a mailbox.
+    """
+    before = next(filter(None, map(mailbox_of, addresses)), None)
+    if before and typer.confirm(f"\nE-mails are sent from {before.sender} already. These, too?", default=True):
+        return before
+    typer.echo(
+        "\nE-mails are sent from a mailbox of yours, as a mail program does it. The help of\n"
+        'your mail provider says how: look for "SMTP" or "outgoing mail". Gmail and others\n'
+        "want an app password, which you make in their settings. Enter alone puts it off."
+    )
+    sender = host = user = ""
+    port: int | None = None
+    while True:
+        sender = asked("  Address that the mails come from", mail_address, default=sender) or ""
+        shown = host and (f"{host}:{port}" if port else host)
+        default = shown or known_server(sender)
+        server = asked("  Mail server for sending", server_of, default=default) if sender else None
+        if server is None:
+            _put_off(NO_MAIL)
+            return None
+        host, port = server
+        user = asked("  User name", str, default=user or sender) or ""
+        password = asked("  Password (not shown while you type; Enter: none)", str, hidden=True) or ""
+        user = user if password else ""
+        typer.echo("  Trying to sign in …")
+        try:
+            mailbox = sign_in(sender, host, port, user, password)
+            wrong = f"{host} has no encryption: others on the way could read the password." if mailbox.bare else ""
+        except MailError as error:
+            mailbox = Mailbox(sender, host, port or PORTS[0], user, password, "ssl" if port == SSL_PORT else "starttls")
+            wrong = str(error)
+        typer.echo(f"  {wrong or f'{host} lets the station send.'}")
+        then = _what_then() if wrong else "use"
+        if then != "again":
+            if then == "skip":
+                _put_off(NO_MAIL)
+            return mailbox if then == "use" else None
+
+
+def _what_then() -> str:
+    """What is to be done about something that could not be tried with success: again, use, skip."""
+    question = "  What now: again, use (it all the same), skip"
+    return asked(question, lambda text: one_of(("again", "use", "skip"), text), default="again") or "again"
+
+
+def one_of(known: Collection[str], text: str) -> str:
+    if text.lower() not in known:
+        raise ContactError(f"'{text}' is none of: {', '.join(known)}")
+    return text.lower()
+
+
+def _put_off(what: str) -> None:
+    typer.echo(f"  Put off: {what}\n  Start safety-monitor init again when you have it, or see docs/channels.md.")
