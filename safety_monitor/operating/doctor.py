@@ -32,6 +32,7 @@ from safety_monitor.senses import DEMO, OFF, check_gestures
 from safety_monitor.sensing import SenseError
 from safety_monitor.sources import NOTHING_WATCHED, microphones
 from safety_monitor.web.access import WebError, check_exposure
+from safety_monitor.web.server import bound, check_certificate
 
 LEAST_FREE_MB = 200
 CLOCK_OFF = timedelta(days=1)
@@ -132,6 +133,9 @@ def _start(settings: Settings) -> list[Finding]:
     findings = []
     try:
         check_exposure(settings.web)
+        check_certificate(settings.web)
+        if settings.web.port and not _is_running(settings):
+            bound(settings.web).close()
     except WebError as error:
         findings.append(Finding("pages", ok=False, detail=str(error), needed=True))
     try:

@@ -58,10 +58,31 @@ def set_up_log(settings: Settings) -> None:
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
+    _tell_of_a_full_disk(handler)
     root.addHandler(handler)
     root.setLevel(logging.INFO if level < logging.INFO else max(level, logging.WARNING))
     for name in OURS:
         logging.getLogger(name).setLevel(level)
+
+
+def _tell_of_a_full_disk(handler: logging.Handler) -> None:
+    """Have what cannot be written to a file go to standard error, with one line that says so; not a traceback each."""
+    if not isinstance(handler, logging.FileHandler):
+        return
+    told = False
+
+    def instead(record: logging.LogRecord) -> None:
+        nonlocal told
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            logging.Handler.handleError(handler, record)
+            return
+        if not told:
+            print(f"log.file: {handler.baseFilename} cannot be written: {error.strerror}", file=sys.stderr)
+            told = True
+        print(handler.format(record), file=sys.stderr)
+
+    handler.handleError = instead  # type: ignore[method-assign]
 
 
 def _handler(log: LogSettings) -> logging.Handler:

@@ -1,5 +1,6 @@
 """Serves pages and API from the station's own process, in a thread of its own."""
 
+import errno
 import logging
 import socket
 import ssl
@@ -10,6 +11,7 @@ from typing import Protocol
 from media.lasting import ended
 from safety_monitor.config import FILE_NAME, Settings, SettingsError
 from safety_monitor.config.sources import find_file
+from safety_monitor.config.web import Web
 from safety_monitor.learning.training import Trainings
 from safety_monitor.station import Station
 from safety_monitor.web.access import Access, WebError, check_exposure
@@ -44,8 +46,8 @@ class WebServer:
         check_exposure(settings.web)
         self._settings = settings
         self._settings_file = settings_file or find_file() or settings.home / FILE_NAME
-        self._socket = _bound(settings.web.host, settings.web.port)
-        self._check_certificate()
+        check_certificate(settings.web)
+        self._socket = bound(settings.web)
         self._analyses = Analyses(settings, settings.web.analysis_limit_s)
         self._trainings = Trainings(settings)
         self._closing = threading.Event()
@@ -139,16 +141,6 @@ class WebServer:
             )
         )
 
-    def _check_certificate(self) -> None:
-        web = self._settings.web
-        if web.certificate is None:
-            return
-        try:
-            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(web.certificate, web.key)
-        except (OSError, ssl.SSLError) as error:
-            self._socket.close()
-            raise WebError(f"web: certificate and key cannot be used: {error}") from None
-
 
 def would_start(settings: Settings) -> None:
     """See whether a station with pages could start with these settings.
@@ -165,10 +157,39 @@ def would_start(settings: Settings) -> None:
     check_start(settings)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def check_certificate(web: Web) -> None:
+    """See whether pages can be served over HTTPS, where that is asked for.
+
+    Raises:
+        WebError: they cannot.
+    """
+    if web.certificate is None or web.key is None:
+        return
+    for key, path in (("certificate", web.certificate), ("key", web.key)):
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise WebError(f"web.{key}: {path}: {error.strerror}") from None
+    try:
+        # With a password in any case: else OpenSSL asks for one on the terminal.
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(web.certificate, web.key, password="")
+    except (OSError, ssl.SSLError):
+        reason = "do not belong together, are not in PEM format, or the key has a password"
+        raise WebError(f"web: certificate and key cannot be used: they {reason}") from None
+
+
+def bound(web: Web) -> socket.socket:
+    """The socket that pages are served on.
+
+    Raises:
+        WebError: there is none to be had.
+    """
+    host, port = web.host, web.port
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
     except OSError as error:
         reason = error.strerror or str(error)
+        if error.errno == errno.EADDRINUSE:
+            reason = "another program is there, perhaps another station"
         raise WebError(f"web: cannot serve on {host} port {port}: {reason}; set web.port, or use --no-web") from None

@@ -1,5 +1,6 @@
 """The doctor names every part, says what is missing, and never prints a secret."""
 
+import socket
 import time
 from pathlib import Path
 
@@ -52,6 +53,15 @@ def test_what_a_run_would_refuse_is_missing(tmp_path: Path) -> None:
     assert "needs a password" in missing["pages"]
     assert "set the clock" in missing["clock"]
     assert "unknown sign 'wink'" in missing["gestures"]
+    assert result.status == 1
+
+
+def test_pages_that_cannot_be_served_are_missing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        web = {"SAFETY_MONITOR_WEB__PORT": str(taken.getsockname()[1])}
+        result = safety_monitor(tmp_path, "doctor", "--json", **SOURCES, **web)
+    (missing,) = (each["detail"] for each in result.objects if each["part"] == "pages")
+    assert "another program is there" in missing
     assert result.status == 1
 
 

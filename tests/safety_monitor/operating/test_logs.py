@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,17 @@ def test_a_json_line_holds_all_of_an_entry(tmp_path: Path) -> None:
     assert (entry["level"], entry["module"], entry["message"]) == ("error", "safety_monitor.station", "it\nfailed")
     assert entry["at"].endswith("+00:00")
     assert "ValueError: two" in entry["exception"]
+
+
+def test_a_full_disk_is_told_once_and_the_entries_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_log(settings(SAFETY_MONITOR_LOG__FILE="/dev/full"))
+    for number in range(2):
+        logging.getLogger("safety_monitor").warning("entry %d of %s", number, "pl4nted-broker")
+    with suppress(OSError):  # what could not be written is tried once more then
+        logging.getLogger().handlers[-1].close()
+    full, *entries = capsys.readouterr().err.splitlines()
+    assert full == "log.file: /dev/full cannot be written: No space left on device"
+    assert [entry.partition(" WARNING ")[2] for entry in entries] == ["entry 0 of ***", "entry 1 of ***"]
 
 
 def test_a_file_is_put_aside_and_the_oldest_go(tmp_path: Path) -> None:
