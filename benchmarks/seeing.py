@@ -3,7 +3,7 @@
 The same frames go through a bare MediaPipe loop – picture in, result out, nothing done with it – and through the whole
 detector, frame by frame within one run and each of the two first in turn, so that both have the machine at its moods
 alike. Frames are the drawn hand of the demo scene, and with `--data` the recorded scenes. Printed: frames a second of
-both, what of a frame's time is not MediaPipe's (its picture of the frame, its call), and the machine. Then, for
+both, by how much a frame takes longer outside of MediaPipe's call than in the bare loop, and the machine. Then, for
 frames that come in their own time as a camera's do: how long from a frame to its readings, in frame times, and how
 many frames were overtaken by newer ones. Last, how soon a hand is noticed in a scene that was idle
 (`seeing.idle_after_s`). Every line says whether its target is met; on a machine that has other things to do the
@@ -14,12 +14,13 @@ import argparse
 import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 import av
 import numpy as np
@@ -80,13 +81,13 @@ class Bare:
             )
         )
 
-    def __call__(self, frame: Frame) -> float:
-        """Look at a frame; gives the seconds that MediaPipe's own picture of it took."""
-        start = time.perf_counter()
+    def see(self, frame: Frame) -> None:
+        """Make MediaPipe's own picture of a frame, have it looked at, and let go of both."""
         picture = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=frame.image)
-        made_s = time.perf_counter() - start
-        self._landmarker.detect_for_video(picture, round(frame.at_s * 1000))
-        return made_s
+        self._landmarks(picture, frame.at_s)
+
+    def _landmarks(self, picture: Any, at_s: float) -> Any:
+        return self._landmarker.detect_for_video(picture, round(at_s * 1000))
 
     def close(self) -> None:
         self._landmarker.close()
@@ -94,25 +95,27 @@ class Bare:
 
 @contextmanager
 def timed_mediapipe(spent_s: list[float]) -> Iterator[None]:
-    """Add up the seconds spent in MediaPipe's calls, whichever of our finders makes them."""
-    real = HandFinder._landmarks
+    """Add up the seconds spent in MediaPipe's calls, whoever makes them."""
 
-    def measured(self: HandFinder, picture: Any, at_s: float) -> Any:
-        start = time.perf_counter()
-        found = real(self, picture, at_s)
-        spent_s[0] += time.perf_counter() - start
-        return found
+    def timed(call: Callable[..., Any]) -> Callable[..., Any]:
+        def measured(self: HandFinder | Bare, picture: Any, at_s: float) -> Any:
+            start = time.perf_counter()
+            found = call(self, picture, at_s)
+            spent_s[0] += time.perf_counter() - start
+            return found
 
-    HandFinder._landmarks = measured  # type: ignore[method-assign]
-    try:
+        return measured
+
+    with ExitStack() as stack:
+        for finder in (HandFinder, Bare):
+            stack.enter_context(patch.object(finder, "_landmarks", timed(finder._landmarks)))
         yield
-    finally:
-        HandFinder._landmarks = real  # type: ignore[method-assign]
 
 
 @dataclass(slots=True)
 class Measured:
-    """Seconds of the bare loop and of the whole, and of each frame the milliseconds that are not MediaPipe's."""
+    """Seconds of the bare loop and of the whole, and of each frame the milliseconds by which ours is longer outside of
+    MediaPipe's call."""
 
     bare_s: float = 0.0
     whole_s: float = 0.0
@@ -126,36 +129,29 @@ class Measured:
 
 def measure(frames: Sequence[Frame], hands: int) -> Measured:
     """The same frames through both."""
-    detector = GestureDetector(max_hands=hands)
+    whole, bare = GestureDetector(max_hands=hands), Bare(hands)
     inside_s = [0.0]
-    bare = Bare(hands)
     measured = Measured()
 
-    def alone(frame: Frame) -> float:
-        """Seconds of making the picture, which the whole has to do as well."""
+    def timed(see: Callable[[Frame], object], frame: Frame) -> tuple[float, float]:
+        """Seconds of a frame, and those of them outside of MediaPipe's call."""
+        before = inside_s[0]
         start = time.perf_counter()
-        made_s = bare(frame)
-        measured.bare_s += time.perf_counter() - start
-        return made_s
-
-    def whole(frame: Frame) -> float:
-        """Seconds outside of the landmarker."""
-        inside = inside_s[0]
-        start = time.perf_counter()
-        detector.see(frame)
-        spent = time.perf_counter() - start
-        measured.whole_s += spent
-        return spent - (inside_s[0] - inside)
+        see(frame)
+        spent_s = time.perf_counter() - start
+        return spent_s, spent_s - (inside_s[0] - before)
 
     with timed_mediapipe(inside_s):
         for number, frame in enumerate(frames):
             if number % 2:
-                made_s, outside_s = alone(frame), whole(frame)
+                (bare_s, made_s), (whole_s, outside_s) = timed(bare.see, frame), timed(whole.see, frame)
             else:
-                outside_s, made_s = whole(frame), alone(frame)
+                (whole_s, outside_s), (bare_s, made_s) = timed(whole.see, frame), timed(bare.see, frame)
+            measured.bare_s += bare_s
+            measured.whole_s += whole_s
             measured.added_ms.append((outside_s - made_s) * 1e3)
     bare.close()
-    detector.close()
+    whole.close()
     return measured
 
 
