@@ -16,8 +16,8 @@ from gesture.network import export
 from gesture.plan import SignPlan
 from gesture.point_history_classifier import MotionClassifier
 from gesture.prepare import SIGNS
-from gesture.rehearsal import ASPECT, SCRIPTS, Cast, rehearse
-from gesture.signal_for_help import COMPLETE
+from gesture.rehearsal import ASPECT, SCRIPTS, Cast, Take, rehearse
+from gesture.signal_for_help import COMPLETE, NAME
 from gesture.tables import DRAWN, FLAT_SOURCES, HandTable, join
 from gesture.tracked import Clip
 from gesture.train_signs import fit_signs
@@ -47,8 +47,33 @@ class Rehearsed:
     help: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of one take: how long it lasted, whether the sign was told of, and whether in time."""
+
+    seconds: float
+    told: bool
+    in_time: bool
+
+    @staticmethod
+    def of(take: Take, judge: HandJudge) -> "_Outcome":
+        """What a judge, used for nothing else, says of it."""
+        told_s = [
+            at_s
+            for at_s, hands in take.frames
+            for reading in judge(hands, at_s, ASPECT)
+            if reading.sequences[NAME] >= COMPLETE
+        ]
+        in_time = bool(told_s) and abs(told_s[0] - (take.closed_s or 0.0)) <= WITHIN_S
+        return _Outcome(take.frames[-1][0], bool(told_s), in_time)
+
+
 def rehearse_help_sign(
-    table: HandTable, takes: int, plan: SignPlan = SHORT, folds: int = 4, progress: Callable[[str], None] = print
+    table: HandTable,
+    takes: int,
+    plan: SignPlan = SHORT,
+    folds: int = 4,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> list[Rehearsed]:
     """Every script by people left out of the training, `takes` times in each fold, at 10, 15, 30 and irregular rates.
 
@@ -57,43 +82,38 @@ def rehearse_help_sign(
     tracked = ~np.isin(table.source, (*FLAT_SOURCES, DRAWN))
     fold = folds_by_person(table.person, kinds_of(table), folds, plan.seed)
     motions = MotionClassifier.load()
-    totals = {script.name: [0, 0.0, 0, 0] for script in SCRIPTS}
+    outcomes: dict[str, list[_Outcome]] = {script.name: [] for script in SCRIPTS}
     for number in range(folds):
-        progress(f"fold {number + 1} of {folds}")
+        progress(f"part {number + 1} of {folds} left out")
         mine = table.select((fold == number) & tracked)
         missing = [sign for sign in SIGNS if not (mine.label == sign).any()]
         cast = Cast.of(join([mine, table.select(np.isin(table.label, missing) & tracked)]))
-        with tempfile.TemporaryDirectory() as scratch:
-            path = Path(scratch) / "model.tflite"
-            export(fit_signs(table.select(fold != number), SIGNS, plan).networks, 1.0, path)
-            signs = SignClassifier(TFLiteModel(path), SIGNS)
+        signs = _trained(table.select(fold != number), plan)
         rng = np.random.default_rng((plan.seed, number))
         for script in SCRIPTS:
             for i in range(takes):
                 take = rehearse(cast, script, (10, 15, 30, 15)[i % 4], rng, irregular=i % 4 == 3)
-                judge = HandJudge(signs, motions)
-                told = [
-                    at_s
-                    for at_s, hands in take.frames
-                    for reading in judge(hands, at_s, ASPECT)
-                    if reading.sequences["signal_for_help"] >= 0.80
-                ]
-                total = totals[script.name]
-                total[0] += 1
-                total[1] += take.frames[-1][0] / 3600
-                total[2] += bool(told)
-                total[3] += bool(told) and abs(told[0] - (take.closed_s or 0.0)) <= WITHIN_S
+                outcomes[script.name].append(_Outcome.of(take, HandJudge(signs, motions)))
     return [
         Rehearsed(
             script.name,
-            int(totals[script.name][0]),
-            totals[script.name][1],
-            int(totals[script.name][2]),
-            int(totals[script.name][3]),
+            len(mine),
+            sum(one.seconds for one in mine) / 3600,
+            sum(one.told for one in mine),
+            sum(one.in_time for one in mine),
             script.help,
         )
         for script in SCRIPTS
+        for mine in [outcomes[script.name]]
     ]
+
+
+def _trained(table: HandTable, plan: SignPlan) -> SignClassifier:
+    """A sign model of some hands, run as the station runs it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "model.tflite"
+        export(fit_signs(table, SIGNS, plan).networks, 1.0, path)
+        return SignClassifier(TFLiteModel(path), SIGNS)
 
 
 def rate_bound(count: int, hours: float, sure: float = 0.95) -> float:
@@ -129,7 +149,7 @@ def clip_help_signs(clips: Sequence[Clip]) -> tuple[int, float]:
     """How often the Signal for Help is told of in recordings, and hours they last."""
     signs, motions = SignClassifier.load(), MotionClassifier.load()
     told = sum(
-        any(reading.sequences["signal_for_help"] >= COMPLETE for reading in clip.readings(HandJudge(signs, motions)))
+        any(reading.sequences[NAME] >= COMPLETE for reading in clip.readings(HandJudge(signs, motions)))
         for clip in clips
     )
     return told, sum(clip.seconds for clip in clips) / 3600

@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 from gesture.augment import vary
 from gesture.features import upright
 from gesture.point_history_classifier import POINTS, SWIPES, motion_features
-from gesture.tables import HandTable, PathTable, TableError, join, read_rows, square_rows, write_hands, write_paths
+from gesture.tables import (
+    BASE_DATA,
+    HandTable,
+    PathTable,
+    TableError,
+    join,
+    read_rows,
+    square_rows,
+    write_hands,
+    write_paths,
+)
 
 Points = NDArray[np.float32]
 
@@ -223,7 +233,6 @@ def shown_movements(paths: Points) -> NDArray[np.str_]:
 def main(arguments: list[str]) -> int:
     """Write `data/signs.csv.gz` and `data/motions.csv.gz`; exit status 1 and one line where that cannot be done."""
     shared = Path(arguments[0] if arguments else "../shared/data")
-    target = Path(__file__).resolve().parent.parent / "data"
     try:
         table = sign_table(shared)
         table = join([table, flat_table(shared, table)])
@@ -231,10 +240,10 @@ def main(arguments: list[str]) -> int:
     except TableError as error:
         print(error, file=sys.stderr)
         return 1
-    write_hands(target / "signs.csv.gz", table)
-    print(f"{target / 'signs.csv.gz'}: {len(table)} hands of {len(np.unique(table.person))} people")
-    write_paths(target / "motions.csv.gz", paths)
-    print(f"{target / 'motions.csv.gz'}: {len(paths)} movements")
+    write_hands(BASE_DATA / "signs.csv.gz", table)
+    print(f"{BASE_DATA / 'signs.csv.gz'}: {len(table)} hands of {len(np.unique(table.person))} people")
+    write_paths(BASE_DATA / "motions.csv.gz", paths)
+    print(f"{BASE_DATA / 'motions.csv.gz'}: {len(paths)} movements")
     return 0
 
 

@@ -20,7 +20,17 @@ from gesture.point_history_classifier import MotionClassifier, motion_features
 from gesture.prepare import SIGNS as BASE_SIGNS
 from gesture.rows import MOTIONS, SIGNS, CollectionError
 from gesture.signal_for_help import NONE
-from gesture.tables import FLAT_SOURCES, HandTable, Table, join, read_hands, read_paths, shown_by_people, square_rows
+from gesture.tables import (
+    BASE_DATA,
+    FLAT_SOURCES,
+    HandTable,
+    Table,
+    join,
+    read_hands,
+    read_paths,
+    shown_by_people,
+    square_rows,
+)
 from gesture.train_motions import UNSEEN, made_up_paths, train_motions
 from gesture.train_signs import train_signs
 from gesture.trajectories import MOTIONS as BASE_MOTIONS
@@ -28,7 +38,6 @@ from models.card import Card, ModelError, change_card, read_card
 from models.in_use import Comparison, note_comparison
 from models.registry import open_card
 
-DATA = Path(__file__).resolve().parent.parent / "data"
 FEWEST_ROWS = 30
 QUICK = SignPlan(epochs=18, samples=9_000, members=2)
 """Under two minutes on two cores."""
@@ -123,7 +132,7 @@ def retrain_signs(
     target: Path,
     home: Path | None = None,
     plan: SignPlan = QUICK,
-    base: Path = DATA / "signs.csv.gz",
+    base: Path = BASE_DATA / "signs.csv.gz",
     progress: Callable[[str], None] = print,
     feedback: Path | None = None,
     in_use: str = SIGNS,
@@ -233,7 +242,7 @@ def retrain_motions(
     target: Path,
     home: Path | None = None,
     plan: MotionPlan | None = None,
-    base: Path = DATA / "motions.csv.gz",
+    base: Path = BASE_DATA / "motions.csv.gz",
     progress: Callable[[str], None] = print,
     in_use: str = MOTIONS,
 ) -> Retrained:

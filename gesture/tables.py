@@ -22,6 +22,8 @@ from gesture.features import square
 Points = NDArray[np.float32]
 Text = NDArray[np.str_]
 
+BASE_DATA = Path(__file__).resolve().parent.parent / "data"
+"""Folder of what the models that ship were trained on: signs.csv.gz and motions.csv.gz."""
 TEXTS = ("label", "source", "person", "session")
 HEAD = (*TEXTS, "handedness", "at_s", "aspect")
 LANDMARK_COLUMNS = tuple(f"{axis}{joint}" for joint in range(21) for axis in "xyz")

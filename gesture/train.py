@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from gesture.prepare import SIGNS
-from gesture.tables import TableError, read_hands, read_paths
+from gesture.tables import BASE_DATA, TableError, read_hands, read_paths
 from gesture.train_motions import train_motions
 from gesture.train_signs import train_signs
 from gesture.trajectories import MOTIONS
@@ -12,16 +12,16 @@ from gesture.trajectories import MOTIONS
 
 def main(arguments: list[str]) -> int:
     """Train what the command line names: `signs`, `motions`, or both where it names nothing."""
-    root = Path(__file__).resolve().parent.parent
+    models = Path(__file__).resolve().parent.parent / "models"
     wanted = arguments or ["signs", "motions"]
     if not set(wanted) <= {"signs", "motions"}:
         print("usage: python -m gesture.train [signs] [motions]", file=sys.stderr)
         return 2
     try:
         if "signs" in wanted:
-            train_signs(read_hands(root / "data" / "signs.csv.gz"), SIGNS, root / "models" / "signs")
+            train_signs(read_hands(BASE_DATA / "signs.csv.gz"), SIGNS, models / "signs")
         if "motions" in wanted:
-            train_motions(read_paths(root / "data" / "motions.csv.gz"), MOTIONS, root / "models" / "motions")
+            train_motions(read_paths(BASE_DATA / "motions.csv.gz"), MOTIONS, models / "motions")
     except TableError as error:
         print(error, file=sys.stderr)
         return 1

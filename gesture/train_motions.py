@@ -135,7 +135,7 @@ that leave every person out once: of recorded ones by the people left out, and o
 
 Most paths are made up (`gesture/trajectories.py`): strokes of least jerk or steadier, along arcs, circles and waves
 with a wandering speed, size and place, cameras of 9 to 31 frames a second, lost frames, jitter.
-`python -m gesture.evaluate motions` says how the model does on them and, with `--tracked`, on hands tracked in
+`safety-monitor evaluate motions` says how the model does on them and, with `--tracked`, on hands tracked in
 recordings.
 
 Recorded paths, each source one person (`data/README.md` says where they come from):

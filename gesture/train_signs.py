@@ -124,7 +124,7 @@ trained on and on those left out.
 
 The tables without depth are whole sources of one person each, so leaving the person out leaves the source out: some of
 their hands are turned further than 60 degrees or seen from behind, as no other source shows them
-(`python -m gesture.evaluate signs` measures each of them with its depth and without).
+(`safety-monitor evaluate signs` measures each of them with its depth and without).
 
 Made up in training: every hand turned, tilted and shaken at random, mirrored where its side was mistaken; poses between
 two hands of one sign; poses on the way between two signs, taught as none of these; {COMPOSED} thumbs up put together of

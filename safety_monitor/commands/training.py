@@ -1,8 +1,9 @@
 """The groups of commands that train and measure models, and what they do for gestures. Thin: parse, call, print."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -78,6 +79,7 @@ def _train(
 
     from gesture import retrain
     from gesture.collection import Collection
+    from gesture.tables import BASE_DATA
     from models.card import read_card
     from safety_monitor.commands.models import go_back, name_in_use, put_in_use
 
@@ -95,7 +97,7 @@ def _train(
         target, coming = home / f"{kind}.new", home / f"{kind}.training"
         home.mkdir(parents=True, exist_ok=True)
         present = name_in_use(settings, kind)
-        base = data or retrain.DATA / f"{kind}.csv.gz"
+        base = data or BASE_DATA / f"{kind}.csv.gz"
         try:
             with FileLock(home / ".training.lock", timeout=0):
                 shutil.rmtree(coming, ignore_errors=True)
@@ -135,13 +137,17 @@ def evaluate_signs_command(
     people: Annotated[bool, typer.Option("--people", help="A line for every person, too.")] = False,
 ) -> None:
     """Measure signs on people and sources left out of the training."""
-    _evaluate("signs", *_two_model(two_model), *(["--people"] if people else []))
+    from gesture.evaluate import signs_text
+
+    _evaluate(lambda: signs_text(two_model, people, say_for_now))
 
 
 @evaluate_app.command("motions")
 def evaluate_motions_command(two_model: TwoModelOption = None, tracked: TrackedOption = None) -> None:
     """Measure movements on made-up paths left out of the training, and on tracked recordings."""
-    _evaluate("motions", *_two_model(two_model), *_tracked(tracked))
+    from gesture.evaluate import motions_text
+
+    _evaluate(lambda: motions_text(two_model, tracked or []))
 
 
 @evaluate_app.command("help-sign")
@@ -158,18 +164,12 @@ def evaluate_help_sign_command(
     config: ConfigOption = None,
 ) -> None:
     """Measure the Signal for Help on rehearsals by people left out of the training, or false alarms in footage."""
+    from gesture.evaluate import help_sign_text
+
     if footage:
         _false_alarms(footage, read_settings(config))
     else:
-        _evaluate("help-sign", "--takes", str(takes), *_tracked(tracked))
-
-
-def _two_model(folder: Path | None) -> list[str]:
-    return ["--two-model", str(folder)] if folder else []
-
-
-def _tracked(tables: list[Path] | None) -> list[str]:
-    return ["--tracked", *map(str, tables)] if tables else []
+        _evaluate(lambda: help_sign_text(takes, tracked or [], say_for_now))
 
 
 def _false_alarms(footage: list[Path], settings: Settings) -> None:
@@ -196,12 +196,12 @@ def _false_alarms(footage: list[Path], settings: Settings) -> None:
         raise typer.Exit(TROUBLE)
 
 
-def _evaluate(*arguments: str) -> NoReturn:
-    from gesture.evaluate import main
-
+def _evaluate(measure: Callable[[], str]) -> None:
     silence_native_libraries(Settings())
-    try:
-        status = main([*arguments])
-    except ModuleNotFoundError as error:
-        fail_without(error, "measuring trains anew and")
-    raise typer.Exit(status)
+    with complaints():
+        try:
+            text = measure()
+        except ModuleNotFoundError as error:
+            fail_without(error, "measuring trains anew and")
+    say_for_now()
+    typer.echo(text)

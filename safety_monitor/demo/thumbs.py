@@ -6,19 +6,18 @@ trained on, and never measured on.
 """
 
 import sys
-from pathlib import Path
 
 import numpy as np
 
 from gesture.capture import Image
 from gesture.detector import HandReading, PictureReader
-from gesture.tables import DRAWN, HandTable, TableError, join, read_hands, write_hands
+from gesture.tables import BASE_DATA, DRAWN, HandTable, TableError, join, read_hands, write_hands
 from models.card import ModelError
 from safety_monitor.demo import poses
 from safety_monitor.demo.hand import draw_hand
 from safety_monitor.demo.scene import HEIGHT, WIDTH, room, rotation
 
-TABLE = Path(__file__).resolve().parents[2] / "data" / "signs.csv.gz"
+TABLE = BASE_DATA / "signs.csv.gz"
 COUNT = 300
 THUMB_FROM, THUMB_TO = np.array([35.0, 25.0, 10.0]), np.array([70.0, 60.0, 60.0])
 """Directions of the thumb's bones in the palm's plane, in degrees."""

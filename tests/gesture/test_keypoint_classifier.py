@@ -1,7 +1,5 @@
 """The shipped signs on committed landmarks: turned, mirrored, moved, together and alone."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -9,10 +7,8 @@ from gesture.augment import turn
 from gesture.features import square
 from gesture.hands import Hand
 from gesture.keypoint_classifier import SignClassifier
-from gesture.tables import HandTable, read_hands
+from gesture.tables import BASE_DATA, HandTable, read_hands
 from models.card import ModelError
-
-DATA = Path(__file__).resolve().parents[2] / "data" / "signs.csv.gz"
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +18,7 @@ def classifier() -> SignClassifier:
 
 @pytest.fixture(scope="module")
 def hands() -> HandTable:
-    table = read_hands(DATA)
+    table = read_hands(BASE_DATA / "signs.csv.gz")
     return table.select(np.isin(table.source, ["ardamavi", "subhi", "linto"]))
 
 

@@ -16,7 +16,6 @@ from gesture.keypoint_classifier import SignClassifier
 from gesture.plan import MotionPlan, SignPlan
 from gesture.point_history_classifier import MotionClassifier
 from gesture.retrain import (
-    DATA,
     Retrained,
     comparison,
     read_feedback,
@@ -26,7 +25,7 @@ from gesture.retrain import (
     without_alike,
 )
 from gesture.rows import MOTIONS, SIGNS, CollectionError, Origin, motion_row, sign_row, table_text
-from gesture.tables import HandTable, read_hands
+from gesture.tables import BASE_DATA, HandTable, read_hands
 from models.card import ModelError, read_card
 from models.in_use import compare, roll_back, use
 from models.registry import open_card
@@ -43,7 +42,7 @@ IMAGE = np.zeros((480, 640, 3), np.uint8)
 
 def clip() -> HandTable:
     """A hand with thumb and little finger stretched out, as a tracker saw it in many pictures."""
-    table = read_hands(DATA / "signs.csv.gz")
+    table = read_hands(BASE_DATA / "signs.csv.gz")
     return table.select((table.source == "tomnlittle") & (table.session == "Y"))
 
 
@@ -152,7 +151,7 @@ def test_a_label_is_renamed_in_models_too(trained: tuple[Path, Retrained], tmp_p
 
 
 def test_what_looks_like_the_new_sign_is_none_of_these_no_longer() -> None:
-    base = read_hands(DATA / "signs.csv.gz")
+    base = read_hands(BASE_DATA / "signs.csv.gz")
     left = without_alike(base, clip())
     assert len(left) < len(base)
     assert not ((left.source == "tomnlittle") & (left.session == "Y")).any()

@@ -1,14 +1,11 @@
 import numpy as np
 
-from gesture.retrain import (
-    DATA,
-)
 from gesture.sign_samples import compose_thumbs
-from gesture.tables import read_hands, square_rows
+from gesture.tables import BASE_DATA, read_hands, square_rows
 
 
 def test_thumbs_are_put_together_of_what_people_have_shown() -> None:
-    table = read_hands(DATA / "signs.csv.gz")
+    table = read_hands(BASE_DATA / "signs.csv.gz")
     table = table.select((table.source == "massey") & np.isin(table.label, ["fist", "open_palm"]))
     thumbs = compose_thumbs(square_rows(table), table, np.random.default_rng(1))
     along = thumbs[:, 4] - thumbs[:, 2]

@@ -12,9 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Page, TimeoutError, expect
 
 from gesture.collection import TABLES, Collection
-from gesture.retrain import DATA
 from gesture.rows import SIGNS, Origin, sign_row
-from gesture.tables import read_hands
+from gesture.tables import BASE_DATA, read_hands
 from models.card import read_card
 from models.in_use import Comparison, note_comparison
 from models.registry import SHIPPED
@@ -189,7 +188,7 @@ def test_a_model_is_trained_and_in_use_only_when_told_to(taught: Taught, admin: 
 
 def collected(home: Path, label: str, count: int) -> None:
     """Rows of a gesture, as several people would show it."""
-    table = read_hands(DATA / "signs.csv.gz")
+    table = read_hands(BASE_DATA / "signs.csv.gz")
     hands = table.select((table.source == "tomnlittle") & (table.session == "Y"))
     collection = Collection(home / "gestures")
     for i in range(count):

@@ -85,11 +85,11 @@ def test_a_label_is_renamed_everywhere_or_nowhere(home: Path) -> None:
     assert "fist" in read_card(mine).labels
 
 
-def test_a_missing_model_to_compare_with_is_one_line(tmp_path: Path) -> None:
-    result = runner.invoke(app, ["evaluate", "signs", "--two-model", str(tmp_path)])
-    assert result.exit_code == 1
-    assert result.output.startswith("safety-monitor: ")
-    assert len(result.output.strip().splitlines()) == 1
+def test_a_missing_file_to_measure_with_is_one_line(tmp_path: Path) -> None:
+    for arguments in (["signs", "--two-model"], ["motions", "--two-model"], ["help-sign", "--tracked"]):
+        output = said("evaluate", *arguments, str(tmp_path), status=1 if arguments[1] == "--tracked" else 2)
+        assert output.startswith("safety-monitor: ")
+        assert len(output.strip().splitlines()) == 1
 
 
 def test_training_without_rows_is_one_line(home: Path) -> None:

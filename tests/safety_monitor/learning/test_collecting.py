@@ -9,9 +9,8 @@ import pytest
 from gesture.capture import Frame
 from gesture.collection import TABLES, TWO_MODEL, Collection
 from gesture.detector import HandReading
-from gesture.retrain import DATA
 from gesture.rows import MOTIONS, SIGNS, Origin
-from gesture.tables import read_hands, read_paths
+from gesture.tables import BASE_DATA, read_hands, read_paths
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Sense
 from safety_monitor.learning.collecting import LiveCollecting
@@ -24,7 +23,7 @@ FRAMES = 40
 
 @pytest.fixture(scope="module")
 def hands() -> list[HandReading]:
-    table = read_hands(DATA / "signs.csv.gz").select(np.arange(FRAMES))
+    table = read_hands(BASE_DATA / "signs.csv.gz").select(np.arange(FRAMES))
     return [
         HandReading(0.25 * i, 1, "right", points + np.array([0.02 * i, 0, 0], np.float32), "fist", {"fist": 1.0})
         for i, points in enumerate(table.landmarks)
