@@ -6,7 +6,8 @@ from pathlib import Path
 import cv2
 
 from gesture.capture import Frame
-from gesture.collect import Collector, Panel, draw
+from gesture.collect import Collector, Panel
+from gesture.collect_window import draw
 from gesture.collection import Collection
 from gesture.detector import GestureDetector
 from gesture.rows import SIGNS, Origin

@@ -1,4 +1,6 @@
-"""Collect rows for new gestures: from a camera in a window or in the terminal, from recordings, from picture folders.
+"""Collect rows for new gestures: from a camera, from recordings, from picture folders; what keys do, and the terminal.
+
+The window is `gesture.collect_window`.
 
 Keys, as users of the two-model repository know them: n logs nothing, k logs hands, h logs movements, 0 to 9 choose the
 label and log one row; and besides: u takes the last row back, p pauses, a logs by itself, l asks for a new label,
@@ -16,28 +18,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from gesture.capture import Frame
 from gesture.collection import Collection
 from gesture.detector import HandReading
-from gesture.features import FINGERS, WRIST
-from gesture.hands import Hand
+from gesture.features import WRIST
 from gesture.point_history_classifier import SPANS_S, PointHistory
 from gesture.rows import MOTIONS, SIGNS, CollectionError, Origin, motion_row, sign_row
 from gesture.tables import TableError
 from gesture.tracks import NEAR, palm_of
 
-Image = NDArray[np.uint8]
-
 ESCAPE = "\x1b"
 MODES = {"n": None, "k": SIGNS, "h": MOTIONS}
 SPAN_S = SPANS_S[1]
 """Seconds that a collected movement covers."""
-WINDOW = "safety-monitor collect"
-WHITE, GREEN, AMBER = (255, 255, 255), (120, 220, 120), (255, 190, 80)
+DIGITS = 10
+"""Labels that have a key of their own."""
 
 
 class Seer(Protocol):
@@ -77,6 +72,7 @@ def press(panel: Panel, key: str, labels: Sequence[str]) -> Panel:
     """The panel after a key; `labels` are those of its mode, in the order of the digits."""
     if panel.naming is not None:
         return _typed(panel, key)
+    key = key.lower()  # Caps Lock may be on
     if key in MODES:
         mode = MODES[key]
         return replace(panel, mode=mode, label=panel.label if mode == panel.mode else None, once=False)
@@ -116,7 +112,9 @@ class Collector:
         origin: source, person and session of the rows.
         panel: what the keys have set.
         readings: hands of the newest frame.
+        histories: where each hand in view has been, by its number.
         counts: rows of this session by kind and label.
+        totals: rows of everybody by kind and label, as far as they were looked up.
         trouble: why a row could not be written; empty where all were.
         frames: frames that were looked at.
         empty: those of them that show no hand.
@@ -128,14 +126,25 @@ class Collector:
     origin: Origin
     panel: Panel = field(default_factory=Panel)
     readings: list[HandReading] = field(default_factory=list)
+    histories: dict[int, PointHistory] = field(default_factory=dict)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    totals: Counter[tuple[str, str]] = field(default_factory=Counter)
     trouble: str = ""
     frames: int = 0
     empty: int = 0
     message: str = ""
     _rows: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
-    _histories: dict[int, PointHistory] = field(default_factory=dict)
     _next_s: float = 0.0
+
+    def look_up(self) -> None:
+        """Look up how many rows there are of everybody; others may be adding to them."""
+        try:
+            self.totals = Counter()
+            for kind in (SIGNS, MOTIONS):
+                for (label, _, _), count in self.collection.counts(kind).items():
+                    self.totals[kind, label] += count
+        except TableError as error:
+            self.message = str(error)
 
     def labels(self) -> list[str]:
         """Labels that the digits choose."""
@@ -161,6 +170,7 @@ class Collector:
             return
         self._rows.pop()
         self.counts[kind, row[0]] -= 1
+        self.look_up()
         self.message = f"took back one row of {row[0]}" if there else f"that row of {row[0]} has gone already"
 
     def see(self, frame: Frame) -> None:
@@ -179,10 +189,10 @@ class Collector:
         self.readings = list(readings)
         self.frames += 1
         self.empty += not readings
-        self._histories = {hand: past for hand, past in self._histories.items() if at_s - past.times[-1] <= SPAN_S}
+        self.histories = {hand: past for hand, past in self.histories.items() if at_s - past.times[-1] <= SPAN_S}
         for reading in self.readings:
-            _, size = palm_of(Hand(reading.landmarks, reading.handedness, 1.0), aspect)
-            history = self._histories.setdefault(reading.hand, PointHistory())
+            _, size = palm_of(reading.landmarks, aspect)
+            history = self.histories.setdefault(reading.hand, PointHistory())
             history.add(reading.at_s, reading.landmarks, size, aspect, anew=jumped(history, reading, size, aspect))
         due = self.panel.automatic and at_s >= self._next_s
         if self.panel.mode is None or self.panel.label is None or self.panel.paused or not (due or self.panel.once):
@@ -196,6 +206,7 @@ class Collector:
                 return
             self._rows.append((self.panel.mode, row))
             self.counts[self.panel.mode, row[0]] += 1
+            self.totals[self.panel.mode, row[0]] += 1
         if logged:
             self.message = f"{self.panel.label}: {self.counts[self.panel.mode, self.panel.label]} rows"
             self.panel = replace(self.panel, once=False)
@@ -207,7 +218,7 @@ class Collector:
             if self.panel.mode == SIGNS:
                 origin, points = self.origin, reading.landmarks
                 return sign_row(label, origin, reading.handedness, reading.at_s, aspect, points)
-            paths, spans = self._histories[reading.hand].paths()
+            paths, spans = self.histories[reading.hand].paths()
             if SPAN_S not in spans:
                 return None
             return motion_row(label, self.origin, reading.at_s, paths[spans.index(SPAN_S), 0])
@@ -215,33 +226,47 @@ class Collector:
             self.message = str(error)
             return None
 
-    def lines(self) -> list[str]:
-        """What people should see: mode, label, keys, counts, the prediction."""
-        counts = "  ".join(f"{label} {count}" for (_, label), count in sorted(self.counts.items()) if count)
-        seen = "  ".join(
-            f"{reading.handedness} {reading.sign} {reading.sign_probabilities.get(reading.sign, 0):.2f}"
-            + (f" {reading.movement}" if reading.movement else "")
-            for reading in self.readings
-        )
-        return [
-            self.state(),
-            self.choices(),
-            f"this session: {counts or 'no rows'}",
-            f"seen: {seen or 'no hand'}",
-            self.message,
-        ]
-
     def state(self) -> str:
         """What is logged and how, or the letters typed so far of a new label."""
         panel = self.panel
         if panel.naming is not None:
-            return f"new label: {panel.naming}_"
-        how = "paused" if panel.paused else "automatic" if panel.automatic else "by key"
-        return f"{panel.mode or 'logging nothing'}: {panel.label or 'no label yet'} ({how})"
+            return f"new label: {panel.naming}_ (Enter takes it, Escape does not)"
+        if panel.mode is None:
+            return "nothing is logged: K logs hands, H movements"
+        if panel.label is None:
+            return f"{panel.mode}: no label yet: L asks for one{', 0 to 9 choose one' if self.labels() else ''}"
+        return f"{panel.mode}: {panel.label}, {self._how()}"
 
-    def choices(self) -> str:
-        """Labels with the digit that chooses each."""
-        return "  ".join(f"{i} {label}" for i, label in enumerate(self.labels()[:10]))
+    def _how(self) -> str:
+        if self.panel.paused:
+            return "paused"
+        if self.panel.once or self.panel.automatic:
+            if not self.readings:
+                return "as soon as a hand is in view"
+            if self.panel.mode == MOTIONS and not any(map(self._spans, self.readings)):
+                return f"as soon as a hand has been in view for {SPAN_S} s"
+        return "logged by itself" if self.panel.automatic else "logged by key"
+
+    def _spans(self, reading: HandReading) -> bool:
+        """Whether a hand has been in view for as long as a collected movement lasts."""
+        return SPAN_S in self.histories[reading.hand].paths()[1]
+
+    def choices(self) -> list[str]:
+        """Labels of this mode with the key that chooses each, and with their rows: of this session, of everybody."""
+        mode, counts, totals = self.panel.mode or "", self.counts, self.totals
+        return [
+            f"{number if number < DIGITS else 'L'} {label} {counts[mode, label]} ({totals[mode, label]} in all)"
+            for number, label in enumerate(self.labels())
+        ]
+
+    def seen(self) -> str:
+        """What the hands in view are taken for."""
+        hands = (
+            f"{reading.handedness} {reading.sign} {reading.sign_probabilities.get(reading.sign, 0):.2f}"
+            + (f" {reading.movement}" if reading.movement else "")
+            for reading in self.readings
+        )
+        return "  ".join(hands) or "no hand"
 
 
 def jumped(history: PointHistory, reading: HandReading, size: float, aspect: float) -> bool:
@@ -251,48 +276,6 @@ def jumped(history: PointHistory, reading: HandReading, size: float, aspect: flo
     _, _, x, y = history.places[-1]
     wrist = reading.landmarks[WRIST]
     return math.hypot(float(wrist[0]) - x, float(wrist[1]) * aspect - y) > NEAR * size
-
-
-def draw(image: Image, collector: Collector) -> Image:
-    """The picture, mirrored as people expect, with landmarks, trails and the lines; BGR for a window."""
-    picture = np.ascontiguousarray(image[:, ::-1, ::-1])
-    height, width = picture.shape[:2]
-
-    def place(point: NDArray[np.float32]) -> tuple[int, int]:
-        return int((1 - float(point[0])) * width), int(float(point[1]) * height)
-
-    for reading in collector.readings:
-        for finger in FINGERS:
-            joints = [place(reading.landmarks[joint]) for joint in (WRIST, *finger)]
-            cv2.polylines(picture, [np.array(joints, np.int32)], isClosed=False, color=GREEN[::-1], thickness=2)
-            for joint in joints:
-                cv2.circle(picture, joint, 4, WHITE, -1)
-        places = collector._histories[reading.hand].places
-        aspect = height / width
-        trail = [place(np.array([x, y / aspect], np.float32)) for x, y, _, _ in list(places)[-16:]]
-        for i, point in enumerate(trail):
-            cv2.circle(picture, point, 1 + i // 3, AMBER[::-1], 2)
-    lines = collector.lines()
-    picture[: 22 * len(lines) + 12] //= 4  # a dark ground for the lines
-    for i, line in enumerate(lines):
-        cv2.putText(picture, line, (10, 24 + 22 * i), cv2.FONT_HERSHEY_SIMPLEX, 0.55, WHITE, 1, cv2.LINE_AA)
-    return np.asarray(picture, np.uint8)
-
-
-def in_window(collector: Collector, frames: Iterable[Frame]) -> None:
-    """Show every frame in a window and take keys from it, until the frames or the user come to an end."""
-    cv2.namedWindow(WINDOW, cv2.WINDOW_AUTOSIZE)
-    try:
-        for frame in frames:
-            collector.see(frame)
-            cv2.imshow(WINDOW, draw(frame.image, collector))
-            code = cv2.waitKey(1)
-            if code >= 0:
-                collector.key(chr(code & 0xFF))
-            if collector.panel.done or cv2.getWindowProperty(WINDOW, cv2.WND_PROP_VISIBLE) < 1:
-                return
-    finally:
-        cv2.destroyAllWindows()
 
 
 def in_terminal(

@@ -88,6 +88,14 @@ class GestureDetector:
         self._lookout.close()
 
 
+@dataclass(slots=True)
+class _Past:
+    """What is remembered of one hand: where it has been, and how far it is with the Signal for Help."""
+
+    history: PointHistory = field(default_factory=PointHistory)
+    help: signal_for_help.Progress = signal_for_help.START
+
+
 class HandJudge:
     """What the hands that were found in a frame show, given the frames before; knows nothing of pictures.
 
@@ -108,8 +116,7 @@ class HandJudge:
         self._limits = limits
         self._tracks: list[Track] = []
         self._next_number = 1
-        self._help: dict[int, signal_for_help.Progress] = {}
-        self._histories: dict[int, PointHistory] = {}
+        self._pasts: dict[int, _Past] = {}
 
     def __call__(self, hands: Sequence[Hand], at_s: float, aspect: float) -> list[HandReading]:
         """Readings of the hands of one frame.
@@ -123,16 +130,14 @@ class HandJudge:
         hands = [one.hand for one in placed]
         found, waiting = assign(self._tracks, placed, at_s, GAP_S, self._next_number)
         self._tracks = found + waiting
-        self._next_number = max([self._next_number - 1, *(track.number for track in found)]) + 1
-        alive = {track.number for track in self._tracks}
-        self._help = {number: progress for number, progress in self._help.items() if number in alive}
-        self._histories = {number: history for number, history in self._histories.items() if number in alive}
+        self._next_number = max((self._next_number, *(track.number + 1 for track in found)))
+        self._pasts = {track.number: self._pasts.get(track.number) or _Past() for track in self._tracks}
         for hand, track in zip(hands, found, strict=True):
-            history = self._histories.setdefault(track.number, PointHistory())
             if hand.fresh:
+                history = self._pasts[track.number].history
                 history.add(at_s, hand.landmarks, track.size, aspect, anew=track.jumped)
         signs = self._signs(hands, aspect)
-        movements = self._motions([self._histories[track.number] for track in found])
+        movements = self._motions([self._pasts[track.number].history for track in found])
         return [
             self._read(hand, track, named(self._signs.labels, sign), movement, at_s)
             for hand, track, sign, movement in zip(hands, found, signs, movements, strict=True)
@@ -141,8 +146,8 @@ class HandJudge:
     def _read(
         self, hand: Hand, track: Track, signs: dict[str, float], movement: NDArray[np.float32] | None, at_s: float
     ) -> HandReading:
-        before = self._help.get(track.number, signal_for_help.START)
-        progress = self._help[track.number] = signal_for_help.step(before, signs, at_s, self._limits)
+        past = self._pasts[track.number]
+        past.help = signal_for_help.step(past.help, signs, at_s, self._limits)
         movements = {} if movement is None else named(self._motions.labels, movement)
         return HandReading(
             at_s=at_s,
@@ -153,7 +158,7 @@ class HandJudge:
             sign_probabilities=signs,
             movement=likeliest(movements) if movements else None,
             movement_probabilities=movements,
-            sequences={signal_for_help.NAME: signal_for_help.confidence(progress, self._limits)},
+            sequences={signal_for_help.NAME: signal_for_help.confidence(past.help, self._limits)},
         )
 
 

@@ -29,6 +29,9 @@ SIGN_FEATURES = 60 + 60 + 15 + len(PAIRS) + 3 + 6
 _BONES = tuple(bone for finger in FINGERS for bone in zip(finger, (WRIST, *finger[:-1]), strict=True))
 _BETWEEN = np.array([np.eye(21)[end] - np.eye(21)[start] for end, start in _BONES + PAIRS], np.float32)
 """Times the landmarks of a hand: its bones, each towards the tip, and what lies between the pairs."""
+_TURN = np.array([[0, -1, 0, 1, 0, 0, 0, 0, 0], [-1, 0, 0, 0, -1, 0, 0, 0, 0]], np.float32)
+_DEPTH_STAYS = np.array([0, 0, 0, 0, 0, 0, 0, 0, 1], np.float32)
+"""Of a hand's direction (x, y) the matrix, row by row, that turns its points so that they point up."""
 _ONE = np.array([3 * point + axis for point in (5, 17) for axis in (1, 2, 0)])
 _OTHER = np.array([3 * point + axis for point in (17, 5) for axis in (2, 0, 1)])
 """Of a hand's 63 numbers those that, multiplied, give both halves of a cross product: that of its outer knuckles, seen
@@ -74,11 +77,8 @@ def upright(points: Points) -> tuple[Points, Points]:
     size = np.maximum(np.sqrt(_dot(flat, flat) / 21), 1e-6)
     # The knuckles together are steadier than one of them when the hand is seen from the side.
     direction = _unit(moved[:, 5:18:4, :2].sum(axis=1))
-    turn = np.zeros((len(moved), 3, 3), np.float32)
-    turn[:, 0, 0] = turn[:, 1, 1] = -direction[:, 1]
-    turn[:, 1, 0], turn[:, 0, 1] = direction[:, 0], -direction[:, 0]
-    turn[:, 2, 2] = 1.0
-    return np.asarray(moved @ (turn / size[:, None, None]), np.float32), direction
+    turn = (direction @ _TURN + _DEPTH_STAYS) / size[:, None]
+    return np.asarray(moved @ turn.reshape(-1, 3, 3), np.float32), direction
 
 
 def sign_features(points: Points) -> Points:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,9 +42,9 @@ PICTURE_PADDINGS = (0.0, 1 / 2, 1 / 3, 0.8)
 """Border around a still picture, as a share of its longer side, tried one after the other until a hand is found."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Hand:
-    """One hand in one picture.
+    """One hand in one picture; equal to no other, whatever that looks like.
 
     Attributes:
         landmarks: float32 of shape (21, 3), x and y in 0..1 of the picture, z in picture widths (less is nearer).
@@ -91,7 +92,6 @@ class HandFinder:
             raise ValueError(f"max_hands must be between 1 and 4, not {max_hands}")
         check(model)
         self._mediapipe = mediapipe = _import_mediapipe()
-        self._cv2 = importlib.import_module("cv2")
         vision = mediapipe.tasks.vision
         options = vision.HandLandmarkerOptions(
             base_options=mediapipe.tasks.BaseOptions(model_asset_path=str(model)),
@@ -125,9 +125,8 @@ class HandFinder:
     def _exposed(self, image: Image, exposure: Exposure) -> Image:
         if exposure == "as it is":
             return image
-        if exposure == "brighter":
-            image = self._cv2.blur(image, SMOOTHED)
-        return np.asarray(self._cv2.LUT(image, CURVES[exposure]), np.uint8)
+        smooth = cv2.blur(image, SMOOTHED) if exposure == "brighter" else image
+        return np.asarray(cv2.LUT(smooth, CURVES[exposure]), np.uint8)
 
     def _detect(self, image: Image, at_s: float) -> list[Hand]:
         picture = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=image)

@@ -17,7 +17,7 @@ import numpy as np
 
 from gesture.hands import Exposure, Hand, HandFinder, Image
 from gesture.interest import Interest, Part, part_around
-from gesture.tracks import SAME, palm_of
+from gesture.tracks import SAME, placed
 
 Look = Exposure | Literal["enlarged"]
 
@@ -55,8 +55,9 @@ def of_whole(hand: Hand, part: Part, size: tuple[int, int]) -> Hand:
 
 def square_around(hand: Hand, size: tuple[int, int]) -> Part:
     """The square in which a hand of a picture of (height, width) is followed."""
-    (x, y), palm = palm_of(hand, size[0] / size[1])
-    return part_around(x * size[1], y * size[1], AROUND * palm * size[1], size)
+    place = placed(hand, size[0] / size[1])
+    x, y = place.palm
+    return part_around(x * size[1], y * size[1], AROUND * place.size * size[1], size)
 
 
 def holds(part: Part, hand: Hand, size: tuple[int, int]) -> bool:
@@ -71,9 +72,8 @@ def holds(part: Part, hand: Hand, size: tuple[int, int]) -> bool:
 
 def is_among(hand: Hand, others: Sequence[Hand], aspect: float, within: float = SAME) -> bool:
     """Whether a hand is one of the others, found a second time, not further away than so many palm sizes."""
-    middle, size = palm_of(hand, aspect)
-    places = [palm_of(other, aspect) for other in others]
-    return any(dist(middle, place) <= within * max(size, extent) for place, extent in places)
+    one, places = placed(hand, aspect), [placed(other, aspect) for other in others]
+    return any(dist(one.palm, other.palm) <= within * max(one.size, other.size) for other in places)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,11 @@ are in view together stay two.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import dist, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gesture.hands import Hand
 
@@ -56,22 +60,28 @@ class Track:
     jumped: bool = False
 
 
-def palm_of(hand: Hand, aspect: float) -> tuple[tuple[float, float], float]:
-    """Middle of the palm and its size, both in picture widths."""
-    landmarks = hand.landmarks.tolist()  # five points are too few for numpy
-    points = [(landmarks[i][0], landmarks[i][1] * aspect) for i in PALM]
+def palm_of(landmarks: NDArray[np.float32], aspect: float) -> tuple[tuple[float, float], float]:
+    """Middle of the palm and its size, both in picture widths, of landmarks as a `Hand` has them."""
+    rows = landmarks.tolist()  # five points are too few for numpy
+    points = [(rows[i][0], rows[i][1] * aspect) for i in PALM]
     middle = sum(x for x, _ in points) / len(PALM), sum(y for _, y in points) / len(PALM)
     size = 2 * sqrt(sum(dist(point, middle) ** 2 for point in points) / len(PALM))
     return middle, max(size, 1e-4)
+
+
+@lru_cache(maxsize=32)
+def placed(hand: Hand, aspect: float) -> Placed:
+    """Where a hand is; kept for a while, because it is asked for several times of a frame."""
+    return Placed(hand, *palm_of(hand.landmarks, aspect))
 
 
 def distinct(hands: Sequence[Hand], aspect: float) -> list[Placed]:
     """The hands without second finds of the same one; of two, the surer is kept."""
     kept: list[Placed] = []
     for hand in sorted(hands, key=lambda hand: -hand.score):
-        middle, size = palm_of(hand, aspect)
-        if all(dist(middle, other.palm) > SAME * max(size, other.size) for other in kept):
-            kept.append(Placed(hand, middle, size))
+        one = placed(hand, aspect)
+        if all(dist(one.palm, other.palm) > SAME * max(one.size, other.size) for other in kept):
+            kept.append(one)
     return kept
 
 

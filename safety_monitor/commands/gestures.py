@@ -24,6 +24,8 @@ from safety_monitor.commands.conventions import (
 from safety_monitor.config import Settings
 
 if TYPE_CHECKING:
+    from gesture.capture import FrameSource
+    from gesture.collect import Collector
     from gesture.collection import Collection
 
 app = typer.Typer(help="Collect gestures.", no_args_is_help=True)
@@ -99,24 +101,23 @@ def collect(
     p pauses, a logs by itself, l asks for a new label, q or Escape ends.
     """
     from gesture.capture import CameraError, open_camera
-    from gesture.collect import Collector, Panel, in_terminal, in_window, keyboard, session_name, summary
+    from gesture.collect import Collector, Panel, session_name, summary
     from gesture.detector import GestureDetector, PictureReader
     from gesture.rows import Origin, check_label
 
+    label, still = sign or motion, Path(camera).is_dir()
     if sign and motion:
         fail("give --sign or --motion, not both")
-    if motion and Path(camera).is_dir():
+    if motion and still:
         fail("a movement cannot be seen in pictures that have nothing to do with each other; give a recording")
     if window and sys.platform == "linux" and not os.environ.get("DISPLAY"):
         fail("there is no screen for a window; give --no-window")
-    if not (window or sign or motion or sys.stdin.isatty()):
+    if not (window or label or sys.stdin.isatty()):
         fail("without a window and a keyboard the label must be said: give --sign or --motion")
     settings = read_settings(config)
     silence_native_libraries(settings)
-    name = session or session_name()
-    still = Path(camera).is_dir()
+    name, home = session or session_name(), settings.models_folder
     with complaints():
-        label = sign or motion
         if label:
             check_label(label)
         for text in (person, name):
@@ -127,33 +128,42 @@ def collect(
             frames = open_camera(camera, fast=not window)
         except CameraError as error:
             fail(error)
-        home = settings.models_folder
         seer = PictureReader(max_hands=hands, home=home) if still else GestureDetector(max_hands=hands, home=home)
-    recorded = not frames.live
-    # Of pictures that have nothing to do with each other none is like the one before: all of them count.
-    every = math.inf if still else rate
-    panel = Panel("motions" if motion else "signs", label, automatic=bool(label) and (auto or recorded), rate=every)
-    collector = Collector(collection, seer, Origin(frames.name, person, name), panel)
-    try:
-        if window:
-            in_window(collector, frames)
-        else:
-            with keyboard() as keys:
-                if sys.stdin.isatty():
-                    say(f"ready: {KEYS}")
-                    say(f"labels: {collector.choices() or 'none yet'}")
-                in_terminal(collector, frames, say, say_for_now, keys)
-    except KeyboardInterrupt:
-        pass
-    except CameraError as error:
-        fail(error, TROUBLE)
-    finally:
-        frames.close()
-        seer.close()
-        say_for_now()
-    typer.echo(summary(collector, recorded=recorded))
+        # Of pictures that have nothing to do with each other none is like the one before: all of them count.
+        every = math.inf if still else rate
+        automatic = bool(label) and (auto or not frames.live)
+        panel = Panel("motions" if motion else "signs", label, automatic=automatic, rate=every)
+        collector = Collector(collection, seer, Origin(frames.name, person, name), panel)
+        try:
+            _run(collector, frames, window)
+        except KeyboardInterrupt:
+            pass
+        except CameraError as error:
+            fail(error, TROUBLE)
+        finally:
+            frames.close()
+            seer.close()
+            say_for_now()
+    typer.echo(summary(collector, recorded=not frames.live))
     if collector.trouble:
         fail(f"not every row could be written: {collector.trouble}", TROUBLE)
+
+
+def _run(collector: "Collector", frames: "FrameSource", window: bool) -> None:
+    """Collect until the frames or the user come to an end."""
+    collector.look_up()
+    if window:
+        from gesture.collect_window import in_window
+
+        in_window(collector, frames)
+        return
+    from gesture.collect import in_terminal, keyboard
+
+    with keyboard() as keys:
+        if sys.stdin.isatty():
+            say(f"ready: {KEYS}")
+            say(f"labels: {'  '.join(collector.choices()) or 'none yet'}")
+        in_terminal(collector, frames, say, say_for_now, keys)
 
 
 @labels_app.callback(invoke_without_command=True)

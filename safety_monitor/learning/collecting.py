@@ -16,7 +16,6 @@ from gesture.collect import Collector, Panel
 from gesture.collection import Collection
 from gesture.detector import HandReading
 from gesture.rows import SIGNS, Origin
-from gesture.tables import TableError
 from safety_monitor.live import LiveView
 
 log = logging.getLogger(__name__)
@@ -65,8 +64,6 @@ class LiveCollecting:
         self.progress = Progress()
         self._collection = collection
         self._collector = Collector(collection, _Nobody(), origin, Panel(SIGNS, None, rate=RATE))
-        self._stored: dict[str, int] = {}
-        self._before: dict[tuple[str, str], int] = {}
         self._until = 0.0
         self._pictures: Queue[Callable[[], None] | None] = Queue()
         self._thread = threading.Thread(target=self._work, name="collect", daemon=True)
@@ -79,7 +76,7 @@ class LiveCollecting:
 
         def do() -> None:
             self._collector.panel = replace(self._collector.panel, mode=kind, label=label, automatic=False)
-            self._count()
+            self._collector.look_up()
 
         self._pictures.put(do)
 
@@ -105,7 +102,6 @@ class LiveCollecting:
 
         def do() -> None:
             self._collector.undo()
-            self._count()
 
         self._pictures.put(do)
 
@@ -135,18 +131,7 @@ class LiveCollecting:
     def _switch(self, on: bool) -> None:
         self._collector.panel = replace(self._collector.panel, automatic=on)
         if not on:
-            self._count()
-
-    def _count(self) -> None:
-        """Look up how many rows there are of everybody."""
-        kind = self._collector.panel.mode or SIGNS
-        self._stored = {}
-        try:
-            for (label, _, _), count in self._collection.counts(kind).items():
-                self._stored[label] = self._stored.get(label, 0) + count
-        except TableError as error:
-            self._collector.message = str(error)
-        self._before = dict(self._collector.counts)
+            self._collector.look_up()
 
     def _work(self) -> None:
         while (do := self._pictures.get()) is not None:
@@ -161,16 +146,12 @@ class LiveCollecting:
         collector = self._collector
         kind = collector.panel.mode or SIGNS
         rows = {key: count for key, count in collector.counts.items() if count}
-        total = dict(self._stored)
-        for (of_kind, label), count in collector.counts.items():
-            if of_kind == kind:
-                total[label] = total.get(label, 0) + count - self._before.get((kind, label), 0)
         return Progress(
             kind=kind,
             label=collector.panel.label,
             recording=collector.panel.automatic,
             rows=rows,
-            total={label: count for label, count in total.items() if count},
+            total={label: count for (of_kind, label), count in collector.totals.items() if of_kind == kind and count},
             hands=len(collector.readings),
             message=collector.message,
         )
