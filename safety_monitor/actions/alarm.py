@@ -50,7 +50,7 @@ class Alarm:
         try:
             self._worker.ask(lambda: {"sound_s": duration_s, "volume": self._loudness()}, duration_s + SPARE_S)
         except WorkError as error:
-            return Outcome(ok=False, detail=f"siren: {error}")
+            return Outcome(ok=False, detail=str(error))
         except Interrupted:
             return Outcome(ok=True, detail=f"siren stopped after {time.monotonic() - begun:.1f} s")
         finally:
@@ -62,8 +62,8 @@ class Alarm:
         try:
             self._worker.ask(lambda: {"check": True}, SPARE_S)
         except (WorkError, Interrupted) as error:
-            return Outcome(ok=False, detail=f"siren: {error}")
-        return Outcome(ok=True, detail="siren: the sound device can be opened")
+            return Outcome(ok=False, detail=str(error))
+        return Outcome(ok=True, detail="the sound device can be opened")
 
     def hush(self, hushed: bool) -> None:
         """Make the siren quiet, so that the station's voice is understood, or loud again."""

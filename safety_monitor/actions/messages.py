@@ -27,6 +27,8 @@ RECIPIENTS = ("targets", "topics", "users", "groups", "channels", "devices", "ph
 """Where the services of Apprise keep whom they send to."""
 DROPPED = re.compile(r"^Dropped|ignored")
 """How Apprise says that it leaves a recipient out."""
+CAUSE = re.compile(r"ConnectionPool\(.*\[Errno -?\d+\] ([^\"')\]]+)")
+"""What went wrong on the way, in what requests says of it."""
 TITLES: dict[Kind, str] = {
     "alarm": "EMERGENCY",
     "update": "Update",
@@ -188,6 +190,8 @@ def reason(heard: Iterable[logging.LogRecord]) -> str:
             complaint = text
         elif "xception:" in text or "error:" in text.lower():
             error = text.split(":", 1)[1].strip()
+    if (cause := CAUSE.search(error)) is not None:
+        error = cause[1]
     return " – ".join(filter(None, (complaint, error))) or "did not take the message"
 
 

@@ -81,13 +81,13 @@ class Speech:
     def say(self, text: str) -> Outcome:
         """Say `text`, see `deliver`."""
         if not text.strip():
-            return Outcome(ok=False, detail="voice: there is nothing to say")
+            return Outcome(ok=False, detail="there is nothing to say")
         self._own_sound.begin(self.name)
         self._hush(True)
         try:
             self._worker.ask(lambda: {"say": text, "rate": self._rate}, self._limit_s)
         except WorkError as error:
-            return Outcome(ok=False, detail=f"voice: {error}; not said: {text}")
+            return Outcome(ok=False, detail=f"{error}; not said: {text}")
         except Interrupted:
             return Outcome(ok=True, detail="voice stopped")
         finally:
@@ -100,8 +100,8 @@ class Speech:
         try:
             self._worker.ask(lambda: {"check": True}, self._limit_s)
         except (WorkError, Interrupted) as error:
-            return Outcome(ok=False, detail=f"voice: {error}")
-        return Outcome(ok=True, detail="voice: can speak")
+            return Outcome(ok=False, detail=str(error))
+        return Outcome(ok=True, detail="can speak")
 
     def interrupt(self) -> None:
         """Fall silent."""

@@ -38,12 +38,17 @@ def asked(question: str, read: Callable[[str], T], *, default: str = "", hidden:
             typer.echo(f"  {error}")
 
 
+def is_whole(account: Mapping[str, Any]) -> bool:
+    """Whether something can be sent with what is set of a Twilio account."""
+    sends = any(account.get(each) for each in ("number", "messaging_service_sid", "whatsapp_number"))
+    return bool(sends and account.get("account_sid") and account.get("auth_token"))
+
+
 def keeps_twilio(account: Mapping[str, Any]) -> bool:
     """Whether there is a whole account already, and it is to be used."""
-    sends = any(account.get(each) for each in ("number", "messaging_service_sid", "whatsapp_number"))
-    if not (sends and account.get("account_sid") and account.get("auth_token")):
-        return False
-    return typer.confirm(f"\nThe Twilio account {account['account_sid']} is set already. Use it?", default=True)
+    return is_whole(account) and typer.confirm(
+        f"\nThe Twilio account {account['account_sid']} is set already. Use it?", default=True
+    )
 
 
 def ask_twilio(before: Mapping[str, Any]) -> dict[str, str | None] | None:

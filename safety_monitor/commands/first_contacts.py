@@ -12,7 +12,7 @@ import typer
 from safety_monitor.actions.channel import Channel, is_aloud, nature_of
 from safety_monitor.actions.message import Message, trial_message
 from safety_monitor.commands.conventions import fail, read_settings
-from safety_monitor.commands.first_accounts import ask_mailbox, ask_twilio, asked, keeps_twilio, one_of
+from safety_monitor.commands.first_accounts import ask_mailbox, ask_twilio, asked, is_whole, keeps_twilio, one_of
 from safety_monitor.commands.outbox import tried
 from safety_monitor.config import PREFIX, SettingsError
 from safety_monitor.config.escalation import Contact
@@ -102,7 +102,8 @@ def _contacts_of(earlier: Earlier) -> tuple[Contact, ...]:
 
 def _ask_again(contact: Contact, addresses: "_Addresses", earlier: Earlier) -> _Person | None:
     """What becomes of somebody who is told already: as before, told otherwise, or None: not told any more."""
-    ways = [f"{way} {number}" for way in CONTACT_KEYS if (number := getattr(contact, way))]
+    off = "" if is_whole(earlier.account) else " (switched off)"
+    ways = [f"{way} {number}{off}" for way in CONTACT_KEYS if (number := getattr(contact, way))]
     ways += [f"{texts.channel(f'messages:{name}')} (kept in .env)" for name in addresses.of(contact.name)]
     typer.echo(f"\n{contact.name} is told by: {', '.join(ways) or 'nothing yet'}")
     while True:

@@ -100,7 +100,7 @@ def test_the_siren_is_quiet_while_the_voice_speaks(sound_system: SoundSystem, al
 def test_without_a_sound_device_it_says_so_in_one_line(alarm: Alarm, capfd: pytest.CaptureFixture[str]) -> None:
     for outcome in (alarm.deliver(MESSAGE), alarm.check()):
         assert not outcome.ok
-        assert outcome.detail.startswith("siren: no sound device can be opened")
+        assert outcome.detail.startswith("no sound device can be opened")
         assert "\n" not in outcome.detail
     assert capfd.readouterr().out == "", "standard output belongs to the station's own lines"
 

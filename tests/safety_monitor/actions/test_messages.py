@@ -16,6 +16,7 @@ from aiosmtpd.smtp import AuthResult
 
 from safety_monitor.actions.messages import Messages
 from tests.alarms import alarm
+from tests.servers.program import free_port
 
 PASSWORD = "planted p@ss/word"
 QUOTED = "planted%20p%40ss%2Fword"
@@ -149,6 +150,13 @@ def test_a_server_that_never_says_a_word() -> None:
         assert (outcome.ok, outcome.again) == (False, True)
         assert "within 0.3 s" in outcome.detail
         assert "still busy" in out.deliver(MESSAGE).detail
+
+
+def test_what_goes_wrong_on_the_way_is_told_in_words() -> None:
+    for host, cause in ((f"127.0.0.1:{free_port()}", "Connection refused"), ("nowhere.invalid", "")):
+        detail = Messages("x", f"json://{host}/x").deliver(MESSAGE).detail
+        assert cause in detail
+        assert "ConnectionPool" not in detail
 
 
 def test_an_address_that_nobody_understands_is_refused_without_repeating_it() -> None:

@@ -82,7 +82,7 @@ def test_a_hung_voice_is_ended_and_the_next_words_are_said(sound_system: SoundSy
     os.kill(hung, signal.SIGSTOP)
     outcome = speech.deliver(message("scream"))
     assert not outcome.ok
-    assert outcome.detail.startswith("voice: was not done within 6 s")
+    assert outcome.detail.startswith("was not done within 6 s")
     assert speech.pid != hung
     assert not own_sound.deaf_at(time.monotonic() + 10)
     assert speech.deliver(message("scream")).ok
@@ -127,7 +127,7 @@ def test_without_a_sound_device_it_says_so_in_one_line(speech: Speech, capfd: py
     delivered = speech.deliver(message("scream"))
     for outcome in (delivered, speech.check()):
         assert not outcome.ok
-        assert outcome.detail.startswith("voice: no sound device can be opened (")
+        assert outcome.detail.startswith("no sound device can be opened (")
         assert "\n" not in outcome.detail
     assert delivered.detail.endswith("; not said: Emergency. A scream was heard.")
     assert capfd.readouterr().out == "", "standard output belongs to the station's own lines"
@@ -141,7 +141,7 @@ def test_without_aplay_it_says_what_to_install(
     outcome = speech.deliver(message("scream"))
     speech.close()
     assert not outcome.ok
-    assert outcome.detail.startswith("voice: aplay is missing, install the package alsa-utils; not said: ")
+    assert outcome.detail.startswith("aplay is missing, install the package alsa-utils; not said: ")
 
 
 def test_nothing_to_say_is_a_failure(speech: Speech) -> None:
