@@ -13,10 +13,11 @@ from typing import Any, cast
 
 from filelock import FileLock, Timeout
 from sqlalchemy import create_engine, event, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
+from safety_monitor.journal.plausible import searches
 from safety_monitor.journal.rescue import copy, move_aside, salvage
 from safety_monitor.journal.tables import TABLES, VERSION, NewerError, migrate
 
@@ -62,6 +63,8 @@ class JournalFile:
         self._wait_s = wait_s
         self.rescued = ""
         """What had to be done about a damaged file, one line; empty if nothing had."""
+        self.doubted = False
+        """Whether something in it meant nothing since it was checked: it may be damaged."""
         self.stands_in = ""
         """Why it is used in place of the one in the station's home, one line; empty if it is that one."""
         try:
@@ -111,6 +114,7 @@ class JournalFile:
             self._engine.dispose()
             self._open()
             copied = salvage(aside, self.path)
+            self.doubted = False
         except (OSError, sqlite3.Error) as error:
             raise JournalUnusableError(f"{self.path}: no fresh journal can be begun: {_reason(error)}") from None
         return (
@@ -130,13 +134,19 @@ class JournalFile:
     def check(self) -> None:
         """Read the whole file, to see whether it is damaged; takes seconds where it is large, and delays nobody.
 
+        Damaged is, too, what holds rows that mean nothing.
+
         Raises:
             JournalDamagedError: it is.
         """
         with self.reading() as session:
             found = str(session.scalar(text("PRAGMA quick_check(1)")))
-        if found != "ok":
-            raise JournalDamagedError(f"{self.path}: cannot be read: {found.splitlines()[0]}")
+            if found != "ok":
+                raise JournalDamagedError(f"{self.path}: cannot be read: {found.splitlines()[0]}")
+            for table, search in searches():
+                if session.scalar(text(search)):
+                    raise JournalDamagedError(f"{self.path}: holds what means nothing, in the table {table}")
+        self.doubted = False
 
     def probe(self) -> None:
         """Try whether it can be read from the disk, and written, by writing what stands there already.
@@ -179,8 +189,12 @@ class JournalFile:
             with Session(self._engine, expire_on_commit=False) as session, session.begin():
                 session.execute(text("BEGIN IMMEDIATE"))
                 yield session
+        except (IntegrityError, DataError) as error:  # whoever tries again would fail again, and keep up all others
+            raise JournalError(f"{self.path}: does not take this: {_reason(error)}") from None
         except SQLAlchemyError as error:
             raise _unusable(error)(f"{self.path}: cannot be written: {_reason(error)}") from None
+        except (ValueError, TypeError, LookupError) as error:
+            raise self._nonsense(error) from error
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -194,6 +208,13 @@ class JournalFile:
                 yield session
         except SQLAlchemyError as error:
             raise _unusable(error)(f"{self.path}: cannot be read: {_reason(error)}") from None
+        except (ValueError, TypeError, LookupError) as error:
+            raise self._nonsense(error) from error
+
+    def _nonsense(self, error: Exception) -> JournalDamagedError:
+        """What is in the file means nothing, or there is a mistake of ours: checking it will show."""
+        self.doubted = True
+        return JournalDamagedError(f"{self.path}: holds what means nothing: {error}")
 
 
 def _unusable(error: Exception) -> type[JournalUnusableError]:

@@ -8,7 +8,6 @@ an empty one.
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import cast
 
 from sqlalchemy import Select, func, select, text, union_all, update
@@ -26,6 +25,8 @@ STALE = "of an earlier run: too late to be of use"
 NOT_FOLLOWED = "handed over before somebody answered"
 TURNS = (Turn.FRESH, Turn.RETRY, Turn.HELD, Turn.FOLLOW)
 """In this order what is due is done."""
+UNIX_EPOCH_JD = 2_440_587.5
+"""1970 as a Julian day."""
 _JOBS = select(DeliveryRow, IncidentRow).join(IncidentRow, IncidentRow.id == DeliveryRow.incident_id)
 _VISIBLE = DeliveryRow.covert.is_(False) | (
     (DeliveryRow.kind == "duress")
@@ -158,8 +159,9 @@ class Outbox:
                 )
             )
             session.execute(taken.values(turn=Turn.FOLLOW, due_at=now))
-            newest = session.scalar(select(func.max(DeliveryRow.changed_at)).where(DeliveryRow.due_at.is_not(None)))
-            if newest and (ahead := datetime.fromisoformat(newest).timestamp() - now) > 1.0:
+            changed_at = (func.julianday(DeliveryRow.changed_at) - UNIX_EPOCH_JD) * 86_400.0  # null where it is no time
+            newest = session.scalar(select(func.max(changed_at)).where(DeliveryRow.due_at.is_not(None)))
+            if newest is not None and (ahead := newest - now) > 1.0:
                 _shift(session, -ahead)  # the clock was set back since: else all would wait for that moment again
             count = select(func.count()).select_from(DeliveryRow).where(DeliveryRow.due_at.is_not(None))
             return session.scalar(count) or 0

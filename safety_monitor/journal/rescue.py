@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from safety_monitor.journal.pages import Value, rows
+from safety_monitor.journal.plausible import corrections
 from safety_monitor.journal.tables import TABLES
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def copy(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def salvage(damaged: Path, fresh: Path) -> dict[str, int]:
-    """Copy what can be read of a damaged journal into a fresh one.
+    """Copy what can be read of a damaged journal into a fresh one; what means nothing in it is put right or left out.
 
     Args:
         damaged: the old file.
@@ -84,6 +85,8 @@ def salvage(damaged: Path, fresh: Path) -> dict[str, int]:
                     made = new.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", list(known.values()))  # noqa: S608
                     copied[table] += made.rowcount
             new.execute("COMMIT")
+        for correction in corrections():
+            new.execute(correction)
     return copied
 
 

@@ -19,9 +19,9 @@ from safety_monitor.supervision.workload import EFFORTS, Workload
 
 log = logging.getLogger(__name__)
 
-SENSES_S, LOOK_S, PROBE_S, CHECK_S, WARM_UP_S = 0.25, 5.0, 45.0, 86_400.0, 600.0
+SENSES_S, LOOK_S, PROBE_S, CHECK_S, DOUBT_S, WARM_UP_S = 0.25, 5.0, 45.0, 86_400.0, 60.0, 600.0
 """How often the senses are looked at, and the rest; how often it is tried whether the journal can be written, and all
-of it is read; and when the station has settled."""
+of it is read, at the most where there is doubt; and when the station has settled."""
 START_S = 30.0
 """A sense that has not been opened for so long is in trouble."""
 HANGS_S = 30.0
@@ -67,10 +67,12 @@ class HealthChecks:
 
     def run(self, over: threading.Event) -> None:
         """Check until all is over; the life of a thread."""
-        look_at = probe_at = check_at = 0.0
+        look_at = probe_at = 0.0
+        checked_at = float("-inf")
         begun = time.monotonic()
         slept_s = asleep()
         first = None
+        reader = threading.Thread()
         while not over.wait(SENSES_S):
             self.hearts.begin("supervisor", CHECKS_LIMIT_S)
             now = time.monotonic()
@@ -96,9 +98,11 @@ class HealthChecks:
                         self.journal_failed = False
                         probe_at = now + PROBE_S
                         self.supervisor.check("journal", self._probe())
-                    if now >= check_at:
-                        check_at = now + CHECK_S
-                        threading.Thread(target=self._read_journal, name="read-journal", daemon=True).start()
+                    check_s = DOUBT_S if self.journal.file.doubted else CHECK_S
+                    if now >= checked_at + check_s and not reader.is_alive():
+                        checked_at = now
+                        reader = threading.Thread(target=self._read_journal, name="read-journal", daemon=True)
+                        reader.start()
                     before_s, slept_s = slept_s, asleep()
                     if slept_s - before_s > SLEPT_S:
                         text = f"machine: slept for {slept_s - before_s:.0f} s; nothing was watched. Forbid it to sleep"
@@ -138,7 +142,7 @@ class HealthChecks:
         try:
             self.journal.file.check()
         except JournalDamagedError as error:
-            self._damage = error
+            self._damage, self.journal_failed = error, True
         except JournalError:
             pass  # probing will say so
 

@@ -6,6 +6,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.dispatch.delivering import Dispatch
+from safety_monitor.escalation import Nature, Planned
 from safety_monitor.fusion import Fusion, FusionRules
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
 from safety_monitor.journal.file import JournalError
@@ -379,6 +381,33 @@ def test_a_station_started_anew_still_shows_whom_nobody_answered(journal: Journa
     assert station.view.snapshot().unanswered is None
     over.set()
     running.join()
+
+
+def test_a_station_starts_though_its_journal_holds_what_means_nothing_and_tells_of_it(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SENSES_S", "LOOK_S"):
+        monkeypatch.setattr(health_checks, name, 0.01)
+    incident = Incident("1", State.CONFIRMED, 1.0, 0.9, moment(1.0, 0.9).evidence, "scream")
+    journal.record(incident, [Planned("1:post:alarm", "post", Nature.MESSAGE, "alarm")])
+    with closing(sqlite3.connect(journal.path)) as other:
+        other.execute("UPDATE incidents SET state = 'kloset'")
+        other.commit()
+    over, post = threading.Event(), Post()
+
+    def watches() -> Iterator[Moment]:
+        over.wait(FOREVER)
+        yield moment(0.1)
+
+    station = station_of(journal, {Sense.AUDIO: lambda: scripted(Sense.AUDIO, watches, live=True)}, post, live=True)
+    running = threading.Thread(target=station.run)
+    running.start()
+    told = [post.messages.get(timeout=FOREVER) for _ in range(2)]
+    station.stop()
+    over.set()
+    running.join()
+    assert sorted(message.kind for message in told) == ["alarm", "trouble"]
+    assert any("journal: was damaged" in message.text for message in told)
 
 
 def test_a_journal_that_cannot_be_written_stops_no_alarm(journal: Journal, tmp_path: Path) -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from safety_monitor.delivery import DeliveryState, Result
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import Incident, Mark, State
 from safety_monitor.journal.file import LOCK_NAME, JournalDamagedError, JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.journal.rescue import salvage
+from safety_monitor.journal.search import unanswered_incidents
 from safety_monitor.journal.tables import VERSION
 from tests.alarms import SCREAM
 from tests.safety_monitor.journal.old_journals import CONTENT, VERSION_1, VERSION_2, VERSION_3
@@ -165,6 +167,64 @@ def test_rows_that_no_journal_can_hold_keep_no_others_from_being_read(tmp_path: 
     kept = journal.list(MANY)
     assert len(kept) == MANY
     assert {step.at_s for entry in kept for step in entry.transitions} == {SCREAM.at_s, 1.0}
+
+
+NONSENSE: list[tuple[str, str, str | int]] = [
+    ("incidents", "state", "clozed"),
+    ("incidents", "kind", "?"),
+    ("incidents", "opened_at", "soon"),
+    ("incidents", "evidence", "[{"),
+    ("incidents", "evidence", '["scream"]'),
+    ("incidents", "evidence", '[{"sense": "smell", "label": "fire", "probability": 1.0, "at_s": 1.0}]'),
+    ("transitions", "state", ""),
+    ("remarks", "mark", "rael"),
+    ("deliveries", "state", "pendimg"),
+    ("deliveries", "turn", 77),
+    ("deliveries", "fallback", "sms"),
+    ("deliveries", "changed_at", "zz"),
+    ("deliveries", "due_at", "now"),
+    ("deliveries", "kind", "alarn"),
+]
+
+
+def test_what_means_nothing_is_no_ones_end_and_is_put_right_as_far_as_it_can_be(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for number, (table, column, value) in enumerate(NONSENSE):
+        each = incident(number)
+        email = Planned(delivery_key(each.id, "email", "alarm"), "email", Nature.MESSAGE, "alarm")
+        for state in (State.CONFIRMED, State.CLOSED):
+            journal.record(replace(each, state=state), [email] if state is State.CONFIRMED else [])
+        journal.remark(each.id, "a note", mark=Mark.REAL)
+        if number == 0:
+            journal.file.check()
+        with closing(sqlite3.connect(journal.path)) as other:
+            name = "id" if table == "incidents" else "incident_id"
+            other.execute(f"UPDATE {table} SET {column} = ? WHERE {name} = ?", (value, each.id))  # noqa: S608
+            other.commit()
+    uses: list[Callable[[], object]] = [
+        lambda: journal.list(100),
+        lambda: unanswered_incidents(journal.file, 3600.0, 20),
+        lambda: journal.outbox.due("email", 100),
+        journal.outbox.list,
+        journal.file.check,
+    ]
+    for use in uses:
+        with pytest.raises(JournalDamagedError, match="holds what means nothing"):
+            use()
+    journal.outbox.recover(["email"])
+    assert f"{len(NONSENSE)} incidents could be read" in journal.file.rescue()
+    for use in uses:
+        use()
+    entries = {int(entry.incident.id, 16): entry for entry in journal.list(100)}
+    assert len(entries) == len(NONSENSE)
+    assert all(entry.incident.state is State.CLOSED and entry.remarks[0].text == "a note" for entry in entries.values())
+    without_evidence = {number for number, entry in entries.items() if not entry.incident.evidence}
+    assert without_evidence == {number for number, (_, column, _) in enumerate(NONSENSE) if column == "evidence"}
+    told: set[int] = set()
+    while jobs := journal.outbox.due("email", 100):
+        told |= {int(job.incident.id, 16) for job in jobs}
+        journal.outbox.finish(Result(job.key, job.version, DeliveryState.DELIVERED, "") for job in jobs)
+    assert told == set(range(len(NONSENSE) - 1))  # what kind of message the last is nobody knows
 
 
 def test_what_the_disk_cannot_read_at_all_is_given_up_in_order(tmp_path: Path) -> None:
