@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from safety_monitor.actions.message import Kind
-from safety_monitor.escalation import Planned
 from safety_monitor.incident import Incident
 
 
@@ -100,7 +99,6 @@ class Result:
         detail: one line for people.
         due_at: when there is something to be done again; None if all is done.
         reference: what the far end calls it.
-        instead: deliveries to make because this one failed.
         held: whether it is held back until `due_at`.
         at: when it came to that, seconds since 1970; None: now.
     """
@@ -111,6 +109,5 @@ class Result:
     detail: str
     due_at: float | None = None
     reference: str = ""
-    instead: tuple[Planned, ...] = ()
     held: bool = False
     at: float | None = None

@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -19,16 +19,19 @@ from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState, Job, Result, Turn
 from safety_monitor.dispatch.composing import Composer, together
 from safety_monitor.dispatch.rate_limiter import RateLimiter
-from safety_monitor.dispatch.settling import Waits, instead_of, settle
+from safety_monitor.dispatch.settling import Waits, settle
 from safety_monitor.escalation import Nature
+from safety_monitor.incident import Incident
 from safety_monitor.journal.file import JournalError, JournalUnusableError
 from safety_monitor.journal.incidents import Journal
+from safety_monitor.journal.writer import WRITTEN, Entry
 from safety_monitor.supervision.heartbeat import Heartbeats
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 1.0
-"""How often a worker looks for what another process asked for."""
+LOOK_S, IDLE_S = 1.0, 20.0
+"""How often a worker that the journal keeps waiting looks again; and one that nobody wakes and for which nothing is
+due."""
 BATCH = 100
 """Most deliveries that a channel gets at once, if it takes several."""
 HUNG_S = 120.0
@@ -39,6 +42,9 @@ GIVE_BACK_S = 5.0
 """How long a channel may take to end."""
 ANSWER_S = 2.0
 """So long a worker waits for the journal. Where the disk hangs, it must be there for the next emergency."""
+DONE_KEPT = 1000
+ANSWERED_KEPT = 100
+ANSWERED = "somebody had answered before it sounded"
 
 T = TypeVar("T")
 Trial = Callable[[Channel], Outcome | None]
@@ -52,19 +58,47 @@ class _Kept:
     Attributes:
         job: as it was done last, or is to be done.
         result: what came of it; None: it was not done yet.
-        booked: whether the journal holds the delivery, or will, so that what came of it is to be written there.
+        entry: with which its delivery gets into the journal, so that what came of it is written there; None: it never
+            does.
+        ahead_s: how far the journal's clock was ahead of `time.monotonic()` when all this was put down.
     """
 
     job: Job
     result: Result | None
-    booked: bool
+    entry: Entry | None
+    ahead_s: float
 
     @property
-    def due_at(self) -> float | None:
-        """When it is to be done from memory, seconds since 1970; None: it needs nothing more."""
+    def due(self) -> float | None:
+        """`time.monotonic()` at which it is to be done from memory; None: it needs nothing more."""
         if self.result is None:
-            return self.job.asked_at
-        return self.result.due_at if self.result.state is DeliveryState.PENDING else None
+            return self.asked
+        if self.result.state is not DeliveryState.PENDING or self.result.due_at is None:
+            return None
+        return self.result.due_at - self.ahead_s
+
+    @property
+    def asked(self) -> float:
+        """`time.monotonic()` at which it was to be done first."""
+        return self.job.asked_at - self.ahead_s
+
+    @property
+    def in_journal(self) -> bool:
+        """Whether the journal holds its delivery."""
+        return self.entry is not None and self.entry.written
+
+    @property
+    def never_in_journal(self) -> bool:
+        """Whether the journal never will."""
+        return self.entry is None or (self.entry.refused is not None and not self.entry.written)
+
+    def moved(self, ahead_s: float) -> "_Kept":
+        """The same by a clock that was set meanwhile."""
+        by_s = ahead_s - self.ahead_s
+        result = self.result
+        if result is not None:
+            result = replace(result, at=_later(result.at, by_s), due_at=_later(result.due_at, by_s))
+        return replace(self, job=_moved(self.job, by_s), result=result, ahead_s=ahead_s)
 
     @property
     def next(self) -> Job:
@@ -96,13 +130,13 @@ class ChannelWorker:
     Args:
         channel: used by this thread only, but for `interrupt` and `close`.
         journal: where the outbox is; its clock is the one that counts.
-        natures: every channel that is turned on.
         waits: how long and how often deliveries are tried.
         limiter: holds messages back.
         composer: writes messages.
         hearts: where it says that it still works.
-        given: keys of deliveries that the journal does not hold yet.
-        ended: called with a job, what came of it, and whether the journal holds it.
+        given: see `JournalWriter`.
+        failed: called with a job that finally failed and what came of it, before that is in the journal: what is done
+            instead must not be lost in between.
     """
 
     def __init__(
@@ -110,26 +144,24 @@ class ChannelWorker:
         channel: Channel,
         *,
         journal: Journal,
-        natures: Mapping[str, Nature],
         waits: Waits,
         limiter: RateLimiter,
         composer: Composer,
         hearts: Heartbeats,
-        given: Container[str],
-        ended: Callable[[Job, Result, bool], None],
+        given: Mapping[str, Entry],
+        failed: Callable[[Job, Result], None],
     ) -> None:
         self.channel = channel
         self.nature = nature_of(channel)
         self._name = channel.name
         self._clock = journal.clock
         self._outbox = journal.outbox
-        self._natures = natures
         self._waits = waits
         self._limiter = limiter
         self._composer = composer
         self._hearts = hearts
         self._given = given
-        self._ended = ended
+        self._failed = failed
         self._follow, self._deliver_many = follow_of(channel), deliver_many_of(channel)
         self._batch = BATCH if self._deliver_many else 1
         self._chance = random.Random()  # noqa: S311  # jitter needs no secrecy
@@ -138,6 +170,10 @@ class ChannelWorker:
         """To be done at once, without a look at the journal."""
         self._kept: dict[str, _Kept] = {}
         """By key, what is done from memory, or was done and could not be written to the journal."""
+        self._done: deque[str] = deque(maxlen=DONE_KEPT)
+        """Keys of what was done last: whoever asks for it again, from memory, has not heard of it."""
+        self._answered: dict[str, float] = {}
+        """When it was answered, on the journal's clock, for the incidents that were last."""
         self._trials: deque[tuple[Trial, Future[Outcome | None]]] = deque()
         """Emergencies go first."""
         self._trying = False
@@ -168,15 +204,24 @@ class ChannelWorker:
         if journaled:
             self._handed.append(job)
         else:
-            self._kept[job.key] = _Kept(job, None, booked=job.key in self._given)
+            self._kept.setdefault(job.key, _Kept(job, None, self._given.get(job.key), self._ahead_s()))
 
-    def from_memory(self) -> list[Job]:
-        """What it is to do from memory, and others if it is late."""
+    def late(self, after_s: float) -> list[Job]:
+        """What it is to do from memory, and others if it is late, and was to be done so long ago."""
         return [
             kept.job
             for kept in list(self._kept.values())
-            if kept.job.fallback and kept.due_at is not None and not self._is_in_journal(kept)
+            if kept.job.fallback
+            and kept.due is not None
+            and not kept.in_journal
+            and time.monotonic() - kept.asked > after_s
         ]
+
+    def answered(self, incident: Incident) -> None:
+        """A person has answered an incident: what sounds for it ends, or does not begin."""
+        self._answered[incident.id] = self._clock()
+        if len(self._answered) > ANSWERED_KEPT:
+            del self._answered[next(iter(self._answered))]
 
     def interrupt_trial(self) -> None:
         """An emergency does not wait for a trial to end."""
@@ -234,74 +279,81 @@ class ChannelWorker:
             if end_by is not None and time.monotonic() > end_by:
                 return
             try:
-                busy = self._look(follow=end_by is None)
-                pause_s = 0.0 if busy else self._pause()
+                pause_s = self._look(follow=end_by is None)
                 self._complained = False
             except JournalError as error:
                 if not self._complained:
                     self._complained = True
                     log.error("%s: %s", self._name, error)
-                busy, pause_s = False, LOOK_S
+                pause_s = LOOK_S
             except Exception:  # a worker that ends is a channel that never works again
                 failed(self._name, "goes on")
-                busy, pause_s = False, LOOK_S
-            if not busy:
+                pause_s = LOOK_S
+            if pause_s > 0.0:
                 if end_by is not None:
                     return
                 self._woken.wait(pause_s)
 
-    def _look(self, *, follow: bool) -> bool:
-        """Do what there is to be done next; False if there is nothing."""
+    def _look(self, *, follow: bool) -> float:
+        """Do what there is to be done next; seconds until there may be more."""
         if self._handed:
-            self._do([self._handed.popleft()])
-            return True
+            self._do([self._handed.popleft()], WRITTEN)
+            return 0.0
         if (kept := self._due_from_memory(tried=False)) is not None:
-            self._do([kept.next], booked=kept.booked)
-            return True
+            self._do([kept.next], kept.entry)
+            return 0.0
         with suppress(JournalError):
             self._book()
         if (kept := self._due_from_memory(tried=True)) is not None:
-            self._do([kept.next], booked=kept.booked)
-            return True
-        next_due = self._in_time(lambda: self._outbox.next_due(self._name))
-        if next_due is None or next_due > self._clock():
-            return self._try_next()
+            self._do([kept.next], kept.entry)
+            return 0.0
+        known = list(self._kept)  # the journal may hold as due what is done already
         limited = self.nature is Nature.MESSAGE and self._limiter.limits(self._name)
-        most = (BATCH if limited else self._batch) + len(self._kept)
-        found = self._in_time(lambda: self._outbox.due(self._name, most))
+        most = BATCH if limited else self._batch
+        found = self._in_time(lambda: self._outbox.due(self._name, most, without=known))
         jobs: Sequence[Job] = [
             job
             for job in found
             if job.key not in self._kept and job.key not in self._given and (follow or job.turn is not Turn.FOLLOW)
         ]
-        if limited and jobs and jobs[0].turn in (Turn.FRESH, Turn.HELD):
+        if not jobs:
+            return 0.0 if self._try_next() else self._pause(known)
+        if limited and jobs[0].turn in (Turn.FRESH, Turn.HELD):
             jobs, held = self._limiter.sift(self._name, jobs, self._clock())
             if held:
                 self._in_time(lambda: self._outbox.finish(held))
-                return True
-        if not jobs or jobs[0].turn is not Turn.HELD:
+                return 0.0
+        if jobs[0].turn is not Turn.HELD:
             jobs = jobs[: self._batch]
-        if not jobs:
-            return False
         try:
             self._in_time(lambda: self._outbox.begin(jobs))
         except JournalError as error:  # a disk that is full or hangs must not stop a message
             log.error("%s: the attempt is not in the journal: %s", self._name, error)
-        self._do(jobs)
-        return True
+        self._do(jobs, WRITTEN)
+        return 0.0
+
+    def _pause(self, known: Sequence[str]) -> float:
+        """Seconds until there may be something to be done, though nobody wakes it."""
+        next_due = self._in_time(lambda: self._outbox.next_due(self._name, without=known))
+        due_s = [] if next_due is None else [next_due - self._clock()]
+        kept = list(self._kept.values())
+        due_s += [each.due - time.monotonic() for each in kept if each.due is not None]
+        to_book = any(each.result is not None and not each.never_in_journal for each in kept)
+        return max(min([*due_s, LOOK_S if to_book else IDLE_S]), 0.01)
 
     def _due_from_memory(self, *, tried: bool) -> _Kept | None:
         """What is kept and due, and was tried before or was not."""
-        now = self._clock()
+        now = time.monotonic()
         for key, kept in list(self._kept.items()):
-            if kept.result is None and self._is_in_journal(kept) and self.nature is not Nature.SOUND:
-                del self._kept[key]  # people may have decided about it there
-            elif (kept.result is not None) is tried and kept.due_at is not None and kept.due_at <= now:
-                return kept
+            if kept.result is None and (key in self._done or (kept.in_journal and self.nature is not Nature.SOUND)):
+                del self._kept[key]  # in the journal people may have decided about it
+            elif (kept.result is not None) is tried and kept.due is not None and kept.due <= now:
+                return kept.moved(self._ahead_s())
         return None
 
-    def _is_in_journal(self, kept: _Kept) -> bool:
-        return kept.booked and kept.job.key not in self._given
+    def _ahead_s(self) -> float:
+        """How far the journal's clock is ahead of `time.monotonic()`."""
+        return self._clock() - time.monotonic()
 
     def _book(self) -> None:
         """Write what came of jobs, as far as the journal holds their deliveries.
@@ -311,10 +363,10 @@ class ChannelWorker:
         """
         results = []
         for key, kept in list(self._kept.items()):
-            if kept.result is not None and self._is_in_journal(kept):
-                results.append(kept.result)
-            elif kept.result is not None and not kept.booked and kept.due_at is None:
+            if kept.never_in_journal and kept.result is not None and kept.due is None:
                 del self._kept[key]
+            elif kept.in_journal and (result := kept.moved(self._ahead_s()).result) is not None:
+                results.append(result)
         if results:
             self._in_time(lambda: self._outbox.finish(results))
             for result in results:
@@ -349,32 +401,38 @@ class ChannelWorker:
         coming.set_result(outcome)
         return True
 
-    def _pause(self) -> float:
-        """Seconds until there may be something to be done."""
-        due = [kept.due_at for kept in list(self._kept.values()) if kept.due_at is not None]
-        if not self._kept:  # else the journal may hold as due what is done already
-            with suppress(JournalError):
-                if (next_due := self._in_time(lambda: self._outbox.next_due(self._name))) is not None:
-                    due.append(next_due)
-        return min(max(min(due, default=float("inf")) - self._clock(), 0.01), LOOK_S)
-
-    def _do(self, jobs: Sequence[Job], *, booked: bool = True) -> None:
-        """Have the channel do its jobs, and write what came of them; `booked` as with `_Kept`."""
-        with self._at_work():
-            outcomes = self._outcomes(jobs)
-        if jobs[0].turn is not Turn.FOLLOW and any(outcome is not None and outcome.ok for outcome in outcomes):
-            self._limiter.told(self._name, jobs, self._clock())
-        done = [(job, self._settled(job, outcome)) for job, outcome in zip(jobs, outcomes, strict=True)]
-        self._kept |= {job.key: _Kept(job, result, booked) for job, result in done}
+    def _do(self, jobs: Sequence[Job], entry: Entry | None) -> None:
+        """Have the channel do its jobs, and write what came of them; `entry` as with `_Kept`."""
+        ahead_s = self._ahead_s()
+        if self._is_answered(jobs[0]):
+            now = self._clock()
+            results = [Result(job.key, job.version, DeliveryState.DROPPED, ANSWERED, at=now) for job in jobs]
+        else:
+            with self._at_work():
+                outcomes = self._outcomes(jobs)
+            jobs = [_moved(job, self._ahead_s() - ahead_s) for job in jobs]  # the clock may have been set meanwhile
+            if jobs[0].turn is not Turn.FOLLOW and any(outcome is not None and outcome.ok for outcome in outcomes):
+                self._limiter.told(self._name, jobs, self._clock())
+            results = [self._settled(job, outcome) for job, outcome in zip(jobs, outcomes, strict=True)]
+        done = list(zip(jobs, results, strict=True))
+        self._kept |= {job.key: _Kept(job, result, entry, self._ahead_s()) for job, result in done}
+        for job, result in done:
+            if result.state is DeliveryState.FAILED:
+                self._failed(job, result)
+            elif result.state is not DeliveryState.PENDING:
+                self._done.append(job.key)
         try:
             self._book()
         except JournalError as error:
             log.error("%s: what came of it is not in the journal: %s", self._name, error)
-        for job, result in done:
-            written = booked and job.key not in self._kept
-            if job.key in self._kept:  # what is to be done instead is then done from memory, too
-                self._kept[job.key] = _Kept(job, replace(result, instead=()), booked)
-            self._ended(job, result, written)
+
+    def _is_answered(self, job: Job) -> bool:
+        """Whether a job is a sound of before somebody answered; who asks for one later wants it all the same."""
+        return (
+            self.nature is Nature.SOUND
+            and job.kind == "alarm"
+            and job.asked_at <= self._answered.get(job.incident.id, float("-inf"))
+        )
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -427,11 +485,19 @@ class ChannelWorker:
             self._done_at = self._clock() if outcome.ok else self._done_at
         if result.state is DeliveryState.FAILED:
             log.log(logging.DEBUG if job.hidden else logging.ERROR, "%s failed: %s", self._name, result.detail)
-            return replace(result, instead=instead_of(job, self._natures))
-        if result.state is DeliveryState.PENDING and result.due_at is not None:
+        elif result.state is DeliveryState.PENDING and result.due_at is not None:
             level = logging.DEBUG if job.hidden else logging.WARNING
             wait_s = result.due_at - self._clock()
             log.log(level, "%s failed: %s; trying again in %.0f s", self._name, result.detail, max(wait_s, 0.0))
         elif outcome is not None:
             log.log(logging.DEBUG if job.hidden else logging.INFO, "%s: %s", self._name, result.detail)
         return result
+
+
+def _moved(job: Job, by_s: float) -> Job:
+    """The same by a clock that was set meanwhile."""
+    return replace(job, asked_at=job.asked_at + by_s, sent_at=_later(job.sent_at, by_s))
+
+
+def _later(at: float | None, by_s: float) -> float | None:
+    return None if at is None else at + by_s

@@ -13,18 +13,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from media.in_time import in_time
 from media.lasting import failed
 from safety_monitor.actions.channel import Channel, follow_of, nature_of, says_answers
 from safety_monitor.actions.message import OVER, Kind, Place
 from safety_monitor.actions.outcome import Outcome
-from safety_monitor.delivery import DeliveryState, Job, Result, Turn
-from safety_monitor.dispatch.channel_worker import ANSWER_S, LOOK_S, WORKER_LIMIT_S, ChannelHealth, ChannelWorker
+from safety_monitor.delivery import Job, Result, Turn
+from safety_monitor.dispatch.channel_worker import LOOK_S, WORKER_LIMIT_S, ChannelHealth, ChannelWorker
 from safety_monitor.dispatch.composing import Composer
 from safety_monitor.dispatch.limits import Limits
 from safety_monitor.dispatch.rate_limiter import RateLimiter
@@ -123,13 +121,12 @@ class Dispatch:
             channel.name: ChannelWorker(
                 channel,
                 journal=journal,
-                natures=self._natures,
                 waits=self._waits,
                 limiter=limiter,
                 composer=self._composer,
                 hearts=self._hearts,
                 given=self._writer.given,
-                ended=self._ended,
+                failed=self._failed,
             )
             for channel in channels
         }
@@ -140,6 +137,7 @@ class Dispatch:
             place_of_lock = journal.path.parent
             raise OutboxBusyError(f"{place_of_lock}: another safety-monitor delivers from this journal") from None
         try:
+            gone = self._fall_back_for_gone()
             left = self._outbox.recover(self._natures)
             limiter.recall(self._outbox.told_since(journal.clock() - limiter.lasting_s))
         except JournalError:
@@ -149,8 +147,13 @@ class Dispatch:
             log.info("outbox: %d deliveries are taken up again", left)
         watcher = threading.Thread(target=self._watch, name="dispatch-watch", daemon=True)
         self._threads = [*(worker.thread for worker in self._workers.values()), watcher]
-        for thread in self._threads:
+        self._attendant = threading.Thread(target=self._attend, name="dispatch-journal", daemon=True)
+        for thread in (*self._threads, self._attendant):
             thread.start()
+        for channel in gone:
+            text = f"{channel}: is not turned on any more; what was still to be told there was not"
+            log.error("%s", text)
+            self.trouble(channel, text)
 
     def is_hidden(self, incident: Incident) -> bool:
         """Whether nothing of an incident may be heard or seen where the station stands."""
@@ -197,7 +200,7 @@ class Dispatch:
                 del self._hidden[next(iter(self._hidden))]
             planned = self._planned(policy, incident.id)
         self._writer.write(
-            Step(incident, source, silent, place, self._journal.clock()),
+            Step(incident, source, silent, place),
             planned,
             lambda: self._hand(planned, incident, silent, journaled=False),  # a full disk must not stop an alarm
         )
@@ -277,10 +280,10 @@ class Dispatch:
             incident: in the state that was decided.
             hush: whether alarm and voice end; they go on for another incident that nobody has answered.
         """
-        if hush:
-            for worker in self._workers.values():
-                if worker.nature is Nature.SOUND:
-                    worker.channel.interrupt()
+        for worker in self._workers.values():
+            worker.answered(incident)
+            if hush and worker.nature is Nature.SOUND:
+                worker.channel.interrupt()
         answers: list[Planned] = []
         if incident.state is State.ACKNOWLEDGED and not self.is_hidden(incident):
             for each in self._planned(choose(self._policies, incident), incident.id):
@@ -298,6 +301,7 @@ class Dispatch:
             worker.end(by)
         for thread in self._threads:
             thread.join(max(by - time.monotonic(), 0.0) + LOOK_S)
+        self._attendant.join(LOOK_S)  # a disk that hangs holds it for good
         for worker in self._workers.values():
             worker.close()
         self._lock.release()
@@ -328,51 +332,47 @@ class Dispatch:
             worker.interrupt_trial()
         self.wake()
 
-    def _ended(self, job: Job, result: Result, journaled: bool) -> None:
-        """What else a result asks for; called by workers.
+    def _failed(self, job: Job, result: Result) -> None:
+        """What else is asked for by a delivery that finally failed; called by workers.
 
-        A delivery that finally failed is a trouble; one that tells of a trouble makes no other.
+        It is a trouble; one that tells of a trouble makes no other.
         """
-        if not journaled:
-            self._hand(result.instead, job.incident, job.hidden, journaled=False)
-        elif result.instead:
-            self.wake()
-        if result.state is DeliveryState.FAILED and not job.hidden and job.kind != "trouble":
+        self._fall_back(job)
+        if not job.hidden and job.kind != "trouble":
             self.trouble(job.channel, f"{job.channel} failed: {result.detail}")
 
+    def _fall_back_for_gone(self) -> Sequence[str]:
+        """Ask others to do what waits on channels that were turned off since; the channels, as far as they may be seen.
+
+        Raises:
+            JournalError: it cannot be read or written.
+        """
+        gone = self._outbox.gone(self._natures)
+        for job in gone:
+            waits_s = max(job.asked_at - self._journal.clock(), 0.0)
+            self._outbox.fall_back(job, [replace(each, after_s=waits_s) for each in instead_of(job, self._natures)])
+        return list(dict.fromkeys(job.channel for job in gone if not job.hidden and job.kind != "trouble"))
+
+    def _fall_back(self, job: Job) -> None:
+        """Ask others to do a job that failed, or is late and not in the journal."""
+        instead = instead_of(job, self._natures)
+        if not instead:
+            return
+        try:
+            self._writer.fall_back(job, instead, lambda: self._hand(instead, job.incident, job.hidden, journaled=False))
+        except JournalError as error:
+            log.error("what is done instead is not in the journal: %s", error)
+        self.wake()
+
     def _watch(self) -> None:
-        """Notices what no worker can: that one of them hangs, that help is late, that the clock was set."""
-        difference = self._journal.clock() - time.monotonic()
+        """Notices what no worker can: that one of them hangs, that help is late though the journal does not know it."""
         hung: set[str] = set()
         late: set[str] = set()
-        complained = False
-
-        def in_journal(use: Callable[[], object]) -> None:
-            in_time(f"journal for the watch {id(self)}", use, ANSWER_S, lambda done: None)
-
-        def shift(by_s: float) -> None:
-            nonlocal difference
-            self._outbox.shift(by_s)
-            difference += by_s
-
         while not self._closing.wait(LOOK_S):
             self._hearts.begin("dispatch-watch", WORKER_LIMIT_S)
             try:
                 self._watch_for_hung(hung)
-                self._fall_back_from_memory(late)
-                set_by_s = self._journal.clock() - time.monotonic() - difference
-                if abs(set_by_s) > CLOCK_SET_S:
-                    log.warning("the clock was set by %+.0f s", set_by_s)
-                    in_journal(partial(shift, set_by_s))
-                else:
-                    difference += set_by_s
-                self._writer.write_waiting()
-                in_journal(self._fall_back_in_time)
-                complained = False
-            except (JournalError, TimeoutError) as error:
-                if not complained:
-                    complained = True
-                    log.error("%s", str(error) or f"{self._journal.path}: does not answer")
+                self._watch_for_late(late)
             except Exception:
                 failed("dispatch-watch", "goes on")
 
@@ -387,25 +387,48 @@ class Dispatch:
                 log.error("%s", text)
                 self.trouble(name, text)
 
-    def _fall_back_in_time(self) -> None:
-        for job in self._outbox.overdue(self._journal.clock() - self._waits.fallback_after_s):
-            if self._natures.get(job.channel) is Nature.SOUND:
-                continue
-            self._outbox.fall_back(job, self._instead(job))
-            self.wake()
-
-    def _fall_back_from_memory(self, late: set[str]) -> None:
-        """The same for what the journal does not hold; each falls back once, `late` remembers which has."""
-        kept = [job for worker in self._workers.values() for job in worker.from_memory()]
-        late &= {job.key for job in kept}
-        for job in kept:
-            if job.asked_at < self._journal.clock() - self._waits.fallback_after_s and job.key not in late:
+    def _watch_for_late(self, late: set[str]) -> None:
+        """Each falls back once; `late` remembers which has."""
+        jobs = [job for worker in self._workers.values() for job in worker.late(self._waits.fallback_after_s)]
+        late &= {job.key for job in jobs}
+        for job in jobs:
+            if job.key not in late:
                 late.add(job.key)
-                self._hand(self._instead(job), job.incident, job.hidden, journaled=False)
+                self._say_late(job)
+                self._fall_back(job)
 
-    def _instead(self, job: Job) -> tuple[Planned, ...]:
-        """What is done because a job is late."""
-        instead = instead_of(job, self._natures)
+    def _attend(self) -> None:
+        """Does what there is to be done in the journal beside the workers, and wakes them for what is due there.
+
+        Where the disk hangs this thread does, and no other.
+        """
+        ahead_s, looked = self._journal.clock() - time.monotonic(), time.monotonic()
+        complained = False
+        while not self._closing.wait(LOOK_S):
+            try:
+                now = time.monotonic()
+                set_by_s = self._journal.clock() - now - ahead_s
+                if abs(set_by_s) > CLOCK_SET_S:
+                    log.warning("the clock was set by %+.0f s", set_by_s)
+                    self._outbox.shift(set_by_s, now - looked)
+                    self.wake()
+                ahead_s, looked = ahead_s + set_by_s, now
+                self._writer.write_waiting()
+                for job in self._outbox.overdue(self._journal.clock() - self._waits.fallback_after_s):
+                    if self._natures.get(job.channel) is not Nature.SOUND:
+                        self._say_late(job)
+                        self._outbox.fall_back(job, instead_of(job, self._natures))
+                for name in self._outbox.due_on():
+                    if name in self._workers:
+                        self._workers[name].wake()
+                complained = False
+            except JournalError as error:
+                if not complained:
+                    complained = True
+                    log.error("%s", error)
+            except Exception:
+                failed("dispatch-journal", "goes on")
+
+    def _say_late(self, job: Job) -> None:
         level = logging.DEBUG if job.hidden else logging.WARNING
-        log.log(level, "%s is late; trying %s, too", job.channel, ", ".join(each.channel for each in instead))
-        return instead
+        log.log(level, "%s is late; trying %s, too", job.channel, ", ".join(job.fallback))

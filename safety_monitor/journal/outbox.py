@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import cast
 
-from sqlalchemy import Select, func, select, text, union_all, update
+from sqlalchemy import ColumnElement, Select, func, select, text, union_all, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
@@ -45,24 +45,40 @@ class Outbox:
     def __init__(self, file: JournalFile) -> None:
         self._file = file
 
-    def due(self, channel: str, limit: int = 1) -> Sequence[Job]:
-        """What is to be done now by a channel: what is new first, then what failed before, then the rest."""
+    def due(self, channel: str, limit: int = 1, *, without: Sequence[str] = ()) -> Sequence[Job]:
+        """What is to be done now by a channel: what is new first, then what failed before, then the rest.
+
+        Args:
+            channel: its name.
+            limit: at most so many, all of one turn.
+            without: keys that are left out.
+        """
         with self._file.reading() as session:
             for turn in TURNS:
                 of_turn = _JOBS.where(
                     DeliveryRow.channel == channel,
                     DeliveryRow.turn == turn,
                     DeliveryRow.due_at <= self._file.clock(),
+                    *_but(without),
                 )
                 if jobs := _jobs(session, of_turn.order_by(DeliveryRow.due_at).limit(limit)):
                     return jobs
         return []
 
-    def next_due(self, channel: str) -> float | None:
-        """When there is next something to be done by a channel."""
+    def due_on(self) -> Sequence[str]:
+        """The channels by which something is to be done now."""
+        due = select(DeliveryRow.channel).where(DeliveryRow.due_at <= self._file.clock(), DeliveryRow.turn.in_(TURNS))
+        with self._file.reading() as session:
+            return session.scalars(due.distinct()).all()
+
+    def next_due(self, channel: str, *, without: Sequence[str] = ()) -> float | None:
+        """When there is next something to be done by a channel, but for what has these keys."""
         of_turn = [
             select(func.min(DeliveryRow.due_at)).where(
-                DeliveryRow.channel == channel, DeliveryRow.turn == turn, DeliveryRow.due_at.is_not(None)
+                DeliveryRow.channel == channel,
+                DeliveryRow.turn == turn,
+                DeliveryRow.due_at.is_not(None),
+                *_but(without),
             )
             for turn in TURNS
         ]
@@ -107,9 +123,6 @@ class Outbox:
                 )
                 row.attempts = max(row.attempts, int(not result.held))  # the first may have been made from memory
                 row.reference = result.reference or row.reference
-                if result.instead:
-                    row.fallback = None
-                    ask(session, row.incident_id, result.instead, now, covert=row.covert)
 
     def overdue(self, asked_before: float) -> Sequence[Job]:
         """Deliveries with a fallback that were to be done before then, and were not."""
@@ -124,12 +137,33 @@ class Outbox:
             return _jobs(session, late.limit(100))
 
     def fall_back(self, job: Job, instead: Iterable[Planned]) -> None:
-        """Ask others to do a job, while it is still tried."""
+        """Ask others to do a job, once.
+
+        Raises:
+            JournalError: the journal does not hold it.
+        """
         with self._file.writing() as session:
             row = session.get(DeliveryRow, job.key)
-            if row is not None and row.fallback is not None:
+            if row is None:
+                raise JournalError(f"no delivery '{job.key}'")
+            if row.version == job.version and row.fallback is not None:
                 row.fallback = None
                 ask(session, row.incident_id, instead, self._file.clock(), covert=row.covert)
+
+    def gone(self, channels: Iterable[str]) -> Sequence[Job]:
+        """Messages that an earlier run left behind, and nobody can send any more.
+
+        Args:
+            channels: those that are turned on.
+        """
+        with self._file.reading() as session:
+            left = _JOBS.where(
+                DeliveryRow.due_at.is_not(None),
+                DeliveryRow.channel.not_in(tuple(channels)),
+                DeliveryRow.nature == Nature.MESSAGE,
+                DeliveryRow.sent_at.is_(None),
+            )
+            return _jobs(session, left.order_by(DeliveryRow.asked_at))
 
     def recover(self, channels: Iterable[str]) -> int:
         """Make what an earlier run left behind ready to be done; only while no other process delivers.
@@ -166,10 +200,16 @@ class Outbox:
             count = select(func.count()).select_from(DeliveryRow).where(DeliveryRow.due_at.is_not(None))
             return session.scalar(count) or 0
 
-    def shift(self, by_s: float) -> None:
-        """The clock was set, by so many seconds: waits stay as long as they were."""
+    def shift(self, by_s: float, within_s: float = 0.0) -> None:
+        """The clock was set, by so many seconds: waits stay as long as they were.
+
+        Args:
+            by_s: negative if it was set back.
+            within_s: it was within the last so many seconds; what was written since goes by the new clock already.
+        """
         with self._file.writing() as session:
-            _shift(session, by_s)
+            now = self._file.clock()
+            _shift(session, by_s, ~DeliveryRow.changed_at.between(iso(now - within_s), iso(now)))
 
     def list(self, limit: int = 100) -> Sequence[Delivery]:
         """What is still to be done, in order of time, then what failed, the newest first; as much as may be seen."""
@@ -366,10 +406,15 @@ def unfinished(session: Session, incident_id: str) -> Sequence[DeliveryRow]:
     ).all()
 
 
-def _shift(session: Session, by_s: float) -> None:
+def _but(keys: Sequence[str]) -> list[ColumnElement[bool]]:
+    """True of all deliveries but these."""
+    return [DeliveryRow.key.not_in(keys)] if keys else []
+
+
+def _shift(session: Session, by_s: float, *which: ColumnElement[bool]) -> None:
     session.execute(
         update(DeliveryRow)
-        .where(DeliveryRow.due_at.is_not(None))
+        .where(DeliveryRow.due_at.is_not(None), *which)
         .values(
             due_at=DeliveryRow.due_at + by_s,
             asked_at=DeliveryRow.asked_at + by_s,

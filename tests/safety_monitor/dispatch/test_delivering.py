@@ -6,15 +6,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from safety_monitor.actions.channel import Channel
-from safety_monitor.actions.message import Message
+from safety_monitor.actions.message import Message, Place
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import Delivery, DeliveryState, Result
-from safety_monitor.dispatch import channel_worker, settling
+from safety_monitor.dispatch import channel_worker, delivering, settling
 from safety_monitor.dispatch.delivering import Dispatch, OutboxBusyError
 from safety_monitor.dispatch.limits import Limits
 from safety_monitor.dispatch.settling import Waits
@@ -23,6 +24,7 @@ from safety_monitor.incident import Incident, State
 from safety_monitor.journal import writer
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
+from safety_monitor.journal.outbox import Outbox
 from safety_monitor.local_time import when
 from tests.alarms import SCREAM
 
@@ -418,6 +420,131 @@ def test_the_fallback_is_tried_though_the_journal_cannot_be_written(impatient: J
     assert [message.kind for message in email.messages].count("alarm") == 1
 
 
+@pytest.mark.parametrize("why", ["it is refused", "it is refused, and the other was told", "it is late"])
+def test_a_fallback_is_told_once_also_where_the_journal_holds_it_too_late(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    monkeypatch.setattr(writer, "COMMIT_S", 0.1)
+    monkeypatch.setattr(channel_worker, "ANSWER_S", 0.1)
+    patient = Journal(journal.path.parent, wait_s=2 * FOREVER_S)  # it is waited for, as for a disk that hangs
+    blocker = sqlite3.connect(journal.path, isolation_level=None, check_same_thread=False)
+
+    class Blocks(Outlet):
+        def deliver(self, message: Message) -> Outcome:
+            if "the other was told" in why and message.kind == "alarm":
+                settled(journal, "email:alarm", DeliveryState.DELIVERED)
+            if why != "it is late" and message.kind == "alarm":
+                blocker.execute("BEGIN IMMEDIATE")
+            return super().deliver(message)
+
+    sms, email = Blocks("sms", [NO_NETWORK if why == "it is late" else REFUSED]), Outlet("email")
+    first = ("sms", "email") if "the other was told" in why else ("sms",)
+    policy = Policy(triggers=("any",), steps=(Step(actions=first),), fallback=("email",))
+    quiet = Policy(triggers=("trouble",), steps=(Step(actions=("sms",)),))
+    waits = Waits(first_wait_s=2 * FOREVER_S, longest_wait_s=2 * FOREVER_S, fallback_after_s=0.1)
+    dispatch = Dispatch(patient, [sms, email], policies=[quiet, policy], waits=waits)
+    if why == "it is late":
+        blocker.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalError):
+            dispatch.follow(SCREAM)
+    else:
+        dispatch.follow(SCREAM)
+        until(lambda: len(sms.messages) == 2)  # it tells of its own trouble, after it asked the other
+    until(lambda: bool(email.messages))
+    blocker.execute("ROLLBACK")
+    until(lambda: bool(journal.list()))
+    settled(journal, "email:alarm", DeliveryState.DELIVERED)
+    settled(journal, "sms:alarm", DeliveryState.PENDING if why == "it is late" else DeliveryState.FAILED)
+    journal.decide(SCREAM.id, State.ACKNOWLEDGED, "by a person")
+    settled(journal, "email:update", DeliveryState.DELIVERED)
+    dispatch.close()
+    blocker.close()
+    assert [message.kind for message in email.messages] == ["alarm", "update"]
+
+
+@pytest.mark.parametrize("set_by_s", [-3600.0, 2 * 86_400.0])
+def test_a_clock_that_is_set_changes_no_wait_also_while_the_journal_cannot_be_written(
+    tmp_path: Path, set_by_s: float
+) -> None:
+    set_s = 0.0
+    journal = Journal(tmp_path, clock=lambda: time.time() + set_s, wait_s=0.0)
+
+    class Sets(Outlet):
+        def deliver(self, message: Message) -> Outcome:
+            nonlocal set_s
+            set_s = set_by_s
+            return super().deliver(message)
+
+    sms, call = Sets("sms", [NO_NETWORK, DONE]), Outlet("call")
+    policy = Policy(steps=(Step(actions=("sms",)), Step(FOREVER_S, ("call",))))
+    blocker = sqlite3.connect(journal.path, isolation_level=None)
+    with running(journal, sms, call, policy=policy) as dispatch:
+        blocker.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalError):
+            dispatch.follow(SCREAM)
+        until(lambda: len(sms.messages) == 2)
+        blocker.execute("ROLLBACK")
+        until(lambda: bool(journal.list()))
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+        due_at = deliveries(journal)["call:alarm"].due_at
+        assert due_at is not None
+        assert 0.0 < datetime.fromisoformat(due_at).timestamp() - journal.clock() <= FOREVER_S
+    blocker.close()
+
+
+def test_what_the_journal_does_not_take_keeps_nothing_up_and_is_told_to_its_end(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks: list[str] = []
+    rounds: list[float] = []
+    due, overdue = Outbox.due, Outbox.overdue
+    for module in (delivering, channel_worker):
+        monkeypatch.setattr(module, "LOOK_S", 0.02)
+    monkeypatch.setattr(
+        Outbox, "due", lambda self, name, *most, **but: [looks.append(name), due(self, name, *most, **but)][1]
+    )
+    monkeypatch.setattr(Outbox, "overdue", lambda self, at: [rounds.append(at), overdue(self, at)][1])
+
+    def at_rest() -> bool:
+        """Whether nobody looks, while the journal is seen to several times."""
+        before, begun = len(looks), len(rounds)
+        until(lambda: len(rounds) >= begun + 10)
+        return len(looks) == before
+
+    monkeypatch.setattr(writer, "COMMIT_S", 0.1)
+    patient = Journal(journal.path.parent, wait_s=2 * FOREVER_S)
+    sms, call = Outlet("sms", [NO_NETWORK, DONE]), Outlet("call")
+    policy = Policy(steps=(Step(actions=("sms",)), Step(1.0, ("call",))))
+    blocker = sqlite3.connect(journal.path, isolation_level=None)
+    with running(patient, sms, call, policy=policy) as dispatch:
+        until(at_rest)
+        dispatch.follow(replace(SCREAM, state=State.PENDING))
+        blocker.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalError, match="no answer"):
+            dispatch.follow(SCREAM)
+        until(lambda: len(sms.messages) == 2)
+        blocker.execute("UPDATE incidents SET state = 'cancelled'")
+        blocker.execute("COMMIT")
+        until(lambda: len(call.messages) == 1)  # what was to be told is not lost
+        until(at_rest)
+        said = [line for line in caplog.messages if line.startswith("not in the journal")]
+        assert said == [
+            f"not in the journal, and never will be: incident {SCREAM.id} is cancelled; it cannot become confirmed"
+        ]
+        nowhere = Place(None, None, None, "", "browser")
+        with pytest.raises(JournalError, match="does not take this"):
+            dispatch.follow(replace(SCREAM, id="2"), place=nowhere)
+        dispatch.follow(replace(SCREAM, id="3"))
+        settled_of = lambda key: journal.outbox.delivery(key).state is DeliveryState.DELIVERED  # noqa: E731
+        until(lambda: settled_of("3:sms:alarm"))
+        until(at_rest)
+        journal.decide("3", State.CANCELLED, "by somebody in another process")
+        until(lambda: settled_of("3:sms:update"))
+    blocker.close()
+    alarms = [message.incident.id for message in sms.messages if message.kind == "alarm"]
+    assert alarms == [SCREAM.id, SCREAM.id, "2", "3"]
+
+
 def test_a_step_that_waits_is_left_to_the_journal_once_that_can_be_written(tmp_path: Path) -> None:
     later_s = 0.0
     journal = Journal(tmp_path, clock=lambda: time.time() + later_s, wait_s=0.0)
@@ -496,6 +623,47 @@ def test_a_step_waits_and_is_dropped_once_somebody_answers(journal: Journal) -> 
         or len(sms.messages) == 3
     )
     assert deliveries(journal)["call:alarm"].state is DeliveryState.DROPPED
+
+
+def test_a_siren_that_waits_for_its_turn_does_not_begin_once_somebody_has_answered(journal: Journal) -> None:
+    class Siren(Outlet):
+        def interrupt(self) -> None:
+            assert self.hang is not None
+            self.hang.set()
+
+    siren, second = Siren("alarm", heard=True, hang=threading.Event()), replace(SCREAM, id="2")
+    with running(journal, siren) as dispatch:
+        confirm(dispatch)
+        confirm(dispatch, second)
+        assert siren.begun.wait(FOREVER_S)
+        dispatch.decided(journal.decide(SCREAM.id, State.ACKNOWLEDGED, "by ben"), hush=False)
+        dispatch.decided(journal.decide(second.id, State.ACKNOWLEDGED, "by ben"), hush=True)
+        until(lambda: deliveries(journal, second)["alarm:alarm"].state is DeliveryState.DROPPED)
+        assert [message.incident.id for message in siren.messages] == [SCREAM.id]
+        journal.alert(second.id, {"alarm": Nature.SOUND})
+        until(lambda: [message.incident.id for message in siren.messages] == [SCREAM.id, second.id])
+
+
+@pytest.mark.parametrize("fallback", [("email",), ()])
+def test_what_waits_for_a_contact_that_is_removed_is_told_to_others(
+    journal: Journal, fallback: tuple[str, ...]
+) -> None:
+    policy = Policy(steps=(Step(actions=("sms",)), Step(FOREVER_S, ("call",))), fallback=fallback)
+    channels = Outlet("sms", [NO_NETWORK]), Outlet("call")
+    with running(journal, *channels, Outlet("email"), policy=policy, waits=Waits(first_wait_s=FOREVER_S)) as dispatch:
+        confirm(dispatch)
+        until(lambda: deliveries(journal)["sms:alarm"].detail == "no network")
+    email = Outlet("email")
+    with running(journal, email):
+        until(lambda: len(email.messages) == 2 + len(fallback))
+    troubles = sorted(message.text for message in email.messages if message.kind == "trouble")
+    assert ["call: is not turned on any more" in troubles[0], "sms: is not turned on any more" in troubles[1]] == [
+        True
+    ] * 2
+    assert [message.key for message in email.messages if message.kind == "alarm"] == (
+        [f"{SCREAM.id}:email:alarm"] if fallback else []
+    )
+    assert deliveries(journal)["sms:alarm"].state is DeliveryState.FAILED
 
 
 def test_a_silent_policy_is_not_heard_and_says_so(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:

@@ -356,8 +356,11 @@ def test_a_delivery_that_failed_asks_others_once(journal: Journal, clock: Clock)
     journal.outbox.fall_back(job, [email])
     assert not journal.outbox.overdue(clock.now)
     assert take(journal, "email").key == email.key
-    journal.outbox.finish([Result(job.key, job.version, DeliveryState.FAILED, "no credit", instead=(email,))])
+    journal.outbox.fall_back(job, [email])
     assert not journal.outbox.due("email")
+    with pytest.raises(JournalError, match="no delivery 'x'"):
+        journal.outbox.fall_back(replace(job, key="x"), [asked("fax")])
+    assert not journal.outbox.due("fax")
 
 
 def test_what_an_earlier_run_left_is_taken_up_but_no_sound(tmp_path: Path, clock: Clock) -> None:
@@ -391,6 +394,19 @@ def test_a_clock_that_is_set_changes_no_wait(tmp_path: Path, clock: Clock) -> No
     clock.now -= 3600
     journal.outbox.recover(["call"])
     assert journal.outbox.next_due("call") == pytest.approx(clock.now + 60, abs=3601)
+
+
+@pytest.mark.parametrize("set_by_s", [-3600.0, 3600.0])
+def test_what_is_asked_for_after_the_clock_was_set_and_before_that_is_noticed_waits_as_long_as_it_shall(
+    journal: Journal, clock: Clock, set_by_s: float
+) -> None:
+    confirmed(journal, asked("call", after_s=60.0))
+    clock.now += set_by_s
+    second = replace(CONFIRMED, id="2")
+    journal.record(second, (asked("sms", after_s=60.0, incident=second),))
+    clock.now += 0.5
+    journal.outbox.shift(set_by_s, within_s=1.0)
+    assert journal.outbox.next_due("call") == journal.outbox.next_due("sms") == clock.now + 59.5
 
 
 def test_the_outbox_lists_retries_and_drops(journal: Journal, clock: Clock) -> None:
@@ -622,8 +638,10 @@ def test_no_statement_reads_the_whole_journal(tmp_path: Path, clock: Clock) -> N
         confirmed(journal, asked("sms"), asked("mysql", Nature.RECORD), asked("call", after_s=60.0))
         journal.outbox.recover(["sms", "mysql", "call"])
         job = take(journal, "sms")
-        journal.outbox.finish([Result(job.key, job.version, DeliveryState.FAILED, "", instead=(asked("email"),))])
+        journal.outbox.finish([Result(job.key, job.version, DeliveryState.FAILED, "")])
         journal.outbox.next_due("mysql")
+        journal.outbox.due_on()
+        journal.outbox.gone(["sms"])
         journal.outbox.overdue(clock.now)
         journal.outbox.fall_back(job, [])
         journal.outbox.shift(1.0)

@@ -112,7 +112,7 @@ def evidence_is_kept(home: Path, patch: pytest.MonkeyPatch) -> None:
 def channels_deliver(home: Path, patch: pytest.MonkeyPatch) -> None:
     journal, sms = Journal(home), Outlet("sms")
     with dispatching(journal, sms) as dispatch:
-        patch.setattr(Outbox, "next_due", once(Outbox.next_due))
+        patch.setattr(Outbox, "due", once(Outbox.due))
         confirm(dispatch)
         settled(journal, "sms:alarm", DeliveryState.DELIVERED)
 
@@ -139,7 +139,7 @@ def help_that_is_late_is_noticed(home: Path, patch: pytest.MonkeyPatch) -> None:
         (addresses_are_found, "places"),
         (evidence_is_kept, "recorder"),
         (channels_deliver, "sms"),
-        (help_that_is_late_is_noticed, "dispatch-watch"),
+        (help_that_is_late_is_noticed, "dispatch-journal"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
