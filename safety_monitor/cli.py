@@ -153,7 +153,7 @@ def dead_mans_switch(settings: Settings, station: Any) -> AbstractContextManager
 
 def web_server(settings: Settings, config: Path | None) -> Any:
     """What will serve pages and API of a station in the background."""
-    from safety_monitor.web.access import WebError
+    from safety_monitor.operating.serving import WebError
     from safety_monitor.web.server import WebServer
 
     try:

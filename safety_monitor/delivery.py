@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from safety_monitor.actions.message import Kind
+from safety_monitor.escalation import Kind
 from safety_monitor.incident import Incident
 
 

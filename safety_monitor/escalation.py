@@ -9,9 +9,13 @@ when somebody acknowledges or cancels is dropped.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
-from safety_monitor.actions.message import Kind
 from safety_monitor.incident import Incident, Sense
+
+Kind = Literal["alarm", "update", "duress", "trouble", "test"]
+"""Why a message is sent: help is needed, something changed, help is needed though it looks called off or disarmed,
+a part of the station failed, or it is only tried."""
 
 ANY = "any"
 BOTH = "both"

@@ -17,7 +17,6 @@ from audio.blocks import Block, Samples, SoundError
 from audio.capture import SoundSource
 from audio.detector import ScreamDetector, SoundReading
 from audio.live import open_pushed
-from safety_monitor.actions.message import Place, from_browser
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.config import Settings
 from safety_monitor.evidence import make_recorder
@@ -26,6 +25,7 @@ from safety_monitor.incident import Incident, State
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.learning.feedback import when_saved
 from safety_monitor.people.decision_lookup import DecisionLookup, open_id
+from safety_monitor.place import Place, from_browser
 from safety_monitor.senses import hear, load_scream_classifier, silenced, sound_moment
 from safety_monitor.sensing import SenseError
 from safety_monitor.station import TICK_S, Station

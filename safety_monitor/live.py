@@ -19,7 +19,7 @@ from gesture.detector import HandReading
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import OPEN, Incident, Moment, Sense, State
 from safety_monitor.near_misses import NearMiss, NearMisses
-from safety_monitor.supervision.supervisor import Phase, Trouble
+from safety_monitor.trouble import Phase, Trouble
 
 SOUND_S = 12.0
 """Sound that is kept to be looked at."""

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from media.heartbeat import Heartbeats
 from media.in_time import in_time
 from safety_monitor.actions.channel import Channel
-from safety_monitor.actions.message import Place
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.config import Settings, SettingsError
@@ -25,12 +25,12 @@ from safety_monitor.journal.incidents import Journal
 from safety_monitor.learning.feedback import when_saved
 from safety_monitor.live import LiveView
 from safety_monitor.people.decision import decisions_of
+from safety_monitor.place import Place
 from safety_monitor.schedule import schedule_of
 from safety_monitor.senses import OFF, check_models, is_recorded, load_hearing, load_seeing
 from safety_monitor.sensing import ReadySense, SenseError
 from safety_monitor.sources import is_patient
 from safety_monitor.station import Station
-from safety_monitor.supervision.heartbeat import Heartbeats
 from safety_monitor.supervision.supervisor import SIGNS, Rules, Supervisor
 from safety_monitor.supervision.workload import Workload
 
@@ -112,7 +112,7 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     )
     for channel in channels:
         if hasattr(channel, "attend"):
-            from safety_monitor.people.remote import Remote
+            from safety_monitor.remote import Remote
 
             channel.attend(Remote(station))
     return station

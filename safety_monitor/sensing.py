@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from media.heartbeat import Heartbeats
 from safety_monitor.incident import Moment, Sense
 from safety_monitor.live import LiveView
-from safety_monitor.supervision.heartbeat import Heartbeats
 from safety_monitor.supervision.supervisor import Supervisor
 from safety_monitor.timeline import TimeLine
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from media.heartbeat import Heartbeats
 from media.lasting import failed
-from safety_monitor.actions.message import Place
 from safety_monitor.actions.place import Places
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.dispatch.delivering import Dispatch
@@ -22,10 +22,10 @@ from safety_monitor.live import LiveView
 from safety_monitor.people.decision import Decisions
 from safety_monitor.people.decision_lookup import DecisionLookup, open_id
 from safety_monitor.people.unanswered import MOST_WAIT, WAITS_S, Unanswered
+from safety_monitor.place import Place
 from safety_monitor.schedule import Schedule
 from safety_monitor.sensing import ReadySense, Sensing
 from safety_monitor.supervision.health_checks import HealthChecks
-from safety_monitor.supervision.heartbeat import Heartbeats
 from safety_monitor.supervision.supervisor import Supervisor
 from safety_monitor.supervision.workload import Workload
 from safety_monitor.timeline import TimeLine

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,21 @@ PACKAGES = {
     "models": {"models"},
 }
 """Each package -> our packages that it may import."""
+
+WITHIN: dict[str, set[str]] = {
+    "config": set(),
+    "demo": set(),
+    "journal": set(),
+    "actions": {"journal"},
+    "people": {"config", "journal"},
+    "dispatch": {"actions", "config", "journal"},
+    "supervision": {"actions", "dispatch", "journal"},
+    "learning": {"actions", "config", "journal"},
+    "operating": {"actions", "config", "demo", "dispatch", "journal"},
+    "web": {"actions", "config", "dispatch", "journal", "learning", "operating", "people", "supervision"},
+    "commands": {"actions", "config", "dispatch", "journal", "learning", "operating", "people", "web"},
+}
+"""Each package of safety_monitor -> the others that it may import, from the lowest up."""
 
 ALONE = {
     "sounddevice": "audio/microphone.py",
@@ -75,6 +91,32 @@ def test_imports_run_downwards_only(package: str) -> None:
         if name.split(".")[0] in PACKAGES and name.split(".")[0] not in PACKAGES[package]
     ]
     assert wrong == []
+
+
+def uppermost_imports() -> dict[str, set[str]]:
+    """Each package and module that lies uppermost in safety_monitor -> those others that it imports."""
+    found: dict[str, set[str]] = {}
+    for path in sources("safety_monitor"):
+        own = path.relative_to(ROOT / "safety_monitor").with_suffix("").parts[0]
+        names = {name.split(".")[1] for name in imports(path) if name.startswith("safety_monitor.")}
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ImportFrom) and node.module == "safety_monitor":
+                names |= {alias.name for alias in node.names}
+        found.setdefault(own, set()).update(names - {own})
+    return found
+
+
+def test_within_safety_monitor_packages_import_only_those_below() -> None:
+    found = {name: its & set(WITHIN) for name, its in uppermost_imports().items()}
+    packages = {path.parent.name for path in (ROOT / "safety_monitor").glob("*/__init__.py")}
+    assert packages == set(WITHIN)
+    assert {name: found[name] - WITHIN[name] for name in WITHIN if found[name] - WITHIN[name]} == {}
+
+
+def test_no_two_parts_of_safety_monitor_import_each_other_not_even_by_way_of_others() -> None:
+    parts = uppermost_imports()
+    assert len(parts) > 30
+    assert set(TopologicalSorter(parts).static_order()) >= set(parts)  # else it raises, and names the circle
 
 
 @pytest.mark.parametrize(("library", "place"), ALONE.items())

@@ -1,12 +1,13 @@
-"""What is told of an incident, and where it happened."""
+"""What is told of an incident."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
+from safety_monitor.escalation import Kind
 from safety_monitor.incident import BY_A_PERSON, Incident, State, notice
 from safety_monitor.local_time import when
+from safety_monitor.place import Place
 
 PHRASES = {"scream": "a scream was heard", "signal_for_help": "the signal for help was seen"}
 """What is said of a label; of any other, its name."""
@@ -15,54 +16,6 @@ SUREST = 0.99
 """Nothing is told as surer than this."""
 OVER = "over: "
 """How the text of a trouble begins that is over."""
-Kind = Literal["alarm", "update", "duress", "trouble", "test"]
-"""Why a message is sent: help is needed, something changed, help is needed though it looks called off or disarmed,
-a part of the station failed, or it is only tried."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an incident happened.
-
-    Attributes:
-        latitude: degrees, WGS 84; None, like the longitude, where only the address is known.
-        longitude: degrees, WGS 84.
-        accuracy_m: radius in metres within which it is; None if unknown.
-        address: for people; empty if unknown.
-        source: who says so: "settings", "browser" or "ip".
-    """
-
-    latitude: float | None
-    longitude: float | None
-    accuracy_m: float | None
-    address: str
-    source: str
-
-    @property
-    def position(self) -> tuple[float, float] | None:
-        """Latitude and longitude, if known."""
-        return None if self.latitude is None or self.longitude is None else (self.latitude, self.longitude)
-
-    @property
-    def words(self) -> str:
-        """The address, or else the position."""
-        return self.address or ("{:.6f}, {:.6f}".format(*self.position) if self.position else "")
-
-    @property
-    def map_link(self) -> str:
-        """A page that shows the place on a map; empty if its position is not known."""
-        return "https://www.openstreetmap.org/?mlat={:.6f}&mlon={:.6f}".format(*self.position) if self.position else ""
-
-
-def from_browser(latitude: float, longitude: float, accuracy_m: float | None) -> Place:
-    """The place that a browser told.
-
-    Raises:
-        ValueError: no position on earth.
-    """
-    if not (-90.0 <= latitude <= 90.0 and -180.0 <= longitude <= 180.0):
-        raise ValueError(f"{latitude}, {longitude} is no position on earth")
-    return Place(latitude, longitude, accuracy_m, "", "browser")
 
 
 @dataclass(frozen=True, slots=True)

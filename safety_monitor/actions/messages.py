@@ -16,8 +16,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import apprise
 
 from safety_monitor.actions.failure import one_line
-from safety_monitor.actions.message import Kind, Message
+from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
+from safety_monitor.escalation import Kind
 
 LIMIT_S = 60.0
 """Longest time for one delivery, attachments included."""

@@ -13,8 +13,8 @@ from typing import Any
 
 from media.lasting import lasting
 from safety_monitor.actions.failure import one_line
-from safety_monitor.actions.message import Place, from_browser
 from safety_monitor.incident import Incident
+from safety_monitor.place import Place, from_browser
 
 log = logging.getLogger(__name__)
 

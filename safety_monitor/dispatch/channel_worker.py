@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from media.heartbeat import Heartbeats
 from media.in_time import in_time
 from media.lasting import failed
 from safety_monitor.actions.channel import Channel, deliver_many_of, follow_of, nature_of
@@ -25,7 +26,6 @@ from safety_monitor.incident import Incident
 from safety_monitor.journal.file import JournalError, JournalUnusableError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.journal.writer import WRITTEN, Entry
-from safety_monitor.supervision.heartbeat import Heartbeats
 
 log = logging.getLogger(__name__)
 

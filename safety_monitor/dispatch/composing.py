@@ -9,11 +9,12 @@ from typing import TypeVar
 
 from media.in_time import in_time
 from safety_monitor.actions.channel import Channel, is_aloud, nature_of
-from safety_monitor.actions.message import Message, Place, trial_message, written
+from safety_monitor.actions.message import Message, trial_message, written
 from safety_monitor.delivery import Job
 from safety_monitor.dispatch.limits import digest
 from safety_monitor.escalation import Nature
 from safety_monitor.incident import Incident, State, notice
+from safety_monitor.place import Place
 
 log = logging.getLogger(__name__)
 

@@ -17,9 +17,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from media.heartbeat import Heartbeats
 from media.lasting import failed
 from safety_monitor.actions.channel import Channel, follow_of, nature_of, says_answers
-from safety_monitor.actions.message import OVER, Kind, Place
+from safety_monitor.actions.message import OVER
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import Job, Result, Turn
 from safety_monitor.dispatch.channel_worker import LOOK_S, WORKER_LIMIT_S, ChannelHealth, ChannelWorker
@@ -28,6 +29,7 @@ from safety_monitor.dispatch.limits import Limits
 from safety_monitor.dispatch.rate_limiter import RateLimiter
 from safety_monitor.dispatch.settling import Waits, instead_of
 from safety_monitor.escalation import (
+    Kind,
     Nature,
     Planned,
     Policy,
@@ -42,7 +44,7 @@ from safety_monitor.incident import Incident, State, notice
 from safety_monitor.journal.file import LOCK_NAME, JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.journal.writer import JournalWriter, Step
-from safety_monitor.supervision.heartbeat import Heartbeats
+from safety_monitor.place import Place
 
 log = logging.getLogger(__name__)
 

@@ -3,11 +3,11 @@
 import logging
 
 from media.in_time import in_time
-from safety_monitor.actions.message import Place
 from safety_monitor.actions.place import Places, geocoder
 from safety_monitor.config import Settings
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
+from safety_monitor.place import Place
 
 WRITTEN_S = 1.0
 """So long the journal is asked where an incident happened."""

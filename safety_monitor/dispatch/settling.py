@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from safety_monitor.actions.message import Kind
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState, Job, Result, Turn
-from safety_monitor.escalation import Nature, Planned, delivery_key
+from safety_monitor.escalation import Kind, Nature, Planned, delivery_key
 
 FOLLOW_FIRST_S, FOLLOW_LONGEST_S = 2.0, 60.0
 """Waits between two looks at whether a message has arrived."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from safety_monitor.actions.message import Place
 from safety_monitor.delivery import Delivery
 from safety_monitor.incident import Incident, Mark, State
 from safety_monitor.journal.outbox import called_off, delivery_of
@@ -19,6 +18,7 @@ from safety_monitor.journal.tables import (
     TransitionRow,
     incident_of,
 )
+from safety_monitor.place import Place
 
 
 @dataclass(frozen=True, slots=True)

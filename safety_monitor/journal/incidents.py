@@ -13,9 +13,8 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from safety_monitor.actions.message import Kind, Place
 from safety_monitor.delivery import Turn
-from safety_monitor.escalation import Nature, Planned, delivery_key
+from safety_monitor.escalation import Kind, Nature, Planned, delivery_key
 from safety_monitor.incident import MAY_FOLLOW, Incident, Mark, State
 from safety_monitor.journal.entry import Entry, entry_of, place_in
 from safety_monitor.journal.file import JournalError, JournalFile, iso
@@ -31,6 +30,7 @@ from safety_monitor.journal.tables import (
     decision_of,
     incident_of,
 )
+from safety_monitor.place import Place
 
 LONGEST_REMARK, LONGEST_NAME = 2000, 100
 """Characters of a note, and of the name of whoever writes it."""

@@ -14,9 +14,8 @@ from sqlalchemy import ColumnElement, Select, func, select, text, union_all, upd
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
-from safety_monitor.actions.message import Kind
 from safety_monitor.delivery import Delivery, DeliveryState, Job, Result, Turn
-from safety_monitor.escalation import Nature, Planned, delivery_key
+from safety_monitor.escalation import Kind, Nature, Planned, delivery_key
 from safety_monitor.incident import State
 from safety_monitor.journal.file import JournalError, JournalFile, iso
 from safety_monitor.journal.tables import DeliveryRow, IncidentRow, decision_of, incident_of

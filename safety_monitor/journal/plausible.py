@@ -4,9 +4,8 @@ right as far as it can be."""
 from collections.abc import Iterable, Iterator, Mapping
 from typing import get_args
 
-from safety_monitor.actions.message import Kind
 from safety_monitor.delivery import DeliveryState, Turn
-from safety_monitor.escalation import Nature
+from safety_monitor.escalation import Kind, Nature
 from safety_monitor.incident import Mark, Sense, State
 
 

@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from media.in_time import in_time
-from safety_monitor.actions.message import Place
 from safety_monitor.delivery import Job
 from safety_monitor.escalation import Planned
 from safety_monitor.incident import Incident
 from safety_monitor.journal.file import JournalError, JournalUnusableError
 from safety_monitor.journal.incidents import Journal
+from safety_monitor.place import Place
 
 log = logging.getLogger(__name__)
 

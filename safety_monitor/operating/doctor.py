@@ -27,12 +27,11 @@ from safety_monitor.journal.file import LOCK_NAME, JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.local_time import when
 from safety_monitor.operating.first_signal import Signal, first_picture, first_sound
+from safety_monitor.operating.serving import WebError, bound, check_certificate, check_exposure
 from safety_monitor.running import NOBODY_TOLD
 from safety_monitor.senses import DEMO, OFF, check_gestures
 from safety_monitor.sensing import SenseError
 from safety_monitor.sources import NOTHING_WATCHED, microphones
-from safety_monitor.web.access import WebError, check_exposure
-from safety_monitor.web.server import bound, check_certificate
 
 LEAST_FREE_MB = 200
 CLOCK_OFF = timedelta(days=1)

@@ -6,16 +6,17 @@ import time
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
+from media.heartbeat import Heartbeats
 from media.in_time import in_time
 from media.lasting import failed, failing
 from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.journal.file import JournalDamagedError, JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.live import LiveView, trouble_of
-from safety_monitor.supervision.heartbeat import Heartbeats
 from safety_monitor.supervision.selfwatch import SLEPT_S, asleep, disk, figures, growth
-from safety_monitor.supervision.supervisor import Ill, Phase, Supervisor
+from safety_monitor.supervision.supervisor import Ill, Supervisor
 from safety_monitor.supervision.workload import EFFORTS, Workload
+from safety_monitor.trouble import Phase
 
 log = logging.getLogger(__name__)
 

@@ -17,22 +17,11 @@ from enum import StrEnum
 from audio.liveness import SoundFault
 from gesture.liveness import SightFault
 from safety_monitor.incident import Sense
+from safety_monitor.trouble import Phase, Trouble
 
 log = logging.getLogger(__name__)
 
 Fault = SoundFault | SightFault
-
-
-class Phase(StrEnum):
-    """How a part is."""
-
-    HEALTHY = "healthy"
-    STALLED = "stalled"
-    """Something is wrong with it."""
-    RECOVERING = "recovering"
-    """It has been started anew, or seems well again; it is not yet relied on."""
-    FAILED = "failed"
-    """Something has been wrong for so long that people are told; it is still tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,30 +169,6 @@ class _Signal:
 
     fault: Fault | None = None
     since: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Something that is wrong.
-
-    Attributes:
-        about: the part.
-        phase: how it is.
-        text: one line for people, without the name of the part.
-        note: whether it is only shown.
-        for_s: how long it has been so.
-    """
-
-    about: str
-    phase: Phase
-    text: str
-    note: bool
-    for_s: float
-
-    @property
-    def line(self) -> str:
-        """Part and text."""
-        return f"{self.about}: {self.text}"
 
 
 @dataclass(slots=True)

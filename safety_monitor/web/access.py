@@ -21,12 +21,6 @@ SESSIONS = 1000
 TRIES, TRIES_S = 5, 60.0
 """So many wrong passwords in so many seconds, from one address or for one name; then none is looked at for a while."""
 TRIED_KEPT = 10_000
-LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
-"""Addresses of this machine that nobody else can reach."""
-
-
-class WebError(Exception):
-    """The pages cannot be served; the text is one line that says why and what to do."""
 
 
 class TooManyTriesError(Exception):
@@ -77,19 +71,6 @@ def new_token() -> tuple[str, str]:
     """A new API token, and its hash as the settings take it."""
     token = secrets.token_urlsafe(32)
     return token, _digest(token)
-
-
-def check_exposure(web: Web) -> None:
-    """A station that others can reach has users.
-
-    Raises:
-        WebError: it has none.
-    """
-    if web.host not in LOCAL and not web.users:
-        raise WebError(
-            f"web: serving on {web.host} needs a password: run `safety-monitor password-hash` and put what it prints "
-            "into station.toml, or use host 127.0.0.1"
-        )
 
 
 class Access:

@@ -15,6 +15,7 @@ from starlette.datastructures import UploadFile
 
 from models.card import ModelError
 from models.registry import find, installed
+from safety_monitor import disarming
 from safety_monitor.config import Settings
 from safety_monitor.config.web import Role
 from safety_monitor.delivery import DeliveryState
@@ -23,9 +24,8 @@ from safety_monitor.incident import Mark, Sense, State
 from safety_monitor.journal.entry import Entry
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.search import Search, find_incidents
-from safety_monitor.people import disarming
 from safety_monitor.people.decision import PinError
-from safety_monitor.supervision.supervisor import Phase
+from safety_monitor.trouble import Phase
 from safety_monitor.web.access import Visitor
 from safety_monitor.web.analysis_process import AnalysisError
 from safety_monitor.web.metrics import metrics_text

@@ -17,7 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from safety_monitor.web.access import LOCAL, Access, Visitor
+from safety_monitor.operating.serving import LOCAL
+from safety_monitor.web.access import Access, Visitor
 
 COOKIE = "safety_monitor_session"
 UPLOADS = re.compile(r"/api/v1/analyze|/_nicegui/client/[^/]+/upload/[^/]+")

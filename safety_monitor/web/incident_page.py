@@ -13,7 +13,6 @@ from nicegui import app, ui
 from audio.blocks import SoundError
 from audio.recording import read_clip
 from audio.spectrogram import spectrogram
-from safety_monitor.actions.message import Place
 from safety_monitor.actions.recorder import SOUND
 from safety_monitor.delivery import Delivery, DeliveryState
 from safety_monitor.escalation import Nature
@@ -23,6 +22,7 @@ from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import LONGEST_REMARK
 from safety_monitor.journal.tables import PERSON
 from safety_monitor.local_time import when
+from safety_monitor.place import Place
 from safety_monitor.web import texts
 from safety_monitor.web.alerts import alert_buttons
 from safety_monitor.web.chart import GREY, over_seconds, seconds_of

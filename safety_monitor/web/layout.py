@@ -9,10 +9,10 @@ from typing import TypeVar, cast
 from fastapi import Request
 from nicegui import app, ui
 
+from safety_monitor import disarming
 from safety_monitor.config.web import Role
 from safety_monitor.incident import Incident, Mark, State
 from safety_monitor.journal.file import JournalError
-from safety_monitor.people import disarming
 from safety_monitor.people.decision import PinError
 from safety_monitor.web import texts
 from safety_monitor.web.access import Visitor

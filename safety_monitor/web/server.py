@@ -1,9 +1,7 @@
 """Serves pages and API from the station's own process, in a thread of its own."""
 
-import errno
 import logging
 import socket
-import ssl
 import threading
 from pathlib import Path
 from typing import Protocol
@@ -11,10 +9,10 @@ from typing import Protocol
 from media.lasting import ended
 from safety_monitor.config import FILE_NAME, Settings, SettingsError
 from safety_monitor.config.sources import find_file
-from safety_monitor.config.web import Web
 from safety_monitor.learning.training import Trainings
+from safety_monitor.operating.serving import WebError, bound, check_certificate, check_exposure
 from safety_monitor.station import Station
-from safety_monitor.web.access import Access, WebError, check_exposure
+from safety_monitor.web.access import Access
 from safety_monitor.web.analysis_process import Analyses
 
 log = logging.getLogger(__name__)
@@ -155,41 +153,3 @@ def would_start(settings: Settings) -> None:
     except WebError as error:
         raise SettingsError(str(error)) from None
     check_start(settings)
-
-
-def check_certificate(web: Web) -> None:
-    """See whether pages can be served over HTTPS, where that is asked for.
-
-    Raises:
-        WebError: they cannot.
-    """
-    if web.certificate is None or web.key is None:
-        return
-    for key, path in (("certificate", web.certificate), ("key", web.key)):
-        try:
-            path.read_bytes()
-        except OSError as error:
-            raise WebError(f"web.{key}: {path}: {error.strerror}") from None
-    try:
-        # With a password in any case: else OpenSSL asks for one on the terminal.
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(web.certificate, web.key, password="")
-    except (OSError, ssl.SSLError):
-        reason = "do not belong together, are not in PEM format, or the key has a password"
-        raise WebError(f"web: certificate and key cannot be used: they {reason}") from None
-
-
-def bound(web: Web) -> socket.socket:
-    """The socket that pages are served on.
-
-    Raises:
-        WebError: there is none to be had.
-    """
-    host, port = web.host, web.port
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        if error.errno == errno.EADDRINUSE:
-            reason = "another program is there, perhaps another station"
-        raise WebError(f"web: cannot serve on {host} port {port}: {reason}; set web.port, or use --no-web") from None

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Path
 from pydantic import BaseModel, Field
 
+from safety_monitor import disarming
 from safety_monitor.config import PREFIX, Settings, SettingsError
 from safety_monitor.operating.redaction import MASK
-from safety_monitor.people import disarming
 from safety_monitor.people.decision import PinError
 from safety_monitor.web import texts
 from safety_monitor.web.api import REFUSALS, Decision, needs, problems

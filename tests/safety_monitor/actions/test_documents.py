@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from safety_monitor.actions.message import Place
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Sense, State
 from safety_monitor.journal.incidents import Journal
+from safety_monitor.place import Place
 from tests.alarms import SCREAM, alarm
 from tests.servers.firebase import FakeFirebase, fake_firebase
 

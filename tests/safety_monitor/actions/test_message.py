@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from safety_monitor.actions.message import Kind, Place, written
+from safety_monitor.actions.message import written
 from safety_monitor.actions.sms import plain
+from safety_monitor.escalation import Kind
 from safety_monitor.incident import Evidence, Incident, Sense, State
+from safety_monitor.place import Place
 
 INCIDENT = Incident(
     "0b4ad0e6-6f0e-4c5e-8a43-000000000001",

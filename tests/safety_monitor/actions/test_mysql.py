@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
-from safety_monitor.actions.message import Message, Place
+from safety_monitor.actions.message import Message
 from safety_monitor.actions.mysql import MySQL, metadata
 from safety_monitor.delivery import DeliveryState, Result
 from safety_monitor.escalation import Nature, Planned, delivery_key
@@ -21,6 +21,7 @@ from safety_monitor.identity import Identity, identity
 from safety_monitor.incident import Evidence, Incident, Sense, State
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
+from safety_monitor.place import Place
 from tests.servers.mariadb import PASSWORD, MariaDB, mariadb
 
 ROOT = Path(__file__).resolve().parents[3]

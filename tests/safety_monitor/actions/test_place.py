@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from safety_monitor.actions.message import Place
 from safety_monitor.actions.place import Places, fetched, geocoder, parsed
 from safety_monitor.incident import Incident, State
+from safety_monitor.place import Place
 from tests.servers.http import http_server
 
 ANSWER_S = 60.0

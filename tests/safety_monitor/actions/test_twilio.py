@@ -9,10 +9,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from safety_monitor.actions.message import Kind, Place
 from safety_monitor.actions.twilio import LONGEST_TEXT, Account, Medium, Twilio, mark, variables
+from safety_monitor.escalation import Kind
 from safety_monitor.incident import Evidence, Sense, State
 from safety_monitor.local_time import when
+from safety_monitor.place import Place
 from tests.alarms import OPENED_AT as NOW
 from tests.alarms import SCREAM, alarm
 from tests.servers.twilio import SID, TOKEN, FakeTwilio, fake_twilio

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from safety_monitor.actions.message import Place
 from safety_monitor.actions.webhook import Webhook, verified
 from safety_monitor.identity import Identity
+from safety_monitor.place import Place
 from tests.alarms import OPENED_AT as NOW
 from tests.alarms import SCREAM as INCIDENT
 from tests.alarms import alarm

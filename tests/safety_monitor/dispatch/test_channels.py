@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from safety_monitor.actions.message import Place
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.sources import load_settings
 from safety_monitor.dispatch.channels import outward_channels
 from safety_monitor.dispatch.places import make_places
 from safety_monitor.incident import Incident, State
 from safety_monitor.journal.incidents import Journal
+from safety_monitor.place import Place
 from tests.servers.twilio import SID
 
 TWILIO = {"TWILIO__ACCOUNT_SID": SID, "TWILIO__AUTH_TOKEN": "planted", "TWILIO__NUMBER": "+15005550001"}

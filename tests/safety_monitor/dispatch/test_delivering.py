@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from safety_monitor.actions.channel import Channel
-from safety_monitor.actions.message import Message, Place
+from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
-from safety_monitor.delivery import Delivery, DeliveryState, Result
+from safety_monitor.delivery import Delivery, DeliveryState, Job, Result
 from safety_monitor.dispatch import channel_worker, delivering, settling
 from safety_monitor.dispatch.delivering import Dispatch, OutboxBusyError
 from safety_monitor.dispatch.limits import Limits
@@ -26,6 +26,7 @@ from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.journal.outbox import Outbox
 from safety_monitor.local_time import when
+from safety_monitor.place import Place
 from tests.alarms import SCREAM
 
 SOON = Waits(first_wait_s=0.02, longest_wait_s=0.05)
@@ -500,10 +501,17 @@ def test_what_the_journal_does_not_take_keeps_nothing_up_and_is_told_to_its_end(
     due, overdue = Outbox.due, Outbox.overdue
     for module in (delivering, channel_worker):
         monkeypatch.setattr(module, "LOOK_S", 0.02)
-    monkeypatch.setattr(
-        Outbox, "due", lambda self, name, *most, **but: [looks.append(name), due(self, name, *most, **but)][1]
-    )
-    monkeypatch.setattr(Outbox, "overdue", lambda self, at: [rounds.append(at), overdue(self, at)][1])
+
+    def look(self: Outbox, channel: str, limit: int = 1, *, without: Sequence[str] = ()) -> Sequence[Job]:
+        looks.append(channel)
+        return due(self, channel, limit, without=without)
+
+    def go_round(self: Outbox, asked_before: float) -> Sequence[Job]:
+        rounds.append(asked_before)
+        return overdue(self, asked_before)
+
+    monkeypatch.setattr(Outbox, "due", look)
+    monkeypatch.setattr(Outbox, "overdue", go_round)
 
     def at_rest() -> bool:
         """Whether nobody looks, while the journal is seen to several times."""
@@ -535,11 +543,10 @@ def test_what_the_journal_does_not_take_keeps_nothing_up_and_is_told_to_its_end(
         with pytest.raises(JournalError, match="does not take this"):
             dispatch.follow(replace(SCREAM, id="2"), place=nowhere)
         dispatch.follow(replace(SCREAM, id="3"))
-        settled_of = lambda key: journal.outbox.delivery(key).state is DeliveryState.DELIVERED  # noqa: E731
-        until(lambda: settled_of("3:sms:alarm"))
+        until(lambda: journal.outbox.delivery("3:sms:alarm").state is DeliveryState.DELIVERED)
         until(at_rest)
         journal.decide("3", State.CANCELLED, "by somebody in another process")
-        until(lambda: settled_of("3:sms:update"))
+        until(lambda: journal.outbox.delivery("3:sms:update").state is DeliveryState.DELIVERED)
     blocker.close()
     alarms = [message.incident.id for message in sms.messages if message.kind == "alarm"]
     assert alarms == [SCREAM.id, SCREAM.id, "2", "3"]

@@ -274,8 +274,8 @@ def test_the_outbox_does_what_it_is_told_under_duress_too_as_far_as_can_be_seen(
         def fails(channel: str, state: DeliveryState, due_s: float | None = None) -> Job:
             job = take(journal, channel)
             due_at = None if due_s is None else clock.now + due_s
-            instead = instead_of(job, {"email": Nature.MESSAGE})
-            journal.outbox.finish([Result(job.key, job.version, state, "no network", due_at=due_at, instead=instead)])
+            journal.outbox.fall_back(job, instead_of(job, {"email": Nature.MESSAGE}))
+            journal.outbox.finish([Result(job.key, job.version, state, "no network", due_at=due_at)])
             seen.append((journal.outbox.list(), journal.show(SCREAM.id).deliveries))
             clock.now += 1
             return job

@@ -8,7 +8,8 @@ from audio.liveness import SoundFault
 from gesture.liveness import SightFault
 from safety_monitor.config.station import FaultName
 from safety_monitor.incident import Sense
-from safety_monitor.supervision.supervisor import SIGNS, Act, Condition, Fault, Ill, Phase, Rules, Supervisor, step
+from safety_monitor.supervision.supervisor import SIGNS, Act, Condition, Fault, Ill, Rules, Supervisor, step
+from safety_monitor.trouble import Phase
 
 RULES = Rules(failed_after_s=30.0, steady_s=6.0, restarts_s=(0.0, 20.0, 60.0))
 GONE, HANGS, DARK, NOW = Ill("gone"), Ill("hangs", restart=True), Ill("dark", note=True), Ill("gone", at_once=True)

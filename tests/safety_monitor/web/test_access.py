@@ -3,6 +3,7 @@
 import pytest
 
 from safety_monitor.config.web import Role, Web, WebToken, WebUser
+from safety_monitor.operating.serving import WebError, check_exposure
 from safety_monitor.web.access import (
     NOBODY_ELSE,
     SESSION_S,
@@ -11,8 +12,6 @@ from safety_monitor.web.access import (
     Access,
     TooManyTriesError,
     Visitor,
-    WebError,
-    check_exposure,
     hash_password,
     new_token,
 )

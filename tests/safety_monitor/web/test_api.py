@@ -20,7 +20,7 @@ from safety_monitor.demo.scene import FPS, picture_at
 from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.incident import Sense, State
 from safety_monitor.journal.incidents import Journal
-from safety_monitor.people.remote import Remote
+from safety_monitor.remote import Remote
 from safety_monitor.supervision.supervisor import Ill
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.site import Site

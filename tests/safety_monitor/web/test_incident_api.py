@@ -6,13 +6,13 @@ import io
 import pytest
 from starlette.testclient import TestClient
 
-from safety_monitor.actions.message import Place
 from safety_monitor.config.web import Web, WebToken, WebUser
 from safety_monitor.delivery import DeliveryState, Result
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import Sense, State
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
+from safety_monitor.place import Place
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.site import Site
 from tests.web_site import MakeSite, client_of, incident_of

@@ -9,11 +9,11 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
 from safety_monitor import listeners
-from safety_monitor.actions.message import Place
 from safety_monitor.config.web import Web, WebToken, WebUser
 from safety_monitor.demo.scream import room_noise, scream
 from safety_monitor.incident import State
 from safety_monitor.journal.incidents import Journal
+from safety_monitor.place import Place
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.site import Site
 from tests.web_site import MakeSite, client_of

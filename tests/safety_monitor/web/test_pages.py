@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from audio.detector import SoundReading
 from gesture.capture import Frame
-from safety_monitor.actions.message import Message, Place
+from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.config import Settings
 from safety_monitor.config.escalation import Acknowledge
@@ -31,6 +31,7 @@ from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Incident, Mark, Moment, Sense, State
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.people.decision import decisions_of, hash_of
+from safety_monitor.place import Place
 from safety_monitor.sensing import ReadySense
 from safety_monitor.station import Station
 from safety_monitor.web import texts

@@ -12,7 +12,7 @@ from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Sense, State
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.people.decision import Decisions, hash_of
-from safety_monitor.people.remote import Remote
+from safety_monitor.remote import Remote
 from safety_monitor.sensing import ReadySense
 from safety_monitor.station import Station
 from tests.web_site import PIN, incident_of

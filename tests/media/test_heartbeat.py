@@ -1,6 +1,6 @@
 """Whoever does not beat in time is named; nobody else is."""
 
-from safety_monitor.supervision.heartbeat import Heartbeats
+from media.heartbeat import Heartbeats
 
 
 class Clock:

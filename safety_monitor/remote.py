@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from safety_monitor.actions.mqtt import Order, RefusedError
+from safety_monitor.disarming import disarm
 from safety_monitor.incident import State
 from safety_monitor.journal.file import JournalError
 from safety_monitor.people.decision import PinError
-from safety_monitor.people.disarming import disarm
 from safety_monitor.station import Station
 
 
