@@ -21,7 +21,7 @@ from safety_monitor.actions.recorder import Recorder
 from safety_monitor.config import Settings
 from safety_monitor.evidence import make_recorder
 from safety_monitor.fusion import Fusion
-from safety_monitor.incident import Incident, State
+from safety_monitor.incident import Incident
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.learning.feedback import when_saved
 from safety_monitor.people.decision_lookup import DecisionLookup, open_id
@@ -165,9 +165,7 @@ class Listeners:
 
         def follow(transitions: list[Incident]) -> None:
             for incident in transitions:
-                if recorder and incident.state is State.CONFIRMED:
-                    recorder.begin(incident)
-                self.station.follow(incident, source.name, listener.place)
+                self.station.follow(incident, source.name, listener.place, recorder)
                 tell(incident)
             decided = self.station.follow_decision(fusion, lookup.ask(open_id(fusion)).open_state)
             if decided is not None:

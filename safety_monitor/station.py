@@ -281,14 +281,11 @@ class Station:
     def _follow(self, transitions: list[Incident]) -> None:
         """Make each transition durable, then act on it."""
         for incident in transitions:
-            try:
-                if self._recorder and incident.state is State.CONFIRMED:
-                    self._recorder.begin(incident)  # returns at once; first, so that messages find its picture
-            except Exception:
-                failed("recorder", f"evidence of {incident.id} is lost")
-            self.follow(incident, self._source)
+            self.follow(incident, self._source, recorder=self._recorder)
 
-    def follow(self, incident: Incident, source: str, place: Place | None = None) -> None:
+    def follow(
+        self, incident: Incident, source: str, place: Place | None = None, recorder: Recorder | None = None
+    ) -> None:
         """Make a transition durable, then act on it; called from any thread, for what is heard elsewhere, too.
 
         What fails in that in an unforeseen way is named, and not raised: the next transition may be the emergency.
@@ -297,7 +294,13 @@ class Station:
             incident: as it is from now on.
             source: what heard or saw it.
             place: where it happened, if that is not where the station stands.
+            recorder: keeps what was heard and seen of it; None: nobody does.
         """
+        try:
+            if recorder and incident.state is State.CONFIRMED:
+                recorder.begin(incident)  # returns at once; first, so that messages find its picture
+        except Exception:
+            failed("recorder", f"evidence of {incident.id} is lost")
         try:
             self._act_on(incident, source, place)
         except Exception:
@@ -366,6 +369,7 @@ class Station:
 
     def _decided(self, incident: Incident, *, here: bool) -> None:
         """Act on what a person has decided."""
+        self._unanswered.moved(incident)  # first: two may be answered at once, each in a thread of its own
         self._dispatch.decided(incident, hush=not self._unanswered.others_wait(incident))
         self._tell(incident, here=here)
 

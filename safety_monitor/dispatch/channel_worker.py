@@ -61,12 +61,14 @@ class _Kept:
         entry: with which its delivery gets into the journal, so that what came of it is written there; None: it never
             does.
         ahead_s: how far the journal's clock was ahead of `time.monotonic()` when all this was put down.
+        waits: whether its time was still to come when it was handed over.
     """
 
     job: Job
     result: Result | None
     entry: Entry | None
     ahead_s: float
+    waits: bool = False
 
     @property
     def due(self) -> float | None:
@@ -204,7 +206,8 @@ class ChannelWorker:
         if journaled:
             self._handed.append(job)
         else:
-            self._kept.setdefault(job.key, _Kept(job, None, self._given.get(job.key), self._ahead_s()))
+            kept = _Kept(job, None, self._given.get(job.key), self._ahead_s(), waits=job.asked_at > self._clock())
+            self._kept.setdefault(job.key, kept)
 
     def late(self, after_s: float) -> list[Job]:
         """What it is to do from memory, and others if it is late, and was to be done so long ago."""
@@ -326,10 +329,11 @@ class ChannelWorker:
         if jobs[0].turn is not Turn.HELD:
             jobs = jobs[: self._batch]
         try:
-            self._in_time(lambda: self._outbox.begin(jobs))
+            jobs = self._in_time(lambda: self._outbox.begin(jobs))
         except JournalError as error:  # a disk that is full or hangs must not stop a message
             log.error("%s: the attempt is not in the journal: %s", self._name, error)
-        self._do(jobs, WRITTEN)
+        if jobs:
+            self._do(jobs, WRITTEN)
         return 0.0
 
     def _pause(self, known: Sequence[str]) -> float:
@@ -345,7 +349,8 @@ class ChannelWorker:
         """What is kept and due, and was tried before or was not."""
         now = time.monotonic()
         for key, kept in list(self._kept.items()):
-            if kept.result is None and (key in self._done or (kept.in_journal and self.nature is not Nature.SOUND)):
+            left_to_journal = kept.in_journal and (kept.waits or self.nature is not Nature.SOUND)
+            if kept.result is None and (key in self._done or left_to_journal):
                 del self._kept[key]  # in the journal people may have decided about it
             elif (kept.result is not None) is tried and kept.due is not None and kept.due <= now:
                 return kept.moved(self._ahead_s())

@@ -73,10 +73,13 @@ def settle(
 
 
 def instead_of(job: Job, natures: Mapping[str, Nature]) -> tuple[Planned, ...]:
-    """The deliveries to make because a job failed; one that was asked for already is not made twice."""
+    """The deliveries to make because a job failed; one that was asked for already is not made twice.
+
+    What nobody where the station stands must notice makes no sound there.
+    """
     kind: Kind = "alarm" if job.kind == "duress" else job.kind  # is told as what it is, and must not look like it
     return tuple(
         Planned(delivery_key(job.incident.id, name, kind), name, natures[name], kind)
         for name in job.fallback
-        if name in natures
+        if name in natures and not (natures[name] is Nature.SOUND and (job.hidden or job.kind == "duress"))
     )

@@ -164,8 +164,8 @@ class Journal:
                 row.state, row.at_s = state, at_s
             row.changed_at, row.reason, row.duress = iso(now), reason, row.duress or duress
             for each in waiting:
-                each.covert = row.duress
-                if not row.duress:
+                each.covert = row.duress and each.nature != Nature.SOUND  # whoever forces somebody must not hear it
+                if not each.covert:
                     answer(each, iso(now))
             incident = replace(incident_of(row), state=state, at_s=at_s)
             session.add(_transition_row(incident, row.changed_at, PERSON))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import cast
 
-from sqlalchemy import ColumnElement, Select, func, select, text, union_all, update
+from sqlalchemy import ColumnElement, Select, exists, func, select, text, union_all, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,7 @@ from safety_monitor.delivery import Delivery, DeliveryState, Job, Result, Turn
 from safety_monitor.escalation import Kind, Nature, Planned, delivery_key
 from safety_monitor.incident import State
 from safety_monitor.journal.file import JournalError, JournalFile, iso
-from safety_monitor.journal.tables import DeliveryRow, IncidentRow, decision_of, incident_of
+from safety_monitor.journal.tables import PERSON, DeliveryRow, IncidentRow, TransitionRow, decision_of, incident_of
 
 STALE = "of an earlier run: too late to be of use"
 NOT_FOLLOWED = "handed over before somebody answered"
@@ -85,22 +85,30 @@ class Outbox:
             due = session.scalars(union_all(*of_turn)).all()
         return min((each for each in due if each is not None), default=None)
 
-    def begin(self, jobs: Iterable[Job]) -> None:
-        """Write that jobs are being done; each is an attempt, unless it is only followed."""
+    def begin(self, jobs: Iterable[Job]) -> Sequence[Job]:
+        """Write that jobs are being done; each is an attempt, unless it is only followed.
+
+        Returns:
+            Those of them that are still to be done: somebody may have answered meanwhile.
+        """
+        attempt = {
+            "state": DeliveryState.SENDING,
+            "attempts": DeliveryRow.attempts + 1,
+            "changed_at": iso(self._file.clock()),
+        }
         with self._file.writing() as session:
-            for job in jobs:
-                change = update(DeliveryRow).where(DeliveryRow.key == job.key, DeliveryRow.version == job.version)
-                if job.turn is Turn.FOLLOW:
-                    session.execute(change.values(turn=Turn.TAKEN))
-                else:
-                    session.execute(
-                        change.values(
-                            state=DeliveryState.SENDING,
-                            turn=Turn.TAKEN,
-                            attempts=DeliveryRow.attempts + 1,
-                            changed_at=iso(self._file.clock()),
-                        )
+            return [
+                job
+                for job in jobs
+                if session.scalar(
+                    update(DeliveryRow)
+                    .where(
+                        DeliveryRow.key == job.key, DeliveryRow.version == job.version, DeliveryRow.due_at.is_not(None)
                     )
+                    .values(turn=Turn.TAKEN, **({} if job.turn is Turn.FOLLOW else attempt))
+                    .returning(DeliveryRow.key)
+                )
+            ]
 
     def finish(self, results: Iterable[Result]) -> None:
         """Write what came of jobs; one that was asked for anew meanwhile stays to be done."""
@@ -136,7 +144,7 @@ class Outbox:
             return _jobs(session, late.limit(100))
 
     def fall_back(self, job: Job, instead: Iterable[Planned]) -> None:
-        """Ask others to do a job, once.
+        """Ask others to do a job, once; where somebody has answered, none that is heard where the station stands.
 
         Raises:
             JournalError: the journal does not hold it.
@@ -147,6 +155,9 @@ class Outbox:
                 raise JournalError(f"no delivery '{job.key}'")
             if row.version == job.version and row.fallback is not None:
                 row.fallback = None
+                decisions = TransitionRow.incident_id == row.incident_id, TransitionRow.by == PERSON
+                if session.scalar(select(exists().where(*decisions))):
+                    instead = [each for each in instead if each.nature is not Nature.SOUND]
                 ask(session, row.incident_id, instead, self._file.clock(), covert=row.covert)
 
     def gone(self, channels: Iterable[str]) -> Sequence[Job]:
@@ -167,7 +178,7 @@ class Outbox:
     def recover(self, channels: Iterable[str]) -> int:
         """Make what an earlier run left behind ready to be done; only while no other process delivers.
 
-        Sound that was not made then is not made now. What was being sent may have arrived or not: it is sent again,
+        Sound whose time has passed is not made now. What was being sent may have arrived or not: it is sent again,
         under the same key.
 
         Args:
@@ -178,11 +189,16 @@ class Outbox:
         """
         with self._file.writing() as session:
             now = self._file.clock()
+            changed_at = (func.julianday(DeliveryRow.changed_at) - UNIX_EPOCH_JD) * 86_400.0  # null where it is no time
+            newest = session.scalar(select(func.max(changed_at)).where(DeliveryRow.due_at.is_not(None)))
+            if newest is not None and (ahead := newest - now) > 1.0:
+                _shift(session, -ahead)  # the clock was set back since: else all would wait for that moment again
             unfinished = update(DeliveryRow).where(DeliveryRow.due_at.is_not(None))
             failed = {"state": DeliveryState.FAILED, "due_at": None, "changed_at": iso(now)}
-            session.execute(unfinished.where(DeliveryRow.nature == Nature.SOUND).values(detail=STALE, **failed))
+            is_sound = DeliveryRow.nature == Nature.SOUND
+            session.execute(unfinished.where(is_sound, DeliveryRow.due_at <= now).values(detail=STALE, **failed))
             off = "the channel is not turned on any more"
-            gone = unfinished.where(DeliveryRow.channel.not_in(tuple(channels)))
+            gone = unfinished.where(~is_sound, DeliveryRow.channel.not_in(tuple(channels)))
             session.execute(gone.where(DeliveryRow.sent_at.is_not(None)).values(due_at=None))
             session.execute(gone.values(detail=off, **failed))
             taken = unfinished.where(DeliveryRow.turn == Turn.TAKEN)
@@ -192,10 +208,6 @@ class Outbox:
                 )
             )
             session.execute(taken.values(turn=Turn.FOLLOW, due_at=now))
-            changed_at = (func.julianday(DeliveryRow.changed_at) - UNIX_EPOCH_JD) * 86_400.0  # null where it is no time
-            newest = session.scalar(select(func.max(changed_at)).where(DeliveryRow.due_at.is_not(None)))
-            if newest is not None and (ahead := newest - now) > 1.0:
-                _shift(session, -ahead)  # the clock was set back since: else all would wait for that moment again
             count = select(func.count()).select_from(DeliveryRow).where(DeliveryRow.due_at.is_not(None))
             return session.scalar(count) or 0
 

@@ -360,6 +360,55 @@ def test_an_answer_after_it_closed_ends_the_siren_and_is_shown_for_a_while(
     assert told.empty()
 
 
+def test_two_incidents_that_are_answered_at_once_end_the_siren(journal: Journal) -> None:
+    class Siren(Post):
+        heard = True
+        hushed, begun, first = threading.Event(), threading.Event(), threading.Lock()
+
+        def interrupt(self) -> None:
+            self.hushed.set()
+
+        @property
+        def answers(self) -> bool:
+            """Asked while an answer is acted on; the first takes until the second has been."""
+            if self.first.acquire(blocking=False):
+                self.begun.set()
+                assert over.wait(FOREVER)
+            return False
+
+    siren, over = Siren(), threading.Event()
+    station = station_of(journal, {Sense.AUDIO: lambda: scripted(Sense.AUDIO, lambda: iter(()))}, siren)
+    here, elsewhere = (Fusion(FusionRules(), new_id=lambda number=number: number) for number in ("1", "2"))  # type: ignore[misc]
+    for fusion in (here, elsewhere):
+        for incident in fusion.judge(moment(1.0, 0.95)):
+            station.follow(incident, "a microphone")
+    first = threading.Thread(target=station.follow_decision, args=(here, State.ACKNOWLEDGED))
+    first.start()
+    assert siren.begun.wait(FOREVER)
+    assert not siren.hushed.is_set()
+    station.follow_decision(elsewhere, State.ACKNOWLEDGED)
+    assert siren.hushed.is_set()
+    over.set()
+    first.join()
+    station.run()
+
+
+def test_evidence_that_cannot_be_begun_keeps_no_emergency_back(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begin(recorder: Recorder, incident: Incident) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(Recorder, "begin", begin)
+    recorder, post = Recorder(EvidenceStore(journal.path.parent, keep_days=30.0, most_bytes=10**9)), Post()
+    station = station_of(journal, {Sense.AUDIO: lambda: scripted(Sense.AUDIO, lambda: iter(()))}, post)
+    incident = Incident("1", State.CONFIRMED, 1.0, 0.9, moment(1.0, 0.9).evidence, "scream")
+    station.follow(incident, "a microphone elsewhere", recorder=recorder)
+    assert post.messages.get(timeout=FOREVER).kind == "alarm"
+    recorder.close()
+    station.run()
+
+
 def test_a_station_started_anew_still_shows_whom_nobody_answered(journal: Journal) -> None:
     incident = Incident("1", State.CONFIRMED, 1.0, 0.9, moment(1.0, 0.9).evidence, "scream")
     for state in (State.CONFIRMED, State.CLOSED):

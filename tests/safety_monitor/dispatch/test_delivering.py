@@ -574,6 +574,25 @@ def test_a_step_that_waits_is_left_to_the_journal_once_that_can_be_written(tmp_p
     assert deliveries(journal)["call:alarm"].state is DeliveryState.DROPPED
 
 
+def test_a_siren_that_waits_for_its_step_is_left_to_the_journal_once_that_can_be_written(impatient: Journal) -> None:
+    siren = Outlet("alarm", heard=True)
+    blocker = sqlite3.connect(impatient.path, isolation_level=None)
+    answered, unanswered = SCREAM, replace(SCREAM, id="2")
+    with running(impatient, siren, policy=Policy(steps=(Step(2.5, ("alarm",)),))) as dispatch:
+        blocker.execute("BEGIN IMMEDIATE")
+        for incident in (answered, unanswered):
+            with pytest.raises(JournalError):
+                dispatch.follow(incident)
+        blocker.execute("ROLLBACK")
+        until(lambda: len(impatient.list()) == 2)
+        impatient.decide(answered.id, State.ACKNOWLEDGED, "by a person")
+        until(lambda: bool(siren.messages))
+        settled_siren = deliveries(impatient, answered)["alarm:alarm"]
+    blocker.close()
+    assert [message.incident.id for message in siren.messages] == ["2"]
+    assert settled_siren.state is DeliveryState.DROPPED
+
+
 def test_handed_over_is_not_delivered_until_the_far_end_says_so(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState, Job, Turn
-from safety_monitor.dispatch.settling import Waits, back_off, settle
+from safety_monitor.dispatch.settling import Waits, back_off, instead_of, settle
 from safety_monitor.escalation import Nature
 from safety_monitor.incident import Evidence, Incident, Sense, State
 
@@ -49,6 +49,20 @@ def test_what_becomes_of_a_job(
 ) -> None:
     result = settle(job, outcome, nature=Nature.MESSAGE, waits=WAITS, follows=follows, now=now, chance=0.5)
     assert (result.state, result.due_at) == (state, due_at)
+
+
+@pytest.mark.parametrize(
+    ("job", "others"),
+    [
+        (JOB, ["alarm", "email"]),
+        (replace(JOB, hidden=True), ["email"]),
+        (replace(JOB, kind="duress"), ["email"]),
+    ],
+)
+def test_what_must_not_be_noticed_falls_back_to_no_siren(job: Job, others: list[str]) -> None:
+    natures = {"alarm": Nature.SOUND, "email": Nature.MESSAGE}
+    instead = instead_of(replace(job, fallback=("alarm", "email", "gone")), natures)
+    assert [each.channel for each in instead] == others
 
 
 def test_a_record_is_tried_for_longer_than_a_message() -> None:

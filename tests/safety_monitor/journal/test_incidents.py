@@ -363,16 +363,49 @@ def test_a_delivery_that_failed_asks_others_once(journal: Journal, clock: Clock)
     assert not journal.outbox.due("fax")
 
 
-def test_what_an_earlier_run_left_is_taken_up_but_no_sound(tmp_path: Path, clock: Clock) -> None:
+@pytest.mark.parametrize("duress", [False, True])
+def test_whoever_has_answered_hears_no_siren_any_more_also_under_duress(
+    journal: Journal, clock: Clock, duress: bool
+) -> None:
+    confirmed(
+        journal,
+        replace(asked("sms"), fallback=("speech", "email")),
+        asked("alarm", Nature.SOUND, after_s=60.0),
+        asked("call", after_s=60.0),
+    )
+    job = take(journal, "sms")
+    journal.decide(SCREAM.id, State.CANCELLED, "by a person", duress=duress)
+    journal.outbox.fall_back(job, [asked("speech", Nature.SOUND), asked("email")])
+    clock.now += 60
+    assert set(journal.outbox.due_on()) == {"sms", "email"} | ({"call"} if duress else set())
+    assert journal.outbox.delivery(asked("alarm").key).state is DeliveryState.DROPPED
+
+
+def test_a_step_that_comes_due_while_somebody_answers_is_not_begun(journal: Journal, clock: Clock) -> None:
+    confirmed(journal, asked("call", after_s=60.0))
+    clock.now += 60
+    (job,) = journal.outbox.due("call")
+    journal.decide(SCREAM.id, State.ACKNOWLEDGED, "by a person")
+    assert journal.outbox.begin([job]) == []
+    assert journal.outbox.delivery(job.key).state is DeliveryState.DROPPED
+
+
+def test_what_an_earlier_run_left_is_taken_up_but_no_sound_of_then(tmp_path: Path, clock: Clock) -> None:
     journal = Journal(tmp_path, clock)
     confirmed(
-        journal, asked("alarm", Nature.SOUND), asked("sms"), asked("email"), asked("fax"), asked("call", after_s=60.0)
+        journal,
+        asked("alarm", Nature.SOUND),
+        asked("sms"),
+        asked("email"),
+        asked("fax"),
+        asked("call", after_s=60.0),
+        asked("speech", Nature.SOUND, after_s=60.0),
     )
     take(journal, "sms")
     journal.outbox.finish([Result(take(journal, "email").key, 1, DeliveryState.SENT, "", due_at=clock.now + 5)])
     journal.close()
     journal = Journal(tmp_path, clock)
-    assert journal.outbox.recover(["alarm", "sms", "email", "call"]) == 3
+    assert journal.outbox.recover(["alarm", "sms", "email", "call", "speech"]) == 4
     found = {each.channel: (each.state.value, each.detail) for each in journal.show(SCREAM.id).deliveries}
     assert found == {
         "alarm": ("failed", STALE),
@@ -380,9 +413,10 @@ def test_what_an_earlier_run_left_is_taken_up_but_no_sound(tmp_path: Path, clock
         "email": ("sent", ""),
         "fax": ("failed", "the channel is not turned on any more"),
         "call": ("pending", ""),
+        "speech": ("pending", ""),
     }
     assert take(journal, "sms").attempts == 1
-    assert journal.outbox.next_due("call") == clock.now + 60
+    assert journal.outbox.next_due("call") == journal.outbox.next_due("speech") == clock.now + 60
 
 
 def test_a_clock_that_is_set_changes_no_wait(tmp_path: Path, clock: Clock) -> None:
