@@ -102,5 +102,7 @@ class MongoDB:
         try:
             work()
         except PyMongoError as error:
-            return Outcome(ok=False, detail=one_line(error, self._secrets), again=True)
+            # Behind that the driver tells its own state, at length.
+            detail = one_line(error, self._secrets).partition(" (configured timeouts")[0]
+            return Outcome(ok=False, detail=detail, again=True)
         return Outcome(ok=True, detail=done, delivered=delivered)

@@ -186,8 +186,8 @@ def geocoder(service: str, *, domain: str = "", api_key: str = "") -> Geocode:
         ValueError: geopy is not installed, or knows no such service, or the service needs other things.
     """
     try:
-        from geopy.exc import GeopyError
-        from geopy.geocoders import get_geocoder_for_service
+        from geopy.exc import GeocoderNotFound, GeopyError
+        from geopy.geocoders import SERVICE_TO_GEOCODER, get_geocoder_for_service
     except ImportError:
         raise ValueError("needs the package geopy: pip install -e '.[geocoding]'") from None
     options: dict[str, Any] = {"timeout": LIMIT_S, "user_agent": "safety-monitor"}
@@ -198,6 +198,8 @@ def geocoder(service: str, *, domain: str = "", api_key: str = "") -> Geocode:
         options["api_key"] = api_key
     try:
         service_of_geopy = get_geocoder_for_service(service)(**options)
+    except GeocoderNotFound:
+        raise ValueError(f"unknown '{service}'; known: {', '.join(SERVICE_TO_GEOCODER)}") from None
     except (GeopyError, TypeError) as error:
         raise ValueError(one_line(error, (api_key,))) from None
 

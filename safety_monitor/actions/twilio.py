@@ -22,7 +22,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from safety_monitor.actions.failure import one_line
+from safety_monitor.actions.failure import cause_of, one_line
 from safety_monitor.actions.message import Message, said
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.actions.sms import plain
@@ -272,7 +272,7 @@ class Twilio:
             return self._failed(f"no answer from Twilio within {self._account.limit_s:g} s")
         except requests.RequestException as error:
             self._uncertain |= {key} - {""}
-            return self._failed(f"Twilio cannot be reached: {_cause(error)}")
+            return self._failed(f"Twilio cannot be reached: {cause_of(error)}")
         except (TwilioException, ValueError, KeyError, TypeError) as error:  # such as a hotspot's login page
             self._uncertain |= {key} - {""}
             return self._failed(f"not an answer of Twilio: {type(error).__name__}")
@@ -328,10 +328,3 @@ def variables(template: Mapping[str, str], message: Message) -> dict[str, str]:
         return " ".join(filled.split()) or "–"
 
     return {number: fill(words) for number, words in template.items()}
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost reason: the layers above it only name objects and addresses."""
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    return f"{type(error).__name__}: {error}"

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import requests
 
 from safety_monitor.actions.document import document
-from safety_monitor.actions.failure import one_line
+from safety_monitor.actions.failure import cause_of, one_line
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.identity import Identity
@@ -81,7 +81,7 @@ class Webhook:
             ) as answer:
                 return self._outcome(answer.status_code, answer.headers.get("Retry-After", ""))
         except requests.RequestException as error:
-            return self._failed(_cause(error), again=True)
+            return self._failed(cause_of(error), again=True)
 
     def check(self) -> Outcome:
         """Ask the address for its headers: any answer shows that somebody is there."""
@@ -89,7 +89,7 @@ class Webhook:
             with self._session.head(self._url, timeout=self._limits_s, allow_redirects=False, stream=True) as answer:
                 return Outcome(ok=True, detail=f"{self._host} answers (HTTP {answer.status_code})")
         except requests.RequestException as error:
-            return self._failed(_cause(error), again=True)
+            return self._failed(cause_of(error), again=True)
 
     def interrupt(self) -> None:
         """Nothing lasts here that could be broken off."""
@@ -129,12 +129,3 @@ def verified(secret: str, stamp: str, given: str, body: bytes, now: datetime) ->
     if not hmac.compare_digest(signature(secret, stamp, body).encode(), given.encode()):
         return False
     return abs(now.timestamp() - int(stamp)) <= FRESH_S
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost reason: the layers above it only name objects and addresses."""
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    return f"{type(error).__name__}: {error}"

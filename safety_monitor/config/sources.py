@@ -9,7 +9,8 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
@@ -160,10 +161,26 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
             if not isinstance(table, dict):
                 raise SettingsError(f"{name}: '{section}' is set as a value and as a section")
         try:
-            table[key] = json.loads(text) if text[:1] in ("[", "{") else text
+            as_it_is = text[:1] not in ("[", "{") or _takes_text((*sections, key))
+            table[key] = text if as_it_is else json.loads(text)
         except json.JSONDecodeError as error:
             raise SettingsError(f"{name}: is not valid JSON: {error}") from None
     return values
+
+
+def _takes_text(path: tuple[str, ...]) -> bool:
+    """Whether what stands at a path is a text, which may begin like JSON: "{what}", or a password."""
+    kind: Any = Settings
+    for name in path:
+        kinds = (kind, *get_args(kind)) if get_origin(kind) is not tuple else ()
+        sections = [each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)]
+        if get_origin(kind) is dict:
+            kind = get_args(kind)[1]
+        elif sections and name in sections[0].model_fields:
+            kind = sections[0].model_fields[name].annotation
+        else:
+            return False
+    return get_origin(kind) in (None, Union, UnionType) and not {str, SecretStr}.isdisjoint((kind, *get_args(kind)))
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

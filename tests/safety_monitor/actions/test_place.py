@@ -135,7 +135,7 @@ def test_a_geocoder_that_is_away_is_an_error(pages: Pages) -> None:
     geocode = geocoder("nominatim", domain="http://127.0.0.1:1")
     with pytest.raises(OSError):
         geocode(52.5, 13.4)
-    for service, message in (("nosuch", "Unknown geocoder"), ("opencage", "api_key")):
+    for service, message in (("nosuch", "unknown .nosuch.; known: arcgis"), ("opencage", "api_key")):
         with pytest.raises(ValueError, match=message):
             geocoder(service)
 

@@ -46,6 +46,17 @@ def test_gestures_are_tables_in_the_file_and_json_in_the_environment() -> None:
     assert load_settings(path, environ=environ).emergency.gestures[0].label == "wave"
 
 
+def test_a_text_may_begin_like_json() -> None:
+    said = {"SPEECH__TEXT": "{what}", "MQTT__HOST": "x", "MQTT__PASSWORD": "[secret", "MESSAGES__A": "{x"}
+    settings = load_settings(environ={f"SAFETY_MONITOR_{name}": value for name, value in said.items()})
+    assert settings.speech.text == "{what}"
+    assert settings.mqtt
+    kept = [settings.mqtt.password, settings.messages["a"]]
+    assert [each and each.get_secret_value() for each in kept] == ["[secret", "{x"]
+    tables = load_settings(environ={"SAFETY_MONITOR_MESSAGES": '{"b": "y"}', "SAFETY_MONITOR_CONTACTS": "[]"})
+    assert list(tables.messages) == ["b"]
+
+
 @pytest.mark.parametrize(
     ("text", "environ", "message"),
     [
