@@ -31,7 +31,7 @@ KEYS = (
 
 def in_window(collector: Collector, frames: Iterable[Frame]) -> None:
     """Show every frame in a window and take keys from it, until the frames or the user come to an end."""
-    cv2.namedWindow(WINDOW, cv2.WINDOW_AUTOSIZE)
+    cv2.namedWindow(WINDOW, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)  # without a bar of buttons of OpenCV's own
     try:
         for frame in frames:
             collector.see(frame)
