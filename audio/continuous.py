@@ -11,8 +11,9 @@ from audio.capture import open_sound
 from audio.corpus import SUFFIXES, CorpusError
 from audio.detector import ScreamDetector, ScreamModel, SoundReading, load_scream_model
 from audio.judging import alarms_in
-from audio.metrics import CONFIDENCE, rate
+from audio.metrics import rate
 from audio.parallel import Progress, in_portions, silent
+from models.rate_bound import CONFIDENCE
 
 
 def _watch_each(name: str, home: Path | None, paths: list[Path]) -> list[dict[str, Any]]:

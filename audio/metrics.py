@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.corpus import LABELS
+from models.rate_bound import rate_bound
 
 Array = NDArray[np.float32]
 
@@ -15,8 +16,6 @@ RATES = (0.01, 0.001)
 """Shares of falsely alarmed clips at which recall is stated."""
 UNSTATED = "–: too few other recordings for that share: a single false one would be more."
 """Below a table with such a dash."""
-CONFIDENCE = 0.95
-"""Of the bound on false alarms an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +114,10 @@ def classification(truth: Sequence[str], guesses: Sequence[str], chances: Array)
 
 
 def rate(alarms: int, hours: float) -> dict[str, Any]:
-    """Alarms an hour, and the most that it may be: the exact upper bound of a Poisson rate (Garwood 1936)."""
-    from scipy.stats import chi2
-
+    """Alarms an hour, and the most that it may be."""
     return {
         "hours": hours,
         "alarms": alarms,
         "per_hour": alarms / hours if hours else None,
-        "at_most_per_hour": float(chi2.ppf(CONFIDENCE, 2 * alarms + 2)) / 2 / hours if hours else None,
+        "at_most_per_hour": rate_bound(alarms, hours) if hours else None,
     }

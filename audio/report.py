@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from audio.corpus import LABELS, CorpusError
 from audio.detector import OPERATING_POINT
 from audio.judging import Judged
-from audio.metrics import CONFIDENCE, UNSTATED, classification, figures, held_back, rate, shown
+from audio.metrics import UNSTATED, classification, figures, held_back, rate, shown
+from models.rate_bound import CONFIDENCE
 
 Array = NDArray[np.float32]
 

@@ -34,8 +34,8 @@ from audio.corpus import read_corpus
 from audio.liveness import examine
 from audio.recording import read_clip
 from benchmarks.machine import described
-from gesture.evaluate_help_sign import rate_bound
 from gesture.liveness import Scene, glance, look
+from models.rate_bound import rate_bound
 from safety_monitor.supervision.supervisor import SIGNS, Fault
 
 Image = NDArray[np.uint8]

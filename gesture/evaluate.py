@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gesture.evaluate_help_sign import clip_help_signs, rate_bound, rehearsal_text, rehearse_help_sign
+from gesture.evaluate_help_sign import clip_help_signs, rehearsal_text, rehearse_help_sign
 from gesture.evaluate_motions import CLIP_MOVEMENTS, clip_movements, score_motions, two_model_motions
 from gesture.evaluate_signs import (
     SHORT,
@@ -27,6 +27,7 @@ from gesture.prepare import SIGNS
 from gesture.tables import BASE_DATA, FLAT_SOURCES, HandTable, read_hands, shown_by_people
 from gesture.tracked import Clip, read_clips
 from gesture.train_signs import hold_out_people
+from models.rate_bound import rate_bound
 
 
 def signs_text(two_model: Path | None, every: bool, progress: Callable[[str], None]) -> str:

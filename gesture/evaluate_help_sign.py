@@ -1,6 +1,5 @@
 """How good the Signal for Help is: told of in rehearsals by people left out of the training, and in recordings."""
 
-import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from gesture.signal_for_help import COMPLETE, NAME
 from gesture.tables import DRAWN, FLAT_SOURCES, HandTable, join
 from gesture.tracked import Clip
 from gesture.train_signs import fit_signs
+from models.rate_bound import rate_bound
 from models.runtime import TFLiteModel
 
 WITHIN_S = 0.5
@@ -114,17 +114,6 @@ def _trained(table: HandTable, plan: SignPlan) -> SignClassifier:
         path = Path(scratch) / "model.tflite"
         export(fit_signs(table, SIGNS, plan).networks, 1.0, path)
         return SignClassifier(TFLiteModel(path), SIGNS)
-
-
-def rate_bound(count: int, hours: float, sure: float = 0.95) -> float:
-    """Highest rate an hour at which so few events in so many hours are not yet unlikely.
-
-    The exact upper bound of a Poisson rate (Garwood, "Fiducial Limits for the Poisson Distribution", 1936): the mean of
-    which `count` or fewer events have a probability of 1 - `sure`.
-    """
-    from scipy.stats import chi2
-
-    return float(chi2.ppf(sure, 2 * count + 2)) / 2 / hours if hours > 0 else math.inf
 
 
 def rehearsal_text(results: Sequence[Rehearsed]) -> str:

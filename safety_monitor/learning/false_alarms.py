@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from gesture.capture import VIDEOS, CameraError, open_camera
-from gesture.evaluate_help_sign import rate_bound
+from models.rate_bound import rate_bound
 from safety_monitor.config import Settings
 from safety_monitor.emergency import EmergencyGestures
 from safety_monitor.fusion import Fusion

@@ -1,13 +1,12 @@
 """Measuring: the two-model baseline on the same hands, recall and false ones of rehearsals, as text."""
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gesture.evaluate_help_sign import Rehearsed, clip_help_signs, rate_bound, rehearsal_text
+from gesture.evaluate_help_sign import Rehearsed, clip_help_signs, rehearsal_text
 from gesture.evaluate_motions import CLIP_MOVEMENTS, clip_movements, score_motions, two_model_motions
 from gesture.evaluate_signs import (
     confusion_text,
@@ -53,15 +52,6 @@ def test_rehearsals_as_text() -> None:
     assert "the sign: 0.900 within 0.5 s" in text
     assert "0 false ones in 3.00 h" in text
     assert "at most 1.0 an hour" in text
-
-
-@pytest.mark.parametrize(
-    ("count", "hours", "bound"),
-    [(0, 1.0, 2.996), (0, 30.0, 0.0999), (1, 1.0, 4.744), (10, 2.0, 8.481), (0, 0.0, math.inf)],
-)
-def test_the_exact_upper_bound_of_a_rate(count: int, hours: float, bound: float) -> None:
-    # Half the 95th percentile of a chi-squared distribution with 2 (count + 1) degrees of freedom.
-    assert rate_bound(count, hours) == pytest.approx(bound, rel=1e-3)
 
 
 def test_each_source_names_its_people_and_who_does_worst() -> None:
