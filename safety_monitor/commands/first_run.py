@@ -43,6 +43,7 @@ def init(
     """Make the first settings, or change them: finds devices, measures the room, tries the siren, asks whom to tell."""
     from safety_monitor.commands.first_contacts import offer_test
     from safety_monitor.config import SettingsError
+    from safety_monitor.operating import service
     from safety_monitor.operating.earlier import changes, earlier_settings
     from safety_monitor.operating.first_run import Answers, ContactError, read_contact, with_others, write_settings
 
@@ -83,6 +84,11 @@ def init(
             "The people you named are told through Twilio. Set SAFETY_MONITOR_TWILIO__ACCOUNT_SID, …__AUTH_TOKEN and\n"
             "…__NUMBER in .env (docs/channels.md): without them the station does not start, so that nobody relies on\n"
             "messages that cannot be sent. Then try safety-monitor test-alert."
+        )
+    if service.UNIT.exists() and config.absolute() != service.SETTINGS:
+        print(
+            f"\nThe service that runs here goes by {service.SETTINGS}, which is as it was:\n"
+            "sudo safety-monitor install-service --replace has it go by this."
         )
     print("\nNext: safety-monitor doctor, then safety-monitor run. Every other setting is explained in the file.")
     if yes:

@@ -30,6 +30,9 @@ def install_service(
     show: Annotated[bool, typer.Option("--print", help="Only show the unit.")] = False,
     no_start: Annotated[bool, typer.Option("--no-start", help="Put it in place, but do not start it.")] = False,
     root: Annotated[Path, typer.Option(help="Folder that holds another system; nothing is started there.")] = Path("/"),
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take over settings and secrets from here, though the service has some.")
+    ] = False,
 ) -> None:
     """Let systemd run the station, now and whenever the machine starts; takes the rights of root."""
 
@@ -46,7 +49,8 @@ def install_service(
     place = service.Place(root.absolute())
     try:
         secrets = for_systemd(secrets_there())
-        for line in service.install(service.program(), found, place, secrets=secrets, start=not no_start):
+        done = service.install(service.program(), found, place, secrets=secrets, start=not no_start, replace=replace)
+        for line in done:
             print(line)
     except (service.ServiceError, SettingsError, OSError) as error:
         fail(error)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from models import hand_landmarker
 from models.card import ModelError
+from safety_monitor.config.file import BACKUP
 
 NAME = "safety-monitor"
 USER = "safety-monitor"
@@ -139,7 +140,7 @@ def unit(program: Path) -> str:
 
 
 def install(
-    program: Path, settings: Path | None, place: Place, *, secrets: str = "", start: bool = True
+    program: Path, settings: Path | None, place: Place, *, secrets: str = "", start: bool = True, replace: bool = False
 ) -> Iterator[str]:
     """Put the service in place: user, folders, settings, unit; what is there already stays, but for the unit.
 
@@ -149,6 +150,7 @@ def install(
         place: where.
         secrets: lines of variables to begin with, as systemd reads them.
         start: whether it is started, now and whenever the machine starts.
+        replace: whether settings and secrets that are there already give way to these; they are kept beside them.
 
     Yields:
         What was done, a line each.
@@ -165,8 +167,8 @@ def install(
         there.mkdir(parents=True, exist_ok=True)
         there.chmod(mode)
         _give(there, place, owner=None if folder == CONFIG else USER)
-    yield from _put(SETTINGS, settings.read_text(encoding="utf-8") if settings else "", place)
-    yield from _put(SECRETS, SECRETS_TEXT + secrets if secrets else "", place, otherwise=SECRETS_TEXT)
+    yield from _put(SETTINGS, settings.read_text(encoding="utf-8") if settings else "", place, replace=replace)
+    yield from _put(SECRETS, SECRETS_TEXT + secrets if secrets else "", place, SECRETS_TEXT, replace=replace)
     yield from _put_hand_model(place)
     path = place(UNIT)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -230,17 +232,21 @@ def _check_rights(place: Place) -> None:
         raise ServiceError("this takes the rights of root: run it with sudo")
 
 
-def _put(path: Path, text: str, place: Place, otherwise: str = "") -> Iterator[str]:
-    """Write a file that is not there yet: the text, or what else it begins with where that is empty."""
-    there = place(path)
+def _put(path: Path, text: str, place: Place, otherwise: str = "", *, replace: bool) -> Iterator[str]:
+    """Write a file that is not there, or shall be replaced: the text, or where that is empty what it begins with."""
+    there, before = place(path), ""
     if there.exists():
-        differs = text and there.read_text(encoding="utf-8") != text
-        yield f"{there}: kept as it is{'; move it away first to take over yours from here' if differs else ''}"
-        return
+        differs = bool(text) and there.read_text(encoding="utf-8") != text
+        if not differs or not replace:
+            yield f"{there}: kept as it is{'; --replace takes over yours from here' if differs else ''}"
+            return
+        kept = there.with_name(there.name + BACKUP)
+        shutil.copy2(there, kept)
+        before = f"; the one before is {kept}"
     there.touch(0o640)
     there.write_text(text or otherwise, encoding="utf-8")
     _give(there, place, owner=None)
-    yield f"{there}: written"
+    yield f"{there}: written{before}"
 
 
 def _put_hand_model(place: Place) -> Iterator[str]:

@@ -66,11 +66,17 @@ def test_installed_twice_it_keeps_settings_and_secrets_and_leaves_with_its_unit_
     (root / "var/lib/safety-monitor/journal.sqlite").write_text("what happened")
     again = safety_monitor(tmp_path, *arguments).stdout
     for path in (settings, secrets):
-        assert f"{path}: kept as it is; move it away" in again
+        assert f"{path}: kept as it is; --replace takes over yours" in again
+    replaced = safety_monitor(tmp_path, *arguments, "--replace").stdout
+    for path, mark in ((settings, "hall"), (secrets, "MESSAGES__ANNA")):
+        before = path.with_name(path.name + ".bak")
+        assert f"{path}: written; the one before is {before}" in replaced
+        assert mark in path.read_text()
+        assert path.stat().st_mode & 0o007 == before.stat().st_mode & 0o007 == 0
+    settings.write_text('[station]\nname = "changed"\n')
     assert safety_monitor(tmp_path, "uninstall-service", "--root", str(root)).status == 0
     assert not unit_there.exists()
     assert "changed" in settings.read_text()
-    assert "PASSWORD" in secrets.read_text()
     assert (root / "var/lib/safety-monitor/journal.sqlite").exists()
     gone = safety_monitor(tmp_path, "uninstall-service", "--root", str(root))
     assert gone.status == 2
