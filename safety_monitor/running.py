@@ -239,6 +239,7 @@ def make_outbox(settings: Settings, journal: Journal) -> Dispatch | None:
         return Dispatch(
             journal,
             channels,
+            policies=policies_of(settings),
             waits=waits,
             station=settings.station.name,
             public_url=settings.web.public_url,

@@ -139,7 +139,7 @@ class Dispatch:
             place_of_lock = journal.path.parent
             raise OutboxBusyError(f"{place_of_lock}: another safety-monitor delivers from this journal") from None
         try:
-            gone = self._fall_back_for_gone()
+            gone = self._pass_on_gone()
             left = self._outbox.recover(self._natures)
             limiter.recall(self._outbox.told_since(journal.clock() - limiter.lasting_s))
         except JournalError:
@@ -343,16 +343,28 @@ class Dispatch:
         if not job.hidden and job.kind != "trouble":
             self.trouble(job.channel, f"{job.channel} failed: {result.detail}")
 
-    def _fall_back_for_gone(self) -> Sequence[str]:
-        """Ask others to do what waits on channels that were turned off since; the channels, as far as they may be seen.
+    def _pass_on_gone(self) -> Sequence[str]:
+        """Ask others to do what waits on channels turned off since: the fallback, and whoever would be told now.
+
+        Returns:
+            The channels, as far as they may be seen.
 
         Raises:
             JournalError: it cannot be read or written.
         """
         gone = self._outbox.gone(self._natures)
         for job in gone:
-            waits_s = max(job.asked_at - self._journal.clock(), 0.0)
-            self._outbox.fall_back(job, [replace(each, after_s=waits_s) for each in instead_of(job, self._natures)])
+            now = self._journal.clock()
+            others = [replace(each, after_s=max(job.asked_at - now, 0.0)) for each in instead_of(job, self._natures)]
+            waits_for_help = job.kind == "alarm" and job.incident.state in (State.CONFIRMED, State.CLOSED)
+            if waits_for_help or job.kind == "duress":
+                since_s = now - datetime.fromisoformat(job.opened_at).timestamp()
+                others += [
+                    replace(each, after_s=max(each.after_s - since_s, 0.0))
+                    for each in plan(choose(self._policies, job.incident), job.incident.id, self._natures)
+                    if each.nature is Nature.MESSAGE
+                ]
+            self._outbox.pass_on(job, others)
         return list(dict.fromkeys(job.channel for job in gone if not job.hidden and job.kind != "trouble"))
 
     def _fall_back(self, job: Job) -> None:

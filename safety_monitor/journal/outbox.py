@@ -21,6 +21,7 @@ from safety_monitor.journal.file import JournalError, JournalFile, iso
 from safety_monitor.journal.tables import PERSON, DeliveryRow, IncidentRow, TransitionRow, decision_of, incident_of
 
 STALE = "of an earlier run: too late to be of use"
+OFF = "the channel is not turned on any more"
 NOT_FOLLOWED = "handed over before somebody answered"
 TURNS = (Turn.FRESH, Turn.RETRY, Turn.HELD, Turn.FOLLOW)
 """In this order what is due is done."""
@@ -175,6 +176,15 @@ class Outbox:
             )
             return _jobs(session, left.order_by(DeliveryRow.asked_at))
 
+    def pass_on(self, job: Job, others: Iterable[Planned]) -> None:
+        """Give up what is `gone`, and ask others to do it."""
+        with self._file.writing() as session:
+            now = self._file.clock()
+            row = session.get_one(DeliveryRow, job.key)
+            row.state, row.due_at, row.fallback = DeliveryState.FAILED, None, None
+            row.detail, row.changed_at = OFF, iso(now)
+            ask(session, row.incident_id, others, now, covert=row.covert)
+
     def recover(self, channels: Iterable[str]) -> int:
         """Make what an earlier run left behind ready to be done; only while no other process delivers.
 
@@ -197,10 +207,9 @@ class Outbox:
             failed = {"state": DeliveryState.FAILED, "due_at": None, "changed_at": iso(now)}
             is_sound = DeliveryRow.nature == Nature.SOUND
             session.execute(unfinished.where(is_sound, DeliveryRow.due_at <= now).values(detail=STALE, **failed))
-            off = "the channel is not turned on any more"
             gone = unfinished.where(~is_sound, DeliveryRow.channel.not_in(tuple(channels)))
             session.execute(gone.where(DeliveryRow.sent_at.is_not(None)).values(due_at=None))
-            session.execute(gone.values(detail=off, **failed))
+            session.execute(gone.values(detail=OFF, **failed))
             taken = unfinished.where(DeliveryRow.turn == Turn.TAKEN)
             session.execute(
                 taken.where(DeliveryRow.state == DeliveryState.SENDING).values(

@@ -96,6 +96,13 @@ class Batched(Outlet):
         return DONE
 
 
+@pytest.fixture(autouse=True)
+def busy_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that others keep busy does not hang."""
+    monkeypatch.setattr(writer, "COMMIT_S", FOREVER_S)
+    monkeypatch.setattr(channel_worker, "ANSWER_S", FOREVER_S)
+
+
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path)
@@ -425,17 +432,20 @@ def test_the_fallback_is_tried_though_the_journal_cannot_be_written(impatient: J
 def test_a_fallback_is_told_once_also_where_the_journal_holds_it_too_late(
     journal: Journal, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
-    monkeypatch.setattr(writer, "COMMIT_S", 0.1)
-    monkeypatch.setattr(channel_worker, "ANSWER_S", 0.1)
     patient = Journal(journal.path.parent, wait_s=2 * FOREVER_S)  # it is waited for, as for a disk that hangs
     blocker = sqlite3.connect(journal.path, isolation_level=None, check_same_thread=False)
+
+    def block() -> None:
+        blocker.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(writer, "COMMIT_S", 0.1)
+        monkeypatch.setattr(channel_worker, "ANSWER_S", 0.1)
 
     class Blocks(Outlet):
         def deliver(self, message: Message) -> Outcome:
             if "the other was told" in why and message.kind == "alarm":
                 settled(journal, "email:alarm", DeliveryState.DELIVERED)
             if why != "it is late" and message.kind == "alarm":
-                blocker.execute("BEGIN IMMEDIATE")
+                block()
             return super().deliver(message)
 
     sms, email = Blocks("sms", [NO_NETWORK if why == "it is late" else REFUSED]), Outlet("email")
@@ -445,7 +455,7 @@ def test_a_fallback_is_told_once_also_where_the_journal_holds_it_too_late(
     waits = Waits(first_wait_s=2 * FOREVER_S, longest_wait_s=2 * FOREVER_S, fallback_after_s=0.1)
     dispatch = Dispatch(patient, [sms, email], policies=[quiet, policy], waits=waits)
     if why == "it is late":
-        blocker.execute("BEGIN IMMEDIATE")
+        block()
         with pytest.raises(JournalError):
             dispatch.follow(SCREAM)
     else:
@@ -519,7 +529,6 @@ def test_what_the_journal_does_not_take_keeps_nothing_up_and_is_told_to_its_end(
         until(lambda: len(rounds) >= begun + 10)
         return len(looks) == before
 
-    monkeypatch.setattr(writer, "COMMIT_S", 0.1)
     patient = Journal(journal.path.parent, wait_s=2 * FOREVER_S)
     sms, call = Outlet("sms", [NO_NETWORK, DONE]), Outlet("call")
     policy = Policy(steps=(Step(actions=("sms",)), Step(1.0, ("call",))))
@@ -528,9 +537,12 @@ def test_what_the_journal_does_not_take_keeps_nothing_up_and_is_told_to_its_end(
         until(at_rest)
         dispatch.follow(replace(SCREAM, state=State.PENDING))
         blocker.execute("BEGIN IMMEDIATE")
-        with pytest.raises(JournalError, match="no answer"):
-            dispatch.follow(SCREAM)
-        until(lambda: len(sms.messages) == 2)
+        with monkeypatch.context() as patch:
+            patch.setattr(writer, "COMMIT_S", 0.1)
+            patch.setattr(channel_worker, "ANSWER_S", 0.1)
+            with pytest.raises(JournalError, match="no answer"):
+                dispatch.follow(SCREAM)
+            until(lambda: len(sms.messages) == 2)
         blocker.execute("UPDATE incidents SET state = 'cancelled'")
         blocker.execute("COMMIT")
         until(lambda: len(call.messages) == 1)  # what was to be told is not lost
@@ -575,22 +587,25 @@ def test_a_step_that_waits_is_left_to_the_journal_once_that_can_be_written(tmp_p
 
 
 def test_a_siren_that_waits_for_its_step_is_left_to_the_journal_once_that_can_be_written(impatient: Journal) -> None:
-    siren = Outlet("alarm", heard=True)
+    sounds = threading.Event()
+    siren = Outlet("alarm", heard=True, hang=sounds)
     blocker = sqlite3.connect(impatient.path, isolation_level=None)
-    answered, unanswered = SCREAM, replace(SCREAM, id="2")
-    with running(impatient, siren, policy=Policy(steps=(Step(2.5, ("alarm",)),))) as dispatch:
+    policy = Policy(steps=(Step(0.0, ("alarm",)), Step(0.5, ("alarm",))))
+    with running(impatient, siren, policy=policy) as dispatch:
         blocker.execute("BEGIN IMMEDIATE")
-        for incident in (answered, unanswered):
-            with pytest.raises(JournalError):
-                dispatch.follow(incident)
+        with pytest.raises(JournalError):
+            dispatch.follow(SCREAM)
+        over = time.monotonic() + 0.5
+        assert siren.begun.wait(FOREVER_S)
         blocker.execute("ROLLBACK")
-        until(lambda: len(impatient.list()) == 2)
-        impatient.decide(answered.id, State.ACKNOWLEDGED, "by a person")
-        until(lambda: bool(siren.messages))
-        settled_siren = deliveries(impatient, answered)["alarm:alarm"]
+        until(lambda: bool(impatient.list()))
+        impatient.decide(SCREAM.id, State.ACKNOWLEDGED, "by a person")
+        until(lambda: time.monotonic() > over)
+        sounds.set()
+        dispatch.try_out("alarm").result(FOREVER_S)
     blocker.close()
-    assert [message.incident.id for message in siren.messages] == ["2"]
-    assert settled_siren.state is DeliveryState.DROPPED
+    assert [message.kind for message in siren.messages] == ["alarm", "test"]
+    assert deliveries(impatient)["alarm:alarm:1"].state is DeliveryState.DROPPED
 
 
 def test_handed_over_is_not_delivered_until_the_far_end_says_so(
@@ -675,21 +690,21 @@ def test_what_waits_for_a_contact_that_is_removed_is_told_to_others(
     journal: Journal, fallback: tuple[str, ...]
 ) -> None:
     policy = Policy(steps=(Step(actions=("sms",)), Step(FOREVER_S, ("call",))), fallback=fallback)
-    channels = Outlet("sms", [NO_NETWORK]), Outlet("call")
-    with running(journal, *channels, Outlet("email"), policy=policy, waits=Waits(first_wait_s=FOREVER_S)) as dispatch:
+    before = Outlet("sms:anna", [NO_NETWORK]), Outlet("call:anna"), Outlet("email")
+    with running(journal, *before, policy=policy, waits=Waits(first_wait_s=FOREVER_S)) as dispatch:
         confirm(dispatch)
-        until(lambda: deliveries(journal)["sms:alarm"].detail == "no network")
-    email = Outlet("email")
-    with running(journal, email):
+        until(lambda: deliveries(journal)["sms:anna:alarm"].detail == "no network")
+    sms, email = Outlet("sms:ben"), Outlet("email")
+    with running(journal, sms, email, policy=policy):
+        until(lambda: len(sms.messages) == 3)
         until(lambda: len(email.messages) == 2 + len(fallback))
-    troubles = sorted(message.text for message in email.messages if message.kind == "trouble")
-    assert ["call: is not turned on any more" in troubles[0], "sms: is not turned on any more" in troubles[1]] == [
-        True
-    ] * 2
-    assert [message.key for message in email.messages if message.kind == "alarm"] == (
-        [f"{SCREAM.id}:email:alarm"] if fallback else []
-    )
-    assert deliveries(journal)["sms:alarm"].state is DeliveryState.FAILED
+    for told, keys in ((sms, [f"{SCREAM.id}:sms:ben:alarm"]), (email, [f"{SCREAM.id}:email:alarm"] * len(fallback))):
+        assert [message.key for message in told.messages if message.kind == "alarm"] == keys
+        troubles = sorted(message.text for message in told.messages if message.kind == "trouble")
+        for name, text in zip(("call:anna", "sms:anna"), troubles, strict=True):
+            assert f"{name}: is not turned on any more" in text
+    gone = deliveries(journal)["sms:anna:alarm"]
+    assert (gone.state, gone.detail) == (DeliveryState.FAILED, "the channel is not turned on any more")
 
 
 def test_a_silent_policy_is_not_heard_and_says_so(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
