@@ -109,9 +109,10 @@ def _ask(known: "Answers", config: Path, earlier: "Earlier", named: "Sequence[st
     from gesture.capture import list_cameras
     from safety_monitor.commands.first_contacts import ask_contacts
     from safety_monitor.config import Settings
-    from safety_monitor.operating.first_run import check_text
+    from safety_monitor.operating.first_run import check_place, check_text
     from safety_monitor.operating.first_signal import first_picture, first_sound
 
+    check_place(config)
     check_text(config, earlier.text_with(known.values(earlier.values), held=False))
     silence_native_libraries(Settings())
     if earlier.text:

@@ -1,5 +1,6 @@
 """The first settings of a station: what people answer, and what comes of it in `station.toml` and `.env`."""
 
+import os
 import re
 import tomllib
 from collections.abc import Collection, Mapping
@@ -12,9 +13,10 @@ from urllib.parse import quote
 from pydantic import TypeAdapter, ValidationError
 
 from safety_monitor.actions.messages import Messages
+from safety_monitor.config import SettingsError
 from safety_monitor.config.escalation import CHANNEL_WORDS, Contact
 from safety_monitor.config.file import replace_file
-from safety_monitor.config.secret_file import secrets_put
+from safety_monitor.config.secret_file import ENV_FILE, secrets_put
 from safety_monitor.config.section import PhoneNumber, ShortName
 from safety_monitor.config.sources import checked
 from safety_monitor.config.station import Station
@@ -253,6 +255,18 @@ def write_settings(path: Path, text: str, secrets: Mapping[str, str | None] | No
     with secrets_put(secrets or {}):
         check_text(path, text)
         return replace_file(path, text)
+
+
+def check_place(path: Path) -> None:
+    """See whether a settings file, and `.env`, can be written: better known before a talk than after it.
+
+    Raises:
+        SettingsError: they cannot.
+    """
+    for file in (path, ENV_FILE):
+        folder = file.absolute().parent
+        if folder.is_dir() and not os.access(folder, os.W_OK):
+            raise SettingsError(f"{folder}: cannot be written by this user; start it in another folder")
 
 
 def check_text(path: Path, text: str) -> None:

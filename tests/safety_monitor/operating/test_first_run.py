@@ -1,5 +1,6 @@
 """The wizard: driven in a pseudo terminal as a person would, and by scripts without one."""
 
+import os
 import signal
 import tomllib
 from collections.abc import Callable
@@ -221,6 +222,18 @@ def test_options_that_would_be_refused_are_told_of_before_anything_is_asked(tmp_
         child.close()
         assert child.exitstatus == 2
         assert said in (child.before or "")
+
+
+def test_a_folder_that_cannot_be_written_is_told_of_before_anything_is_asked(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    # Root may write everywhere, unless it gives that up.
+    without = [f"--{which}=-dac_override" for which in ("bounding-set", "inh-caps")] if os.geteuid() == 0 else []
+    variables = environment(tmp_path, **NO_SOUND)
+    child = pexpect.spawn("setpriv", [*without, str(PROGRAM), "init"], env=variables, cwd=str(tmp_path), timeout=60)
+    child.expect_exact("cannot be written by this user")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 2
 
 
 def test_what_is_set_already_is_kept_if_that_is_wanted(tmp_path: Path) -> None:
