@@ -175,21 +175,24 @@ def stop_on_signals(stop: Callable[[], None]) -> None:
 
 @app.command()
 def analyze(
-    files: Annotated[list[Path], typer.Argument(help="Recordings or pictures.", show_default=False)],
+    files: Annotated[list[str], typer.Argument(help="Recordings or pictures.", show_default=False)],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge recordings: sound, video or both, and pictures."""
+    from media.container import display_name, is_address
     from safety_monitor.analysis import Analyst, describe
     from safety_monitor.sensing import SenseError
 
     settings = settings_or_fail(config)
+    if address := next(filter(is_address, files), None):
+        fail(f"{display_name(address)}: is an address; run --mic or --camera listens to it, analyze takes files")
     silence_native_libraries(settings)
     failed = False
     with Analyst(settings) as analyst:
         for file in files:
             try:
-                result = analyst.analyze(file)
+                result = analyst.analyze(Path(file))
             except SenseError as error:
                 fail(error)
             failed = failed or "error" in result

@@ -21,6 +21,7 @@ from tests.system.command import PROGRAM, safety_monitor
         (["incidents", "ack", "abc"], "no incident 'abc'"),
         (["incidents", "ack"], "no incident waits to be acknowledged"),
         (["password-hash"], "run it in a terminal"),
+        (["analyze", "rtsp://me:secret@127.0.0.1/x"], "rtsp://127.0.0.1/x: is an address"),
         (["web-token", ""], "'' is not a name"),
         (["incidents", "--json", "show", "abc"], "--json must stand behind show"),
     ],
