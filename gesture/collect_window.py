@@ -15,8 +15,8 @@ Colour = tuple[int, int, int]
 Line = tuple[str, Colour]
 
 WINDOW = "safety-monitor collect"
-NARROWEST, WIDEST = 640, 960
-"""Pixels; narrower pictures are shown larger, so that the lines fit, wider ones smaller, so that they fit a screen."""
+NARROWEST, WIDEST, TALLEST = 640, 960, 540
+"""Pixels; narrower pictures are shown larger, so that the lines fit, larger ones smaller, so that they fit a screen."""
 TRAIL = 16
 """Frames for which the way of the index tip is shown."""
 WHITE, GREY, GREEN, AMBER = (255, 255, 255), (170, 170, 170), (120, 220, 120), (255, 190, 80)
@@ -70,7 +70,7 @@ def draw(image: Image, collector: Collector) -> Image:
     logs = panel.mode and panel.label and not panel.paused and panel.naming is None
     above = [
         *_lines([collector.state()], width, GREEN if logs else AMBER),
-        *_lines(collector.choices() or ["no labels yet"], width),
+        *_lines(collector.choices(), width),
         *_lines([f"seen: {collector.seen()}"], width),
         *_lines(collector.message.split(" "), width, AMBER if collector.message == collector.trouble else WHITE, " "),
     ]
@@ -79,7 +79,8 @@ def draw(image: Image, collector: Collector) -> Image:
 
 def _with_hands(image: Image, collector: Collector) -> Image:
     """The picture, mirrored and in the size in which it is shown, with landmarks and trails; BGR."""
-    scale = min(max(1.0, NARROWEST / image.shape[1]), WIDEST / image.shape[1])
+    height, width = image.shape[:2]
+    scale = min(max(1.0, NARROWEST / width), WIDEST / width, TALLEST / height)
     mirrored = np.ascontiguousarray(image[:, ::-1, ::-1])
     picture = cv2.resize(mirrored, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale != 1 else mirrored
     height, width = picture.shape[:2]

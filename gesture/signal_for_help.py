@@ -97,7 +97,7 @@ def step(progress: Progress, probabilities: Mapping[str, float], at_s: float, li
     before = at_s if progress.last_s is None else progress.last_s
     passed = min(max(at_s - before, 0.0), limits.longest_step_s)
     progress = _expire(progress, at_s, limits)
-    seen = max(probabilities, key=lambda label: probabilities[label], default=NONE)
+    seen = max(probabilities, key=probabilities.__getitem__, default=NONE)
     likely = probabilities.get(seen, 0.0) >= LIKELY
     evidence = {
         pose: progress.evidence.get(pose, 0.0) + passed * probabilities.get(pose, 0.0)

@@ -39,7 +39,7 @@ def test_keys_by_their_codes(code: int, key: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "shown"), [((480, 640), (480, 640)), ((1080, 1920), (540, 960)), ((100, 100), (640, 640))]
+    ("size", "shown"), [((480, 640), (480, 640)), ((1080, 1920), (540, 960)), ((100, 100), (540, 540))]
 )
 def test_the_picture_keeps_its_place_between_the_lines(
     size: tuple[int, int], shown: tuple[int, int], tmp_path: Path
