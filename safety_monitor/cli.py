@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
 from safety_monitor.commands.conventions import (
     TROUBLE,
@@ -395,9 +396,14 @@ def main() -> None:
     """The console script."""
     try:
         try:
-            app()
+            status = app(standalone_mode=False)
         finally:
             sys.stdout.flush()
+    except TyperException as error:
+        sys.exit(misused(error))
+    except typer.Abort:
+        complain("stopped")
+        sys.exit(TROUBLE)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(TROUBLE)
@@ -407,3 +413,21 @@ def main() -> None:
         complain(error)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is not tried again
         sys.exit(TROUBLE)
+    sys.exit(status or 0)
+
+
+def misused(error: TyperException) -> int:
+    """Say in one line what is wrong with a command line, or print the help where there is nothing on it.
+
+    Returns:
+        The exit status.
+    """
+    message = error.format_message()
+    if "\n" in message:
+        typer.echo(message, err=True)
+        return error.exit_code
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "safety-monitor"
+    message = message.removesuffix(".").replace("Value error, ", "").replace("Input should be", "must be")
+    complain(f"{message}; see {command} --help")
+    return error.exit_code

@@ -65,6 +65,23 @@ def test_a_group_alone_lists_with_the_options_of_its_list(group: str, tmp_path: 
     assert "--config" in safety_monitor(tmp_path, group, "--config", "missing.toml", "list").stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["init", "--yes", "--volume", "7"], "Invalid value for '--volume': must be less than or equal to 1; see"),
+        (["incidents", "mark", "x", "maybe"], "'maybe' is not one of 'real', 'false', 'none'; see"),
+        (["runn"], "No such command 'runn'"),
+        (["analyze"], "Missing argument 'files"),
+    ],
+)
+def test_a_command_line_that_is_none_is_one_line(arguments: list[str], said: str, tmp_path: Path) -> None:
+    result = safety_monitor(tmp_path, *arguments)
+    (line,) = result.stderr.splitlines()
+    assert said in line
+    assert line.endswith("--help")
+    assert (result.status, result.stdout) == (2, "")
+
+
 def test_a_full_disk_behind_the_output_is_one_line(tmp_path: Path) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run([str(PROGRAM), "settings"], stdout=full, stderr=PIPE, text=True, check=False)
