@@ -229,7 +229,14 @@ class ChannelWorker:
     def interrupt_trial(self) -> None:
         """An emergency does not wait for a trial to end."""
         if self._trying:
+            self.interrupt()
+
+    def interrupt(self) -> None:
+        """End what the channel is at; whatever is wrong with it must keep neither an emergency nor an answer back."""
+        try:
             self.channel.interrupt()
+        except Exception:
+            log.exception("%s: cannot be interrupted", self._name)
 
     def try_out(self, use: Trial) -> "Future[Outcome | None]":
         """Have something tried on the channel in its own turn; whatever is due goes first."""

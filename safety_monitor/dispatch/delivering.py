@@ -285,7 +285,7 @@ class Dispatch:
         for worker in self._workers.values():
             worker.answered(incident)
             if hush and worker.nature is Nature.SOUND:
-                worker.channel.interrupt()
+                worker.interrupt()
         answers: list[Planned] = []
         if incident.state is State.ACKNOWLEDGED and not self.is_hidden(incident):
             for each in self._planned(choose(self._policies, incident), incident.id):

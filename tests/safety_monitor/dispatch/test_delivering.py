@@ -685,6 +685,28 @@ def test_a_siren_that_waits_for_its_turn_does_not_begin_once_somebody_has_answer
         until(lambda: [message.incident.id for message in siren.messages] == [SCREAM.id, second.id])
 
 
+def test_a_siren_that_cannot_be_interrupted_keeps_neither_emergency_nor_answer_back(journal: Journal) -> None:
+    class Stuck(Outlet):
+        def interrupt(self) -> None:
+            raise OSError("no more processes")
+
+    class Siren(Outlet):
+        def interrupt(self) -> None:
+            hushed.set()
+
+    hushed, tried = threading.Event(), threading.Event()
+    stuck, siren = Stuck("alarm", heard=True, hang=tried), Siren("speech", heard=True)
+    with running(journal, stuck, siren) as dispatch:
+        trial = dispatch.try_out("alarm")
+        assert stuck.begun.wait(FOREVER_S)
+        confirm(dispatch)
+        until(lambda: bool(siren.messages))
+        dispatch.decided(journal.decide(SCREAM.id, State.ACKNOWLEDGED, "by ben"), hush=True)
+        assert hushed.is_set()
+        tried.set()
+        trial.result(FOREVER_S)
+
+
 @pytest.mark.parametrize("fallback", [("email",), ()])
 def test_what_waits_for_a_contact_that_is_removed_is_told_to_others(
     journal: Journal, fallback: tuple[str, ...]
