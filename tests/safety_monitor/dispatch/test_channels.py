@@ -125,5 +125,5 @@ def test_the_place_in_the_settings_is_where_incidents_happen() -> None:
 
 def test_a_geocoder_that_nobody_knows_is_one_line() -> None:
     pytest.importorskip("geopy", reason="needs the extra geocoding")
-    with pytest.raises(SettingsError, match=r"place\.geocoder: Unknown geocoder"):
+    with pytest.raises(SettingsError, match=r"place\.geocoder: unknown 'nosuch'; known: "):
         make_places(settings('[place]\ngeocoder = "nosuch"\n'))
