@@ -133,11 +133,15 @@ class Dispatch:
             for channel in channels
         }
         self._lock = FileLock(journal.path.with_name(LOCK_NAME), thread_local=False)
-        try:
-            self._lock.acquire(timeout=patience_s)
-        except Timeout:
-            place_of_lock = journal.path.parent
-            raise OutboxBusyError(f"{place_of_lock}: another safety-monitor delivers from this journal") from None
+        busy = f"{journal.path.parent}: another safety-monitor delivers from this journal"
+        for wait_s in (0.0, patience_s):
+            try:
+                self._lock.acquire(timeout=wait_s)
+                break
+            except Timeout:
+                if wait_s == patience_s:
+                    raise OutboxBusyError(busy) from None
+                log.warning("%s; waiting up to %g s for its end", busy, patience_s)
         try:
             gone = self._pass_on_gone()
             left = self._outbox.recover(self._natures)

@@ -243,9 +243,12 @@ def test_what_was_begun_is_finished_after_a_restart_but_no_siren_sounds_late(tmp
     assert not alarm.messages
 
 
-def test_only_one_process_delivers_from_a_journal(journal: Journal) -> None:
+def test_only_one_process_delivers_from_a_journal_and_says_that_it_waits(
+    journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
     with running(journal), pytest.raises(OutboxBusyError, match="another safety-monitor"):
-        Dispatch(Journal(journal.path.parent), [])
+        Dispatch(Journal(journal.path.parent), [], patience_s=0.01)
+    assert "waiting up to 0.01 s for its end" in caplog.text
     with running(journal):
         pass
 
