@@ -5,7 +5,7 @@ the model in use knows most of them, for it was trained on them as well, the fig
 recordings, and `models.in_use` compares those; of others it compares nothing.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from audio.corpus import Clip
 from audio.judging import judge_corpus
 from audio.metrics import held_back
 from audio.parallel import Progress, silent
-from models.card import Card, change_card, read_card, sha256, write_card
+from models.card import Card, change_card, read_card, sha256
 from models.in_use import Comparison, note_comparison
 
 Array = NDArray[np.float32]
@@ -51,30 +51,6 @@ def familiar(folder: Path, digests: Sequence[str]) -> int:
 def write_learned(folder: Path, digests: Set[str]) -> None:
     """Write down what a model has learned from, before its card is written."""
     (folder / LEARNED).write_text("sha256\n" + "".join(f"{each}\n" for each in sorted(digests)), encoding="utf-8")
-
-
-def note_learned(folder: Path, digests: Set[str], figures: Mapping[str, float]) -> None:
-    """Write down what a model that has its card already has learned from, and how good it is.
-
-    Args:
-        folder: of the model.
-        digests: SHA-256 of the recordings.
-        figures: see `audio.metrics.held_back`.
-
-    Raises:
-        ModelError: the model is damaged.
-    """
-    card = read_card(folder)
-    write_learned(folder, digests)
-    parameters = {**card.parameters, "held_back": dict(figures), **comparable(None)}
-    write_card(
-        folder,
-        task=card.task,
-        model_format=card.format,
-        labels=card.labels,
-        parameters=parameters,
-        prose=card.prose,
-    )
 
 
 def comparable(in_use: Card | None) -> dict[str, str]:

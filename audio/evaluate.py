@@ -5,14 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from audio.blocks import SoundError
-from audio.candidate import digest_each, digests_of, familiar, note_beside, note_learned
+from audio.candidate import digest_each, familiar, note_beside
 from audio.continuous import watch_hours
-from audio.corpus import LABELS, read_corpus, read_feedback
+from audio.corpus import LABELS, read_corpus
 from audio.judging import Judged, judge_corpus
-from audio.metrics import held_back
 from audio.noise import recall_in_noise
 from audio.parallel import Progress, silent
 from audio.report import held_back_figures, summarize
@@ -100,23 +97,15 @@ def compare_on(data: Path, candidate: Path, in_use: Path, *, jobs: int = 1) -> C
 
 
 def note_retrained(
-    folder: Path,
-    data: Path,
-    feedback: Path | None,
-    scores: Path,
-    in_use: Path | None,
-    *,
-    jobs: int = 1,
-    progress: Progress = silent,
+    folder: Path, data: Path, scores: Path, in_use: Path, *, jobs: int = 1, progress: Progress = silent
 ) -> None:
-    """Write beside a model what it learned from, and into its card how it does beside the model in use.
+    """Write into a retrained model's card how it does beside the model in use.
 
     Args:
         folder: of the model, which learned from everything.
         data: recordings that it learned from, see `audio.corpus.read_corpus`.
-        feedback: those that people marked, from which it learned, too.
         scores: what was said of the recordings by models that had heard nothing of their sources, see `read_table`.
-        in_use: folder of the model in use; None: it is compared with none.
+        in_use: folder of the model in use.
         jobs: processes.
         progress: told how far it is.
 
@@ -126,9 +115,4 @@ def note_retrained(
     """
     clips = read_corpus(data)
     chances = read_table(scores, clips, data if data.is_dir() else data.parent)[:, LABELS.index("scream")]
-    sure = np.asarray([clip.sure for clip in clips])
-    screams = np.asarray([clip.label == "scream" for clip in clips])
-    digests = digests_of((*clips, *(read_feedback(feedback) if feedback else ())))
-    note_learned(folder, digests, held_back(chances[sure], screams[sure]))
-    if in_use is not None:
-        note_beside(folder, clips, chances, in_use, jobs=jobs, progress=progress)
+    note_beside(folder, clips, chances, in_use, jobs=jobs, progress=progress)

@@ -162,7 +162,8 @@ def train_scream_command(
                     plan=replace(base, folds=folds or base.folds),
                     jobs=jobs,
                 )
-            note_retrained(folder, data, marked, cache / SCORES_FILE, in_use, jobs=jobs, progress=tick)
+            if in_use is not None:
+                note_retrained(folder, data, cache / SCORES_FILE, in_use, jobs=jobs, progress=tick)
         else:
             from audio.zoo.plan import Desk, Plan
             from audio.zoo.segments import Cutting
