@@ -489,6 +489,7 @@ def test_a_journal_of_version_0_is_brought_up_to_date(tmp_path: Path) -> None:
     assert journal.outbox.recover(["email"]) == 1
     assert take(journal, "email").incident == CONFIRMED
     Journal(tmp_path).decide(SCREAM.id, State.ACKNOWLEDGED, "")
+    journal.file.check()
 
 
 def test_a_journal_of_a_newer_program_is_refused_in_one_line(tmp_path: Path) -> None:

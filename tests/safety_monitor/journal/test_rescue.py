@@ -42,6 +42,7 @@ def test_a_journal_of_an_earlier_program_is_brought_up_to_date(tmp_path: Path, s
     (job,) = journal.outbox.due("email")
     assert (job.attempts, job.incident) == (2, SCREAM)
     journal.decide(SCREAM.id, State.ACKNOWLEDGED, "by a person")
+    journal.file.check()
     journal.close()
     Journal(tmp_path / "fresh").close()
     assert shape(journal.path) == shape(tmp_path / "fresh" / "journal.sqlite")
