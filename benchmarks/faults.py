@@ -66,7 +66,8 @@ nothing of the kind is to be seen. Lost is an emergency for which nobody was cal
 As *summer time* begins and ends, somebody screams just before the change of clocks, and the incident lasts over it.
 Found is the message about it: in spring quiet hours until 02:30 held it back, and it counts from the change, with which
 they end; in autumn they were over before, and it counts from the scream. Well again is the end of the armed hours at
-02:30, after the moment at which it is due: in spring the change, in autumn 02:30 for the second time.
+02:30, after the moment at which it is due: in spring the change, in autumn 02:30 for the second time. Below zero it
+is where libfaketime showed the real time for a moment, and that lay outside the armed hours of the scene.
 
 Written by `python -m benchmarks.faults --page FILE`; what the station does about each is told in
 [operating.md](operating.md#troubles).
