@@ -17,6 +17,9 @@ from safety_monitor.web.settings_keys import Draft, Key, Kind, key_of, pruned
 from safety_monitor.web.site import AT_ONCE, Site
 from safety_monitor.web.trials import tried
 
+FEW = 3
+"""So many tables are opened when somebody looks for a word."""
+
 
 @ui.page("/settings", response_timeout=10.0)
 def settings_page(request: Request) -> None:
@@ -172,11 +175,17 @@ class _Page:
             show()
 
     def _find(self, wanted: str) -> None:
-        """Show the tables that have something to do with a word."""
+        """Show the tables that have something to do with a word, and open them where they are few."""
         words = wanted.lower().split()
+        found = []
         for name, box in self._sections.items():
             text = _words(key_of(name, Settings.model_fields[name]))
             box.set_visibility(all(word in text for word in words))
+            if box.visible:
+                found.append(box)
+        if words and len(found) <= FEW:
+            for box in found:
+                box.open()
 
     def _values(self) -> Draft:
         return pruned(Settings, self._draft, self._before.values)
