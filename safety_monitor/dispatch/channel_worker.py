@@ -207,7 +207,9 @@ class ChannelWorker:
             self._handed.append(job)
         else:
             kept = _Kept(job, None, self._given.get(job.key), self._ahead_s(), waits=job.asked_at > self._clock())
-            self._kept.setdefault(job.key, kept)
+            before = self._kept.setdefault(job.key, kept)
+            if before.result is None and kept.asked < before.asked:  # asked for again, and sooner
+                self._kept[job.key] = replace(kept, entry=before.entry)
 
     def late(self, after_s: float) -> list[Job]:
         """What it is to do from memory, and others if it is late, and was to be done so long ago."""
@@ -219,6 +221,11 @@ class ChannelWorker:
             and not kept.in_journal
             and time.monotonic() - kept.asked > after_s
         ]
+
+    def has_done(self, key: str) -> bool:
+        """Whether a job is done, though the journal does not hold that yet."""
+        kept = self._kept.get(key)
+        return kept is not None and kept.result is not None and kept.result.state is not DeliveryState.PENDING
 
     def answered(self, incident: Incident) -> None:
         """A person has answered an incident: what sounds for it ends, or does not begin."""

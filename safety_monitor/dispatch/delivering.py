@@ -365,17 +365,17 @@ class Dispatch:
                 since_s = now - datetime.fromisoformat(job.opened_at).timestamp()
                 others += [
                     replace(each, after_s=max(each.after_s - since_s, 0.0))
-                    for each in plan(choose(self._policies, job.incident), job.incident.id, self._natures)
+                    for each in self._planned(choose(self._policies, job.incident), job.incident.id)
                     if each.nature is Nature.MESSAGE
                 ]
             self._outbox.pass_on(job, others)
         return list(dict.fromkeys(job.channel for job in gone if not job.hidden and job.kind != "trouble"))
 
     def _fall_back(self, job: Job) -> None:
-        """Ask others to do a job that failed, or is late and not in the journal."""
-        instead = instead_of(job, self._natures)
-        if not instead:
+        """Ask others to do a job that failed or is late; where the journal cannot be written, from memory."""
+        if not job.fallback:
             return
+        instead = instead_of(job, self._natures)
         try:
             self._writer.fall_back(job, instead, lambda: self._hand(instead, job.incident, job.hidden, journaled=False))
         except JournalError as error:
@@ -390,7 +390,8 @@ class Dispatch:
             self._hearts.begin("dispatch-watch", WORKER_LIMIT_S)
             try:
                 self._watch_for_hung(hung)
-                self._watch_for_late(late)
+                jobs = [job for worker in self._workers.values() for job in worker.late(self._waits.fallback_after_s)]
+                self._fall_back_on_late(jobs, late)
             except Exception:
                 failed("dispatch-watch", "goes on")
 
@@ -405,15 +406,20 @@ class Dispatch:
                 log.error("%s", text)
                 self.trouble(name, text)
 
-    def _watch_for_late(self, late: set[str]) -> None:
-        """Each falls back once; `late` remembers which has."""
-        jobs = [job for worker in self._workers.values() for job in worker.late(self._waits.fallback_after_s)]
+    def _fall_back_on_late(self, jobs: Sequence[Job], late: set[str]) -> None:
+        """Ask others to do jobs that are late, once; `late` remembers for which that was done."""
         late &= {job.key for job in jobs}
         for job in jobs:
             if job.key not in late:
                 late.add(job.key)
-                self._say_late(job)
+                level = logging.DEBUG if job.hidden else logging.WARNING
+                log.log(level, "%s is late; trying %s, too", job.channel, ", ".join(job.fallback))
                 self._fall_back(job)
+
+    def _is_late(self, job: Job) -> bool:
+        """Whether a job is late that the journal holds as overdue: it may be done, and that not be written yet."""
+        worker = self._workers.get(job.channel)
+        return worker is None or not (worker.nature is Nature.SOUND or worker.has_done(job.key))
 
     def _attend(self) -> None:
         """Does what there is to be done in the journal beside the workers, and wakes them for what is due there.
@@ -421,6 +427,7 @@ class Dispatch:
         Where the disk hangs this thread does, and no other.
         """
         ahead_s, looked = self._journal.clock() - time.monotonic(), time.monotonic()
+        late: set[str] = set()
         complained = False
         while not self._closing.wait(LOOK_S):
             try:
@@ -431,14 +438,12 @@ class Dispatch:
                     self._outbox.shift(set_by_s, now - looked)
                     self.wake()
                 ahead_s, looked = ahead_s + set_by_s, now
-                self._writer.write_waiting()
-                for job in self._outbox.overdue(self._journal.clock() - self._waits.fallback_after_s):
-                    if self._natures.get(job.channel) is not Nature.SOUND:
-                        self._say_late(job)
-                        self._outbox.fall_back(job, instead_of(job, self._natures))
+                overdue = self._outbox.overdue(self._journal.clock() - self._waits.fallback_after_s)
+                self._fall_back_on_late([job for job in overdue if self._is_late(job)], late)
                 for name in self._outbox.due_on():
                     if name in self._workers:
                         self._workers[name].wake()
+                self._writer.write_waiting()
                 complained = False
             except JournalError as error:
                 if not complained:
@@ -446,7 +451,3 @@ class Dispatch:
                     log.error("%s", error)
             except Exception:
                 failed("dispatch-journal", "goes on")
-
-    def _say_late(self, job: Job) -> None:
-        level = logging.DEBUG if job.hidden else logging.WARNING
-        log.log(level, "%s is late; trying %s, too", job.channel, ", ".join(job.fallback))

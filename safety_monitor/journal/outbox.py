@@ -336,7 +336,7 @@ def ask(
     covert: bool = False,
     begin_sounds: bool = False,
 ) -> None:
-    """Add deliveries; one whose key is there already is not asked for twice.
+    """Add deliveries; one whose key is there already is not asked for twice. If it waits for longer, that ends earlier.
 
     With `begin_sounds` they are written as begun: they are made in the same moment, and nothing may come between.
     """
@@ -365,7 +365,9 @@ def ask(
         for begun in [begin_sounds and each.immediate]
     ]
     if rows:
-        session.execute(insert(DeliveryRow).on_conflict_do_nothing(), rows)
+        asked = insert(DeliveryRow)
+        waits_longer = (DeliveryRow.turn == Turn.FRESH) & (DeliveryRow.due_at > asked.excluded.due_at)
+        session.execute(asked.on_conflict_do_update(set_={"due_at": asked.excluded.due_at}, where=waits_longer), rows)
 
 
 def ask_records(session: Session, incident_id: str, now: float, kind: Kind = "update") -> None:

@@ -34,6 +34,8 @@ DONE = Outcome(ok=True, detail="done", delivered=True)
 NO_NETWORK = Outcome(ok=False, detail="no network", again=True)
 REFUSED = Outcome(ok=False, detail="refused")
 FOREVER_S = 60.0
+LATER = pytest.mark.parametrize("later", [(), (Step(10 * FOREVER_S, ("email",)),)])
+"""The fallback has a step of its own, that waits for longer, or none."""
 
 
 @dataclass
@@ -120,12 +122,16 @@ def running(
     *channels: Channel,
     policy: Policy | None = None,
     waits: Waits = SOON,
+    limits: Limits | None = None,
+    contacts: Sequence[str] = (),
 ) -> Iterator[Dispatch]:
     dispatch = Dispatch(
         journal,
         channels,
         policies=[policy] if policy else [],
         waits=waits,
+        limits=lambda channel: limits,
+        contacts=contacts,
         station="kiosk",
     )
     try:
@@ -180,9 +186,10 @@ def test_a_message_says_what_a_person_needs_and_every_attempt_carries_the_same_k
     assert when(sms.messages[0].opened_at.isoformat(), zoned=True) in text
 
 
-def test_a_final_failure_is_a_trouble_and_the_fallback_is_tried(journal: Journal) -> None:
+@LATER
+def test_a_final_failure_is_a_trouble_and_the_fallback_is_tried(journal: Journal, later: tuple[Step, ...]) -> None:
     sms, email, mysql = Outlet("sms", [REFUSED]), Outlet("email"), Outlet("mysql", record=True)
-    policy = Policy(steps=(Step(actions=("sms",)),), fallback=("email",))
+    policy = Policy(triggers=("scream",), steps=(Step(actions=("sms",)), *later), fallback=("email",))
     with running(journal, sms, email, mysql, policy=policy) as dispatch:
         confirm(dispatch)
         settled(journal, "email:alarm", DeliveryState.DELIVERED)
@@ -415,11 +422,14 @@ def test_a_channel_that_the_journal_keeps_waiting_tells_of_the_next_emergency(
     assert sorted(message.incident.id for message in sms.messages) == sorted([SCREAM.id, SCREAM.id, second.id])
 
 
+@LATER
 @pytest.mark.parametrize("outcome", [NO_NETWORK, REFUSED])
-def test_the_fallback_is_tried_though_the_journal_cannot_be_written(impatient: Journal, outcome: Outcome) -> None:
+def test_the_fallback_is_tried_though_the_journal_cannot_be_written(
+    impatient: Journal, outcome: Outcome, later: tuple[Step, ...]
+) -> None:
     blocker = sqlite3.connect(impatient.path, isolation_level=None)
     sms, email = Outlet("sms", [outcome]), Outlet("email")
-    policy = Policy(steps=(Step(actions=("sms",)),), fallback=("email",))
+    policy = Policy(steps=(Step(actions=("sms",)), *later), fallback=("email",))
     waits = Waits(first_wait_s=0.2, longest_wait_s=0.2, fallback_after_s=0.1)
     with running(impatient, sms, email, policy=policy, waits=waits) as dispatch:
         blocker.execute("BEGIN IMMEDIATE")
@@ -429,6 +439,42 @@ def test_the_fallback_is_tried_though_the_journal_cannot_be_written(impatient: J
         blocker.execute("ROLLBACK")
     blocker.close()
     assert [message.kind for message in email.messages].count("alarm") == 1
+
+
+@pytest.mark.parametrize("outcome", [NO_NETWORK, DONE])
+def test_only_help_that_is_late_makes_the_fallback_be_tried_while_the_journal_cannot_be_written(
+    impatient: Journal, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
+) -> None:
+    found: list[Sequence[Job]] = []
+    blocker = sqlite3.connect(impatient.path, isolation_level=None, check_same_thread=False)
+    overdue = Outbox.overdue
+
+    def look(self: Outbox, asked_before: float) -> Sequence[Job]:
+        if jobs := overdue(self, asked_before):
+            found.append(jobs)
+        return jobs
+
+    class Blocks(Outlet):
+        def deliver(self, message: Message) -> Outcome:
+            blocker.execute("BEGIN IMMEDIATE")
+            return super().deliver(message)
+
+    monkeypatch.setattr(Outbox, "overdue", look)
+    monkeypatch.setattr(delivering, "LOOK_S", 0.02)
+    sms, email = Blocks("sms", [outcome]), Outlet("email")
+    policy = Policy(steps=(Step(actions=("sms",)),), fallback=("email",))
+    waits = Waits(first_wait_s=2 * FOREVER_S, longest_wait_s=2 * FOREVER_S, fallback_after_s=0.1)
+    with running(impatient, sms, email, policy=policy, waits=waits) as dispatch:
+        dispatch.follow(SCREAM)
+        until(lambda: bool(email.messages) or outcome.ok)
+        before = len(found)
+        until(lambda: len(found) >= before + 5)
+        blocker.execute("ROLLBACK")
+        settled(impatient, "sms:alarm", DeliveryState.DELIVERED if outcome.ok else DeliveryState.PENDING)
+        if not outcome.ok:
+            settled(impatient, "email:alarm", DeliveryState.DELIVERED)
+    blocker.close()
+    assert len(email.messages) == (not outcome.ok)
 
 
 @pytest.mark.parametrize("why", ["it is refused", "it is refused, and the other was told", "it is late"])
@@ -714,16 +760,19 @@ def test_a_siren_that_cannot_be_interrupted_keeps_neither_emergency_nor_answer_b
 def test_what_waits_for_a_contact_that_is_removed_is_told_to_others(
     journal: Journal, fallback: tuple[str, ...]
 ) -> None:
-    policy = Policy(steps=(Step(actions=("sms",)), Step(FOREVER_S, ("call",))), fallback=fallback)
+    policy = Policy(steps=(Step(actions=("sms:anna", "ben")), Step(FOREVER_S, ("call",))), fallback=fallback)
     before = Outlet("sms:anna", [NO_NETWORK]), Outlet("call:anna"), Outlet("email")
     with running(journal, *before, policy=policy, waits=Waits(first_wait_s=FOREVER_S)) as dispatch:
         confirm(dispatch)
         until(lambda: deliveries(journal)["sms:anna:alarm"].detail == "no network")
-    sms, email = Outlet("sms:ben"), Outlet("email")
-    with running(journal, sms, email, policy=policy):
+    sms, email = Outlet("sms:ben_abroad"), Outlet("email")
+    with running(journal, sms, email, policy=policy, contacts=["ben"]):
         until(lambda: len(sms.messages) == 3)
         until(lambda: len(email.messages) == 2 + len(fallback))
-    for told, keys in ((sms, [f"{SCREAM.id}:sms:ben:alarm"]), (email, [f"{SCREAM.id}:email:alarm"] * len(fallback))):
+    for told, keys in (
+        (sms, [f"{SCREAM.id}:sms:ben_abroad:alarm"]),
+        (email, [f"{SCREAM.id}:email:alarm"] * len(fallback)),
+    ):
         assert [message.key for message in told.messages if message.kind == "alarm"] == keys
         troubles = sorted(message.text for message in told.messages if message.kind == "trouble")
         for name, text in zip(("call:anna", "sms:anna"), troubles, strict=True):
