@@ -203,6 +203,7 @@ class Outbox:
             newest = session.scalar(select(func.max(changed_at)).where(DeliveryRow.due_at.is_not(None)))
             if newest is not None and (ahead := newest - now) > 1.0:
                 _shift(session, -ahead)  # the clock was set back since: else all would wait for that moment again
+            _let_go(session, now)
             unfinished = update(DeliveryRow).where(DeliveryRow.due_at.is_not(None))
             failed = {"state": DeliveryState.FAILED, "due_at": None, "changed_at": iso(now)}
             is_sound = DeliveryRow.nature == Nature.SOUND
@@ -221,7 +222,7 @@ class Outbox:
             return session.scalar(count) or 0
 
     def shift(self, by_s: float, within_s: float = 0.0) -> None:
-        """The clock was set, by so many seconds: waits stay as long as they were.
+        """The clock was set, by so many seconds: waits stay as long as they were, but for what is held back.
 
         Args:
             by_s: negative if it was set back.
@@ -230,6 +231,7 @@ class Outbox:
         with self._file.writing() as session:
             now = self._file.clock()
             _shift(session, by_s, ~DeliveryRow.changed_at.between(iso(now - within_s), iso(now)))
+            _let_go(session, now)
 
     def list(self, limit: int = 100) -> Sequence[Delivery]:
         """What is still to be done, in order of time, then what failed, the newest first; as much as may be seen."""
@@ -442,6 +444,13 @@ def _shift(session: Session, by_s: float, *which: ColumnElement[bool]) -> None:
             asked_at=DeliveryRow.asked_at + by_s,
             sent_at=DeliveryRow.sent_at + by_s,
         )
+    )
+
+
+def _let_go(session: Session, now: float) -> None:
+    """Whether what was held back still is shall be decided anew: the clock or the settings are others."""
+    session.execute(
+        update(DeliveryRow).where(DeliveryRow.turn == Turn.HELD, DeliveryRow.due_at > now).values(due_at=now)
     )
 
 
