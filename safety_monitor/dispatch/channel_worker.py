@@ -175,7 +175,7 @@ class ChannelWorker:
         self._done: deque[str] = deque(maxlen=DONE_KEPT)
         """Keys of what was done last: whoever asks for it again, from memory, has not heard of it."""
         self._answered: dict[str, float] = {}
-        """When it was answered, on the journal's clock, for the incidents that were last."""
+        """`time.monotonic()` at which it was answered, for the incidents that were last."""
         self._trials: deque[tuple[Trial, Future[Outcome | None]]] = deque()
         """Emergencies go first."""
         self._trying = False
@@ -229,7 +229,7 @@ class ChannelWorker:
 
     def answered(self, incident: Incident) -> None:
         """A person has answered an incident: what sounds for it ends, or does not begin."""
-        self._answered[incident.id] = self._clock()
+        self._answered[incident.id] = time.monotonic()
         if len(self._answered) > ANSWERED_KEPT:
             del self._answered[next(iter(self._answered))]
 
@@ -450,7 +450,7 @@ class ChannelWorker:
         return (
             self.nature is Nature.SOUND
             and job.kind == "alarm"
-            and job.asked_at <= self._answered.get(job.incident.id, float("-inf"))
+            and job.asked_at - self._ahead_s() <= self._answered.get(job.incident.id, float("-inf"))
         )
 
     @contextmanager

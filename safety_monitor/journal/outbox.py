@@ -268,6 +268,8 @@ class Outbox:
                 if row.state == DeliveryState.FAILED:
                     row.asked_at, row.version = now, row.version + 1
                     row.sent_at, row.reference, row.turn = None, "", Turn.RETRY
+                if row.turn != Turn.FOLLOW:  # whoever wants this one now wants it in quiet hours, too
+                    row.turn = Turn.RETRY
                 row.state, row.due_at = DeliveryState.PENDING, now
                 return [key]
             session.execute(
