@@ -359,7 +359,8 @@ class Dispatch:
         gone = self._outbox.gone(self._natures)
         for job in gone:
             now = self._journal.clock()
-            others = [replace(each, after_s=max(job.asked_at - now, 0.0)) for each in instead_of(job, self._natures)]
+            waits_s = max(job.asked_at - now, 0.0) if job.turn is Turn.FRESH else 0.0
+            others = [replace(each, after_s=waits_s) for each in instead_of(job, self._natures)]
             waits_for_help = job.kind == "alarm" and job.incident.state in (State.CONFIRMED, State.CLOSED)
             if waits_for_help or job.kind == "duress":
                 since_s = now - datetime.fromisoformat(job.opened_at).timestamp()

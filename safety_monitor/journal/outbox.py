@@ -121,6 +121,8 @@ class Outbox:
                 now = self._file.clock() if result.at is None else result.at
                 handed_over = result.state in (DeliveryState.SENT, DeliveryState.DELIVERED)
                 row.turn = Turn.FOLLOW if handed_over else Turn.HELD if result.held else Turn.RETRY
+                if result.held and result.due_at is not None and not row.attempts:
+                    row.asked_at = result.due_at  # it is not late before
                 if handed_over and row.sent_at is None:
                     row.sent_at = now
                 row.state, row.detail, row.due_at, row.changed_at = (
@@ -139,7 +141,6 @@ class Outbox:
                 DeliveryRow.asked_at < asked_before,
                 DeliveryRow.due_at.is_not(None),
                 DeliveryRow.fallback.is_not(None),
-                DeliveryRow.turn != Turn.HELD,
                 DeliveryRow.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),
             )
             return _jobs(session, late.limit(100))
@@ -451,9 +452,8 @@ def _shift(session: Session, by_s: float, *which: ColumnElement[bool]) -> None:
 
 def _let_go(session: Session, now: float) -> None:
     """Whether what was held back still is shall be decided anew: the clock or the settings are others."""
-    session.execute(
-        update(DeliveryRow).where(DeliveryRow.turn == Turn.HELD, DeliveryRow.due_at > now).values(due_at=now)
-    )
+    held = update(DeliveryRow).where(DeliveryRow.turn == Turn.HELD, DeliveryRow.due_at > now)
+    session.execute(held.values(due_at=now, asked_at=func.min(DeliveryRow.asked_at, now)))
 
 
 def _row_shown(session: Session, key: str) -> DeliveryRow | None:

@@ -120,7 +120,7 @@ class DeliveryRow(_Table):
     """Whether it must not be seen where the station stands, because somebody there is being forced."""
     attempts: Mapped[int]
     asked_at: Mapped[float]
-    """Seconds since 1970: when it is to be done first."""
+    """Seconds since 1970: when it is to be done first; while it is held back, when that ends."""
     due_at: Mapped[float | None]
     """When there is something to be done for it; null when all is done."""
     fallback: Mapped[str | None]

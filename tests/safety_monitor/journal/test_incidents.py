@@ -363,6 +363,19 @@ def test_a_delivery_that_failed_asks_others_once(journal: Journal, clock: Clock)
     assert not journal.outbox.due("fax")
 
 
+def test_what_was_held_back_is_late_a_while_after_its_time_and_not_before(journal: Journal, clock: Clock) -> None:
+    confirmed(journal, replace(asked("sms"), fallback=("email",)))
+    (job,) = journal.outbox.due("sms")
+    held = Result(job.key, job.version, DeliveryState.PENDING, "quiet hours", due_at=clock.now + 3600, held=True)
+    journal.outbox.finish([held])
+    clock.now += 3600
+    job = take(journal, "sms")
+    assert not journal.outbox.overdue(clock.now - 60)
+    journal.outbox.finish([replace(held, detail="no network", due_at=clock.now + 300)])
+    clock.now += 61
+    assert [each.key for each in journal.outbox.overdue(clock.now - 60)] == [job.key]
+
+
 @pytest.mark.parametrize("duress", [False, True])
 def test_whoever_has_answered_hears_no_siren_any_more_also_under_duress(
     journal: Journal, clock: Clock, duress: bool
