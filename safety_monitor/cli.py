@@ -351,9 +351,10 @@ def password_hash(
     """Ask for a password, and print the lines for station.toml that let somebody sign in with it."""
     from safety_monitor.web.access import hash_password
 
-    if not sys.stdin.isatty():
-        fail("run it in a terminal: it asks for the password")
-    password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    if sys.stdin.isatty():
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    elif not (password := sys.stdin.readline().rstrip("\n")):
+        fail("run it in a terminal: it asks for the password; a script gives it on standard input, as a line")
     lines = {"name": name, "role": role, "password_hash": hash_password(password)}
     print_table("web.users", lines)
 
