@@ -47,6 +47,7 @@ from gesture.point_history_classifier import MotionClassifier
 from safety_monitor.actions.webhook import Webhook
 from safety_monitor.config import Settings
 from safety_monitor.config.sources import load_settings
+from safety_monitor.delivery import DeliveryState
 from safety_monitor.demo.scene import EXPECTED, FPS, HEIGHT, SECONDS, WIDTH, picture_at, sound
 from safety_monitor.demo.scream import room_noise, scream
 from safety_monitor.emergency import EmergencyGestures
@@ -130,7 +131,8 @@ class House:
 
     def waiting(self) -> int:
         """Deliveries that are still to be done."""
-        return sum(1 for each in self.journal.outbox.list(1000) if each.due_at)
+        counts = self.journal.outbox.count()
+        return counts.get(DeliveryState.PENDING, 0) + counts.get(DeliveryState.SENDING, 0)
 
     def lost(self, confirmed: Sequence[str]) -> int:
         """How many of these incidents are not in the journal, or have a delivery that did not get through."""

@@ -25,6 +25,8 @@ OFF = "the channel is not turned on any more"
 NOT_FOLLOWED = "handed over before somebody answered"
 TURNS = (Turn.FRESH, Turn.RETRY, Turn.HELD, Turn.FOLLOW)
 """In this order what is due is done."""
+TWINS = ("update", "duress")
+"""Kinds of deliveries of which people see one, see `_row_shown`."""
 UNIX_EPOCH_JD = 2_440_587.5
 """1970 as a Julian day."""
 _JOBS = select(DeliveryRow, IncidentRow).join(IncidentRow, IncidentRow.id == DeliveryRow.incident_id)
@@ -241,7 +243,7 @@ class Outbox:
             waiting = visible.where(DeliveryRow.due_at.is_not(None)).order_by(DeliveryRow.due_at, DeliveryRow.channel)
             failed = visible.where(text("state = 'failed'")).order_by(DeliveryRow.asked_at.desc(), DeliveryRow.channel)
             rows = [*session.scalars(waiting).all(), *session.scalars(failed).all()]
-            return [_shown(row) for row in rows if _row_shown(session, _shown(row).key) is row]
+            return [_shown(row) for row in rows if row.kind not in TWINS or _row_shown(session, _shown(row).key) is row]
 
     def count(self) -> dict[str, int]:
         """How many deliveries there are in each state, as far as they may be seen."""
@@ -402,7 +404,7 @@ def ask_told(session: Session, incident_id: str, now: float, kind: Kind) -> None
         DeliveryRow.incident_id == incident_id,
         DeliveryRow.nature == Nature.MESSAGE,
         DeliveryRow.attempts > 0,
-        DeliveryRow.kind.in_(("update", "duress")),  # counted alike, so that their keys look alike
+        DeliveryRow.kind.in_(TWINS),  # counted alike, so that their keys look alike
     )
     before: dict[str, int] = dict(session.execute(told.group_by(DeliveryRow.channel)).all())
     channels = session.scalars(_reached(incident_id, Nature.MESSAGE).where(DeliveryRow.kind == "alarm")).all()
