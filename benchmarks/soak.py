@@ -40,7 +40,7 @@ from benchmarks.endless import heard, judged, other_sound, scene_hands
 from benchmarks.growth import Growth
 from benchmarks.machine import described
 from gesture.capture import Frame
-from gesture.detector import HandJudge
+from gesture.detector import GestureDetector, HandJudge
 from gesture.hands import Hand
 from gesture.keypoint_classifier import SignClassifier
 from gesture.point_history_classifier import MotionClassifier
@@ -237,6 +237,7 @@ def scenes(house: House, minutes: float, data: Path | None) -> Part:
         gestures = EmergencyGestures(settings.emergency.gestures)
         judge = HandJudge(SignClassifier.load(), MotionClassifier.load())
         numbers = [*range(len(hands)), *range(first, last)]
+        detector: GestureDetector | None = None  # loaded once, as a station does: MediaPipe leaves memory behind
         turn = 0
         while passes.acquire() and not over.is_set():
             begin_s = turn * PERIOD_S
@@ -246,12 +247,13 @@ def scenes(house: House, minutes: float, data: Path | None) -> Part:
                     at_s = begin_s + step / FPS
                     yield gesture_moment(at_s, judge(hands[number], at_s, HEIGHT / WIDTH), gestures)
                 continue
-            detector = load_gesture_detector(settings)
+            detector = detector or load_gesture_detector(settings)
             for step, number in enumerate(numbers):
                 frame = Frame(picture_at(number), begin_s + step / FPS)
                 readings = detector.see(frame)
                 view.saw(frame, readings)
                 yield gesture_moment(frame.at_s, readings, gestures)
+        if detector is not None:
             detector.close()
 
     part, confirmed = run_station(

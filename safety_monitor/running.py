@@ -15,7 +15,7 @@ from safety_monitor.config import Settings, SettingsError
 from safety_monitor.dispatch.channels import make_channels, outward_channels
 from safety_monitor.dispatch.delivering import Dispatch, OutboxBusyError
 from safety_monitor.dispatch.places import make_places
-from safety_monitor.dispatch.policies import contacts_of, limits_of, mistakes_of, policies_of
+from safety_monitor.dispatch.policies import contact_names, limits_of, mistakes_of, policies_of
 from safety_monitor.dispatch.settling import Waits
 from safety_monitor.escalation import Nature
 from safety_monitor.evidence import evidence_store, make_recorder
@@ -189,7 +189,7 @@ def make_dispatch(
             policies=policies_of(settings),
             waits=Waits(**settings.outbox.model_dump()),
             limits=lambda channel: limits_of(settings, channel),
-            contacts=contacts_of(settings),
+            contacts=contact_names(settings.contacts),
             station=settings.station.name,
             public_url=settings.web.public_url,
             place=place,

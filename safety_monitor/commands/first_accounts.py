@@ -138,6 +138,11 @@ def _what_then() -> str:
 
 
 def one_of(known: Collection[str], text: str) -> str:
+    """The word that an answer is, in small letters.
+
+    Raises:
+        ContactError: it is none of those known.
+    """
     if text.lower() not in known:
         raise ContactError(f"'{text}' is none of: {', '.join(known)}")
     return text.lower()

@@ -18,12 +18,13 @@ from safety_monitor.config import PREFIX, SettingsError
 from safety_monitor.config.escalation import Contact
 from safety_monitor.dispatch.channels import outward_channels
 from safety_monitor.dispatch.places import make_places
-from safety_monitor.dispatch.policies import contacts_of, mistakes_of
+from safety_monitor.dispatch.policies import contact_names, mistakes_of
 from safety_monitor.escalation import Nature, person_of
 from safety_monitor.incident import notice
 from safety_monitor.operating.earlier import CONTACT_KEYS, Earlier, named_in
 from safety_monitor.operating.first_run import (
     Answers,
+    contacts_in,
     mail_address,
     phone_number,
     service_address,
@@ -60,8 +61,8 @@ def ask_contacts(known: Answers, earlier: Earlier, named: Sequence[str]) -> Answ
         earlier: what is set already.
         named: contacts of the command line, of whom nothing is asked.
     """
-    there = known.contacts if known.contacts is not None else _contacts_of(earlier)
-    addresses = _Addresses(earlier.addresses, frozenset(contact.name.lower() for contact in there))
+    there = known.contacts if known.contacts is not None else contacts_in(earlier.values)
+    addresses = _Addresses(earlier.addresses, contact_names(there))
     people: list[_Person] = []
     secrets: dict[str, str | None] = {}
     for contact in there:
@@ -80,7 +81,7 @@ def ask_contacts(known: Answers, earlier: Earlier, named: Sequence[str]) -> Answ
     while (person := _ask_person([each.contact.name for each in people], addresses)) is not None:
         people.append(person)
     contacts = tuple(each.contact for each in people)
-    addresses = replace(addresses, contacts=frozenset(contact.name.lower() for contact in contacts))
+    addresses = replace(addresses, contacts=contact_names(contacts))
     held = in_env = False
     if any(each.sms or each.call or each.whatsapp for each in contacts) and not keeps_twilio(earlier.account):
         given = ask_twilio(earlier.account)
@@ -94,10 +95,6 @@ def ask_contacts(known: Answers, earlier: Earlier, named: Sequence[str]) -> Answ
             secrets |= addresses.entries(each.contact.name, ways)
     secrets |= _ask_pins(set_already=earlier.has_pin)
     return replace(known, contacts=contacts, account_in_env=in_env, held=held, secrets=secrets)
-
-
-def _contacts_of(earlier: Earlier) -> tuple[Contact, ...]:
-    return tuple(Contact(**each) for each in earlier.values.get("contacts", ()))
 
 
 def _ask_again(contact: Contact, addresses: "_Addresses", earlier: Earlier) -> _Person | None:
@@ -248,7 +245,7 @@ def offer_test(config: Path) -> None:
             )
             return
         typer.echo(f"\nTold of an emergency – {', '.join(map(texts.channel, told))}.")
-        contacts = contacts_of(settings)
+        contacts = contact_names(settings.contacts)
         reached = {person_of(name, contacts) for name in told}
         if silent := [each.name for each in settings.contacts if each.name.lower() not in reached]:
             typer.echo(f"WARNING: nothing reaches {', '.join(silent)} yet.")

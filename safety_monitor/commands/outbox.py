@@ -121,7 +121,7 @@ def try_channels(
     from safety_monitor.config import SettingsError
     from safety_monitor.dispatch.channels import make_channels
     from safety_monitor.dispatch.places import make_places
-    from safety_monitor.dispatch.policies import contacts_of
+    from safety_monitor.dispatch.policies import contact_names
     from safety_monitor.escalation import ALL, Nature, resolve
     from safety_monitor.incident import notice
     from safety_monitor.running import NOBODY_TOLD
@@ -143,7 +143,7 @@ def try_channels(
             fail(error)
         natures = {each.name: nature_of(each) for each in channels}
         try:
-            asked = resolve([channel or ALL], natures, contacts_of(settings))
+            asked = resolve([channel or ALL], natures, contact_names(settings.contacts))
             if not asked:
                 on = ", ".join(natures) or "none"
                 fail(f"no channel '{channel}' is turned on; on are: {on}" if channel else "no channel is turned on")

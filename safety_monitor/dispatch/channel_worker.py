@@ -42,8 +42,8 @@ GIVE_BACK_S = 5.0
 """How long a channel may take to end."""
 ANSWER_S = 2.0
 """So long a worker waits for the journal. Where the disk hangs, it must be there for the next emergency."""
-DONE_KEPT = 1000
-ANSWERED_KEPT = 100
+DONE_KEPT, ANSWERED_KEPT = 1000, 100
+"""So many deliveries are remembered as done, and so many incidents as answered."""
 ANSWERED = "somebody had answered before it sounded"
 
 T = TypeVar("T")

@@ -34,6 +34,7 @@ _EVIDENCE = f"CASE WHEN json_valid({{0}}) THEN json_type({{0}}) = 'array' AND NO
 _NEVER = "'1970-01-01T00:00:00.000+00:00'"
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 LEFT_OUT = ""
+"""In place of a value: the row goes."""
 
 RULES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "incidents": {

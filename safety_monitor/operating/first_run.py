@@ -223,6 +223,11 @@ def read_contact(text: str) -> Contact:
     return contact_of(name, **{key.strip(): number.strip() for key, _, number in numbers if key.strip()})
 
 
+def contacts_in(values: Mapping[str, Any]) -> tuple[Contact, ...]:
+    """The contacts of the values of a settings file."""
+    return tuple(Contact(**each) for each in values.get("contacts", ()))
+
+
 def with_others(contacts: Collection[Contact], values: Mapping[str, Any]) -> tuple[Contact, ...] | None:
     """Contacts in place of those in a settings file that are called alike, with all others of it; None for none.
 
@@ -233,8 +238,7 @@ def with_others(contacts: Collection[Contact], values: Mapping[str, Any]) -> tup
     if not contacts:
         return None
     given = {contact.name: contact for contact in contacts}
-    others = [Contact(**each) for each in values.get("contacts", ())]
-    kept = [given.pop(each.name, each) for each in others]
+    kept = [given.pop(each.name, each) for each in contacts_in(values)]
     return (*kept, *(contact for contact in contacts if contact.name in given))
 
 
