@@ -46,7 +46,8 @@ class _Page:
             ui.label(texts.SETTINGS_HINT.format(path=site.settings_file.path.absolute())).classes("break-words")
             self._wanted = ui.input(texts.FIND, on_change=lambda event: self._find(event.value or ""))
             self._wanted.props("outlined dense clearable").classes("w-full mt-2")
-        self._forms = ui.column().classes("w-full gap-2")
+        # As high as the window, so that the bar below stays where it is while tables open and close.
+        self._forms = ui.column().classes("w-full gap-2 min-h-screen")
         bar = ui.element("section").classes("panel sticky bottom-2 z-10").props(f'aria-label="{texts.SAVE}"')
         with bar, ui.row().classes("items-center w-full gap-3"):
             self._sign = ui.icon("check_circle", color="green-7", size="26px").props("aria-hidden=true")
