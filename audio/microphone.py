@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from audio import alsa
+from audio import alsa, route
 from audio.blocks import BLOCK_SAMPLES, SAMPLE_RATE, Chunk, SoundError
 from audio.live import KEPT_ITEMS, Arrival, Live
 from media.in_time import in_time
@@ -128,6 +128,8 @@ def _found_devices(port_audio: ModuleType) -> list[SoundDevice]:
 def _choose_device(devices: list[SoundDevice], src: str) -> SoundDevice:
     """By number, else by name: the exact name before a part of it, the default device before others."""
     if not devices:
+        if route.refuses():
+            raise SoundError(f"{src}: the sound server refuses this user: access denied; let it use the microphone")
         raise SoundError(
             f"{src}: no such file, and no sound device is there; connect a microphone, or let this user use it"
         )
@@ -198,7 +200,9 @@ def _start_device(port_audio: ModuleType, device: SoundDevice, inbox: Inbox[Arri
             refusal = str(error.args[0]).splitlines()[0]
         else:
             return stream
-    raise SoundError(f"{device.name}: cannot be opened: {refusal}; another program may be using it")
+    raise SoundError(
+        f"{device.name}: cannot be opened: {refusal}; another program may be using it, or it may not be allowed"
+    )
 
 
 def _on_sound(inbox: Inbox[Arrival], rate: int) -> Callable[[NDArray[np.float32], int, object, Any], None]:

@@ -19,6 +19,9 @@ LOOK_S = 2.0
 """How often the server is asked; about 4 ms of work."""
 STALE_S = 10.0
 """What a server said that has not answered since is not known any more."""
+NAME = "safety-monitor"
+ACCESS_DENIED = 1
+"""libpulse's number of a refusal (`PA_ERR_ACCESS`)."""
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +102,7 @@ class Watch:
             return
         while not self._closed.is_set():
             try:
-                with pulsectl.Pulse("safety-monitor") as server:
+                with pulsectl.Pulse(NAME) as server:
                     while not self._closed.wait(LOOK_S):
                         self._look(_source(server))
             except (pulsectl.PulseError, pulsectl.PulseDisconnected):  # there is none, or it has gone
@@ -125,3 +128,20 @@ def _source(server: Any) -> Source | None:
         if source.index == ours[-1].source:
             return Source(source.name, bool(source.monitor_of_sink_name), bool(source.mute or ours[-1].mute))
     return None
+
+
+def refuses() -> bool:
+    """Whether there is a sound server, and it does not let this process in; may take as long as the server does."""
+    try:
+        import pulsectl
+        from pulsectl.pulsectl import c as libpulse
+    except (ImportError, OSError):
+        return False
+    server = pulsectl.Pulse(NAME, connect=False)
+    try:
+        server.connect()
+    except pulsectl.PulseError:
+        return bool(libpulse.pa.context_errno(server._ctx) == ACCESS_DENIED)  # its own error does not say why
+    finally:
+        server.close()
+    return False

@@ -19,6 +19,7 @@ from tests.sound_server import ROOM, sound_server
 OVERWRITTEN_BYTES = 8_192
 OTHER = "another"
 """Name of a second microphone."""
+LOCKED = "sound server with a key"
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 CLOCK, FORWARD, BACK = "clock", "clocks forward", "clocks back"
 CHANGES = {
@@ -102,6 +103,16 @@ def mute(switch: str) -> Callable[[World], object]:
 def suspend(switch: str) -> Callable[[World], object]:
     """The sound system puts the microphone to sleep, or wakes it."""
     return lambda world: world.sound.control("suspend-sink", ROOM, switch)
+
+
+def lock_out(world: World) -> None:
+    """The sound system asks for another key, and ends every recording of those that do not have it."""
+    world.sound.lock("another-key")
+
+
+def let_in(world: World) -> None:
+    """The station's key is good again."""
+    world.sound.lock()
 
 
 def change_rate(world: World) -> None:
@@ -281,6 +292,15 @@ FAULTS = [
         "trouble: audio:.*no sound",
         HEARD,
         deaf=True,
+    ),
+    Fault(
+        "microphone: not allowed any more",
+        lock_out,
+        let_in,
+        "refuses this user: access denied.*trying again",
+        HEARD,
+        deaf=True,
+        apart=LOCKED,
     ),
     Fault("microphone: another rate", change_rate, nothing, f"{OTHER} takes the place of", "", apart="microphone"),
     Fault("microphone: muted", mute("1"), mute("0"), "trouble: audio:.*muted", HEARD, deaf=True),

@@ -26,7 +26,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.fault_kinds import CHANGES, CLOCK, FAKETIME, FAULTS, HOURS, Fault, find_program, nothing, small_disk
+from benchmarks.fault_kinds import (
+    CHANGES,
+    CLOCK,
+    FAKETIME,
+    FAULTS,
+    HOURS,
+    LOCKED,
+    Fault,
+    find_program,
+    nothing,
+    small_disk,
+)
 from benchmarks.fault_world import RETRY_S, Camera, Noise, World
 from benchmarks.machine import described
 from safety_monitor.journal.incidents import Journal
@@ -104,6 +115,9 @@ def a_world(apart: str) -> Iterator[World]:
             each.start()
             stack.callback(each.stop)
         environ = dict(server.environment)
+        if apart == LOCKED:
+            server.lock()
+            environ["PULSE_SERVER"] = server.door
         clock = None
         if apart in (CLOCK, *CHANGES):
             clock = folder / "clock"

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.servers.program import free_port
+
 ROOM, SPEAKER = "room", "speaker"
 RATE = 16_000
 # Without norewinds a sink that nothing plays into is heard up to two seconds late.
@@ -46,11 +48,13 @@ class SoundServer:
         environment: of a process that shall hear and sound through it. Its default microphone is the room, its default
             output the speaker.
         process: the server; kill it to see what happens when a device goes.
+        door: where it is reached by those that have a key, once `lock` was called.
     """
 
     folder: Path
     environment: dict[str, str]
     process: subprocess.Popen[str]
+    door: str
 
     def play(self, samples: Samples) -> None:
         """Sound in the room, heard by whoever listens to the microphone; returns when it is over."""
@@ -82,6 +86,18 @@ class SoundServer:
         """Plug it in again; it has another number, and another rate."""
         self.control("load-module", "module-null-sink", f"sink_name={ROOM}", "rate=44100", "norewinds=1")
         self.control("set-default-source", f"{ROOM}.monitor")
+
+    def lock(self, key: str = "cookie") -> None:
+        """Let nobody in by the door but with this key, and send away who came in by it.
+
+        Args:
+            key: the one that all have whom `environment` was given; any other is nobody's.
+        """
+        module = "module-native-protocol-tcp"
+        if module in self.control("list", "short", "modules"):
+            self.control("unload-module", module)
+        _, host, port = self.door.split(":")
+        self.control("load-module", module, f"listen={host}", f"port={port}", f"auth-cookie={self.folder / key}")
 
     @contextmanager
     def recorder(self) -> Iterator["Recorder"]:
@@ -164,6 +180,6 @@ def sound_server(folder: Path) -> Iterator[SoundServer]:
             else:
                 raise AssertionError("the sound server did not start:\n" + "".join(log))
             threading.Thread(target=process.stderr.read, daemon=True).start()  # or it would wait for a reader
-            yield SoundServer(folder, environment, process)
+            yield SoundServer(folder, environment, process, f"tcp:127.0.0.1:{free_port()}")
         finally:
             process.kill()

@@ -147,7 +147,7 @@ class Sign:
 
 
 SIGNS: Mapping[Fault, Sign] = {
-    SoundFault.SILENT: Sign(20.0, "gives digital silence; is it muted or unplugged?", restart=True),
+    SoundFault.SILENT: Sign(20.0, "gives digital silence; is it muted, unplugged or not allowed?", restart=True),
     SoundFault.STUCK: Sign(10.0, "gives one value without end; it is broken", restart=True),
     SoundFault.CLIPPED: Sign(45.0, "is far too loud; turn its gain down"),
     SoundFault.WRONG_RATE: Sign(0.0, "gives more or less sound than time passes", restart=True),

@@ -51,6 +51,18 @@ def test_a_microphone_is_found_by_its_number_its_name_or_a_part_of_it(room: Soun
         assert len(next(iter(source)).samples) == BLOCK_SAMPLES
 
 
+def test_a_sound_server_that_refuses_is_named_and_heard_once_it_does_not(
+    room: SoundServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULSE_SERVER", room.door)
+    room.lock("another-key")
+    with pytest.raises(SoundError, match="the sound server refuses this user: access denied"):
+        open_sound("default")
+    room.lock()
+    with closing(open_sound("default")) as source:
+        assert len(next(iter(source)).samples) == BLOCK_SAMPLES
+
+
 def test_a_late_reader_loses_the_oldest_sound_and_is_told(room: SoundServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(microphone, "KEPT_ITEMS", 4)
     source = open_sound("default")
