@@ -42,7 +42,7 @@ ROOM = 0.28
 SIDES = (0.6, 1.6)
 """So does one whose square is so much smaller or larger than `AROUND` asks for."""
 LOST_S = 0.5
-"""How long a hand that is lost is looked for in its square."""
+"""How long a hand that is lost is looked for in its square, and one that rests is taken to be where it was."""
 
 
 def of_whole(hand: Hand, part: Part, size: tuple[int, int]) -> Hand:
@@ -123,6 +123,8 @@ class Lookout:
         """What the whole picture showed last."""
         self._resting = False
         self._beside = 0
+        self._looked_s = 0.0
+        """When a frame was looked at last."""
         self._followed: list[_Followed] = []
         self._spare = [HandFinder(model, 1) for _ in range(max_hands)] if far else []
         """Those that follow nobody now. All are loaded at the start: nobody who shows a sign waits for that, and no
@@ -135,6 +137,9 @@ class Lookout:
             image: uint8 of shape (height, width, 3), RGB, contiguous, not mirrored.
             at_s: seconds on the source's clock.
         """
+        if not 0 <= at_s - self._looked_s <= LOST_S:  # the camera was away
+            self._near = []
+        self._looked_s = at_s
         look = self._looks[self._turn]
         self._beside += 1
         if self._near and self._enlarged and self._beside > BESIDE and self._resting:

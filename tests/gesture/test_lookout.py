@@ -15,7 +15,7 @@ from gesture.capture import Frame
 from gesture.detector import GestureDetector, HandReading, PictureReader
 from gesture.hands import Hand, Image
 from gesture.interest import Part
-from gesture.lookout import holds, is_among, of_whole, square_around
+from gesture.lookout import BESIDE, Lookout, holds, is_among, of_whole, square_around
 from models.hand_landmarker import default_path, is_complete
 
 PICTURES = Path(__file__).resolve().parents[3] / "shared" / "data" / "gesture" / "pictures"
@@ -114,6 +114,21 @@ def test_a_hand_far_away_is_followed_though_the_model_file_is_gone(
     assert len(found) >= 35
     assert {reading.hand for reading, _ in found} == {1}
     assert all(away(reading, shown, placed) < 0.5 for reading, placed in found)
+
+
+@needs_model
+@needs_pictures
+def test_a_hand_of_before_the_camera_went_is_not_there_when_it_is_back(shown: tuple[Image, HandReading]) -> None:
+    rng, room = np.random.default_rng(1), room_of(shown[0], (640, 480))
+    still = distance(shown, 0.8, (0, 0)).seen(shown[0], room, rng)
+    with closing(Lookout(default_path())) as lookout:
+        number = 0
+        while all(hand.fresh for hand in lookout.find(still, number / FPS)):
+            number += 1
+            assert number < 10 * BESIDE, "nobody looks beside a hand that rests"
+        hands = [lookout.find(still, (number + more) / FPS) for more in range(1, BESIDE + 1)]
+        assert [len(found) for found in hands] == [1] * BESIDE
+        assert lookout.find(room, number / FPS + 100.0) == []  # else it would be looked at beside that hand
 
 
 @needs_model

@@ -1,5 +1,8 @@
 """Settings of seeing, through the whole path from a recording to an incident."""
 
+import shutil
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,7 @@ from safety_monitor.learning.false_alarms import recordings, report, watch
 from safety_monitor.live import LiveView
 from safety_monitor.sensing import SenseError
 from tests.recordings import write_media
+from tests.stream_server import pictures, stream_server
 
 FIRST_S, LAST_S = 39.2, 43.8
 """Part of the demo scene in which the Signal for Help is made once."""
@@ -57,6 +61,31 @@ def test_alarms_in_footage_are_counted_and_bounded(twice: Path, tmp_path: Path) 
     assert "none.mp4: not a recording" in text
     hours = watched[0].seconds / 3600
     assert f"at most {4.744 / hours:.1f} an hour" in text
+
+
+@pytest.mark.skipif(not is_complete(default_path()), reason="the hand model file is not set up")
+def test_a_camera_that_comes_back_again_and_again_is_seen_by_the_detector_that_is_there(tmp_path: Path) -> None:
+    model = Path(shutil.copy(default_path(), tmp_path))
+    a_second = [picture_at(round(FIRST_S * FPS))] * 10
+    with stream_server(pictures(a_second, len(a_second), threading.Event())) as address:
+        settings = Settings.model_validate(
+            {"home": tmp_path, "camera": {"source": address}, "seeing": {"hand_model": model}}
+        )
+        view = LiveView(settings.fusion.rules, [Sense.GESTURE])
+        seen: list[int] = []
+        ready = senses.load_seeing(
+            settings, fast=False, view=view, note=lambda frame, readings: seen.append(len(readings))
+        )
+        model.unlink()  # a new one could not be made
+        begun = time.monotonic()
+        for _ in range(3):
+            seen.clear()
+            running = ready.open(begun)
+            with pytest.raises(SenseError):
+                list(running.moments)
+            running.close()
+            assert 1 in seen
+        ready.close()
 
 
 def test_a_microphone_that_gives_more_sound_than_time_passes_is_noticed(
