@@ -26,6 +26,8 @@ Array = NDArray[np.float32]
 BATCH = 40
 """Recordings that one piece of work takes; what is done is kept by the batch."""
 TRIM_DB = 40.0
+CLUSTER_S = 10.0
+"""So long the scheduler of a cluster may take to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def workers(jobs: int, dask: str | None = None) -> Iterator[None]:
         raise CorpusError(f"--dask: {error.name} is missing (pip install -e '.[dask]')") from None
     connect: Any = distributed.Client
     try:
-        client = connect(dask, timeout=10)
+        client = connect(dask, timeout=CLUSTER_S)
     except (OSError, ValueError):
         raise CorpusError(f"--dask {dask}: no Dask scheduler answers there") from None
     with client, joblib.parallel_config("dask"):

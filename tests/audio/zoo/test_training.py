@@ -15,6 +15,7 @@ from audio.candidate import digests_in
 from audio.corpus import LABELS, Clip, CorpusError, read_corpus
 from audio.detector import OPERATING_POINT, STEP, ScreamDetector, SoundReading, judge_file, load_scream_model, steps
 from audio.recording import read_clip
+from audio.zoo import segments
 from audio.zoo.plan import Desk, Plan
 from audio.zoo.results import threshold
 from audio.zoo.segments import Cutting, disturb, hear, trim, workers
@@ -270,7 +271,10 @@ def test_a_cluster_gives_the_same_features_and_what_is_cached_is_not_made_again(
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "here").iterdir()} == files
 
 
-def test_no_cluster_and_no_data_are_said_in_one_line(corpus: Path, desk: Desk, tmp_path: Path) -> None:
+def test_no_cluster_and_no_data_are_said_in_one_line(
+    corpus: Path, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "CLUSTER_S", 0.5)
     with pytest.raises(CorpusError, match="no Dask scheduler answers"), workers(1, "tcp://127.0.0.1:1"):
         pass
     with pytest.raises(CorpusError, match="there are: scream, logistic-regression"):

@@ -13,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
+from safety_monitor.actions import mysql
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.mysql import MySQL, metadata
 from safety_monitor.delivery import DeliveryState, Result
@@ -205,7 +206,10 @@ def test_down_at_the_start_and_killed_in_the_middle(stopped: MariaDB, journal: J
     assert [row["id"] for row in contents(stopped)["incidents"]] == [first.incident.id, second.incident.id]
 
 
-def test_a_server_that_takes_connections_and_never_answers(server: MariaDB, journal: Journal) -> None:
+def test_a_server_that_takes_connections_and_never_answers(
+    server: MariaDB, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mysql, "CONNECT_S", 1)
     out = channel(server, journal)
     assert out.check().ok
     asked = confirmed(journal)
