@@ -1,5 +1,6 @@
 """What tests of pages and API make and ask."""
 
+import socket
 from collections.abc import Callable
 
 from starlette.testclient import TestClient
@@ -19,3 +20,14 @@ def incident_of(number: int, state: State = State.CONFIRMED, sense: Sense = Sens
 
 def client_of(site: Site, **headers: str) -> TestClient:
     return TestClient(make_app(site, pages=False), base_url="http://localhost", headers=headers)
+
+
+def stays(guest: socket.socket) -> bool:
+    """Whether a connection is still open at its other end."""
+    guest.setblocking(False)
+    try:
+        return guest.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except ConnectionResetError:
+        return False

@@ -1,6 +1,7 @@
 """The application: API and pages behind the guard."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -25,6 +26,7 @@ from safety_monitor.web import (
 )
 from safety_monitor.web.api import make_api
 from safety_monitor.web.calls import make_calls, takes_answers
+from safety_monitor.web.door import Peer
 from safety_monitor.web.guard import Guard
 from safety_monitor.web.incident_api import make_incident_api
 from safety_monitor.web.listen import make_listen
@@ -48,8 +50,8 @@ PAGES = (
 """Modules that make their pages known when they are imported; each finds its site in the request."""
 
 
-def make_app(site: Site, *, pages: bool = True) -> ASGIApp:
-    """The application over a site; with pages there can be one in a process."""
+def make_app(site: Site, *, pages: bool = True, let_in: Callable[[Peer | None], None] = lambda peer: None) -> ASGIApp:
+    """The application over a site; with pages there can be one in a process. For `let_in` see `Door`."""
     app = FastAPI(
         title="safety-monitor",
         version=version("safety-monitor"),
@@ -80,6 +82,7 @@ def make_app(site: Site, *, pages: bool = True) -> ASGIApp:
         signed=signed,
         map_tiles=site.settings.web.map_tiles,
         https=site.settings.web.certificate is not None,
+        let_in=let_in,
     )
 
 

@@ -7,7 +7,7 @@ users answers only to its local names, so that no other site can pass for it by 
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -19,14 +19,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from safety_monitor.operating.serving import LOCAL
 from safety_monitor.web.access import Access, Visitor
+from safety_monitor.web.door import Peer
 
 COOKIE = "safety_monitor_session"
 UPLOADS = re.compile(r"/api/v1/analyze|/_nicegui/client/[^/]+/upload/[^/]+")
 PUBLIC = frozenset({"/login"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 TOO_LARGE = "larger than this station takes"
-SMALL = 1 << 20
-"""Bytes of a request that is no upload."""
+SMALL, FORM = 1 << 20, 1 << 14
+"""Bytes of a request that is no upload, and of a stranger's."""
 
 POLICY = (  # {images}: what pictures may come from besides
     "default-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; "
@@ -50,11 +51,12 @@ class Guard:
     Args:
         app: what is guarded.
         access: who may do what.
-        upload: bytes that a recording may have; any other request has at most `SMALL`.
+        upload: bytes that a recording may have; any other request has at most `SMALL`, a stranger's `FORM`.
         shared: what becomes the state of every request.
         https: whether the pages are served over HTTPS.
         map_tiles: address of the map's pictures, which the pages may show; empty: none.
         signed: beginnings of paths for posts by servers that cannot sign in: their routes check a signature first.
+        let_in: told of the connections of those who may see the pages.
     """
 
     def __init__(
@@ -67,8 +69,10 @@ class Guard:
         https: bool,
         map_tiles: str = "",
         signed: tuple[str, ...] = (),
+        let_in: Callable[[Peer | None], None] = lambda peer: None,
     ) -> None:
         self._app = app
+        self._let_in = let_in
         self._access = access
         self._upload = upload
         self._signed = signed
@@ -107,11 +111,13 @@ class Guard:
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE
         if changes and not _own_site(headers):
             return _problem(403, "the request comes from another site")
+        visitor = None if signed else who_asks(self._access, headers)
+        scope["state"] = {**scope.get("state", {}), **self._shared, "visitor": visitor}
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self._limit(scope):
             return _problem(413, TOO_LARGE, {"Connection": "close"})
-        visitor = None if signed else who_asks(self._access, headers)
-        scope["state"] = {**scope.get("state", {}), **self._shared, "visitor": visitor}
+        if visitor is not None:
+            self._let_in(scope.get("client"))
         if signed or visitor is not None or scope["path"] in PUBLIC:
             return None
         if scope["type"] == "http" and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
@@ -119,6 +125,8 @@ class Guard:
         return _problem(401, "sign in, or send an API token", {"WWW-Authenticate": "Bearer"})
 
     def _limit(self, scope: Scope) -> int:
+        if scope["state"]["visitor"] is None:
+            return FORM
         return self._upload if UPLOADS.fullmatch(scope["path"]) else SMALL
 
     def _counted(self, scope: Scope, receive: Receive) -> Receive:

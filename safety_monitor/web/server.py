@@ -14,6 +14,7 @@ from safety_monitor.operating.serving import WebError, bound, check_certificate,
 from safety_monitor.station import Station
 from safety_monitor.web.access import Access
 from safety_monitor.web.analysis_process import Analyses
+from safety_monitor.web.door import AT_ONCE, Door
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class WebServer:
         self._settings = settings
         self._settings_file = settings_file or find_file() or settings.home / FILE_NAME
         check_certificate(settings.web)
-        self._socket = bound(settings.web)
+        self._socket = Door(bound(settings.web))
         self._analyses = Analyses(settings, settings.web.analysis_limit_s)
         self._trainings = Trainings(settings)
         self._closing = threading.Event()
@@ -123,11 +124,13 @@ class WebServer:
         )
         return uvicorn.Server(
             uvicorn.Config(
-                make_app(site),
+                make_app(site, let_in=self._socket.let_in),
                 loop="asyncio",
+                http="h11",  # the other one takes a head that never ends
+                backlog=AT_ONCE,
                 lifespan="on",
                 log_config=None,
-                log_level=logging.WARNING,
+                log_level=logging.ERROR,  # whoever sends what is not HTTP must not fill the log
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,

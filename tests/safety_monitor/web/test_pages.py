@@ -36,9 +36,10 @@ from safety_monitor.sensing import ReadySense
 from safety_monitor.station import Station
 from safety_monitor.web import texts
 from safety_monitor.web.access import hash_password, new_token
+from safety_monitor.web.door import OF_ONE
 from safety_monitor.web.server import WebServer
 from tests.browser import browser
-from tests.web_site import DURESS_PIN, PIN, incident_of
+from tests.web_site import DURESS_PIN, PIN, incident_of, stays
 
 PASSWORD = "correct horse"
 PATIENCE_MS = 60_000
@@ -505,3 +506,15 @@ def test_a_client_that_dawdles_keeps_nobody_waiting(served: Served, page: Page) 
             connection = stack.enter_context(socket.create_connection((host, int(port))))
             connection.sendall(b"POST /api/v1/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n")
         assert page.request.get(f"{served.url}/api/v1/health").status == 200
+
+
+def test_a_crowd_of_strangers_and_a_head_without_an_end_keep_nobody_out(served: Served, page: Page) -> None:
+    host, port = served.url.removeprefix("http://").split(":")
+    address = host, int(port)
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(socket.create_connection(address)) for _ in range(OF_ONE + 50)]
+        assert page.request.get(f"{served.url}/api/v1/health").status == 200
+        assert sum(stays(connection) for connection in crowd) <= OF_ONE
+    with socket.create_connection(address) as connection, pytest.raises(OSError, match=r"reset|pipe"):
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 50_000_000)
+    expect(page.get_by_text(texts.ALL_QUIET)).to_be_visible()  # this page has stayed
