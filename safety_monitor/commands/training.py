@@ -1,6 +1,5 @@
 """The groups of commands that train and measure models, and what they do for gestures. Thin: parse, call, print."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -75,17 +74,14 @@ def train_motions_command(
 def _train(
     kind: Kind, data: Path | None, add: Path | None, rollback: bool, config: Path | None, *, use: bool, force: bool
 ) -> None:
-    from filelock import FileLock, Timeout
-
-    from gesture import retrain
     from gesture.collection import Collection
-    from gesture.tables import BASE_DATA
+    from gesture.retrain import comparison
     from models.card import read_card
     from safety_monitor.commands.models import go_back, name_in_use, put_in_use
+    from safety_monitor.learning.training import TrainingError, train_candidate
 
     settings = read_settings(config)
     silence_native_libraries(settings)
-    home = settings.models_folder
     if add is not None and not add.is_dir():
         fail(f"{add}: no such folder")
 
@@ -94,30 +90,16 @@ def _train(
             go_back(settings, kind)
             return
         collection = Collection(add or settings.gestures_folder)
-        target, coming = home / f"{kind}.new", home / f"{kind}.training"
-        home.mkdir(parents=True, exist_ok=True)
-        present = name_in_use(settings, kind)
-        base = data or BASE_DATA / f"{kind}.csv.gz"
+        in_use = name_in_use(settings, kind)
         try:
-            with FileLock(home / ".training.lock", timeout=0):
-                shutil.rmtree(coming, ignore_errors=True)
-                if kind is Kind.SIGNS:
-                    feedback = settings.feedback_folder
-                    result = retrain.retrain_signs(
-                        collection, coming, home, base=base, progress=say_for_now, feedback=feedback, in_use=present
-                    )
-                else:
-                    result = retrain.retrain_motions(
-                        collection, coming, home, base=base, progress=say_for_now, in_use=present
-                    )
-                shutil.rmtree(target, ignore_errors=True)
-                coming.rename(target)
-        except Timeout:
-            fail("another training is under way", TROUBLE)
+            result = train_candidate(settings, kind, collection, base=data, in_use=in_use, progress=say_for_now)
+        except TrainingError as error:
+            fail(error, TROUBLE)
         except ModuleNotFoundError as error:
             fail_without(error)
         say_for_now()
-        typer.echo(retrain.comparison(result))
+        typer.echo(comparison(result))
+        target = result.folder
         typer.echo(f"curves.png and confusion.png are in {target}")
         if use:
             put_in_use(settings, read_card(target), target, force=force)

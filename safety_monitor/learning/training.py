@@ -20,10 +20,10 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from gesture.collection import Collection
-from gesture.plan import MotionPlan
+from gesture.plan import MotionPlan, SignPlan
 from gesture.retrain import QUICK, Retrained, passes, retrain_motions, retrain_signs
 from gesture.rows import MOTIONS, SIGNS, CollectionError
-from gesture.tables import TableError
+from gesture.tables import BASE_DATA, TableError
 from models.card import Card, ModelError, read_card
 from models.in_use import compare, model_before, roll_back, use
 from models.registry import find
@@ -242,6 +242,53 @@ class Trainings:
             return (str(error),)
 
 
+def train_candidate(
+    settings: Settings,
+    kind: str,
+    collection: Collection,
+    *,
+    signs: SignPlan = QUICK,
+    motions: MotionPlan | None = None,
+    base: Path | None = None,
+    in_use: str = "",
+    progress: Callable[[str], None],
+) -> Retrained:
+    """Train beside what is in use; the candidate before stays until the new one is there.
+
+    Args:
+        settings: of the station.
+        kind: "signs" or "motions".
+        collection: what was collected.
+        signs: how signs are trained.
+        motions: how movements are trained; None: as those that ship.
+        base: table of base data; None: the one that ships.
+        in_use: name of the model in use; empty: `kind`.
+        progress: told a line at a time.
+
+    Raises:
+        TrainingError: another training is under way.
+        CollectionError: see `gesture.retrain`.
+        TableError: see there.
+    """
+    home, base = settings.models_folder, base or BASE_DATA / f"{kind}.csv.gz"
+    target, coming = home / f"{kind}{CANDIDATE}", home / f"{kind}.training"
+    home.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(home / ".training.lock", timeout=0):
+            shutil.rmtree(coming, ignore_errors=True)
+            if kind == SIGNS:
+                result = retrain_signs(
+                    collection, coming, home, signs, base, progress, settings.feedback_folder, in_use or kind
+                )
+            else:
+                result = retrain_motions(collection, coming, home, motions, base, progress, in_use or kind)
+            shutil.rmtree(target, ignore_errors=True)
+            coming.rename(target)
+    except Timeout:
+        raise TrainingError("another training is under way") from None
+    return replace(result, folder=target)
+
+
 def train(home: Path, kind: Kind, most_passes: int, tell: Callable[[float, str], None]) -> None:
     """Train beside what is in use, and leave the model and its figures as the candidate.
 
@@ -249,9 +296,6 @@ def train(home: Path, kind: Kind, most_passes: int, tell: Callable[[float, str],
         TrainingError: it cannot be trained; the candidate before is kept.
     """
     places = Settings(home=home)
-    models = places.models_folder
-    target, coming = models / f"{kind}{CANDIDATE}", models / f"{kind}.training"
-    models.mkdir(parents=True, exist_ok=True)
     signs, motions = replace(QUICK, epochs=most_passes), MotionPlan(epochs=most_passes)
     every, done = passes(signs if kind == SIGNS else motions), 0
 
@@ -260,30 +304,21 @@ def train(home: Path, kind: Kind, most_passes: int, tell: Callable[[float, str],
         done += ", pass " in line
         tell(min(done / every, 0.99), line)
 
+    collection = Collection(places.gestures_folder)
     try:
-        with FileLock(models / ".training.lock", timeout=0):
-            shutil.rmtree(coming, ignore_errors=True)
-            collection = Collection(places.gestures_folder)
-            if kind == SIGNS:
-                feedback = places.feedback_folder
-                result = retrain_signs(collection, coming, models, signs, progress=progress, feedback=feedback)
-            else:
-                result = retrain_motions(collection, coming, models, motions, progress=progress)
-            shutil.rmtree(target, ignore_errors=True)
-            coming.rename(target)
-            write_figures(models / f"{kind}{CANDIDATE}.{FIGURES}", result, read_card(target))
-    except Timeout:
-        raise TrainingError("another training is under way") from None
+        result = train_candidate(places, kind, collection, signs=signs, motions=motions, progress=progress)
+        write_figures(result)
     except (CollectionError, TableError, ModelError, OSError) as error:
         raise TrainingError(str(error)) from None
     except ModuleNotFoundError as error:
         raise TrainingError(f"training needs {error.name}: pip install -e '.[train]'") from None
 
 
-def write_figures(path: Path, result: Retrained, card: Card) -> None:
-    """Keep what a training has measured, and of which model."""
-    figures = {key: value for key, value in asdict(result).items() if key != "folder"}
-    path.write_text(json.dumps(figures | {"files": dict(card.files)}))
+def write_figures(result: Retrained) -> None:
+    """Keep what a training has measured beside its model, and of which model that is."""
+    folder = result.folder
+    figures = asdict(result) | {"folder": folder.name, "files": dict(read_card(folder).files)}
+    folder.with_name(f"{folder.name}.{FIGURES}").write_text(json.dumps(figures))
 
 
 def main() -> None:

@@ -10,22 +10,20 @@ from models.card import change_card, read_card
 from models.in_use import Comparison, note_comparison
 from models.registry import SHIPPED, find
 from safety_monitor.config import Settings
-from safety_monitor.learning.training import CANDIDATE, FIGURES, TrainingError, Trainings, train, write_figures
+from safety_monitor.learning.training import CANDIDATE, TrainingError, Trainings, train, write_figures
 
 
 def rename(folder: Path, old: str, new: str) -> None:
     change_card(folder, labels=tuple(new if label == old else label for label in read_card(folder).labels))
 
 
-def trained(home: Path, kind: str = "signs") -> None:
+def trained(home: Path) -> None:
     """A candidate that calls fists punches, and recognises less."""
-    models = home / "models"
-    shutil.copytree(SHIPPED / kind, models / f"{kind}{CANDIDATE}")
-    rename(models / f"{kind}{CANDIDATE}", "fist", "punch")
-    found = Comparison({"recall": 0.9}, {"recall": 1.0}, 0.02)
-    note_comparison(models / f"{kind}{CANDIDATE}", read_card(SHIPPED / kind), found)
-    result = Retrained(models, (), {"punch": 0.9}, {"punch": 0.95}, {"fist": 1.0})
-    write_figures(models / f"{kind}{CANDIDATE}.{FIGURES}", result, read_card(models / f"{kind}{CANDIDATE}"))
+    folder = home / "models" / f"signs{CANDIDATE}"
+    shutil.copytree(SHIPPED / "signs", folder)
+    rename(folder, "fist", "punch")
+    note_comparison(folder, read_card(SHIPPED / "signs"), Comparison({"recall": 0.9}, {"recall": 1.0}, 0.02))
+    write_figures(Retrained(folder, (), {"punch": 0.9}, {"punch": 0.95}, {"fist": 1.0}))
 
 
 def settings(home: Path, **emergency: str) -> Settings:
