@@ -13,7 +13,17 @@ from models.registry import open_card
 from safety_monitor.incident import Sense
 from safety_monitor.learning.collecting import LiveCollecting, Progress
 from safety_monitor.web import texts
-from safety_monitor.web.layout import arm_button, changed, may, page_for, panel, site_of, visitor_of
+from safety_monitor.web.layout import (
+    arm_button,
+    changed,
+    dialog_about,
+    may,
+    page_for,
+    panel,
+    site_of,
+    table_row,
+    visitor_of,
+)
 from safety_monitor.web.live_page import KEEP_LOOKING, PICTURE
 from safety_monitor.web.site import Site
 
@@ -141,9 +151,7 @@ class _Page:
 
     def _ask_label(self) -> None:
         kind = self._kind.value
-        with ui.context.client.content, ui.dialog(value=True) as dialog, ui.card().classes("gap-3"):
-            dialog.on("hide", dialog.delete)
-            ui.label(texts.NEW_LABEL).classes("text-lg font-semibold")
+        with dialog_about(texts.NEW_LABEL) as dialog:
             name = ui.input(texts.NEW_LABEL_HINT).props("autofocus outlined")
 
             def add() -> None:
@@ -241,15 +249,9 @@ class _Page:
                 ui.label(texts.NOTHING_COLLECTED).classes("quiet")
                 return
             with ui.element("table").classes("plain"):
-                with ui.element("tr"):
-                    for title in (texts.LABEL_FIELD, texts.THIS_SESSION, texts.ALTOGETHER):
-                        with ui.element("th").props("scope=col"):
-                            ui.label(title)
+                table_row("th", (texts.LABEL_FIELD, texts.THIS_SESSION, texts.ALTOGETHER))
                 for label in labels:
-                    with ui.element("tr"):
-                        for text in (texts.label(label), here.get(label, 0), progress.total.get(label, 0)):
-                            with ui.element("td"):
-                                ui.label(str(text))
+                    table_row("td", (texts.label(label), here.get(label, 0), progress.total.get(label, 0)))
 
 
 def _plain(name: str | None) -> str:

@@ -38,6 +38,7 @@ from safety_monitor.web.layout import (
     page_frame,
     panel,
     site_of,
+    table_row,
     visitor_of,
 )
 from safety_monitor.web.picture import drawn
@@ -333,22 +334,12 @@ async def _say(request: Request, incident_id: str, *, note: str = "", mark: Mark
 def _readings(entry: Entry) -> None:
     incident = entry.incident
     with ui.element("div").classes("overflow-x-auto w-full"), ui.element("table").classes("plain"):
-        with ui.element("thead"), ui.element("tr"):
-            for text in (texts.SENSES_COLUMN, texts.WHAT, texts.PROBABILITY, texts.AT):
-                with ui.element("th"):
-                    ui.label(text)
+        with ui.element("thead"):
+            table_row("th", (texts.SENSES_COLUMN, texts.WHAT, texts.PROBABILITY, texts.AT))
         with ui.element("tbody"):
             for piece in incident.evidence:
-                at_s = f"{piece.at_s:.2f}"
-                with ui.element("tr"):
-                    for text in (
-                        texts.SENSE[piece.sense],
-                        texts.label(piece.label),
-                        f"{piece.probability:.2f}",
-                        at_s,
-                    ):
-                        with ui.element("td"):
-                            ui.label(text)
+                sense, label = texts.SENSE[piece.sense], texts.label(piece.label)
+                table_row("td", (sense, label, f"{piece.probability:.2f}", f"{piece.at_s:.2f}"))
     if len(entry.transitions) > 1:
         ui.echart(_chart(entry, incident)).classes("w-full h-56")
 

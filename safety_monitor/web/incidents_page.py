@@ -48,7 +48,8 @@ async def incidents_page(request: Request) -> None:
         with ui.element("div").classes("grid grid-cols-2 gap-3 items-center w-full md:flex"):
             states = {"": texts.ANY} | {str(state): texts.STATE[state] for state in State}
             senses = {"": texts.ANY} | {str(sense): texts.SENSE[sense] for sense in Sense}
-            known = {"": texts.ANY} | {label: texts.label(label) for label in _labels(site.settings.emergency.gestures)}
+            labels = ("scream", *(gesture.label for gesture in site.settings.emergency.gestures))
+            known = {"": texts.ANY} | {label: texts.label(label) for label in labels}
             for name, text, options in (
                 ("state", texts.STATE_COLUMN, states),
                 ("sense", texts.SENSES_COLUMN, senses),
@@ -76,10 +77,6 @@ async def incidents_page(request: Request) -> None:
             wanted = urlencode({name: value for name, value in exact.items() if value})
             for text, kind in ((texts.AS_CSV, "csv"), (texts.AS_JSON, "json")):
                 ui.link(text, f"/api/v1/incidents.{kind}?{wanted}").classes("self-center").props("download")
-
-
-def _labels(gestures: tuple[object, ...]) -> list[str]:
-    return ["scream", *(getattr(gesture, "label", "") for gesture in gestures)]
 
 
 def _why(entry: Entry) -> str:

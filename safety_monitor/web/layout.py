@@ -1,7 +1,7 @@
 """What every page has: its frame, its colours, and who looks at it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar, cast
@@ -148,6 +148,14 @@ def panel(title: str, classes: str = "") -> Iterator[None]:
         yield
 
 
+def table_row(tag: str, cells: Iterable[object]) -> None:
+    """A row of a table; `tag` is th for its head, else td."""
+    with ui.element("tr"):
+        for cell in cells:
+            with ui.element(tag).props("scope=col" if tag == "th" else ""):
+                ui.label(str(cell))
+
+
 def changed(shown: dict[Key, object], key: Key, value: object) -> bool:
     """Whether a part of a page is not what is shown already, and is from now on: what has not changed is not sent."""
     if key in shown and shown[key] == value:
@@ -241,6 +249,17 @@ def arm_button(request: Request, armed: bool) -> None:
     ).props("outline no-caps color=quiet" if armed else "no-caps color=green-8")
 
 
+@contextmanager
+def dialog_about(text: str) -> Iterator[ui.dialog]:
+    """An open dialog with this head; it is gone when it closes."""
+    # A child of the page, not of the button's surroundings: those are drawn anew when the incident moves on, and would
+    # take the dialog away from under the person's hands.
+    with ui.context.client.content, ui.dialog(value=True) as dialog, ui.card().classes("gap-3"):
+        dialog.on("hide", dialog.delete)
+        ui.label(text).classes("text-lg font-semibold")
+        yield dialog
+
+
 def confirm(request: Request, role: Role, text: str, lines: Sequence[str], do: Callable[[], Awaitable[None]]) -> None:
     """Ask once more before something is done that should not be done by mistake.
 
@@ -253,10 +272,7 @@ def confirm(request: Request, role: Role, text: str, lines: Sequence[str], do: C
     """
     if not may(request, role):
         return
-    # A child of the page: see `ask_pin`.
-    with ui.context.client.content, ui.dialog(value=True) as dialog, ui.card().classes("gap-3"):
-        dialog.on("hide", dialog.delete)
-        ui.label(text).classes("text-lg font-semibold")
+    with dialog_about(text) as dialog:
         for line in lines:
             ui.label(line)
 
@@ -335,11 +351,7 @@ def ask_pin(
     """
     if not may(request, "operator"):  # a page that is signed out cannot even load the dialog
         return
-    # A child of the page, not of the button's surroundings: those are drawn anew when the incident moves on, and would
-    # take the dialog away from under the person's hands.
-    with ui.context.client.content, ui.dialog(value=True) as dialog, ui.card().classes("gap-3"):
-        dialog.on("hide", dialog.delete)
-        ui.label(text).classes("text-lg font-semibold")
+    with dialog_about(text) as dialog:
         ui.label(hint)
         typed = ui.input(texts.PIN, password=True).props("autofocus autocomplete=off inputmode=numeric outlined")
         typed.set_visibility(pin)

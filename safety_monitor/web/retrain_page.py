@@ -12,7 +12,7 @@ from gesture.collection import Collection
 from gesture.tables import TableError
 from safety_monitor.learning.training import KINDS, Candidate, Kind, Run, TrainingError, missing_packages
 from safety_monitor.web import texts
-from safety_monitor.web.layout import ask_owner, confirm, may, page_for, panel, site_of
+from safety_monitor.web.layout import ask_owner, confirm, may, page_for, panel, site_of, table_row
 from safety_monitor.web.restart import restart_notice
 from safety_monitor.web.site import Site
 
@@ -159,10 +159,10 @@ class _Model:
             _remark(texts.WORSE.format(labels=", ".join(map(texts.label, worse))))
         ui.label(texts.FIGURES_HINT).classes("quiet text-sm")
         with ui.element("table").classes("plain"):
-            _cells("th", [texts.LABEL_FIELD, texts.OTHERS_RECALL, texts.NEW_RECALL, texts.OLD_RECALL])
+            table_row("th", [texts.LABEL_FIELD, texts.OTHERS_RECALL, texts.NEW_RECALL, texts.OLD_RECALL])
             for label in candidate.recall:
                 shares = (recall.get(label) for recall in (candidate.recall, candidate.after, candidate.before))
-                _cells("td", [texts.label(label), *("–" if share is None else _percent(share) for share in shares)])
+                table_row("td", [texts.label(label), *("–" if share is None else _percent(share) for share in shares)])
         if candidate.confusion:
             with (
                 ui.expansion(texts.CONFUSION).classes("w-full").props("dense"),
@@ -189,18 +189,11 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _cells(tag: str, cells: list[str]) -> None:
-    with ui.element("tr"):
-        for text in cells:
-            with ui.element(tag):
-                ui.label(text)
-
-
 def _matrix(candidate: Candidate) -> None:
     """How many of each label were taken for which; the more, the darker, and the number in it."""
     rows = [(label, counts) for label, counts in zip(candidate.labels, candidate.confusion, strict=True) if sum(counts)]
     with ui.element("table").classes("plain text-sm"):
-        _cells("th", [texts.SHOWN_TAKEN, *map(texts.label, candidate.labels)])
+        table_row("th", [texts.SHOWN_TAKEN, *map(texts.label, candidate.labels)])
         for label, counts in rows:
             with ui.element("tr"):
                 with ui.element("th").props("scope=row"):

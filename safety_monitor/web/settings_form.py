@@ -6,6 +6,7 @@ Secrets and hashes are not shown: of those only whether they are set is told.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from nicegui import ui
@@ -15,6 +16,31 @@ from safety_monitor.config import PREFIX
 from safety_monitor.web import texts
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.settings_keys import Draft, Key, Kind, keys_of
+
+
+@dataclass(frozen=True, slots=True)
+class DraftTable:
+    """A table of the draft, whether it is there or not.
+
+    Attributes:
+        read: gives it; an empty one if it is not there.
+        make: the same, but makes it.
+        path: of the table.
+    """
+
+    read: Callable[[], Draft]
+    make: Callable[[], Draft]
+    path: tuple[str, ...] = ()
+
+    def inner(self, name: str) -> "DraftTable":
+        """The table under a key of this one."""
+        return DraftTable(
+            lambda: self.read().get(name, {}), lambda: self.make().setdefault(name, {}), (*self.path, name)
+        )
+
+    def variable(self, name: str) -> str:
+        """The variable of the environment that sets a key of this table."""
+        return PREFIX + "__".join((*self.path, name)).upper()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,41 +55,30 @@ class Form:
     outside: Mapping[str, Any]
     changed: Callable[[], None]
 
-    def table(
-        self,
-        section: type[BaseModel],
-        read: Callable[[], Draft],
-        make: Callable[[], Draft],
-        path: tuple[str, ...],
-        outside: Mapping[str, Any] | None,
-    ) -> None:
+    def table(self, section: type[BaseModel], draft: DraftTable, outside: Mapping[str, Any]) -> None:
         """The keys of a table.
 
         Args:
             section: what it takes.
-            read: gives the table of the draft; an empty one if it is not there.
-            make: the same, but makes it.
-            path: of the table.
+            draft: the table of the draft.
             outside: what is set outside, of this table.
         """
         for key in keys_of(section):
-            set_outside = outside is not None and key.name in outside
-            if key.kind is Kind.TABLE:
-                self._nested(key, read, make, path, (outside or {}).get(key.name))
+            if key.kind is Kind.TABLE and key.section is not None:
+                ui.label(texts.setting(key.name)).classes("text-lg font-semibold mt-3")
+                self.table(key.section, draft.inner(key.name), outside.get(key.name, {}))
             elif key.kind is Kind.TABLES:
-                self._tables(key, read, make, path, set_outside)
+                self._titled_tables(key, draft, set_outside=key.name in outside)
             else:
-                self._row(key, read, make, path, set_outside)
+                self._row(key, draft, set_outside=key.name in outside)
 
-    def plain(self, key: Key, draft: Callable[[], Draft], path: tuple[str, ...]) -> None:
-        """A key that is no table."""
-        self._row(key, draft, draft, path, key.name in self.outside)
+    def plain(self, key: Key, draft: DraftTable) -> None:
+        """A key at the top that is no table."""
+        self._row(key, draft, set_outside=key.name in self.outside)
 
-    def _row(
-        self, key: Key, read: Callable[[], Draft], make: Callable[[], Draft], path: tuple[str, ...], set_outside: bool
-    ) -> None:
+    def _row(self, key: Key, draft: DraftTable, *, set_outside: bool) -> None:
         """One key: what it is called and means, and its control."""
-        variable = PREFIX + "__".join((*path, key.name)).upper()
+        variable = draft.variable(key.name)
         with ui.element("div").classes("grid grid-cols-1 md:grid-cols-2 gap-x-6 gap-y-1 w-full py-2 items-start"):
             with ui.column().classes("gap-0"):
                 ui.label(texts.setting(key.name)).classes("font-semibold")
@@ -77,9 +92,10 @@ class Form:
             elif set_outside:
                 ui.label(texts.SET_OUTSIDE.format(variable=variable)).classes("quiet")
             else:
-                self._control(key, read, make)
+                self._control(key, draft)
 
-    def _control(self, key: Key, read: Callable[[], Draft], make: Callable[[], Draft]) -> None:
+    def _control(self, key: Key, draft: DraftTable) -> None:
+        read, make = draft.read, draft.make
         value = read().get(key.name, key.default)
 
         def put(new: Any) -> None:
@@ -151,26 +167,7 @@ class Form:
 
             ui.button(texts.NEW_TOKEN, icon="key", on_click=make_one).props("outline no-caps color=quiet")
 
-    def _nested(
-        self,
-        key: Key,
-        read: Callable[[], Draft],
-        make: Callable[[], Draft],
-        path: tuple[str, ...],
-        outside: Mapping[str, Any] | None,
-    ) -> None:
-        if key.section is None:
-            return
-        ui.label(texts.setting(key.name)).classes("text-lg font-semibold mt-3")
-        self.table(
-            key.section,
-            lambda: read().get(key.name, {}),
-            lambda: make().setdefault(key.name, {}),
-            (*path, key.name),
-            outside,
-        )
-
-    def tables(self, key: Key, read: Callable[[], Draft], make: Callable[[], Draft], path: tuple[str, ...]) -> None:
+    def tables(self, key: Key, draft: DraftTable) -> None:
         """A list of tables: each a box that can be taken away, and a button for another."""
         section = key.section
         if section is None:
@@ -180,44 +177,42 @@ class Form:
         def show() -> None:
             box.clear()
             with box:
-                rows: list[Draft] = read().get(key.name, [])
+                rows: list[Draft] = draft.read().get(key.name, [])
                 if not rows:
                     ui.label(texts.NONE_YET).classes("quiet")
-                for place, row in enumerate(rows):
-                    title = str(row.get("name") or f"{texts.setting(key.name)} {place + 1}")
+                for number, row in enumerate(rows):
+                    title = str(row.get("name") or f"{texts.setting(key.name)} {number + 1}")
                     with ui.element("section").classes("panel").props(f'aria-label="{title}"'):
                         with ui.row().classes("items-center w-full"):
                             ui.label(title).classes("font-semibold grow")
-                            ui.button(texts.REMOVE, icon="delete", on_click=_bound(remove, place)).props(
+                            ui.button(texts.REMOVE, icon="delete", on_click=partial(remove, number)).props(
                                 f'flat no-caps color=quiet aria-label="{texts.REMOVE} {title}"'
                             )
-                        self.table(section, _bound_draft(row), _bound_draft(row), (*path, key.name), None)
+                        self.table(section, _table_of(row, (*draft.path, key.name)), {})
                 ui.button(texts.ADD_ONE.format(what=texts.setting(key.name)), icon="add", on_click=add).props(
                     "outline no-caps color=quiet"
                 )
 
-        def remove(place: int) -> None:
-            del make()[key.name][place]
+        def remove(number: int) -> None:
+            del draft.make()[key.name][number]
             show()
             self.changed()
 
         def add() -> None:
-            make().setdefault(key.name, []).append({})
+            draft.make().setdefault(key.name, []).append({})
             show()
             self.changed()
 
         show()
 
-    def _tables(
-        self, key: Key, read: Callable[[], Draft], make: Callable[[], Draft], path: tuple[str, ...], set_outside: bool
-    ) -> None:
+    def _titled_tables(self, key: Key, draft: DraftTable, *, set_outside: bool) -> None:
         ui.label(texts.setting(key.name)).classes("text-lg font-semibold mt-3")
         if key.means:
             ui.label(key.means).classes("quiet text-sm")
         if set_outside:
-            ui.label(texts.SET_OUTSIDE.format(variable=PREFIX + "__".join((*path, key.name)).upper())).classes("quiet")
+            ui.label(texts.SET_OUTSIDE.format(variable=draft.variable(key.name))).classes("quiet")
         else:
-            self.tables(key, read, make, path)
+            self.tables(key, draft)
 
 
 def _shown(value: Any) -> str:
@@ -233,9 +228,5 @@ def _number(text: str, kind: Kind) -> Any:
     return int(value) if kind is Kind.WHOLE and value.is_integer() else value
 
 
-def _bound(do: Callable[[int], None], place: int) -> Callable[[], None]:
-    return lambda: do(place)
-
-
-def _bound_draft(row: Draft) -> Callable[[], Draft]:
-    return lambda: row
+def _table_of(row: Draft, path: tuple[str, ...]) -> DraftTable:
+    return DraftTable(lambda: row, lambda: row, path)

@@ -12,7 +12,7 @@ from safety_monitor.config.file import Written
 from safety_monitor.web import texts
 from safety_monitor.web.layout import ask_owner, may, page_for, panel, site_of
 from safety_monitor.web.restart import restart_notice
-from safety_monitor.web.settings_form import Form
+from safety_monitor.web.settings_form import DraftTable, Form
 from safety_monitor.web.settings_keys import Draft, Key, Kind, key_of, pruned
 from safety_monitor.web.site import AT_ONCE, Site
 from safety_monitor.web.trials import tried
@@ -38,6 +38,7 @@ class _Page:
         self._site = site
         self._before = Written("", {})
         self._draft: Draft = {}
+        self._top = DraftTable(lambda: self._draft, lambda: self._draft)
         self._sections: dict[str, ui.expansion] = {}
         restart_notice(request)
         with panel(texts.CHANNELS):
@@ -133,9 +134,9 @@ class _Page:
                 note = texts.AT_ONCE if key.name in AT_ONCE else texts.AT_NEXT_START
                 ui.label(note[:1].upper() + note[1:] + ".").classes("quiet text-sm")
                 if key.kind is Kind.TABLES:
-                    form.tables(key, lambda: self._draft, lambda: self._draft, ())
+                    form.tables(key, self._top)
                 elif key.section is None or key.kind is not Kind.TABLE:
-                    form.plain(key, lambda: self._draft, ())
+                    form.plain(key, self._top)
                 else:
                     self._table(form, key, key.section, outside)
 
@@ -148,13 +149,7 @@ class _Page:
         def show() -> None:
             inside.clear()
             with inside:
-                form.table(
-                    section,
-                    lambda: self._draft.get(key.name, {}),
-                    lambda: self._draft.setdefault(key.name, {}),
-                    (key.name,),
-                    set_outside,
-                )
+                form.table(section, self._top.inner(key.name), set_outside)
 
         def use(on: bool) -> None:
             if on:
