@@ -53,6 +53,10 @@ CLOSE_S = 20.0
 """How long what is due when the station ends may still take; the rest is taken up at the next start."""
 TROUBLE_EVERY_S = 3600.0
 """Troubles with one part of the station are told of this often at most."""
+WATCH, ATTEND = "dispatch-watch", "dispatch-journal"
+"""Threads beside the workers, and their heartbeats."""
+ATTEND_LIMIT_S = 120.0
+"""Longest time between two heartbeats of the one that sees to the journal: a disk that hangs is known before."""
 CLOCK_SET_S = 2.0
 """The clock was set if it went on by so much more or less than time did."""
 
@@ -151,9 +155,9 @@ class Dispatch:
             raise
         if left:
             log.info("outbox: %d deliveries are taken up again", left)
-        watcher = threading.Thread(target=self._watch, name="dispatch-watch", daemon=True)
+        watcher = threading.Thread(target=self._watch, name=WATCH, daemon=True)
         self._threads = [*(worker.thread for worker in self._workers.values()), watcher]
-        self._attendant = threading.Thread(target=self._attend, name="dispatch-journal", daemon=True)
+        self._attendant = threading.Thread(target=self._attend, name=ATTEND, daemon=True)
         for thread in (*self._threads, self._attendant):
             thread.start()
         for channel in gone:
@@ -258,6 +262,13 @@ class Dispatch:
         except JournalError as error:  # that may be the trouble
             log.error("a message is not in the journal: %s", error)
         self.wake()
+
+    def disk_hangs(self) -> None:
+        """The journal's disk does not answer; to be told again and again while that lasts.
+
+        Who waits for it hangs for no other reason: a new start would wait, too, and give no alarm meanwhile.
+        """
+        self._hearts.beat(ATTEND)
 
     def try_out(self, name: str) -> "Future[Outcome | None]":
         """Send a marked test through a channel, in its own turn; whatever is due goes first.
@@ -388,13 +399,13 @@ class Dispatch:
         hung: set[str] = set()
         late: set[str] = set()
         while not self._closing.wait(LOOK_S):
-            self._hearts.begin("dispatch-watch", WORKER_LIMIT_S)
+            self._hearts.begin(WATCH, WORKER_LIMIT_S)
             try:
                 self._watch_for_hung(hung)
                 jobs = [job for worker in self._workers.values() for job in worker.late(self._waits.fallback_after_s)]
-                self._fall_back_on_late(jobs, late)
+                self._fall_back_on_late(jobs, late, WATCH)
             except Exception:
-                failed("dispatch-watch", "goes on")
+                failed(WATCH, "goes on")
 
     def _watch_for_hung(self, hung: set[str]) -> None:
         for name, worker in self._workers.items():
@@ -407,10 +418,11 @@ class Dispatch:
                 log.error("%s", text)
                 self.trouble(name, text)
 
-    def _fall_back_on_late(self, jobs: Sequence[Job], late: set[str]) -> None:
+    def _fall_back_on_late(self, jobs: Sequence[Job], late: set[str], heart: str) -> None:
         """Ask others to do jobs that are late, once; `late` remembers for which that was done."""
         late &= {job.key for job in jobs}
         for job in jobs:
+            self._hearts.beat(heart)  # each may wait for the disk
             if job.key not in late:
                 late.add(job.key)
                 level = logging.DEBUG if job.hidden else logging.WARNING
@@ -431,6 +443,7 @@ class Dispatch:
         late: set[str] = set()
         complained = False
         while not self._closing.wait(LOOK_S):
+            self._hearts.begin(ATTEND, ATTEND_LIMIT_S)
             try:
                 now = time.monotonic()
                 set_by_s = self._journal.clock() - now - ahead_s
@@ -440,7 +453,7 @@ class Dispatch:
                     self.wake()
                 ahead_s, looked = ahead_s + set_by_s, now
                 overdue = self._outbox.overdue(self._journal.clock() - self._waits.fallback_after_s)
-                self._fall_back_on_late([job for job in overdue if self._is_late(job)], late)
+                self._fall_back_on_late([job for job in overdue if self._is_late(job)], late, ATTEND)
                 for name in self._outbox.due_on():
                     if name in self._workers:
                         self._workers[name].wake()
@@ -451,4 +464,4 @@ class Dispatch:
                     complained = True
                     log.error("%s", error)
             except Exception:
-                failed("dispatch-journal", "goes on")
+                failed(ATTEND, "goes on")

@@ -155,6 +155,7 @@ class HealthChecks:
             if damage is not None:
                 raise damage
         except TimeoutError:
+            self.dispatch.disk_hangs()
             return Ill(f"{self.journal.path}: the disk has not answered for {PROBE_LIMIT_S:.0f} s")
         except JournalDamagedError as error:
             log.error("%s", error)

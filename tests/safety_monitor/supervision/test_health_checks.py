@@ -1,0 +1,69 @@
+"""What hangs is seen, but for who waits for a disk that does."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from media.heartbeat import Heartbeats
+from safety_monitor.dispatch import delivering
+from safety_monitor.dispatch.delivering import ATTEND, ATTEND_LIMIT_S, Dispatch
+from safety_monitor.fusion import FusionRules
+from safety_monitor.journal.incidents import Journal
+from safety_monitor.live import LiveView
+from safety_monitor.supervision import health_checks
+from safety_monitor.supervision.health_checks import HealthChecks
+from safety_monitor.supervision.supervisor import Rules, Supervisor
+from safety_monitor.supervision.workload import Workload
+
+LIMIT_S = 60.0
+
+
+def until(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not true():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.01)
+
+
+def test_a_hang_at_the_journal_is_seen_but_no_new_start_is_asked_for_while_the_disk_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(delivering, "LOOK_S", 0.01)
+    monkeypatch.setattr(health_checks, "LOOK_S", 0.01)
+    monkeypatch.setattr(health_checks, "PROBE_LIMIT_S", 0.1)
+    now, ahead_s = 0.0, 0.0
+    hearts, over = Heartbeats(lambda: now), threading.Event()
+    journal = Journal(tmp_path, clock=lambda: time.time() + ahead_s, wait_s=2 * LIMIT_S)
+    dispatch = Dispatch(journal, [], hearts=hearts)
+    checks = HealthChecks(
+        senses=(),
+        view=LiveView(FusionRules(), []),
+        supervisor=Supervisor(rules=Rules(steady_s=0.0)),
+        workload=Workload(),
+        hearts=hearts,
+        journal=journal,
+        dispatch=dispatch,
+    )
+    running = threading.Thread(target=checks.run, args=(over,), daemon=True)
+    with closing(sqlite3.connect(journal.path, isolation_level=None)) as blocker:
+        blocker.execute("BEGIN IMMEDIATE")  # it is waited for, as for a disk that hangs
+        ahead_s = 3600.0
+        until(lambda: "the clock was set" in caplog.text)  # which is written to the journal
+        now += ATTEND_LIMIT_S + 1.0
+        until(lambda: [stale.name for stale in hearts.stale()] == [ATTEND])
+        running.start()
+        until(lambda: not hearts.stale())
+        now += ATTEND_LIMIT_S + 1.0
+        until(lambda: not hearts.stale())
+    until(lambda: checks.supervisor.troubles() == [])
+    now += ATTEND_LIMIT_S + 1.0
+    until(lambda: not hearts.stale())  # it goes on by itself
+    over.set()
+    running.join(LIMIT_S)
+    dispatch.close()
+    journal.close()
