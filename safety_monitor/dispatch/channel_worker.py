@@ -233,6 +233,10 @@ class ChannelWorker:
         if len(self._answered) > ANSWERED_KEPT:
             del self._answered[next(iter(self._answered))]
 
+    def has_answer(self, incident: Incident) -> bool:
+        """Whether a person has answered an incident, as far as is remembered."""
+        return incident.id in self._answered
+
     def interrupt_trial(self) -> None:
         """An emergency does not wait for a trial to end."""
         if self._trying:

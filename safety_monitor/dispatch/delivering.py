@@ -388,8 +388,14 @@ class Dispatch:
         if not job.fallback:
             return
         instead = instead_of(job, self._natures)
+
+        def from_memory() -> None:
+            answered = self._workers[job.channel].has_answer(job.incident)  # as the journal would
+            wanted = [each for each in instead if not (answered and each.nature is Nature.SOUND)]
+            self._hand(wanted, job.incident, job.hidden, journaled=False)
+
         try:
-            self._writer.fall_back(job, instead, lambda: self._hand(instead, job.incident, job.hidden, journaled=False))
+            self._writer.fall_back(job, instead, from_memory)
         except JournalError as error:
             log.error("what is done instead is not in the journal: %s", error)
         self.wake()

@@ -741,6 +741,31 @@ def test_a_siren_that_waits_for_its_turn_does_not_begin_once_somebody_has_answer
         until(lambda: [message.incident.id for message in siren.messages] == [SCREAM.id, second.id])
 
 
+def test_no_siren_sounds_instead_of_a_message_once_somebody_has_answered_also_where_the_journal_hangs(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = threading.Event()
+    sms, siren, call = Outlet("sms", [REFUSED], hang=sent), Outlet("alarm", heard=True), Outlet("call")
+    blocker = sqlite3.connect(journal.path, isolation_level=None)  # it is waited for, as for a disk that hangs
+    policy = Policy(steps=(Step(actions=("sms",)),), fallback=("alarm", "call"))
+    with running(journal, sms, siren, call, policy=policy) as dispatch:
+        confirm(dispatch)
+        assert sms.begun.wait(FOREVER_S)
+        dispatch.decided(journal.decide(SCREAM.id, State.ACKNOWLEDGED, "by ben"), hush=True)
+        monkeypatch.setattr(writer, "COMMIT_S", 0.1)
+        monkeypatch.setattr(channel_worker, "ANSWER_S", 0.1)
+        blocker.execute("BEGIN IMMEDIATE")
+        sent.set()
+        assert call.begun.wait(FOREVER_S)
+        dispatch.try_out("alarm").result(FOREVER_S)
+        assert [message.kind for message in siren.messages] == ["test"]
+        blocker.execute("ROLLBACK")
+        settled(journal, "call:alarm", DeliveryState.DELIVERED)
+        dispatch.try_out("alarm").result(FOREVER_S)
+    blocker.close()
+    assert [message.kind for message in siren.messages] == ["test", "test"]
+
+
 def test_a_siren_that_cannot_be_interrupted_keeps_neither_emergency_nor_answer_back(journal: Journal) -> None:
     class Stuck(Outlet):
         def interrupt(self) -> None:
