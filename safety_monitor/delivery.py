@@ -35,6 +35,8 @@ class Turn(IntEnum):
     """Being done."""
     HELD = 4
     """Held back, to be told together with others."""
+    WANTED = 5
+    """A person asks for this very one, now: nothing holds it back."""
 
 
 @dataclass(frozen=True, slots=True)

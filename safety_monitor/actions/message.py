@@ -14,6 +14,8 @@ PHRASES = {"scream": "a scream was heard", "signal_for_help": "the signal for he
 UNNOTICED = "Do not call or ring: it must look as if nobody was coming."
 SUREST = 0.99
 """Nothing is told as surer than this."""
+LATE_S = 600.0
+"""What was noticed longer ago is told with how long: whoever is woken by it must not take it for now."""
 OVER = "over: "
 """How the text of a trouble begins that is over."""
 
@@ -104,6 +106,7 @@ def written(
     *,
     discreet: bool = False,
     aloud: bool = False,
+    ago_s: float = 0.0,
 ) -> str:
     """The text of a message for people: what, who, when, where, and how to take it on.
 
@@ -116,9 +119,11 @@ def written(
         public_url: where others reach the station's pages; empty: they do not.
         discreet: whether nothing may be noticed of it where the station stands.
         aloud: whether it is read out: then in sentences, without links and numbers that nobody can listen to.
+        ago_s: how long ago the incident began.
     """
     lines = said(kind, incident, station, discreet=discreet, aloud=aloud)
-    lines.append(f"{opened_at.astimezone():%d %B, %H:%M}." if aloud else when(opened_at.isoformat(), zoned=True))
+    at = f"{opened_at.astimezone():%d %B, %H:%M}" if aloud else when(opened_at.isoformat(), zoned=True)
+    lines.append(f"{at}{_ago(ago_s)}{'.' if aloud else ''}")
     if place is not None and kind != "trouble":
         lines += _spoken_place(place) if aloud else _written_place(place)
     waits = kind == "alarm" and incident.state in (State.CONFIRMED, State.CLOSED)
@@ -131,6 +136,16 @@ def written(
     elif kind != "test":
         lines.append(f"Incident {number}")
     return "\n".join(lines)
+
+
+def _ago(seconds: float) -> str:
+    """What is said of how long ago something was; nothing where that was just now."""
+    if seconds < LATE_S:
+        return ""
+    for unit, unit_s in (("days", 86_400.0), ("hours", 3600.0)):
+        if seconds >= 2 * unit_s:
+            return f", {seconds / unit_s:.0f} {unit} ago"
+    return f", {seconds / 60.0:.0f} minutes ago"
 
 
 def _written_place(place: Place) -> list[str]:

@@ -44,6 +44,8 @@ ANSWER_S = 2.0
 """So long a worker waits for the journal. Where the disk hangs, it must be there for the next emergency."""
 DONE_KEPT, ANSWERED_KEPT = 1000, 100
 """So many deliveries are remembered as done, and so many incidents as answered."""
+TOGETHER = (Turn.RETRY, Turn.HELD)
+"""What a person is told as one message where several are due: after a day without a network nobody wants fifty."""
 ANSWERED = "somebody had answered before it sounded"
 
 T = TypeVar("T")
@@ -180,6 +182,10 @@ class ChannelWorker:
         """Emergencies go first."""
         self._trying = False
         """Whether a trial is under way."""
+        self._fails = False
+        """Whether the last attempt failed."""
+        self._works_again = False
+        """Whether it did, and this one did not: then what failed before is worth another attempt now."""
         self._trouble = ""
         """What the last attempt that may be seen failed with; empty if it did not."""
         self._done_at: float | None = None
@@ -328,6 +334,9 @@ class ChannelWorker:
         if (kept := self._due_from_memory(tried=True)) is not None:
             self._do([kept.next], kept.entry)
             return 0.0
+        if self._works_again:
+            self._in_time(lambda: self._outbox.hasten(self._name))
+            self._works_again = False
         known = list(self._kept)  # the journal may hold as due what is done already
         limited = self.nature is Nature.MESSAGE and self._limiter.limits(self._name)
         most = BATCH if limited else self._batch
@@ -339,12 +348,12 @@ class ChannelWorker:
         ]
         if not jobs:
             return 0.0 if self._try_next() else self._pause(known)
-        if limited and jobs[0].turn in (Turn.FRESH, Turn.HELD):
+        if limited and jobs[0].turn in (Turn.FRESH, Turn.RETRY, Turn.HELD):
             jobs, held = self._limiter.sift(self._name, jobs, self._clock())
             if held:
                 self._in_time(lambda: self._outbox.finish(held))
                 return 0.0
-        if jobs[0].turn is not Turn.HELD:
+        if not (limited and jobs[0].turn in TOGETHER):
             jobs = jobs[: self._batch]
         try:
             jobs = self._in_time(lambda: self._outbox.begin(jobs))
@@ -434,8 +443,11 @@ class ChannelWorker:
             with self._at_work():
                 outcomes = self._outcomes(jobs)
             jobs = [_moved(job, self._ahead_s() - ahead_s) for job in jobs]  # the clock may have been set meanwhile
-            if jobs[0].turn is not Turn.FOLLOW and any(outcome is not None and outcome.ok for outcome in outcomes):
-                self._limiter.told(self._name, jobs, self._clock())
+            if jobs[0].turn is not Turn.FOLLOW:
+                works = any(outcome is not None and outcome.ok for outcome in outcomes)
+                self._works_again, self._fails = self._works_again or (self._fails and works), not works
+                if works:
+                    self._limiter.told(self._name, jobs, self._clock())
             results = [self._settled(job, outcome) for job, outcome in zip(jobs, outcomes, strict=True)]
         done = list(zip(jobs, results, strict=True))
         self._kept |= {job.key: _Kept(job, result, entry, self._ahead_s()) for job, result in done}
@@ -476,11 +488,12 @@ class ChannelWorker:
             if jobs[0].turn is Turn.FOLLOW:
                 return [self._follow(job.reference) if self._follow else None for job in jobs]
             messages = [self._composer.message(job, channel) for job in jobs]
-            if jobs[0].turn is Turn.HELD and len(jobs) > 1:
-                return [channel.deliver(together(messages))] * len(jobs)
-            if len(jobs) == 1 or self._deliver_many is None:
-                return [channel.deliver(message) for message in messages]
-            outcome = self._deliver_many(messages)
+            if len(jobs) == 1:
+                return [channel.deliver(messages[0])]
+            if self._deliver_many is not None:
+                outcome = self._deliver_many(messages)
+            else:
+                outcome = channel.deliver(together(messages))
             if outcome.ok or outcome.again:
                 return [outcome] * len(jobs)
             return [channel.deliver(message) for message in messages]  # one of them is to blame

@@ -1,5 +1,6 @@
 """Messages for deliveries: their words, their place and their evidence."""
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from typing import TypeVar
 
 from media.in_time import in_time
 from safety_monitor.actions.channel import Channel, is_aloud, nature_of
+from safety_monitor.actions.evidence import FIRST_EVER
 from safety_monitor.actions.message import Message, trial_message, written
 from safety_monitor.delivery import Job
 from safety_monitor.dispatch.limits import digest
@@ -33,6 +35,7 @@ class Composer:
         place: where an incident happened, if that is known; may take a while.
         evidence: the files that belong to an incident.
         calls_help: whether anybody elsewhere is told of an incident.
+        clock: seconds since 1970.
     """
 
     station: str
@@ -40,6 +43,7 @@ class Composer:
     place: Callable[[Incident], Place | None]
     evidence: Callable[[str], tuple[Path, ...]]
     calls_help: Callable[[Incident], bool]
+    clock: Callable[[], float]
 
     def message(self, job: Job, channel: Channel) -> Message:
         """What a channel is given for a job; without place and evidence where these cannot be had in time."""
@@ -59,6 +63,7 @@ class Composer:
             self.public_url,
             discreet=job.hidden,
             aloud=is_aloud(channel),
+            ago_s=self.clock() - began if (began := opened_at.timestamp()) >= FIRST_EVER else 0.0,
         )
         return Message(
             key=job.key,
@@ -91,13 +96,17 @@ def _had(name: str, look: Callable[[], T], instead: T) -> T:
 
 
 def together(messages: Sequence[Message]) -> Message:
-    """One message for several that were held back, in order.
+    """One message for several that were held back or failed before, in order of time.
 
-    The newest emergency that waits for somebody is told in full; where there is none, the newest of all.
+    The newest emergency that waits for somebody is told in full; where there is none, the newest of all. It is known
+    again by what it tells, all of it: what arrived of an earlier one does not tell the rest.
     """
+    messages = sorted(messages, key=lambda message: message.opened_at)
     incidents = [message.incident for message in messages]
     waiting = [
         message.kind == "alarm" and message.incident.state in (State.CONFIRMED, State.CLOSED) for message in messages
     ]
     first = len(messages) - 1 - (waiting[::-1].index(True) if True in waiting else 0)
-    return replace(messages[first], text=digest([message.text for message in messages], incidents, first))
+    text = digest([message.text for message in messages], incidents, first)
+    told = hashlib.sha256("\n".join(sorted(message.key for message in messages)).encode()).hexdigest()
+    return replace(messages[first], key=f"{messages[first].key}:{told[:10]}", text=text, reference="")

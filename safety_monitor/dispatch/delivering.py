@@ -28,6 +28,7 @@ from safety_monitor.dispatch.composing import Composer
 from safety_monitor.dispatch.limits import Limits
 from safety_monitor.dispatch.rate_limiter import RateLimiter
 from safety_monitor.dispatch.settling import Waits, instead_of
+from safety_monitor.dispatch.troubles import TROUBLE_EVERY_S, Troubles
 from safety_monitor.escalation import (
     Kind,
     Nature,
@@ -51,8 +52,6 @@ log = logging.getLogger(__name__)
 HIDDEN_KEPT = 100
 CLOSE_S = 20.0
 """How long what is due when the station ends may still take; the rest is taken up at the next start."""
-TROUBLE_EVERY_S = 3600.0
-"""Troubles with one part of the station are told of this often at most."""
 WATCH, ATTEND = "dispatch-watch", "dispatch-journal"
 """Threads beside the workers, and their heartbeats."""
 ATTEND_LIMIT_S = 120.0
@@ -111,13 +110,9 @@ class Dispatch:
         self._waits = waits or Waits()
         self._natures = {channel.name: nature_of(channel) for channel in channels}
         self._contacts = contacts
-        self._composer = Composer(station, public_url, place, evidence, self.calls_help)
+        self._composer = Composer(station, public_url, place, evidence, self.calls_help, journal.clock)
         self._hidden: dict[str, bool] = {}
         """Whether they are hidden, for the incidents confirmed last: what adds to one later does not change it."""
-        self._told: dict[str, float] = {}
-        """When people were told of a trouble last, for each part of the station."""
-        self._not_over: set[str] = set()
-        """Parts of which people were told that they failed, and not yet that they work again."""
         self._closing = threading.Event()
         limiter = RateLimiter(
             {name: its for name in self._natures if (its := limits(name)) is not None},
@@ -150,6 +145,7 @@ class Dispatch:
             gone = self._pass_on_gone()
             left = self._outbox.recover(self._natures)
             limiter.recall(self._outbox.told_since(journal.clock() - limiter.lasting_s))
+            self._troubles = Troubles(journal.troubles_within(TROUBLE_EVERY_S))
         except JournalError:
             self._lock.release()
             raise
@@ -217,18 +213,14 @@ class Dispatch:
         self._hand(planned, incident, silent, journaled=True)
 
     def trouble(self, about: str, text: str) -> None:
-        """Tell that a part of the station failed, as the policy for troubles says; once an hour about each part.
+        """Tell that a part of the station failed, as the policy for troubles says; see `Troubles`.
 
         Args:
             about: the part.
             text: one line that says what is wrong with it.
         """
-        now = time.monotonic()
-        if now - self._told.get(about, float("-inf")) < TROUBLE_EVERY_S:
-            return
-        self._told[about] = now
-        self._not_over.add(about)
-        self._tell(text, choose_for_trouble(self._policies), "trouble")
+        if self._troubles.fails(about, text):
+            self._tell(text, choose_for_trouble(self._policies), "trouble")
 
     def trouble_over(self, about: str, text: str) -> None:
         """Tell that a part of the station works again, if people were told that it failed.
@@ -237,8 +229,7 @@ class Dispatch:
             about: the part.
             text: one line that says what was wrong with it.
         """
-        if about in self._not_over:
-            self._not_over.discard(about)
+        if self._troubles.works(about):
             self._tell(f"{OVER}{text}", choose_for_trouble(self._policies), "trouble")
 
     def forced(self) -> None:
@@ -410,6 +401,8 @@ class Dispatch:
                 self._watch_for_hung(hung)
                 jobs = [job for worker in self._workers.values() for job in worker.late(self._waits.fallback_after_s)]
                 self._fall_back_on_late(jobs, late, WATCH)
+                for text in self._troubles.due():
+                    self._tell(text, choose_for_trouble(self._policies), "trouble")
             except Exception:
                 failed(WATCH, "goes on")
 

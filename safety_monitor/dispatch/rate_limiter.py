@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from safety_monitor.actions.message import LATE_S
 from safety_monitor.delivery import DeliveryState, Job, Result
 from safety_monitor.dispatch.limits import Hold, Limits, Told, counted, hold
 from safety_monitor.escalation import delivery_key
@@ -55,8 +56,9 @@ class RateLimiter:
                 self._remember(Told(at, channel, about, urgent))
 
     def told(self, channel: str, jobs: Collection[Job], now: float) -> None:
-        """These jobs were delivered on a channel as one message."""
-        self._remember(Told(now, channel, _about(jobs), any(job.kind in URGENT for job in jobs)))
+        """These jobs were delivered on a channel as one message; no emergency of now waits because of old ones."""
+        urgent = any(job.kind in URGENT and now - job.asked_at < LATE_S for job in jobs)
+        self._remember(Told(now, channel, _about(jobs), urgent))
 
     def sift(self, channel: str, jobs: Sequence[Job], now: float) -> tuple[Sequence[Job], Sequence[Result]]:
         """The jobs of which a person may be told now; where there are none, until when each is held back.

@@ -131,6 +131,17 @@ class Journal:
             session.flush()
             ask(session, told.id, deliveries, now, covert=covert)
 
+    def troubles_within(self, last_s: float) -> list[tuple[float, str]]:
+        """What was told of troubles within the last seconds, the oldest first: how many seconds ago, and the text."""
+        now = self.clock()
+        told = select(IncidentRow.opened_at, IncidentRow.reason).where(
+            IncidentRow.kind == "trouble",
+            IncidentRow.opened_at.between(iso(now - last_s), iso(now)),
+        )
+        with self.file.reading() as session:
+            found = session.execute(told.order_by(IncidentRow.opened_at)).all()
+        return [(now - datetime.fromisoformat(at).timestamp(), reason) for at, reason in found]
+
     def decide(self, incident_id: str, state: State, reason: str, *, duress: bool = False) -> Incident:
         """A person acknowledges, cancels or closes an incident.
 

@@ -23,7 +23,7 @@ from safety_monitor.journal.tables import PERSON, DeliveryRow, IncidentRow, Tran
 STALE = "of an earlier run: too late to be of use"
 OFF = "the channel is not turned on any more"
 NOT_FOLLOWED = "handed over before somebody answered"
-TURNS = (Turn.FRESH, Turn.RETRY, Turn.HELD, Turn.FOLLOW)
+TURNS = (Turn.FRESH, Turn.WANTED, Turn.RETRY, Turn.HELD, Turn.FOLLOW)
 """In this order what is due is done."""
 TWINS = ("update", "duress")
 """Kinds of deliveries of which people see one, see `_row_shown`."""
@@ -270,9 +270,9 @@ class Outbox:
                     raise JournalError(f"'{key}' is a sound: it was of use at its moment only")
                 if row.state == DeliveryState.FAILED:
                     row.asked_at, row.version = now, row.version + 1
-                    row.sent_at, row.reference, row.turn = None, "", Turn.RETRY
+                    row.sent_at, row.reference, row.turn = None, "", Turn.WANTED
                 if row.turn != Turn.FOLLOW:  # whoever wants this one now wants it in quiet hours, too
-                    row.turn = Turn.RETRY
+                    row.turn = Turn.WANTED
                 row.state, row.due_at = DeliveryState.PENDING, now
                 return [key]
             session.execute(
@@ -282,6 +282,16 @@ class Outbox:
             )
             due = select(DeliveryRow).where(_VISIBLE, DeliveryRow.due_at <= now, DeliveryRow.nature != Nature.SOUND)
             return list(dict.fromkeys(_shown(row).key for row in session.scalars(due)))
+
+    def hasten(self, channel: str) -> None:
+        """Make due now what failed before on a channel that works again."""
+        now = self._file.clock()
+        failed_before = DeliveryRow.channel == channel, DeliveryRow.turn == Turn.RETRY, DeliveryRow.due_at > now
+        with self._file.reading() as session:
+            if not session.scalar(select(exists().where(*failed_before))):
+                return
+        with self._file.writing() as session:
+            session.execute(update(DeliveryRow).where(*failed_before).values(due_at=now))
 
     def told_since(self, since: float) -> Sequence[tuple[str, float, Sequence[str]]]:
         """Messages about incidents and troubles of the last time: channel, when it was sent, and the deliveries in it.

@@ -865,6 +865,33 @@ def test_what_is_held_back_comes_together_and_duress_never_waits(journal: Journa
     assert set(states.values()) == {DeliveryState.DELIVERED}
 
 
+def test_what_waited_for_a_network_comes_together_says_how_old_it_is_and_holds_no_emergency_back(
+    tmp_path: Path,
+) -> None:
+    set_s = 0.0
+    journal = Journal(tmp_path, clock=lambda: time.time() + set_s)
+    sms = Outlet("sms", [NO_NETWORK])
+    waits = Waits(first_wait_s=5.0, longest_wait_s=300.0)
+    with running(journal, sms, waits=waits, limits=Limits(cool_down_s=1.0)) as dispatch:
+        for number in range(15):
+            confirm(dispatch, replace(SCREAM, id=str(number)))
+        until(lambda: len(sms.messages) >= 15)
+    set_s = 7200.0
+    sms.messages.clear()
+    sms.outcomes = [NO_NETWORK, DONE]
+    with running(journal, sms, waits=waits, limits=Limits(cool_down_s=1.0)) as dispatch:
+        until(lambda: len(sms.messages) >= 2)
+        confirm(dispatch, replace(SCREAM, id="new"))
+        until(lambda: journal.outbox.delivery("new:sms:alarm").state is DeliveryState.DELIVERED)
+        until(lambda: not [each for each in journal.outbox.list() if each.due_at])
+    old = [message for message in sms.messages[1:] if message.incident.id != "new"]
+    assert len(old) <= 2
+    assert "Held back until now, too: " in old[-1].text
+    assert all(", 2 hours ago" in message.text for message in old)
+    states = {journal.outbox.delivery(f"{number}:sms:alarm").state for number in range(15)}
+    assert states == {DeliveryState.DELIVERED}
+
+
 @pytest.mark.parametrize("what", ["clock", "person", "settings"])
 def test_quiet_hours_end_by_the_clock_and_the_settings_of_now_and_where_a_person_says_so(
     tmp_path: Path, what: str
