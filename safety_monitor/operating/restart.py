@@ -4,9 +4,9 @@ import os
 import sys
 import threading
 from collections.abc import Iterable
-from typing import NoReturn
 
 from safety_monitor.station import Station
+from safety_monitor.supervision.systemd import is_service
 
 
 class RestartError(Exception):
@@ -47,8 +47,14 @@ class Restart:
         self._station.restart()
 
 
-def start_again() -> NoReturn:
-    """Run this very command anew in this very process, so that whoever started it keeps it."""
+def start_again() -> None:
+    """Run this very command anew in this very process, so that whoever started it keeps it.
+
+    As a service of systemd it only returns, to end. Systemd was told that it stops: it would watch it no longer, and
+    kill what runs on in this process after TimeoutStopSec. It starts it again once it has ended.
+    """
+    if is_service():
+        return
     sys.stdout.flush()
     sys.stderr.flush()
     os.dup2(sys.stderr.fileno(), 2)  # where native libraries were silenced it leads nowhere
