@@ -133,7 +133,6 @@ def show_retrain(page: Page) -> None:
 
 def show_settings(page: Page) -> None:
     page.get_by_label("Find a setting").fill("probability confirms")
-    page.get_by_role("button", name='Expand "Decision"').click()
     expect(page.get_by_label("Threshold", exact=True)).to_be_visible()
 
 
