@@ -15,17 +15,12 @@ def resample(samples: Array, ratio: float) -> Array:
     return np.asarray(np.interp(places, np.arange(len(samples)), samples), np.float32)
 
 
-def colour(samples: Array, rng: Generator, *, room: float = 0.4, band: float = 0.35) -> Array:
-    """A room's echo and a microphone's colour.
-
-    Args:
-        room: probability of an echo: noise that decays in 0.1 to 1.2 s, direct sound 3 to -6 dB above or below it.
-        band: probability of a band limit as of telephones, old recordings and cheap microphones.
-    """
+def colour(samples: Array, rng: Generator) -> Array:
+    """A room's echo and a microphone's colour."""
     length = len(samples)
     fft = 1 << (length + SAMPLE_RATE // 2 - 1).bit_length()
     spectrum = np.fft.rfft(samples, fft)
-    if rng.random() < room:
+    if rng.random() < 0.4:  # an echo: noise that decays in 0.1 to 1.2 s, the direct sound 12 dB above to 6 dB below it
         decay = 10 ** rng.uniform(-1.0, 0.08)
         count = int(min(decay, 0.5) * SAMPLE_RATE)
         tail = rng.standard_normal(count) * np.exp(-6.9 / decay * np.arange(count) / SAMPLE_RATE)
@@ -40,7 +35,7 @@ def colour(samples: Array, rng: Generator, *, room: float = 0.4, band: float = 0
     if rng.random() < 0.6:
         knots = np.geomspace(80, 8000, 6)
         gain += np.interp(np.log(hertz + 1), np.log(knots), rng.normal(0, 3, 6))
-    if rng.random() < band:
+    if rng.random() < 0.35:  # a band limit as of telephones, old recordings and cheap microphones
         top = rng.choice([3400, 4000, 4000, 5500, 6500, 7200])
         gain -= np.clip((hertz - top * 0.95) / (top * 0.05), 0, 1) * rng.choice([30, 60, 80])
     if rng.random() < 0.3:

@@ -49,14 +49,14 @@ def listen(model: ScreamModel, samples: Array) -> list[SoundReading]:
     return [*detector.feed(Block(samples, 0.0)), *detector.flush()]
 
 
-def alarms_in(readings: Iterable[SoundReading], rearm: float = OPERATING_POINT / 2) -> Iterator[float]:
-    """When the persisted probability passes the operating point, each time after it fell below `rearm`."""
+def alarms_in(readings: Iterable[SoundReading]) -> Iterator[float]:
+    """When the persisted probability passes the operating point, each time after it fell below half of that."""
     armed = True
     for reading in readings:
         if armed and reading.scream >= OPERATING_POINT:
             armed = False
             yield reading.at_s
-        armed = armed or reading.scream < rearm
+        armed = armed or reading.scream < OPERATING_POINT / 2
 
 
 def judge(model: ScreamModel, clip: Clip) -> Judged:

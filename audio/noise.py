@@ -13,7 +13,7 @@ from audio.blocks import SAMPLE_RATE
 from audio.corpus import Clip
 from audio.detector import OPERATING_POINT, ScreamModel, load_scream_model
 from audio.judging import listen
-from audio.parallel import Progress, in_portions, silent
+from audio.parallel import Progress, in_portions
 from audio.recording import read_clip
 
 Array = NDArray[np.float32]
@@ -31,10 +31,9 @@ def recall_in_noise(
     clips: Sequence[Clip],
     *,
     home: Path | None = None,
-    jobs: int = 1,
-    seed: int = 0,
+    jobs: int,
     snrs_db: Sequence[int | None] = SNRS_DB,
-    progress: Progress = silent,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Screams that set in after two seconds of other sound: the share that raises an alarm, and how soon.
 
@@ -43,7 +42,6 @@ def recall_in_noise(
         clips: screams and ambient recordings; weak screams are left out.
         home: a folder with further models.
         jobs: processes.
-        seed: of which background goes behind which scream.
         snrs_db: ratios of scream and background; None: no background.
         progress: told how far it is.
 
@@ -56,7 +54,7 @@ def recall_in_noise(
         ModelError: no such model.
         SoundError: a recording that cannot be decoded.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     screams = [clip for clip in clips if clip.label == "scream" and not clip.weak]
     backgrounds = [clip for clip in clips if clip.label == "ambient" and not 0 < clip.seconds < LEAD_S]
     if not screams or not backgrounds:

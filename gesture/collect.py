@@ -333,9 +333,9 @@ def keyboard() -> Iterator[Callable[[], str | None]]:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
-def session_name(prefix: str = "session") -> str:
+def session_name() -> str:
     """A name for what is collected in one go."""
-    return time.strftime(f"{prefix}-%Y%m%d-%H%M%S")
+    return time.strftime("session-%Y%m%d-%H%M%S")
 
 
 def summary(collector: Collector, *, recorded: bool) -> str:

@@ -121,10 +121,10 @@ def softmax(logits: NDArray[np.floating[Any]]) -> Points:
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), np.float32)
 
 
-def predict(networks: Sequence[Any], x: Points, temperature: float = 1.0) -> Points:
+def predict(networks: Sequence[Any], x: Points) -> Points:
     """Averaged probabilities of the networks, float32 of shape (n, labels)."""
     answers = [network.predict(x, verbose=0, batch_size=4096) for network in networks]
-    return np.asarray(np.mean([softmax(np.asarray(answer) / temperature) for answer in answers], axis=0), np.float32)
+    return np.asarray(np.mean([softmax(np.asarray(answer)) for answer in answers], axis=0), np.float32)
 
 
 def export(networks: Sequence[Any], temperature: float, path: Path) -> None:

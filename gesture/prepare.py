@@ -30,6 +30,9 @@ from gesture.tables import (
 Points = NDArray[np.float32]
 
 SIGNS = ("open_palm", "thumb_tucked", "fist", "pointer", "ok", "victory", "thumb_up", "thumb_down", "none")
+SEED = 20
+MOST_FLAT = 200
+"""Hands without depth that are taken of each class."""
 SOURCES = ("ardamavi", "subhi", "linto", "massey", "tomnlittle")
 SEEN = {
     # These show a ring of thumb and index with the others up: the OK sign.
@@ -93,19 +96,17 @@ FLAT = {
 """Tables of the two-model format, class -> sign. "Help" of one of them is the closed hand that ends the sign."""
 
 
-def flat_table(shared: Path, known: HandTable, *, most: int = 200, seed: int = 20) -> HandTable:
+def flat_table(shared: Path, known: HandTable) -> HandTable:
     """Hands of tables that have no depth and no side, both taken from the most similar hands of `known`.
 
     Args:
         shared: the development data.
         known: hands with depth; they are tilted at random to have more views.
-        most: hands taken of each class.
-        seed: decides which.
 
     Raises:
         TableError: a table is missing or malformed.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     known = known.select(rng.choice(len(known), 12_000))
     points = upright(vary(square_rows(known), rng, np.zeros(len(known), np.float32)))[0]
     kept = []
@@ -117,7 +118,7 @@ def flat_table(shared: Path, known: HandTable, *, most: int = 200, seed: int = 2
             flat = np.array(rows, np.float32).reshape(-1, 21, 2)
         except (OSError, ValueError) as error:
             raise TableError(f"{path}: cannot be read: {error}") from None
-        flat = flat[rng.permutation(len(flat))[:most]]
+        flat = flat[rng.permutation(len(flat))[:MOST_FLAT]]
         lifted, right = _lift(flat, points)
         source = name.split("/")[0]
         kept.append(
@@ -173,7 +174,7 @@ FASTEST = 2.0
 """Palm sizes between two points; what goes faster is the tracker that has lost the hand."""
 
 
-def path_table(shared: Path, seed: int = 20) -> PathTable:
+def path_table(shared: Path) -> PathTable:
     """Movements from tables of the two-model format, which knows neither time nor the size of the hand.
 
     Its points are shares of a 960x540 picture; a palm is taken for 6 to 12 % of the width. Rows in which the tracker
@@ -183,7 +184,7 @@ def path_table(shared: Path, seed: int = 20) -> PathTable:
     Raises:
         TableError: a table is missing or malformed.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     tables = []
     for name in dict.fromkeys(name for name, _ in DRAWN_IN_THE_AIR):
         path = shared / "gesture" / "tables" / name / "point_history_classifier" / "point_history.csv.gz"

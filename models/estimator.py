@@ -1,6 +1,5 @@
 """The one place that reads and writes scikit-learn models: files of `skops`, which run no code when they are loaded."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ def save_estimator(estimator: Any, path: Path) -> None:
     skops.io.dump(estimator, path)
 
 
-def load_estimator(path: Path, trusted: Iterable[str] = TRUSTED) -> Any:
+def load_estimator(path: Path) -> Any:
     """The estimator of a file.
 
     Raises:
@@ -32,10 +31,10 @@ def load_estimator(path: Path, trusted: Iterable[str] = TRUSTED) -> Any:
             f"{path}: is a scikit-learn model, and {error.name} is missing (pip install -e '.[train]')"
         ) from None
     try:
-        foreign = sorted(set(skops.io.get_untrusted_types(file=path)) - set(trusted))
+        foreign = sorted(set(skops.io.get_untrusted_types(file=path)) - TRUSTED)
         if foreign:
             raise ModelError(f"{path}: holds {foreign[0]}, a type that is not trusted")
-        return skops.io.load(path, trusted=sorted(trusted))
+        return skops.io.load(path, trusted=sorted(TRUSTED))
     except ModelError:
         raise
     except Exception as error:  # a damaged archive raises whatever its reader happens to meet

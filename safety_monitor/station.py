@@ -109,7 +109,7 @@ class Station:
         self._recorder = recorder
         self._fusion = Fusion(rules, new_id=lambda: str(uuid.uuid4()))
         self.journal = journal
-        self._dispatch = dispatch
+        self.dispatch = dispatch
         self.starting_again = False
         self._rules = rules
         self._schedule = schedule or Schedule()
@@ -178,11 +178,6 @@ class Station:
         self._keep_schedule()
 
     @property
-    def dispatch(self) -> Dispatch:
-        """What delivers."""
-        return self._dispatch
-
-    @property
     def well(self) -> bool:
         """Whether every thread works and nothing is wrong."""
         return not self.hearts.stale() and not self.view.troubles()
@@ -232,7 +227,7 @@ class Station:
         if self._recorder:
             self._recorder.close()
         self._lookup.close()
-        self._dispatch.close()
+        self.dispatch.close()
         self._summary.watched_s, self._summary.started = self._fusion.now_s, self._sensing.started
         return self._summary
 
@@ -310,12 +305,12 @@ class Station:
         if place is not None and place.position is not None and self._places is not None:
             self._places.report(incident.id, *place.position, place.accuracy_m)
         try:
-            self._dispatch.follow(incident, source, place)
+            self.dispatch.follow(incident, source, place)
         except JournalError as error:  # a full disk must not stop an alarm
             self._checks.journal_failed = True
             self._trouble(str(error))
         self._tell(incident, here=source == self._source)
-        if incident.state is State.CONFIRMED and not self._dispatch.is_hidden(incident):
+        if incident.state is State.CONFIRMED and not self.dispatch.is_hidden(incident):
             self._summary.confirmed.append(incident)
 
     def follow_decision(self, fusion: Fusion, state: State | None) -> Incident | None:
@@ -370,12 +365,12 @@ class Station:
     def _decided(self, incident: Incident, *, here: bool) -> None:
         """Act on what a person has decided."""
         self._unanswered.moved(incident)  # first: two may be answered at once, each in a thread of its own
-        self._dispatch.decided(incident, hush=not self._unanswered.others_wait(incident))
+        self.dispatch.decided(incident, hush=not self._unanswered.others_wait(incident))
         self._tell(incident, here=here)
 
     def _tell(self, incident: Incident, *, here: bool) -> None:
         """Tell of a transition, as far as it may be seen."""
-        hidden = self._dispatch.is_hidden(incident)
+        hidden = self.dispatch.is_hidden(incident)
         if not hidden:
             self._unanswered.moved(incident)
         self.view.moved(incident, hidden=hidden, here=here)

@@ -126,10 +126,10 @@ def centroid(spectrum: Array) -> Array:
     return np.asarray(np.where(total > 0, weighted / np.maximum(total, 1e-30), 0), np.float32)
 
 
-def rolloff(spectrum: Array, share: float = 0.85) -> Array:
-    """Frequency in Hz below which `share` of the magnitudes lie: float32 of shape (frames,)."""
+def rolloff(spectrum: Array) -> Array:
+    """Frequency in Hz below which 85 % of the magnitudes lie: float32 of shape (frames,)."""
     summed = np.cumsum(spectrum, axis=1, dtype=np.float64)
-    return np.asarray((summed >= share * summed[:, -1:]).argmax(axis=1) * SAMPLE_RATE / FFT, np.float32)
+    return np.asarray((summed >= 0.85 * summed[:, -1:]).argmax(axis=1) * SAMPLE_RATE / FFT, np.float32)
 
 
 def statistics(samples: Array) -> Array:

@@ -21,14 +21,14 @@ def convolutions(shape: tuple[int, ...], widths: tuple[int, ...]) -> list[Any]:
     return stack
 
 
-def build(shape: tuple[int, ...], widths: tuple[int, ...] = (16, 32, 48, 64)) -> Any:
+def build(shape: tuple[int, ...]) -> Any:
     """The uncompiled network."""
     import keras
     from keras import layers
 
     return keras.Sequential(
         [
-            *convolutions(shape, widths),
+            *convolutions(shape, (16, 32, 48, 64)),
             layers.GlobalAveragePooling2D(),
             layers.Dropout(0.3),
             layers.Dense(64, activation="relu"),

@@ -87,7 +87,6 @@ class Recorder:
         picture: whether any picture is kept.
         wanted: what of `KINDS` is kept of an incident, at most what is kept at all.
         saved: told of each incident whose evidence is complete, in the recorder's own thread.
-        ageing: deletes what was kept in its time; None: one by the clocks of the machine.
     """
 
     def __init__(
@@ -101,10 +100,10 @@ class Recorder:
         clip: bool = True,
         wanted: Callable[[Incident], Collection[str]] = lambda incident: KINDS,
         saved: Callable[[str], None] = lambda incident_id: None,
-        ageing: Ageing | None = None,
     ) -> None:
         self._store = store
-        self.ageing = ageing or Ageing(store)
+        self.ageing = Ageing(store)
+        """Deletes what was kept in its time."""
         self._wanted = wanted
         self._saved = saved
         self._before_s, self._after_s = before_s, after_s

@@ -18,12 +18,13 @@ ENV_FILE = Path(".env")
 MODE = 0o600
 
 
-def secrets_there(path: Path = ENV_FILE) -> dict[str, str | None]:
+def secrets_there() -> dict[str, str | None]:
     """What the file sets; nothing where it is not there. None is the value of a name that stands alone.
 
     Raises:
         SettingsError: it cannot be read, or a line of it is not a name and a value.
     """
+    path = ENV_FILE
     if path.is_dir():
         return {}
     try:

@@ -1,8 +1,11 @@
-"""What tests of the station's commands need."""
+"""What tests of the station need in several packages."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from safety_monitor.journal.incidents import Journal
 
 
 @pytest.fixture
@@ -11,3 +14,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SAFETY_MONITOR_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     return tmp_path / "home"
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    """An open journal with nothing in it."""
+    journal = Journal(tmp_path)
+    yield journal
+    journal.close()

@@ -38,11 +38,6 @@ from safety_monitor.supervision.supervisor import SIGNS, Fault, Rules, Sign, Sup
 FOREVER = 60.0
 
 
-@pytest.fixture
-def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path)
-
-
 def moment(at_s: float, probability: float = 0.0, sense: Sense = Sense.AUDIO) -> Moment:
     label = "scream" if sense is Sense.AUDIO else "signal_for_help"
     return Moment(sense, at_s, (Evidence(sense, label, probability, at_s),))

@@ -59,13 +59,6 @@ def server(stopped: MariaDB) -> MariaDB:
     return stopped
 
 
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    journal = Journal(tmp_path)
-    yield journal
-    journal.close()
-
-
 def contents(server: MariaDB) -> dict[str, list[dict[str, Any]]]:
     """All rows of all tables."""
     with server.engine.connect() as connection:

@@ -33,13 +33,6 @@ def never() -> ReadySense:
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    journal = Journal(tmp_path)
-    yield journal
-    journal.close()
-
-
-@pytest.fixture
 def make_site(journal: Journal, tmp_path: Path) -> Iterator[MakeSite]:
     """Makes a site with these web settings, and with a PIN if one is wanted."""
     silent = Dispatch(journal, [])

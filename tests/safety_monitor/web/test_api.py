@@ -4,7 +4,6 @@ import io
 import shutil
 import wave
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -12,7 +11,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.registry import SHIPPED
-from safety_monitor.actions.message import Message
 from safety_monitor.actions.mqtt import Order, RefusedError
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.config.web import Web, WebToken, WebUser
@@ -24,31 +22,10 @@ from safety_monitor.remote import Remote
 from safety_monitor.supervision.supervisor import Ill
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.site import Site
+from tests.outlet import Outlet
 from tests.web_site import DURESS_PIN, PIN, MakeSite, client_of, incident_of
 
 SOMEBODY = WebUser(name="anna", role="admin", password_hash=hash_password("correct horse"))
-
-
-@dataclass
-class Told:
-    """A channel that remembers what it was given."""
-
-    name: str
-    outcome: Outcome = field(default_factory=lambda: Outcome(ok=True, detail="done", delivered=True))
-    messages: list[Message] = field(default_factory=list)
-
-    def deliver(self, message: Message) -> Outcome:
-        self.messages.append(message)
-        return self.outcome
-
-    def check(self) -> Outcome:
-        return self.outcome
-
-    def interrupt(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +147,7 @@ def test_wrong_pins_are_counted_over_all_ways_in_together(make_site: MakeSite, j
 def test_disarming_takes_the_pin_and_the_duress_pin_tells_everybody_unseen(
     make_site: MakeSite, journal: Journal, tmp_path: Path
 ) -> None:
-    sms = Told("sms:anna")
+    sms = Outlet("sms:anna")
     other = Journal(tmp_path / "other")
     dispatch = Dispatch(other, [sms])
     site = make_site(pin=True, dispatch=dispatch)
@@ -193,7 +170,7 @@ def test_disarming_takes_the_pin_and_the_duress_pin_tells_everybody_unseen(
 
 
 def test_a_test_alert_says_what_came_of_each_channel(make_site: MakeSite, tmp_path: Path) -> None:
-    alarm, mail = Told("alarm"), Told("email", Outcome(ok=False, detail="no network", again=True))
+    alarm, mail = Outlet("alarm"), Outlet("email", [Outcome(ok=False, detail="no network", again=True)])
     journal = Journal(tmp_path / "other")
     dispatch = Dispatch(journal, [alarm, mail])
     try:
