@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from audio.blocks import SoundError
-from audio.candidate import comparable, digest_each, familiar, note_beside
+from audio.candidate import digest_each, familiar, note_beside
 from audio.continuous import watch_hours
 from audio.corpus import LABELS, read_corpus
 from audio.judging import Judged, judge_corpus
@@ -15,7 +15,6 @@ from audio.parallel import Progress, silent
 from audio.report import held_back_figures, summarize
 from audio.unusable import unusable
 from audio.zoo.comparison import read_table
-from models.card import change_card
 from models.in_use import Comparison
 from models.registry import find
 
@@ -116,5 +115,4 @@ def note_retrained(
     """
     clips = read_corpus(data)
     chances = read_table(scores, clips, data if data.is_dir() else data.parent)[:, LABELS.index("scream")]
-    change_card(folder, parameters=comparable(None))
     note_beside(folder, clips, chances, in_use, jobs=jobs, progress=progress)

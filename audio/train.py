@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.calibration import log_odds_line, persisted, strongest, threshold_at
-from audio.candidate import digests_of, write_learned
+from audio.candidate import comparable, digests_of, write_learned
 from audio.corpus import LABELS, Clip, CorpusError, folds, read_corpus, read_feedback
 from audio.detector import HEAD_FILE, OPERATING_POINT, TRUNK_FILE, VERDICT_FILE, Persistence, log_odds
 from audio.examples import PART, load
@@ -213,6 +213,7 @@ def train_scream(
         "held_back": held_back(by_clip[sure], screams[sure]),
         "plan": asdict(plan),
         "teacher": teacher.name if teacher else "",
+        **comparable(None),
     }
     said_of = Judged(clips, fold_of, sure, beyond, summed - np.float32(persistence.threshold))
     return write_card(

@@ -75,8 +75,8 @@ class GestureDetector:
         home: Path | None = None,
         limits: signal_for_help.Limits = signal_for_help.DEFAULT,
     ) -> None:
-        self._lookout = Lookout(hand_model or default_path(), max_hands, far=far)
         self._judge = HandJudge(SignClassifier.load(signs, home), MotionClassifier.load(motions, home), limits)
+        self._lookout = Lookout(hand_model or default_path(), max_hands, far=far)  # last: who fails leaves none open
 
     def see(self, frame: Frame) -> list[HandReading]:
         """What the hands of one frame show; frames of one source in order of time."""
@@ -178,8 +178,8 @@ class PictureReader:
     def __init__(
         self, hand_model: Path | None = None, max_hands: int = 2, *, signs: str = "signs", home: Path | None = None
     ) -> None:
-        self._finder = HandFinder(hand_model or default_path(), max_hands, video=False)
         self._signs = SignClassifier.load(signs, home)
+        self._finder = HandFinder(hand_model or default_path(), max_hands, video=False)
 
     def read(self, image: NDArray[np.uint8]) -> list[HandReading]:
         """The hands of one picture, uint8 of shape (height, width, 3), RGB; also of a tight crop of one hand."""

@@ -4,7 +4,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -128,22 +128,21 @@ def collect(
             frames = open_camera(camera, fast=not window)
         except CameraError as error:
             fail(error)
-        seer = PictureReader(max_hands=hands, home=home) if still else GestureDetector(max_hands=hands, home=home)
-        # Of pictures that have nothing to do with each other none is like the one before: all of them count.
-        every = math.inf if still else rate
-        automatic = bool(label) and (auto or not frames.live)
-        panel = Panel("motions" if motion else "signs", label, automatic=automatic, rate=every)
-        collector = Collector(collection, seer, Origin(frames.name, person, name), panel)
-        try:
-            _run(collector, frames, window)
-        except KeyboardInterrupt:
-            pass
-        except CameraError as error:
-            fail(error, TROUBLE)
-        finally:
-            frames.close()
-            seer.close()
-            say_for_now()
+        seeing = PictureReader if still else GestureDetector
+        with closing(frames), closing(seeing(max_hands=hands, home=home)) as seer:
+            # Of pictures that have nothing to do with each other none is like the one before: all of them count.
+            every = math.inf if still else rate
+            automatic = bool(label) and (auto or not frames.live)
+            panel = Panel("motions" if motion else "signs", label, automatic=automatic, rate=every)
+            collector = Collector(collection, seer, Origin(frames.name, person, name), panel)
+            try:
+                _run(collector, frames, window)
+            except KeyboardInterrupt:
+                pass
+            except CameraError as error:
+                fail(error, TROUBLE)
+            finally:
+                say_for_now()
     typer.echo(summary(collector, recorded=not frames.live))
     if collector.trouble:
         fail(f"not every row could be written: {collector.trouble}", TROUBLE)
