@@ -8,20 +8,15 @@ import pytest
 
 from safety_monitor.actions.mqtt import Order, RefusedError
 from safety_monitor.dispatch.delivering import Dispatch
-from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Sense, State
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.people.decision import Decisions, hash_of
 from safety_monitor.remote import Remote
-from safety_monitor.sensing import ReadySense
 from safety_monitor.station import Station
+from tests.idle_station import idle_station
 from tests.web_site import PIN, incident_of
 
 OLD, NEW, SILENT = incident_of(1), incident_of(2), incident_of(3)
-
-
-def never() -> ReadySense:
-    raise NotImplementedError
 
 
 @pytest.fixture
@@ -38,16 +33,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 @pytest.fixture
 def station(journal: Journal) -> Iterator[Station]:
     dispatch = Dispatch(journal, [])
-    yield Station(
-        {Sense.AUDIO: never},
-        rules=FusionRules(),
-        journal=journal,
-        dispatch=dispatch,
-        on_transition=lambda incident: None,
-        source="test",
-        live=True,
-        decisions=Decisions(journal, pin_hash=hash_of(PIN)),
-    )
+    yield idle_station(journal, dispatch, decisions=Decisions(journal, pin_hash=hash_of(PIN)))
     dispatch.close()
 
 
@@ -66,7 +52,8 @@ def test_it_arms_and_disarms_and_shows_what_is_wrong(remote: Remote, station: St
     assert remote.armed
     assert remote.health() == {}
     station.view.opened(Sense.AUDIO, "microphone", True)
-    assert remote.health() == {"audio": "", "station": ""}
+    station.view.opened(Sense.GESTURE, "camera", True)
+    assert remote.health() == {"audio": "", "gesture": "", "station": ""}
     station.view.broke(Sense.AUDIO, "microphone: unplugged")
     assert remote.health()["audio"] == "audio: microphone: unplugged"
 

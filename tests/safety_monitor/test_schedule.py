@@ -9,11 +9,9 @@ import pytest
 from safety_monitor.config import Settings
 from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.fusion import FusionRules
-from safety_monitor.incident import Sense
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.schedule import Schedule, schedule_of
-from safety_monitor.sensing import ReadySense
-from safety_monitor.station import Station
+from tests.idle_station import idle_station
 
 MONDAY = 23  # of November 2026
 SHOP = {
@@ -84,10 +82,6 @@ def test_hours_that_are_none_are_refused(schedule: dict[str, object], complaint:
     assert complaint in str(caught.value)
 
 
-def never() -> ReadySense:
-    raise NotImplementedError
-
-
 @pytest.fixture
 def dispatch(tmp_path: Path) -> Iterator[Dispatch]:
     journal = Journal(tmp_path)
@@ -100,16 +94,7 @@ def dispatch(tmp_path: Path) -> Iterator[Dispatch]:
 @pytest.mark.parametrize("live", [True, False])
 def test_a_station_keeps_its_hours_and_obeys_until_the_next(dispatch: Dispatch, tmp_path: Path, live: bool) -> None:
     now = at(0, "12:00")
-    station = Station(
-        {Sense.AUDIO: never},
-        rules=FusionRules(),
-        journal=Journal(tmp_path),
-        dispatch=dispatch,
-        on_transition=lambda incident: None,
-        source="test",
-        live=live,
-        local_time=lambda: now,
-    )
+    station = idle_station(Journal(tmp_path), dispatch, live=live, local_time=lambda: now)
     seen = []
     for day, clock, by_hand in [
         (0, "12:00", None),

@@ -11,25 +11,18 @@ from safety_monitor.config.file import SettingsFile
 from safety_monitor.config.web import Web
 from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.evidence import evidence_store
-from safety_monitor.fusion import FusionRules
-from safety_monitor.incident import Sense
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.learning.training import Trainings
 from safety_monitor.listeners import Listeners, ears_of
 from safety_monitor.operating.restart import Restart
 from safety_monitor.people.decision import Decisions, hash_of
-from safety_monitor.sensing import ReadySense
-from safety_monitor.station import Station
 from safety_monitor.web.access import Access
 from safety_monitor.web.analysis_process import Analyses
 from safety_monitor.web.picture import Pictures
 from safety_monitor.web.server import would_start
 from safety_monitor.web.site import Site
+from tests.idle_station import idle_station
 from tests.web_site import DURESS_PIN, PIN, MakeSite, client_of
-
-
-def never() -> ReadySense:
-    raise NotImplementedError
 
 
 @pytest.fixture
@@ -42,16 +35,7 @@ def make_site(journal: Journal, tmp_path: Path) -> Iterator[MakeSite]:
         settings = Settings(home=tmp_path, web=web or Web())
         pins = [hash_of(PIN), hash_of(DURESS_PIN)] if pin else ["", ""]
         decisions = Decisions(journal, pin_hash=pins[0], duress_pin_hash=pins[1])
-        station = Station(
-            {Sense.AUDIO: never, Sense.GESTURE: never},
-            rules=FusionRules(),
-            journal=journal,
-            dispatch=dispatch,
-            on_transition=lambda incident: None,
-            source="test",
-            live=True,
-            decisions=decisions,
-        )
+        station = idle_station(journal, dispatch, decisions=decisions)
         analyses = Analyses(settings, settings.web.analysis_limit_s)
         closing.append(analyses)
         listeners = Listeners(station, ears_of(settings, station.journal))

@@ -27,18 +27,16 @@ from safety_monitor.demo.scream import room_noise, scream
 from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.dispatch.places import make_places
 from safety_monitor.evidence import evidence_store
-from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Incident, Mark, Moment, Sense, State
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.people.decision import decisions_of, hash_of
 from safety_monitor.place import Place
-from safety_monitor.sensing import ReadySense
-from safety_monitor.station import Station
 from safety_monitor.web import texts
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.door import OF_ONE
 from safety_monitor.web.server import WebServer
 from tests.browser import browser
+from tests.idle_station import idle_station
 from tests.web_site import DURESS_PIN, PIN, incident_of, stays
 
 PASSWORD = "correct horse"
@@ -48,10 +46,6 @@ USERS = (
     WebUser(name="otto", role="operator", password_hash=hash_password(PASSWORD)),
 )
 TOKEN, TOKEN_HASH = new_token()
-
-
-def never() -> ReadySense:
-    raise NotImplementedError
 
 
 class Paper:
@@ -88,17 +82,8 @@ class Served:
         )
         places = make_places(settings, self.journal)
         self.dispatch = Dispatch(self.journal, [self.sms, self.mail], place=places.place)
-        self.station = Station(
-            {Sense.AUDIO: never, Sense.GESTURE: never},
-            rules=FusionRules(),
-            journal=self.journal,
-            dispatch=self.dispatch,
-            on_transition=lambda incident: None,
-            source="test",
-            live=True,
-            places=places,
-            decisions=decisions_of(acknowledge, self.journal),
-        )
+        decisions = decisions_of(acknowledge, self.journal)
+        self.station = idle_station(self.journal, self.dispatch, places=places, decisions=decisions)
         self.server = WebServer(settings)
         self.server.start(self.station)
         self.view = self.station.view
