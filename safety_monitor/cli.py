@@ -155,10 +155,11 @@ def dead_mans_switch(settings: Settings, station: Any) -> AbstractContextManager
 def web_server(settings: Settings, config: Path | None) -> Any:
     """What will serve pages and API of a station in the background."""
     from safety_monitor.operating.serving import WebError
+    from safety_monitor.sources import is_patient
     from safety_monitor.web.server import WebServer
 
     try:
-        return WebServer(settings, config)
+        return WebServer(settings, config, patient=is_patient(settings))
     except WebError as error:
         fail(error)
 

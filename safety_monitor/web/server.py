@@ -2,16 +2,19 @@
 
 import logging
 import socket
+import ssl
 import threading
 from pathlib import Path
 from typing import Protocol
 
-from media.lasting import ended
+from media.lasting import ended, lasting
 from safety_monitor.config import FILE_NAME, Settings, SettingsError
 from safety_monitor.config.sources import find_file
 from safety_monitor.learning.training import Trainings
 from safety_monitor.operating.serving import WebError, bound, check_certificate, check_exposure
 from safety_monitor.station import Station
+from safety_monitor.supervision.supervisor import Ill
+from safety_monitor.trouble import Phase
 from safety_monitor.web.access import Access
 from safety_monitor.web.analysis_process import Analyses
 from safety_monitor.web.door import AT_ONCE, Door
@@ -21,6 +24,10 @@ log = logging.getLogger(__name__)
 READY_S = 10.0
 """The pages are not loaded before all senses run, so that nothing delays those; but after so long in any case."""
 CLOSE_S = 5.0
+AGAIN_S = 5.0
+"""How often it is tried again whether pages can be served."""
+RENEWED_S = 60.0
+"""How often it is looked whether the certificate was renewed."""
 
 
 class _Server(Protocol):
@@ -36,17 +43,24 @@ class WebServer:
     Args:
         settings: of the station.
         settings_file: where they stand; None: see `safety_monitor.config.sources.find_file`.
+        patient: whether the station goes on where no pages can be served, until they can: after a power cut its address
+            may come later than the station.
 
     Raises:
-        WebError: the address cannot be served on, or not in safety.
+        WebError: the address cannot be served on, or not in safety, and nobody is patient.
     """
 
-    def __init__(self, settings: Settings, settings_file: Path | None = None) -> None:
-        check_exposure(settings.web)
+    def __init__(self, settings: Settings, settings_file: Path | None = None, *, patient: bool = False) -> None:
         self._settings = settings
         self._settings_file = settings_file or find_file() or settings.home / FILE_NAME
-        check_certificate(settings.web)
-        self._socket = Door(bound(settings.web))
+        self._socket: Door | None = None
+        self._why_not = ""
+        try:
+            self._socket = self._opened()
+        except WebError as error:
+            if not patient:
+                raise
+            self._why_not = str(error).removeprefix("web: ")
         self._analyses = Analyses(settings, settings.web.analysis_limit_s)
         self._trainings = Trainings(settings)
         self._closing = threading.Event()
@@ -57,6 +71,8 @@ class WebServer:
     @property
     def address(self) -> str:
         """Where to point a browser."""
+        if self._socket is None:
+            return ""
         host, port = self._socket.getsockname()[:2]
         scheme = "https" if self._settings.web.certificate else "http"
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
@@ -77,13 +93,54 @@ class WebServer:
         if self._station is not None and self._thread is not None:
             self._station.view.ready.set()
             self._thread.join(CLOSE_S)
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
+
+    def _opened(self) -> Door:
+        check_exposure(self._settings.web)
+        check_certificate(self._settings.web)
+        return Door(bound(self._settings.web))
+
+    def _wait_for_socket(self, station: Station) -> None:
+        """Try again until pages can be served; that they cannot is a trouble."""
+        if self._socket is not None:
+            return
+        while self._socket is None and not self._closing.is_set():
+            station.supervisor.check("pages", Ill(self._why_not))
+            self._closing.wait(AGAIN_S)
+            try:
+                self._socket = self._opened()
+            except WebError as error:
+                self._why_not = str(error).removeprefix("web: ")
+        while station.supervisor.phase("pages") is not Phase.HEALTHY and not self._closing.is_set():
+            station.supervisor.check("pages", None)
+            self._closing.wait(1.0)
+
+    def _keep_certificate(self, context: ssl.SSLContext) -> None:
+        """Take a certificate that was renewed into use; whoever is connected notices nothing."""
+        web = self._settings.web
+        assert web.certificate is not None  # noqa: S101  # else nobody calls this
+        assert web.key is not None  # noqa: S101
+        before = _changed_at(web.certificate, web.key)
+        while not self._closing.wait(RENEWED_S):
+            now = _changed_at(web.certificate, web.key)
+            if now == before:
+                continue
+            before = now
+            try:
+                check_certificate(web)
+                context.load_cert_chain(web.certificate, web.key, password="")
+            except (WebError, OSError) as error:  # it may be half written; the old one stays
+                log.warning("the certificate of the pages was changed, and is not in use: %s", error)
+            else:
+                log.info("the certificate of the pages was renewed")
 
     def _serve(self, station: Station) -> None:
         station.view.ready.wait(READY_S)
-        if self._closing.is_set() or station.ending:
-            return
         try:
+            self._wait_for_socket(station)
+            if self._socket is None or self._closing.is_set() or station.ending:
+                return
             self._server = self._make_server(station)
             log.info("pages: %s", self.address)
             if not self._closing.is_set():
@@ -104,6 +161,7 @@ class WebServer:
         from safety_monitor.web.picture import Pictures
         from safety_monitor.web.site import Site
 
+        assert self._socket is not None  # noqa: S101  # else nobody calls this
         web = self._settings.web
         listeners = Listeners(station, ears_of(self._settings, station.journal))
         station.at_end.append(listeners.close)
@@ -122,25 +180,39 @@ class WebServer:
             Restart(station),
             self._trainings,
         )
-        return uvicorn.Server(
-            uvicorn.Config(
-                make_app(site, let_in=self._socket.let_in),
-                loop="asyncio",
-                http="h11",  # the other one takes a head that never ends
-                backlog=AT_ONCE,
-                lifespan="on",
-                log_config=None,
-                log_level=logging.ERROR,  # whoever sends what is not HTTP must not fill the log
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                timeout_keep_alive=15,
-                timeout_graceful_shutdown=1,
-                ws_max_size=1 << 20,
-                ssl_certfile=str(web.certificate) if web.certificate else None,
-                ssl_keyfile=str(web.key) if web.key else None,
-            )
+        config = uvicorn.Config(
+            make_app(site, let_in=self._socket.let_in),
+            loop="asyncio",
+            http="h11",  # the other one takes a head that never ends
+            backlog=AT_ONCE,
+            lifespan="on",
+            log_config=None,
+            log_level=logging.ERROR,  # whoever sends what is not HTTP must not fill the log
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=1,
+            ws_max_size=1 << 20,
+            ssl_certfile=str(web.certificate) if web.certificate else None,
+            ssl_keyfile=str(web.key) if web.key else None,
         )
+        config.load()
+        if config.ssl is not None:
+            context = config.ssl
+            lasting("web-certificate", lambda: self._keep_certificate(context), self._closing)
+        return uvicorn.Server(config)
+
+
+def _changed_at(*files: Path) -> list[int]:
+    """When files, or who may read them, were changed; 0 for one that is not there."""
+    found = []
+    for file in files:
+        try:
+            found.append(file.stat().st_ctime_ns)
+        except OSError:
+            found.append(0)
+    return found
 
 
 def would_start(settings: Settings) -> None:
