@@ -8,6 +8,7 @@ from pathlib import Path
 
 from media.heartbeat import Heartbeats
 from media.in_time import in_time
+from safety_monitor.actions.absent import Absent
 from safety_monitor.actions.channel import Channel
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.recorder import Recorder
@@ -56,10 +57,14 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     recorder = make_recorder(settings, saved=when_saved(settings, journal))
     hearts = Heartbeats()
     places = make_places(settings, journal)
-    channels = make_channels(settings, own_sound, journal)
+    channels = make_channels(settings, own_sound, journal, patient=is_patient(settings))
     dispatch = make_dispatch(settings, journal, channels, places.place, recorder, hearts)
     if Nature.MESSAGE not in dispatch.channels.values():
         log.warning("%s", NOBODY_TOLD)
+    for channel in channels:
+        if isinstance(channel, Absent):
+            log.error("%s: %s", channel.name, channel.why)
+            dispatch.trouble(channel.name, f"{channel.name}: {channel.why}")
     if journal.file.rescued:
         log.error("journal: %s", journal.file.rescued)
         dispatch.trouble("journal", f"journal: {journal.file.rescued}")

@@ -28,7 +28,7 @@ WITHIN: dict[str, set[str]] = {
     "dispatch": {"actions", "config", "journal"},
     "supervision": {"actions", "dispatch", "journal"},
     "learning": {"actions", "config", "journal"},
-    "operating": {"actions", "config", "demo", "dispatch", "journal"},
+    "operating": {"actions", "config", "demo", "dispatch", "journal", "supervision"},
     "web": {"actions", "config", "dispatch", "journal", "learning", "operating", "people", "supervision"},
     "commands": {"actions", "config", "dispatch", "journal", "learning", "operating", "people", "web"},
 }

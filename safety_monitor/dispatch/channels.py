@@ -2,15 +2,23 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
+from safety_monitor.actions.absent import Absent
 from safety_monitor.actions.alarm import Alarm
 from safety_monitor.actions.channel import Channel
 from safety_monitor.actions.failure import one_line
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.speech import Speech
 from safety_monitor.config import Settings, SettingsError
-from safety_monitor.config.channels import FirebaseSettings, MongoDBSettings
+from safety_monitor.config.channels import (
+    FirebaseSettings,
+    MongoDBSettings,
+    MQTTSettings,
+    MySQLSettings,
+    WebhookSettings,
+)
 from safety_monitor.config.escalation import Contact
 from safety_monitor.config.section import PhoneNumber
 from safety_monitor.identity import Identity, identity
@@ -24,18 +32,27 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def make_channels(settings: Settings, own_sound: OwnSound, journal: Journal | None = None) -> list[Channel]:
+FAILURES = (SettingsError, OSError, ImportError)
+"""What making a channel raises."""
+Making = tuple[str, bool, Callable[[], Channel]]
+"""Name of a channel, whether it keeps a record, and what makes it."""
+
+
+def make_channels(
+    settings: Settings, own_sound: OwnSound, journal: Journal | None = None, *, patient: bool = False
+) -> list[Channel]:
     """The ways out that the settings turn on.
 
     Args:
         settings: whose sections turn them on.
         own_sound: told when siren and voice sound.
         journal: from which records are made; None if the channels are only to be checked.
+        patient: see `outward_channels`.
 
     Raises:
         SettingsError: a channel cannot be made as the settings ask for.
     """
-    outward = outward_channels(settings, journal)
+    outward = outward_channels(settings, journal, patient=patient)
     channels: list[Channel] = []
     alarm: Alarm | None = None
     if settings.alarm.enabled:
@@ -56,60 +73,80 @@ def make_channels(settings: Settings, own_sound: OwnSound, journal: Journal | No
     return [*channels, *outward]
 
 
-def outward_channels(settings: Settings, journal: Journal | None) -> list[Channel]:
+def outward_channels(settings: Settings, journal: Journal | None, *, patient: bool = False) -> list[Channel]:
     """The channels that speak to the world outside.
 
     Args:
         settings: whose sections turn them on.
         journal: from which records are made; None if the channels are only to be checked.
+        patient: whether one that cannot be made is waited for, see `Absent`.
 
     Raises:
         SettingsError: something is missing that a setting needs; what was made before is closed.
     """
     made: list[Channel] = []
     try:
-        if any((settings.mysql, settings.mongodb, settings.firebase, settings.mqtt, settings.webhook)):
-            station = identity(settings.home, settings.station.name)
-            made.extend(_records(settings, station, journal))
-        made.extend(_messages(settings))
-    except (SettingsError, OSError, ImportError) as error:
+        for name, record, make in (*_records(settings, journal), *_messages(settings)):
+            try:
+                made.append(make())
+            except FAILURES as error:
+                if not patient:
+                    raise
+                made.append(Absent(name, make, record=record, errors=FAILURES, why=str(error)))
+    except FAILURES as error:
         for channel in made:
             channel.close()
         raise settings.named(str(error)) from None
     return made
 
 
-def _records(settings: Settings, station: Identity, journal: Journal | None) -> Iterator[Channel]:
+def _records(settings: Settings, journal: Journal | None) -> Iterator[Making]:
     """For programs: databases and hooks."""
-    if settings.mysql:
-        logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every part of itself that it loads
-        from safety_monitor.actions.mysql import MySQL
+    entry_of, threshold = _entries(journal), settings.fusion.threshold
 
-        yield MySQL(settings.mysql.url.get_secret_value(), station=station, entry_of=_entries(journal))
-    if settings.mongodb:
-        yield _mongodb(settings.mongodb, station, _entries(journal), settings.fusion.threshold)
-    if settings.firebase:
-        yield _firebase(settings.firebase, station, _entries(journal), settings.fusion.threshold)
-    if settings.mqtt:
-        from safety_monitor.actions.mqtt import MQTT, Broker
+    def station() -> Identity:
+        return identity(settings.home, settings.station.name)
 
-        given = settings.mqtt
-        broker = Broker(
-            host=given.host,
-            port=given.port or (8883 if given.tls else 1883),
-            username=given.username,
-            password=given.password.get_secret_value() if given.password else "",
-            tls=given.tls,
-            ca_file=given.ca_file,
-            prefix=given.prefix,
-            discovery_prefix=given.discovery_prefix,
-        )
+    if mysql := settings.mysql:
+        yield "mysql", True, lambda: _mysql(mysql, station(), entry_of)
+    if mongodb := settings.mongodb:
+        yield "mongodb", True, lambda: _mongodb(mongodb, station(), entry_of, threshold)
+    if firebase := settings.firebase:
+        yield "firebase", True, lambda: _firebase(firebase, station(), entry_of, threshold)
+    if mqtt := settings.mqtt:
         pin = settings.acknowledge.pin_hash is not None
-        yield MQTT(broker, station=station, commands=given.commands, pin_to_disarm=pin, visit=journal is None)
-    if settings.webhook:
-        from safety_monitor.actions.webhook import Webhook
+        yield "mqtt", True, lambda: _mqtt(mqtt, station(), pin_to_disarm=pin, visit=journal is None)
+    if webhook := settings.webhook:
+        yield "webhook", False, lambda: _webhook(webhook, station())
 
-        yield Webhook(settings.webhook.url, settings.webhook.secret.get_secret_value(), station=station)
+
+def _mysql(given: MySQLSettings, station: Identity, entry_of: Callable[[str], Entry]) -> Channel:
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every part of itself that it loads
+    from safety_monitor.actions.mysql import MySQL
+
+    return MySQL(given.url.get_secret_value(), station=station, entry_of=entry_of)
+
+
+def _mqtt(given: MQTTSettings, station: Identity, *, pin_to_disarm: bool, visit: bool) -> Channel:
+    from safety_monitor.actions.mqtt import MQTT, Broker
+
+    broker = Broker(
+        host=given.host,
+        port=given.port or (8883 if given.tls else 1883),
+        username=given.username,
+        password=given.password.get_secret_value() if given.password else "",
+        tls=given.tls,
+        ca_file=given.ca_file,
+        prefix=given.prefix,
+        discovery_prefix=given.discovery_prefix,
+    )
+    return MQTT(broker, station=station, commands=given.commands, pin_to_disarm=pin_to_disarm, visit=visit)
+
+
+def _webhook(given: WebhookSettings, station: Identity) -> Channel:
+    from safety_monitor.actions.webhook import Webhook
+
+    return Webhook(given.url, given.secret.get_secret_value(), station=station)
 
 
 def _mongodb(given: MongoDBSettings, station: Identity, entry_of: Callable[[str], Entry], threshold: float) -> Channel:
@@ -152,19 +189,23 @@ def _firebase(
         raise SettingsError(f"firebase: {one_line(error)}") from None
 
 
-def _messages(settings: Settings) -> Iterator[Channel]:
+def _messages(settings: Settings) -> Iterator[Making]:
     """For people."""
     yield from _twilio(settings)
     for name, url in settings.messages.items():
-        from safety_monitor.actions.messages import Messages
-
-        try:
-            yield Messages(name, url.get_secret_value())
-        except ValueError as error:
-            raise SettingsError(f"messages.{name}: {error}") from None
+        yield f"messages:{name}", False, partial(_message, name, url.get_secret_value())
 
 
-def _twilio(settings: Settings) -> Iterator[Channel]:
+def _message(name: str, url: str) -> Channel:
+    from safety_monitor.actions.messages import Messages
+
+    try:
+        return Messages(name, url)
+    except ValueError as error:
+        raise SettingsError(f"messages.{name}: {error}") from None
+
+
+def _twilio(settings: Settings) -> Iterator[Making]:
     """One channel for every contact and medium."""
     asked: list[tuple[Medium, str, str]] = [
         (medium, contact.name, number)
@@ -202,7 +243,7 @@ def _twilio(settings: Settings) -> Iterator[Channel]:
         if not sender[medium]:
             key = "whatsapp_number" if medium == "whatsapp" else "number"
             raise SettingsError(f"contacts: {name} has a number for {medium}, which needs twilio.{key}")
-        yield Twilio(medium, name, number, account)
+        yield f"{medium}:{name}", False, partial(Twilio, medium, name, number, account)
 
 
 def _numbers(contact: Contact) -> "tuple[tuple[Medium, PhoneNumber | None], ...]":

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from safety_monitor.actions.channel import nature_of
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.sources import load_settings
 from safety_monitor.dispatch.channels import outward_channels
 from safety_monitor.dispatch.places import make_places
+from safety_monitor.escalation import Nature
 from safety_monitor.incident import Incident, State
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.place import Place
+from tests.servers.certificate import make_certificate
+from tests.servers.program import free_port
 from tests.servers.twilio import SID
 
 TWILIO = {"TWILIO__ACCOUNT_SID": SID, "TWILIO__AUTH_TOKEN": "planted", "TWILIO__NUMBER": "+15005550001"}
@@ -97,6 +101,25 @@ def test_what_is_missing_is_one_line(text: str, environ: dict[str, str], message
         names(settings(text, **environ))
     assert message in str(caught.value)
     assert "planted" not in str(caught.value)
+
+
+def test_a_channel_that_cannot_be_made_keeps_no_service_from_watching_and_is_tried_again(tmp_path: Path) -> None:
+    ca_file = tmp_path / "ca.pem"
+    port = free_port()
+    given = settings(f'[mqtt]\nhost = "127.0.0.1"\nport = {port}\ntls = true\nca_file = "{ca_file}"\n' + ANNA, **TWILIO)
+    with pytest.raises(SettingsError, match="No such file"):
+        outward_channels(given, None)
+    channels = outward_channels(given, None, patient=True)
+    assert [(channel.name, nature_of(channel)) for channel in channels][:2] == [
+        ("mqtt", Nature.RECORD),
+        ("sms:anna", Nature.MESSAGE),
+    ]
+    assert "No such file" in channels[0].check().detail
+    certificate, _ = make_certificate(tmp_path)
+    certificate.rename(ca_file)
+    assert f"127.0.0.1:{port} cannot be reached" in channels[0].check().detail
+    for channel in channels:
+        channel.close()
 
 
 def test_a_station_without_channels_loads_none_of_their_libraries() -> None:

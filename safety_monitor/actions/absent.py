@@ -1,0 +1,58 @@
+"""A channel that cannot be made now, such as one whose certificate is gone: what it is to deliver waits.
+
+A station that stood on a wall and worked must not end at its next start because one way out of several is missing.
+"""
+
+from collections.abc import Callable
+
+from safety_monitor.actions.channel import Channel
+from safety_monitor.actions.message import Message
+from safety_monitor.actions.outcome import Outcome
+
+
+class Absent:
+    """Stands in for a channel, and is that channel as soon as it can be made.
+
+    Args:
+        name: of the channel.
+        make: makes it; raises one of `errors` where it cannot.
+        record: whether it keeps a record.
+        errors: what `make` may raise; the text says why.
+        why: it cannot be made now, one line.
+    """
+
+    def __init__(
+        self, name: str, make: Callable[[], Channel], *, record: bool, errors: tuple[type[Exception], ...], why: str
+    ) -> None:
+        self.name = name
+        self.why = why
+        self.record = record
+        self._make = make
+        self._errors = errors
+        self._made: Channel | None = None
+
+    def deliver(self, message: Message) -> Outcome:
+        """Deliver on the channel, if it can be made by now."""
+        return self._with(lambda channel: channel.deliver(message))
+
+    def check(self) -> Outcome:
+        """Whether the channel can be made, and works."""
+        return self._with(lambda channel: channel.check())
+
+    def interrupt(self) -> None:
+        """End what the channel is doing."""
+        if self._made is not None:
+            self._made.interrupt()
+
+    def close(self) -> None:
+        """Give back what there is."""
+        if self._made is not None:
+            self._made.close()
+
+    def _with(self, use: Callable[[Channel], Outcome]) -> Outcome:
+        if self._made is None:
+            try:
+                self._made = self._make()
+            except self._errors as error:
+                return Outcome(ok=False, detail=str(error), again=True)
+        return use(self._made)
