@@ -1,10 +1,10 @@
 """A recording dropped on the page, and what the station makes of it."""
 
-import asyncio
 import json
 import tempfile
 from base64 import b64encode
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from nicegui import events, ui
 from safety_monitor.analysis import stretches
 from safety_monitor.incident import State
 from safety_monitor.web import texts
+from safety_monitor.web.analysis_process import BusyError
 from safety_monitor.web.api import judge_stored
 from safety_monitor.web.chart import COLORS, over_seconds
 from safety_monitor.web.layout import may, page_for, panel, site_of, state_badge
@@ -70,9 +71,11 @@ def analyse_page(request: Request) -> None:
             with tempfile.TemporaryDirectory(prefix="safety-monitor-") as folder:
                 stored = Path(folder, "upload")
                 await arrived.file.save(stored)
-                result, drawing = await asyncio.to_thread(judge_stored, site, stored, arrived.file.name, tell)
-        except HTTPException as error:
-            ui.notify(str(error.detail), type="negative", multi_line=True, timeout=10_000)
+                judging = partial(judge_stored, site, stored, arrived.file.name, tell)
+                result, drawing = await site.analyses.in_turn(judging)
+        except (HTTPException, BusyError) as error:
+            why = error.detail if isinstance(error, HTTPException) else str(error)
+            ui.notify(why, type="negative", multi_line=True, timeout=10_000)
             return
         finally:
             shown.cancel()

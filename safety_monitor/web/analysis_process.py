@@ -4,6 +4,7 @@ Settings come in on stdin as JSON, the result goes out on stdout as JSON. What a
 decoder ends with this process, and not with the station.
 """
 
+import asyncio
 import json
 import os
 import resource
@@ -12,9 +13,10 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safety_monitor.config import Settings
 
@@ -24,6 +26,9 @@ WRITTEN_BYTES = 1 << 20
 """Most that it may write into a file."""
 PROGRESS = "progress "
 """Begins a line of its output that tells how far it is."""
+WAITING = 4
+"""Most recordings that wait for their turn or are judged."""
+T = TypeVar("T")
 DRAWING = "spectrogram.png"
 COLUMNS = 1200
 SECTIONS = {"home", "camera", "hearing", "seeing", "emergency", "fusion"}
@@ -34,8 +39,12 @@ class AnalysisError(Exception):
     """A recording could not be judged; the text is one line that says why."""
 
 
+class BusyError(Exception):
+    """Too many recordings are waiting; the text is one line that says so."""
+
+
 class Analyses:
-    """Judges recordings, one at a time.
+    """Judges recordings, one at a time, in a thread of its own: those that wait take none from whoever decides.
 
     Args:
         settings: of the station.
@@ -45,13 +54,28 @@ class Analyses:
     def __init__(self, settings: Settings, limit_s: float) -> None:
         self._settings = settings.model_dump_json(include=SECTIONS)
         self._limit_s = limit_s
-        self._turn = threading.Lock()
+        self._thread = ThreadPoolExecutor(1, "analysis")
+        self._waiting = 0
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._closed = False
 
+    async def in_turn(self, work: Callable[[], T]) -> T:
+        """What comes of work that ends with `judge`, as soon as it is its turn; to be called from one event loop.
+
+        Raises:
+            BusyError: too many wait already.
+        """
+        if self._waiting >= WAITING:
+            raise BusyError("too many recordings are waiting; try again later")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        finally:
+            self._waiting -= 1
+
     def judge(self, file: Path, progress: Callable[[float], None] = lambda share: None) -> tuple[dict[str, Any], bytes]:
-        """What `safety-monitor analyze --json` says of a file; blocks until it is its turn, and until it is done.
+        """What `safety-monitor analyze --json` says of a file; blocks until it is done, see `in_turn`.
 
         Args:
             file: to be judged.
@@ -63,7 +87,7 @@ class Analyses:
         Raises:
             AnalysisError: it takes too long or too much memory, or the decoder crashed.
         """
-        with self._turn, tempfile.TemporaryDirectory(prefix="safety-monitor-") as folder:
+        with tempfile.TemporaryDirectory(prefix="safety-monitor-") as folder:
             with self._lock:
                 if self._closed:
                     raise AnalysisError("the station is ending")
@@ -116,6 +140,7 @@ class Analyses:
             self._closed = True
             if self._process is not None:
                 self._process.kill()
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 def limit(memory: int, seconds: int) -> None:

@@ -27,7 +27,7 @@ from safety_monitor.journal.search import Search, find_incidents
 from safety_monitor.people.decision import PinError
 from safety_monitor.trouble import Phase
 from safety_monitor.web.access import Visitor
-from safety_monitor.web.analysis_process import AnalysisError
+from safety_monitor.web.analysis_process import WAITING, AnalysisError, BusyError
 from safety_monitor.web.metrics import metrics_text
 from safety_monitor.web.site import Site
 from safety_monitor.web.trials import tried
@@ -35,9 +35,6 @@ from safety_monitor.web.upload import HEAD, KINDS, shown_name, suffix_of
 
 UPLOAD_S = 600.0
 """Longest time for an upload to arrive."""
-WAITING = 4
-"""Most uploads that wait for their turn or are judged."""
-
 AFTER = "^([^~]+~[^~]+)?$"
 Found = TypeVar("Found")
 Id = Annotated[
@@ -369,7 +366,7 @@ def make_api(site: Site) -> APIRouter:
     async def analyze(request: Request) -> dict[str, Any]:
         """Judge a recording or picture: what `safety-monitor analyze --json` says of it."""
         if places.locked():
-            raise HTTPException(429, "too many recordings are waiting; try again later", {"Retry-After": "10"})
+            raise _busy("too many recordings are on their way; try again later")
         async with places:
             return await judge_upload(site, request)
 
@@ -444,14 +441,24 @@ async def judge_upload(site: Site, request: Request) -> dict[str, Any]:
         HTTPException: it is none, or it cannot be judged.
     """
     try:
-        async with asyncio.timeout(UPLOAD_S), request.form(max_files=1, max_fields=0) as form:
-            upload = form.get("file")
-            if not isinstance(upload, UploadFile):
-                raise HTTPException(422, "needs a form field 'file' with a recording")
-            result, _ = await asyncio.to_thread(judge_recording, site, upload.file, upload.filename)
-            return result
+        async with asyncio.timeout(UPLOAD_S):
+            form = await request.form(max_files=1, max_fields=0)
     except TimeoutError:
         raise HTTPException(408, f"it took longer than {UPLOAD_S:g} s to arrive", {"Connection": "close"}) from None
+    try:
+        upload = form.get("file")
+        if not isinstance(upload, UploadFile):
+            raise HTTPException(422, "needs a form field 'file' with a recording")
+        file, name = upload.file, upload.filename
+        return (await site.analyses.in_turn(lambda: judge_recording(site, file, name)))[0]
+    except BusyError as error:
+        raise _busy(str(error)) from None
+    finally:
+        await form.close()
+
+
+def _busy(text: str) -> HTTPException:
+    return HTTPException(429, text, {"Retry-After": "10"})
 
 
 def judge_recording(site: Site, file: BinaryIO, filename: str | None) -> tuple[dict[str, Any], bytes]:

@@ -1,12 +1,14 @@
 """Figures of the station in the text format of Prometheus."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
+from safety_monitor.journal.file import JournalError
 from safety_monitor.live import trouble_of
 from safety_monitor.supervision.selfwatch import figures
 from safety_monitor.web.site import Site
@@ -42,8 +44,9 @@ class _Figures(Collector):
                 latest.add_metric([label], newest)
         yield latest
         incidents = GaugeMetricFamily(f"{prefix}_incidents", "Incidents in the journal", labels=["state"])
-        for state, count in self._site.journal.count_by_state().items():
-            incidents.add_metric([state], count)
+        with suppress(JournalError):  # then the station is not healthy, which stands above
+            for state, count in self._site.in_time(self._site.journal.count_by_state).items():
+                incidents.add_metric([state], count)
         yield incidents
 
     def _self_watch(self, prefix: str) -> Iterator[Metric]:

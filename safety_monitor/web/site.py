@@ -1,16 +1,18 @@
 """What the pages and the API are made over."""
 
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from media.in_time import in_time
 from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.file import SettingsFile, Written
 from safety_monitor.delivery import Delivery, DeliveryState
-from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.file import JournalError, JournalUnusableError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.learning.training import Trainings
 from safety_monitor.listeners import Listeners
@@ -24,6 +26,9 @@ from safety_monitor.web.analysis_process import Analyses
 from safety_monitor.web.picture import Pictures
 
 STEP_S = 1.0
+ANSWER_S = 2.0
+"""So long it is waited for the journal where an answer is of use only in time."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,7 @@ class Site:
     trainings: Trainings
     openapi: Callable[[], dict[str, Any]] = field(default=dict)
     _steps: dict[str, tuple[float, NextStep | None]] = field(default_factory=dict)
+    _asking: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def change_takes_pin(self) -> bool:
@@ -107,24 +113,37 @@ class Site:
     def next_step(self, incident_id: str) -> NextStep | None:
         """What is done about an incident next unless somebody answers; None if there is nothing, or it is not known.
 
-        The journal is asked once a second at most, however many look. Blocks for the disk.
+        The journal is asked once a second at most, however many look. Blocks for the disk, one thread at a time.
         """
         now = time.monotonic()
         asked, step = self._steps.get(incident_id, (float("-inf"), None))
-        if now - asked > STEP_S:
+        if now - asked > STEP_S and self._asking.acquire(blocking=False):
             try:
                 step = next_of(self.journal.show(incident_id).deliveries, self.journal.clock())
             except JournalError:
                 step = None
+            finally:
+                self._asking.release()
             self._steps.clear()
             self._steps[incident_id] = now, step
         return step
 
+    def in_time(self, use: Callable[[], T]) -> T:
+        """What `use` reads of the journal; for whoever must be told soon that there is nothing to be had.
+
+        Raises:
+            JournalError: it cannot be read, or not in time.
+        """
+        try:
+            return in_time("journal for pages", use, ANSWER_S, lambda late: None)
+        except TimeoutError:
+            raise JournalUnusableError(f"the journal has not answered for {ANSWER_S:g} s") from None
+
     def troubles(self) -> list[str]:
-        """What is wrong with the station, a line each; none if all is well. Blocks for the disk."""
+        """What is wrong with the station, a line each; none if all is well. Waits for the disk, but not for long."""
         troubles = self.view.troubles()
         try:
-            self.journal.list(1)
+            self.in_time(lambda: self.journal.list(1))
         except JournalError as error:
             troubles.append(str(error))
         return troubles

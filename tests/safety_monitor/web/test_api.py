@@ -1,13 +1,18 @@
 """The REST API over a real journal."""
 
+import asyncio
 import io
 import shutil
+import threading
 import wave
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import cv2
 import pytest
+from httpx import Response
 from starlette.testclient import TestClient
 
 from models.registry import SHIPPED
@@ -21,6 +26,7 @@ from safety_monitor.journal.incidents import Journal
 from safety_monitor.remote import Remote
 from safety_monitor.supervision.supervisor import Ill
 from safety_monitor.web.access import hash_password, new_token
+from safety_monitor.web.analysis_process import WAITING
 from safety_monitor.web.site import Site
 from tests.outlet import Outlet
 from tests.web_site import DURESS_PIN, PIN, MakeSite, client_of, incident_of
@@ -221,6 +227,20 @@ def test_metrics_are_those_of_the_station(client: TestClient, site: Site, journa
     assert 'safety_monitor_incidents{state="confirmed"} 1.0' in lines
 
 
+def test_whoever_watches_the_station_is_told_in_time_that_its_journal_hangs(
+    client: TestClient, site: Site, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.view.opened(Sense.AUDIO, "microphone", False)
+    site.view.opened(Sense.GESTURE, "camera", False)
+    over = threading.Event()
+    for name in ("list", "count_by_state"):
+        monkeypatch.setattr(journal, name, lambda *_: over.wait(60.0))
+    assert client.get("/api/v1/health").json()["reasons"] == ["the journal has not answered for 2 s"]
+    figures = client.get("/api/v1/metrics")
+    assert (figures.status_code, "safety_monitor_healthy 0.0" in figures.text) == (200, True)
+    over.set()
+
+
 def test_a_picture_is_judged_and_its_name_only_shown(client: TestClient, picture: bytes, tmp_path: Path) -> None:
     answer = client.post("/api/v1/analyze", files={"file": ("../../hand.exe", picture, "text/html")})
     assert answer.status_code == 200, answer.text
@@ -270,6 +290,26 @@ def test_a_recording_that_takes_too_long_is_given_up(make_site: MakeSite) -> Non
     answer = client.post("/api/v1/analyze", files={"file": ("a.wav", silence_file())})
     assert answer.status_code == 422
     assert "longer than 0.05 s" in answer.json()["detail"]
+
+
+def test_recordings_that_wait_for_their_turn_are_few_and_hold_up_nobody_else(site: Site) -> None:
+    over = threading.Event()
+
+    async def crowd() -> Response:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        waiting = [asyncio.create_task(site.analyses.in_turn(over.wait)) for _ in range(WAITING)]
+        await asyncio.sleep(0)  # until all have begun to wait
+        try:
+            post = partial(client_of(site).post, "/api/v1/analyze", files={"file": ("a.wav", silence_file())})
+            return await asyncio.to_thread(post)  # whoever acknowledges on a page needs such a thread, too
+        finally:
+            over.set()
+            await asyncio.gather(*waiting)
+
+    answer = asyncio.run(crowd())
+    assert answer.status_code == 429
+    assert "too many recordings are waiting" in answer.json()["detail"]
 
 
 def silence_file() -> bytes:
