@@ -7,6 +7,7 @@ users answers only to its local names, so that no other site can pass for it by 
 
 import ipaddress
 import re
+import time
 from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -14,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from safety_monitor.operating.serving import LOCAL
@@ -25,6 +26,12 @@ COOKIE = "safety_monitor_session"
 UPLOADS = re.compile(r"/api/v1/analyze|/_nicegui/client/[^/]+/upload/[^/]+")
 PUBLIC = frozenset({"/login"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+OWN_SITE = frozenset({"same-origin", "none"})
+"""What `Sec-Fetch-Site` says of our own pages, and of an address that a person has typed."""
+GO_ON = '<!doctype html><meta http-equiv="refresh" content="0; url={address}">'
+"""A link on another site, such as a mailbox, brings no cookie along (SameSite=Strict); what this page opens does."""
+CHECK_S, NOT_ALLOWED = 5.0, 1008
+"""How often it is seen whether whoever holds a web socket open may still see the pages, and what it is closed with."""
 TOO_LARGE = "larger than this station takes"
 SMALL, FORM = 1 << 20, 1 << 14
 """Bytes of a request that is no upload, and of a stranger's."""
@@ -100,7 +107,9 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, dressed)
             return
-        await self._app(scope, self._counted(scope, receive), dressed)
+        websocket = scope["type"] == "websocket"
+        bounded = self._watched(scope, receive, send) if websocket else self._counted(scope, receive)
+        await self._app(scope, bounded, dressed)
 
     def _refusal(self, scope: Scope) -> Response | None:
         """What is answered instead; None if the request may pass. Sets `scope["state"]["visitor"]`."""
@@ -121,7 +130,10 @@ class Guard:
         if signed or visitor is not None or scope["path"] in PUBLIC:
             return None
         if scope["type"] == "http" and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
-            return RedirectResponse(f"/login?then={quote(scope['path'])}", 303)
+            login = f"/login?then={quote(scope['path'])}"
+            if headers.get("sec-fetch-site", "none") not in OWN_SITE:
+                return HTMLResponse(GO_ON.format(address=login))
+            return RedirectResponse(login, 303)
         return _problem(401, "sign in, or send an API token", {"WWW-Authenticate": "Bearer"})
 
     def _limit(self, scope: Scope) -> int:
@@ -129,10 +141,26 @@ class Guard:
             return FORM
         return self._upload if UPLOADS.fullmatch(scope["path"]) else SMALL
 
+    def _watched(self, scope: Scope, receive: Receive, send: Send) -> Receive:
+        """Receives what comes over a web socket, as long as whoever is there has not signed out."""
+        headers = Headers(scope=scope)
+        checked = time.monotonic()
+
+        async def watched() -> Message:
+            nonlocal checked
+            message = await receive()
+            if message["type"] != "websocket.receive" or time.monotonic() - checked < CHECK_S:
+                return message
+            checked = time.monotonic()
+            if who_asks(self._access, headers) is not None:
+                return message
+            await send({"type": "websocket.close", "code": NOT_ALLOWED, "reason": "signed out"})
+            return {"type": "websocket.disconnect", "code": NOT_ALLOWED}
+
+        return watched
+
     def _counted(self, scope: Scope, receive: Receive) -> Receive:
         """Receives the request's body, and no more of it than there may be."""
-        if scope["type"] != "http":
-            return receive
         limit = self._limit(scope)
         taken = 0
 
@@ -173,7 +201,7 @@ def session_key(headers: Headers) -> str:
 def _own_site(headers: Headers) -> bool:
     site = headers.get("sec-fetch-site")
     if site is not None:
-        return site in ("same-origin", "none")
+        return site in OWN_SITE
     origin = headers.get("origin")
     return origin is None or urlsplit(origin).netloc == headers.get("host", "")
 

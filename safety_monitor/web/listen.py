@@ -20,7 +20,7 @@ from audio.detector import SoundReading
 from safety_monitor.incident import Incident, incident_json
 from safety_monitor.listeners import Listener, ListenError
 from safety_monitor.web.access import Visitor
-from safety_monitor.web.guard import who_asks
+from safety_monitor.web.guard import NOT_ALLOWED
 from safety_monitor.web.site import Site
 
 RATES = range(8_000, 96_001)
@@ -29,11 +29,9 @@ LONGEST_S = 0.5
 LONGEST_TEXT = 1000
 QUIET_S = 15.0
 """A connection over which nothing comes for so long is ended."""
-CHECK_S = 5.0
-"""How often it is seen whether whoever speaks may still do so."""
 MOST_WAITING = 50
 """Messages for somebody who takes them too slowly; then the oldest reading is left out."""
-MALFORMED, NOT_ALLOWED, TOO_LONG = 1007, 1008, 1009
+MALFORMED, TOO_LONG = 1007, 1009
 
 
 class Position(BaseModel):
@@ -128,7 +126,7 @@ def make_listen(site: Site) -> APIRouter:
             await websocket.accept()
             await websocket.send_json({"type": "ready", "threshold": site.view.rules.threshold})
             sending = asyncio.create_task(_send(websocket, outgoing))
-            code, why = await _receive(websocket, listener, outgoing, int(rate), site)
+            code, why = await _receive(websocket, listener, outgoing, int(rate))
             if code:
                 with suppress(RuntimeError):  # the other side has gone meanwhile
                     await websocket.close(code, why)
@@ -155,11 +153,8 @@ async def _send(websocket: WebSocket, outgoing: Outgoing) -> None:
                 return
 
 
-async def _receive(
-    websocket: WebSocket, listener: Listener, outgoing: Outgoing, rate: int, site: Site
-) -> tuple[int, str]:
+async def _receive(websocket: WebSocket, listener: Listener, outgoing: Outgoing, rate: int) -> tuple[int, str]:
     """Take sound and positions; the code and reason to close with, 0 if the other side has done so."""
-    checked = asyncio.get_running_loop().time()
     while True:
         try:
             message = await asyncio.wait_for(websocket.receive(), QUIET_S)
@@ -167,12 +162,6 @@ async def _receive(
             return NOT_ALLOWED, f"no sound for {QUIET_S:g} s"
         if message["type"] == "websocket.disconnect":
             return 0, ""
-        now = asyncio.get_running_loop().time()
-        if now - checked > CHECK_S:
-            checked = now
-            visitor = who_asks(site.access, websocket.headers)
-            if visitor is None or not visitor.may("operator"):
-                return NOT_ALLOWED, "signed out"
         if (sound := message.get("bytes")) is not None:
             if len(sound) > 2 * rate * LONGEST_S:
                 return TOO_LONG, f"more than {LONGEST_S:g} s of sound in a message"

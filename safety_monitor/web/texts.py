@@ -130,6 +130,7 @@ LISTENING = {
     "disarmed": "The station is disarmed: a scream becomes no incident.",
     "silent": "The microphone gives nothing but silence. Is it switched off?",
     "lost": "The station does not answer. Trying again …",
+    "stalled": "Nothing comes back from the station: do not rely on being heard.",
     "ended": "Not listening any more: {why}.",
     "refused": "the station cannot be reached, or does not allow it",
     "unplugged": "Not listening any more: the microphone has gone.",

@@ -4,6 +4,7 @@ const listening = (() => {
   const TRIES = 5;
   const MOST_BEHIND = 200_000; // bytes that the network has not taken yet
   const SILENT_DBFS = -100, SILENT_READINGS = 30;
+  const STALLED_MS = 5_000, DEAD_MS = 20_000; // nothing has come back; longer than the station waits for sound
   let on = null; // what belongs to the listening that is going on
 
   const byId = (id) => document.getElementById(id);
@@ -52,8 +53,10 @@ const listening = (() => {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = new WebSocket(`${scheme}://${location.host}/api/v1/listen?rate=${mine.context.sampleRate}`);
     mine.socket = socket;
+    mine.heard = Date.now();
     socket.onmessage = ({ data }) => {
-      if (on !== mine) return;
+      if (on !== mine || mine.socket !== socket) return;
+      mine.heard = Date.now();
       const message = JSON.parse(data);
       if (message.type === "ready") {
         mine.tries = 0;
@@ -62,15 +65,26 @@ const listening = (() => {
       else if (message.type === "incident") emitEvent("heard", message.incident);
       else if (message.type === "ended" && message.detail) mine.why = message.detail;
     };
-    socket.onclose = ({ code, reason }) => {
-      if (on !== mine) return;
-      if (code === 1008 || ++mine.tries > TRIES) {
-        stop(fill(texts().ended, { why: reason || mine.why || texts().refused }));
-        return;
-      }
-      say(texts().lost, true);
-      setTimeout(() => on === mine && connect(), 1000 * mine.tries);
-    };
+    socket.onclose = ({ code, reason }) => on === mine && mine.socket === socket && lost(mine, code, reason);
+  }
+
+  function lost(mine, code, reason) {
+    mine.socket = null;
+    if (code === 1008 || ++mine.tries > TRIES) {
+      stop(fill(texts().ended, { why: reason || mine.why || texts().refused }));
+      return;
+    }
+    say(texts().lost, true);
+    setTimeout(() => on === mine && connect(), 1000 * mine.tries);
+  }
+
+  // A connection that has died without a word, and a station that hangs, must not go on to look as if they listened.
+  function watch(mine) {
+    const quiet = Date.now() - mine.heard;
+    if (on !== mine || !mine.socket || quiet < STALLED_MS) return;
+    if (quiet < DEAD_MS) return say(texts().stalled, true);
+    mine.socket.close();
+    lost(mine, 0, "");
   }
 
   function tellPosition() {
@@ -129,10 +143,12 @@ const listening = (() => {
     }
     watchPosition(mine);
     connect();
+    mine.watching = setInterval(watch, 1000, mine);
   }
 
   function free(mine) {
     navigator.geolocation?.clearWatch(mine.watch);
+    clearInterval(mine.watching);
     mine.socket?.close();
     mine.stream?.getTracks().forEach((track) => track.stop());
     if (mine.context && mine.context.state !== "closed") mine.context.close();

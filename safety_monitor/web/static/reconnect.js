@@ -6,3 +6,8 @@ setInterval(() => {
     .then((answer) => answer.type === "opaqueredirect" && location.reload())
     .catch(() => {}); // it does not answer yet
 }, 5000);
+
+// One that never found it claims nothing either: NiceGUI tells only of a connection that there was.
+setTimeout(() => {
+  if (!window.did_handshake) document.getElementById("popup").ariaHidden = "false";
+}, 5000);

@@ -1,6 +1,8 @@
 """The pages in a real browser, over a site that is told what to show."""
 
+import json
 import socket
+import threading
 import wave
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute, expect
 from pydantic import SecretStr
 
 from audio.detector import SoundReading
@@ -28,6 +30,8 @@ from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.dispatch.places import make_places
 from safety_monitor.evidence import evidence_store
 from safety_monitor.incident import Incident, Mark, Moment, Sense, State
+from safety_monitor.journal.entry import Entry
+from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.people.decision import decisions_of, hash_of
 from safety_monitor.place import Place
@@ -216,6 +220,24 @@ def test_a_page_that_has_lost_its_station_does_not_go_on_to_say_that_all_is_well
     expect(page.get_by_text(texts.ALL_QUIET)).to_be_visible()
 
 
+def test_the_live_page_shows_the_next_emergency_while_the_disk_hangs(
+    served: Served, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+
+    def hang(incident_id: str) -> Entry:
+        over.wait(PATIENCE_MS / 1000)
+        raise JournalError(f"{incident_id}: the disk hangs")
+
+    monkeypatch.setattr(served.journal, "show", hang)
+    served.view.newest_unanswered = lambda: (incident_of(8, State.CLOSED), 1.0)
+    expect(page.get_by_text("Closed, not answered: Scream")).to_be_visible()
+    page.wait_for_timeout(1000)  # until the page has begun to ask for the next step
+    served.view.moved(incident_of(5))
+    expect(page.get_by_text("Emergency: Scream")).to_be_visible(timeout=PATIENCE_MS / 3)
+    over.set()
+
+
 def test_an_address_without_a_page_says_so_and_shows_the_way_back(served: Served, page: Page) -> None:
     for address, status in (("/nothing", 404), ("/static/nothing.js", 404)):
         answer = page.goto(f"{served.url}{address}")
@@ -317,7 +339,7 @@ def test_an_operator_disarms_and_arms(served: Served, page: Page) -> None:
     assert "disarmed or changed by somebody who is being FORCED" in served.sms.asked[-1].text
 
 
-def test_a_session_that_ended_can_do_nothing_on_a_page_that_is_still_open(
+def test_who_has_signed_out_sees_and_does_nothing_more_on_a_page_that_is_still_open(
     served: Served, page: Page, context: BrowserContext
 ) -> None:
     other = context.new_page()
@@ -325,8 +347,26 @@ def test_a_session_that_ended_can_do_nothing_on_a_page_that_is_still_open(
     other.get_by_role("button", name="Sign out").click()
     expect(other.get_by_label("Password")).to_be_visible()
     page.get_by_role("button", name="Disarm").click()
-    expect(page.get_by_text("You are not signed in any more.")).to_be_visible()
+    expect(page.get_by_label("Password")).to_be_visible()
     assert served.station.armed
+
+
+def test_a_link_in_a_mailbox_leads_whoever_is_signed_in_to_the_incident(served: Served, page: Page) -> None:
+    served.happen(incident_of(9))
+    link = f'<a href="{served.url}/incidents/{incident_of(9).id}">open</a>'
+    page.context.route("http://mail.example/**", lambda route: route.fulfill(body=link, content_type="text/html"))
+    page.goto("http://mail.example/")
+    page.get_by_role("link").click()
+    expect(page.get_by_text("Emergency: Scream")).to_be_visible()
+
+
+def test_a_page_that_never_finds_its_station_does_not_say_that_all_is_well(served: Served, page: Page) -> None:
+    page.route_web_socket("**/_nicegui_ws/**", lambda socket: socket.close())
+    page.route("**/_nicegui_ws/**", lambda route: route.abort())
+    page.goto(f"{served.url}/kiosk")
+    expect(page.get_by_text("No connection to the station")).to_be_visible()
+    page.goto(served.url)
+    expect(page.get_by_text("Connection lost.")).to_be_visible()
 
 
 def test_why_it_did_not_alarm_is_told(served: Served, page: Page) -> None:
@@ -434,6 +474,31 @@ def test_a_scream_at_the_browser_s_microphone_is_told_placed_played_tried_again_
     for name in ("Acknowledge", "Call off", "SMS", "False alarm", "Try again", "Add the note", "Let it go"):
         assert viewer.get_by_role("button", name=name).count() == 0
     other.close()
+
+
+def test_a_connection_that_dies_without_a_word_does_not_look_as_if_the_station_listened(
+    served: Served, page: Page, context: BrowserContext
+) -> None:
+    reading = {"label": "ambient", "probabilities": {"ambient": 1.0}, "scream": 0.0, "level_dbfs": -40.0}
+    called = []
+
+    def station(socket: WebSocketRoute) -> None:
+        called.append(socket)
+        socket.send(json.dumps({"type": "ready"}))
+        socket.send(json.dumps({"type": "reading", "deaf": False, "armed": True, **reading}))
+
+    context.grant_permissions(["microphone"], origin=served.url)
+    page.route_web_socket("**/api/v1/listen**", station)
+    page.clock.install()
+    page.goto(f"{served.url}/analyse")
+    page.get_by_role("button", name="Listen", exact=True).click()
+    expect(page.get_by_text("It hears: Ambient")).to_be_visible()
+    page.clock.fast_forward(6_000)
+    expect(page.get_by_text("Nothing comes back from the station")).to_be_visible()
+    page.clock.fast_forward(16_000)
+    expect(page.get_by_text("The station does not answer")).to_be_visible()
+    expect(page.get_by_text("It hears: Ambient")).to_be_visible()
+    assert len(called) == 2
 
 
 @pytest.mark.parametrize("path", ["/incidents?state=x&after=y&since=z", "/incidents/nothing", "/incidents/%00"])
