@@ -114,7 +114,7 @@ def deliveries(journal: Journal, incident: Incident = SCREAM) -> dict[str, Deliv
     return {each.key.removeprefix(f"{incident.id}:"): each for each in journal.show(incident.id).deliveries}
 
 
-def until(true: Callable[[], bool]) -> None:
+def until(true: Callable[[], object]) -> None:
     deadline = time.monotonic() + FOREVER_S
     while not true():
         assert time.monotonic() < deadline, "it did not come about"

@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,7 +32,7 @@ from safety_monitor.supervision.systemd import told_to_systemd
 from safety_monitor.web.server import WebServer
 from tests.alarms import SCREAM
 from tests.outlet import Outlet
-from tests.safety_monitor.dispatch.test_delivering import confirm, settled
+from tests.safety_monitor.dispatch.test_delivering import confirm, settled, until
 from tests.safety_monitor.dispatch.test_delivering import running as dispatching
 from tests.sound_server import SoundServer
 
@@ -50,13 +49,6 @@ def once(real: Callable[..., Any]) -> Callable[..., Any]:
         return real(*arguments, **named)
 
     return call
-
-
-def until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not true():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.01)
 
 
 def decisions_are_looked_up(home: Path, patch: pytest.MonkeyPatch) -> None:
