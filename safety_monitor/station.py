@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from media.heartbeat import Heartbeats
-from media.lasting import failed
+from media.lasting import failed, lasting
 from safety_monitor.actions.place import Places
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.dispatch.delivering import Dispatch
@@ -26,6 +26,7 @@ from safety_monitor.place import Place
 from safety_monitor.schedule import Schedule
 from safety_monitor.sensing import ReadySense, Sensing
 from safety_monitor.supervision.health_checks import HealthChecks
+from safety_monitor.supervision.rounds import go_round
 from safety_monitor.supervision.supervisor import Supervisor
 from safety_monitor.supervision.workload import Workload
 from safety_monitor.timeline import TimeLine
@@ -208,6 +209,7 @@ class Station:
         if self._live:
             checks = threading.Thread(target=self._checks.run, args=(self._over,), name="supervisor", daemon=True)
             threads = [*threads, checks]
+            lasting("rounds", lambda: go_round(self.dispatch, self.supervisor.check, self._over), self._over)
         for thread in threads:
             thread.start()
         try:

@@ -269,6 +269,10 @@ class Dispatch:
         """
         return self._workers[name].try_out(lambda channel: channel.deliver(self._composer.trial(channel)))
 
+    def try_check(self, name: str) -> "Future[Outcome | None]":
+        """Try whether a channel could deliver, in its own turn and without sending anything."""
+        return self._workers[name].try_out(lambda channel: channel.check())
+
     def follow_trial(self, name: str, reference: str) -> "Future[Outcome | None]":
         """Ask the far end whether a test has arrived; None if that is not yet known, or cannot be asked."""
         follow = follow_of(self._workers[name].channel)

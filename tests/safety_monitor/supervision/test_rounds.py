@@ -1,0 +1,73 @@
+"""A channel that could not call for help is known before the emergency."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from safety_monitor.actions.outcome import Outcome
+from safety_monitor.dispatch.delivering import Dispatch
+from safety_monitor.journal.incidents import Journal
+from safety_monitor.supervision import rounds
+from safety_monitor.supervision.rounds import AGAIN_S, EVERY_S, Tried, after, go_round
+from safety_monitor.supervision.supervisor import Ill
+from tests.outlet import Outlet
+
+WELL = Outcome(ok=True, detail="accepts the account")
+REFUSED = Outcome(ok=False, detail="token is wrong")
+AWAY = Outcome(ok=False, detail="cannot be reached", again=True)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "ill_after_s"),
+    [
+        ([WELL] * 10, None),
+        ([REFUSED, WELL, REFUSED, WELL], None),
+        ([REFUSED] * 3, 60.0),
+        ([AWAY] * 4 + [WELL], None),
+        ([AWAY] * 8, 60.0 + 300.0 + 4 * 900.0),
+        ([AWAY, REFUSED], 60.0),
+    ],
+)
+def test_what_is_refused_is_told_soon_and_what_is_away_once_that_lasts(
+    outcomes: list[Outcome], ill_after_s: float | None
+) -> None:
+    tried, now, found = Tried(0.0), 0.0, None
+    for outcome in outcomes:
+        now = tried.due
+        tried = after(tried, outcome, now)
+        found = now if found is None and tried.ill is not None else found
+    assert found == ill_after_s
+    assert (tried.ill is None) is (ill_after_s is None)
+    assert tried.due == now + (EVERY_S if outcomes[-1].ok else AGAIN_S[min(len(outcomes) - 1, 2)])
+
+
+def test_every_channel_but_siren_and_voice_is_tried_and_one_that_is_well_again_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FIRST_S", "EVERY_S", "LOOK_S"):
+        monkeypatch.setattr(rounds, name, 0.01)
+    monkeypatch.setattr(rounds, "AGAIN_S", (0.01,))
+    answers = {"sms": [WELL], "mail": [REFUSED, REFUSED, WELL], "alarm": [REFUSED]}
+    over = threading.Event()
+    told: dict[str, list[Ill | None]] = {}
+
+    class Tested(Outlet):
+        def check(self) -> Outcome:
+            left = answers[self.name]
+            return left.pop(0) if len(left) > 1 else left[0]
+
+    def check(about: str, ill: Ill | None) -> None:
+        told.setdefault(about, []).append(ill)
+        if answers["mail"] == [WELL] and ill is None and len(told.get("mail", ())) > 3:
+            over.set()
+
+    channels = [Tested("sms"), Tested("mail"), Tested("alarm", heard=True)]
+    dispatch = Dispatch(Journal(tmp_path), channels)
+    go_round(dispatch, check, over)
+    dispatch.close()
+    assert told.keys() == {"sms", "mail"}
+    assert Ill("token is wrong") in told["mail"]
+    assert told["mail"][-1] is None
+    assert set(told["sms"]) == {None}
+    assert all(channel.messages == [] for channel in channels)
