@@ -24,6 +24,7 @@ from safety_monitor.commands.conventions import (
     complain,
     end_within,
     fail,
+    given_line,
     lists,
     settings_or_fail,
     silence_native_libraries,
@@ -291,7 +292,7 @@ def decide(incident_id: str, state: State, config: Path | None, *, pin_stdin: bo
     def use(journal: Any) -> Incident:
         decisions = decisions_of(settings.acknowledge, journal)
         about = incident_id or decisions.newest(state)
-        pin = sys.stdin.readline().rstrip("\r\n") if pin_stdin else ""
+        pin = given_line() if pin_stdin else ""
         if decisions.needs_pin(state) and not pin:
             if not sys.stdin.isatty():
                 fail("this takes the PIN: run it in a terminal, or give the PIN on standard input with --pin-stdin")
@@ -354,7 +355,7 @@ def password_hash(
 
     if sys.stdin.isatty():
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    elif not (password := sys.stdin.readline().rstrip("\n")):
+    elif not (password := given_line()):
         fail("run it in a terminal: it asks for the password; a script gives it on standard input, as a line")
     lines = {"name": name, "role": role, "password_hash": hash_password(password)}
     print_table("web.users", lines)

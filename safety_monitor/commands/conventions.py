@@ -123,6 +123,16 @@ def with_journal(config: Path | None, use: Callable[["Journal"], Any]) -> Any:
         fail(error)
 
 
+def given_line() -> str:
+    """The first line of standard input, for a script that gives a PIN or a password."""
+    try:
+        line = sys.stdin.readline().rstrip("\r\n")
+        line.encode()
+    except UnicodeError:
+        fail("what stands on standard input is no text (UTF-8)")
+    return line
+
+
 def _writes_to_standard_error() -> bool:
     try:
         return sys.stderr.fileno() == 2

@@ -16,6 +16,7 @@ from safety_monitor.commands.conventions import (
     ConfigOption,
     JsonOption,
     fail,
+    given_line,
     lists,
     settings_or_fail,
     with_journal,
@@ -210,7 +211,7 @@ def pin_hash(
     from safety_monitor.people.decision import PinError, hash_of
 
     if pin_stdin:
-        pin = sys.stdin.readline().rstrip("\r\n")
+        pin = given_line()
     elif sys.stdin.isatty():
         pin = typer.prompt("PIN", hide_input=True, confirmation_prompt=True)
     else:

@@ -28,6 +28,8 @@ LOCK_NAME = "outbox.lock"
 """Held by the process that delivers."""
 DAMAGE = ("malformed", "not a database", "no such table")
 """What SQLite says of a file that is no journal any more."""
+NO_TEXT = "what was given holds bytes that are no text"
+"""Said of what somebody asks for; what stands in the file is not to blame."""
 READ_WHOLE = 8_000_000
 """Bytes up to which a journal is read whole whenever it is probed; about 20 ms. Of a larger one that are the first and
 the last rows of each table."""
@@ -193,6 +195,8 @@ class JournalFile:
             raise JournalError(f"{self.path}: does not take this: {_reason(error)}") from None
         except SQLAlchemyError as error:
             raise _unusable(error)(f"{self.path}: cannot be written: {_reason(error)}") from None
+        except UnicodeEncodeError:
+            raise JournalError(NO_TEXT) from None
         except (ValueError, TypeError, LookupError) as error:
             raise self._nonsense(error) from error
 
@@ -208,6 +212,8 @@ class JournalFile:
                 yield session
         except SQLAlchemyError as error:
             raise _unusable(error)(f"{self.path}: cannot be read: {_reason(error)}") from None
+        except UnicodeEncodeError:
+            raise JournalError(NO_TEXT) from None
         except (ValueError, TypeError, LookupError) as error:
             raise self._nonsense(error) from error
 

@@ -164,5 +164,5 @@ def _matches(pin_hash: str, pin: str) -> bool:
         return PasswordHasher().verify(pin_hash, pin)
     except VerifyMismatchError:
         return False
-    except Argon2Error:  # more memory than there is: never the reason to let somebody in
+    except (Argon2Error, UnicodeEncodeError):  # more memory than there is, no text: never the reason to let somebody in
         return False

@@ -353,7 +353,7 @@ def ask_pin(
         return
     with dialog_about(text) as dialog:
         ui.label(hint)
-        typed = ui.input(texts.PIN, password=True).props("autofocus autocomplete=off inputmode=numeric outlined")
+        typed = ui.input(texts.PIN, password=True).props("autofocus autocomplete=off outlined")
         typed.set_visibility(pin)
 
         async def go_on() -> None:

@@ -68,6 +68,14 @@ def test_without_an_id_the_newest_that_may_be_noticed_is_meant(remote: Remote, j
     assert remote.carry_out(Order("acknowledge", SILENT.id)) == f"{SILENT.id} is acknowledged"
 
 
+def test_what_is_no_text_is_refused_and_makes_nobody_doubt_the_journal(remote: Remote, journal: Journal) -> None:
+    with pytest.raises(RefusedError, match="bytes that are no text"):
+        remote.carry_out(Order("acknowledge", "\ud800"))
+    with pytest.raises(RefusedError, match="the PIN is wrong"):
+        remote.carry_out(Order("disarm", pin="\ud800"))
+    assert not journal.file.doubted
+
+
 def test_calling_off_takes_the_pin(remote: Remote, journal: Journal) -> None:
     for pin, why in (("", "this takes the PIN"), ("0000", "the PIN is wrong")):
         with pytest.raises(RefusedError, match=why):

@@ -35,7 +35,8 @@ def with_input(home: Path, text: str, *arguments: str, **variables: str) -> subp
         cwd=home,
         input=text,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",
         check=False,
     )
 
@@ -115,6 +116,7 @@ def test_calling_off_takes_the_pin_which_is_nowhere_to_be_seen(journal: Journal,
     for arguments, typed, status in (
         (["incidents", "cancel", SCREAM.id], "", 2),
         (["incidents", "cancel", SCREAM.id, "--pin-stdin"], "wrong", 2),
+        (["incidents", "cancel", SCREAM.id, "--pin-stdin"], "\udcff", 2),  # a byte that is no text
         (["incidents", "cancel", SCREAM.id, "--pin-stdin"], PIN, 0),
     ):
         done = with_input(tmp_path, typed, *arguments)
