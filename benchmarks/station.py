@@ -12,14 +12,12 @@ this machine at 30 pictures a second: the demo scene, over and over. Measured:
 """
 
 import argparse
-import io
 import json
 import os
 import sys
 import tempfile
 import threading
 import time
-import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,10 +37,10 @@ from gesture.hands import HandFinder
 from models.hand_landmarker import default_path
 from models.runtime import TFLiteModel
 from safety_monitor.config.sources import load_settings
-from safety_monitor.demo.scene import FPS, SECONDS, picture_at, sound
+from safety_monitor.demo.scene import FPS, picture_at, sound
 from safety_monitor.live import LiveView
 from safety_monitor.running import make_station
-from tests.stream_server import jpeg, part, stream_server
+from tests.stream_server import endless_sound, jpeg, part, stream_server
 from tests.system.command import running
 
 CAMERA_FPS = 30.0
@@ -54,11 +52,11 @@ def start_up() -> dict[str, float]:
     """Seconds from the command to hearing and to armed, and MB of resident memory then."""
     stop = threading.Event()
     pictures = [jpeg(picture_at(0))]
-    samples = bytes(2 * SAMPLE_RATE)
+    silence = np.zeros(SAMPLE_RATE, np.float32)
     with (
         tempfile.TemporaryDirectory() as home,
         stream_server(camera(pictures, stop)) as eye,
-        stream_server(microphone(samples, stop), "audio/x-wav", "/sound.wav") as ear,
+        stream_server(endless_sound(silence, stop), "audio/x-wav", "/sound.wav") as ear,
     ):
         begun = time.perf_counter()
         with running(Path(home), "--camera", eye, "--mic", ear, environ=os.environ) as station:
@@ -78,26 +76,6 @@ def camera(pictures: list[bytes], stop: threading.Event) -> Callable[[Callable[[
         begun, number = time.monotonic(), 0
         while not stop.wait(max(0.0, begun + number / CAMERA_FPS - time.monotonic())):
             send(part(pictures[number % len(pictures)]))
-            number += 1
-
-    return answer
-
-
-def microphone(samples: bytes, stop: threading.Event) -> Callable[[Callable[[bytes], object]], None]:
-    """What a network microphone sends: a WAV without an end, in blocks of 50 ms."""
-
-    def answer(send: Callable[[bytes], object]) -> None:
-        head = io.BytesIO()
-        with wave.open(head, "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(SAMPLE_RATE)
-        send(head.getvalue()[:40] + b"\xff\xff\xff\xff")
-        step = SAMPLE_RATE // 20 * 2
-        begun, number = time.monotonic(), 0
-        while not stop.wait(max(0.0, begun + number / 20 - time.monotonic())):
-            at = number * step % len(samples)
-            send(samples[at : at + step])
             number += 1
 
     return answer
@@ -153,14 +131,13 @@ def live(seconds: float) -> dict[str, Any]:
     """Shares of a core by thread, the share inside native inference, and the ages of what was judged."""
     stop = threading.Event()
     pictures = [jpeg(picture_at(number)) for number in range(int(12 * FPS), int(22 * FPS))]
-    scene = (sound()[: round(SECONDS) * SAMPLE_RATE] * 32767).astype("<i2").tobytes()
-    quiet = scene[12 * 2 * SAMPLE_RATE : 28 * 2 * SAMPLE_RATE]
+    quiet = sound()[12 * SAMPLE_RATE : 28 * SAMPLE_RATE]
     in_hands, in_networks = [0.0], [0.0]
     sound_ages, picture_ages, start = list[float](), list[float](), [0.0]
     with (
         tempfile.TemporaryDirectory() as home,
         stream_server(camera(pictures, stop)) as seen,
-        stream_server(microphone(quiet, stop), "audio/x-wav", "/sound.wav") as heard,
+        stream_server(endless_sound(quiet, stop), "audio/x-wav", "/sound.wav") as heard,
         clocked(HandFinder, "_detect", in_hands),
         clocked(TFLiteModel, "__call__", in_networks),
         told_too(LiveView, "heard", lambda reading: sound_ages.append(time.monotonic() - start[-1] - reading.at_s)),

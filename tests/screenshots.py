@@ -6,14 +6,11 @@ Each page is taken light, dark and on a phone; the kiosk as the screen on a wall
 are told are a mail server of ours.
 """
 
-import io
 import itertools
 import re
-import struct
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,7 +27,7 @@ from tests.recordings import write_media
 from tests.servers.mail import mail_server
 from tests.servers.mosquitto import PASSWORD, USER, Mosquitto
 from tests.servers.program import free_port
-from tests.stream_server import Send, pictures, stream_server
+from tests.stream_server import endless_sound, pictures, stream_server
 from tests.system.command import environment, running
 from tests.system.test_teaching import collected
 
@@ -64,28 +61,6 @@ def scene(stop: threading.Event) -> Iterator[Any]:
         if stop.is_set():
             return
         yield picture_at(number)
-
-
-def heard(stop: threading.Event) -> Any:
-    """An answer that sends the scene's sound as an endless WAV file, in real time."""
-    samples = (sound() * 32767).astype("<i2").tobytes()
-
-    def answer(send: Send) -> None:
-        head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 0xFFFFFFFF, b"WAVE", b"fmt ", 16, 1, 1, SAMPLE_RATE,
-                           2 * SAMPLE_RATE, 2, 16, b"data", 0xFFFFFFFF)  # fmt: skip
-        send(head)
-        begun, sent = time.monotonic(), 0.0
-        file = io.BytesIO(samples)
-        while not stop.is_set():
-            piece = file.read(SAMPLE_RATE // 5)
-            if not piece:
-                file.seek(0)
-                continue
-            send(piece)
-            sent += len(piece) / 2 / SAMPLE_RATE
-            stop.wait(max(begun + sent - time.monotonic(), 0.0))
-
-    return answer
 
 
 def told(share: float, text: str) -> None:
@@ -167,7 +142,7 @@ def main(folder: Path, wanted: list[str]) -> None:
         if "retrain" in wanted:
             train(home, "signs", TrainingSettings().passes, told)
         camera = stack.enter_context(stream_server(pictures(scene(stop), FPS / 2, stop)))
-        microphone = stack.enter_context(stream_server(heard(stop), "audio/wav", "/sound.wav"))
+        microphone = stack.enter_context(stream_server(endless_sound(sound(), stop), "audio/wav", "/sound.wav"))
         stack.callback(stop.set)
         port = str(free_port())
         mails = stack.enter_context(mail_server())

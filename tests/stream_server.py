@@ -1,6 +1,9 @@
-"""A network camera of the test's own: an HTTP server on loopback that answers as the test says."""
+"""A network camera or microphone of the test's own: an HTTP server on loopback that answers as the test says."""
 
+import itertools
+import struct
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -9,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.blocks import SAMPLE_RATE, Samples
 from tests.servers.http import http_server
 
 Image = NDArray[np.uint8]
@@ -18,6 +22,7 @@ Answer = Callable[[Send], None]
 
 BOUNDARY = "frame"
 MJPEG = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
+PIECE_S = 0.05
 
 
 @contextmanager
@@ -61,6 +66,32 @@ def pictures(images: Iterable[Image], fps: float, stop: threading.Event) -> Answ
         for image in images:
             send(part(jpeg(image)))
             if stop.wait(1 / fps):
+                return
+
+    return answer
+
+
+def endless_sound(samples: Samples, stop: threading.Event, pace: float = 1.0) -> Answer:
+    """An answer that sends sound, mono at `SAMPLE_RATE`, over and over until `stop` is set: a WAV file without an end.
+
+    As web radios and intercoms do it: the header says the greatest length there is.
+
+    Args:
+        samples: at least `PIECE_S` of them.
+        stop: ends it.
+        pace: how much faster it is sent than time passes.
+    """
+    pcm, size = (samples * 32767).astype("<i2").tobytes(), 2 * round(SAMPLE_RATE * PIECE_S)
+    form = (1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16)
+    head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 2**32 - 1, b"WAVE", b"fmt ", 16, *form, b"data", 2**32 - 1)
+
+    def answer(send: Send) -> None:
+        send(head)
+        looped, begun = pcm + pcm[:size], time.monotonic()
+        for number in itertools.count(1):
+            at = (number - 1) * size % len(pcm)
+            send(looped[at : at + size])
+            if stop.wait(max(begun + number * PIECE_S / pace - time.monotonic(), 0.0)):
                 return
 
     return answer

@@ -1,11 +1,11 @@
 import csv
 import json
-import wave
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import soundfile
 from numpy.typing import NDArray
 
 from audio.continuous import watch_hours
@@ -18,9 +18,7 @@ from safety_monitor.demo.scream import scream as demo_scream
 
 def _write(path: Path, samples: NDArray[np.float32]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 16_000, 0, "NONE", "NONE"))
-        file.writeframes((samples / np.abs(samples).max() * 16_000).astype("<i2").tobytes())
+    soundfile.write(path, samples / np.abs(samples).max() / 2, 16_000)
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +77,7 @@ def test_judged_by_several_processes_it_is_the_same(corpus: Path) -> None:
 
 def test_alarms_in_long_recordings_are_counted_as_they_happen(corpus: Path, tmp_path: Path) -> None:
     pause = np.zeros(48_000, np.float32)
-    with wave.open(str(corpus / "scream" / "2.wav")) as file:
-        scream = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32)
+    scream = soundfile.read(corpus / "scream" / "2.wav", dtype="float32")[0]
     _write(tmp_path / "long" / "a.wav", np.concatenate([pause, scream, pause, pause, scream, pause]))
     _write(tmp_path / "long" / "deep" / "b.wav", np.random.default_rng(1).standard_normal(16_000).astype(np.float32))
     found = watch_hours("scream", [tmp_path / "long"])

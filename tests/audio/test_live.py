@@ -2,7 +2,6 @@ import io
 import itertools
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,35 +12,19 @@ import pytest
 import soundfile
 
 from audio import live, microphone
-from audio.blocks import BLOCK_SAMPLES, SAMPLE_RATE, Block, Samples, SoundError
+from audio.blocks import BLOCK_SAMPLES, SAMPLE_RATE, Block, SoundError
 from audio.capture import open_sound
 from audio.live import open_pushed
 from tests.heard import A_TONE, AT_MOST_AHEAD_S, ahead_s, frequency, joined, level
 from tests.recordings import tone
 from tests.rtsp_server import PACKET, rtsp_server
-from tests.stream_server import Send, stream_server
-
-
-def endless_wav(samples: Samples) -> Iterator[bytes]:
-    """Mono 16 kHz with no end, as web radios and intercoms send it: the header says the greatest length there is."""
-    yield b"RIFF\xff\xff\xff\xffWAVEfmt " + (16).to_bytes(4, "little")
-    yield b"\x01\x00\x01\x00" + (16_000).to_bytes(4, "little") + (32_000).to_bytes(4, "little") + b"\x02\x00\x10\x00"
-    yield b"data\xff\xff\xff\xff"
-    pcm = (samples * 32767).astype("<i2").tobytes()
-    for begin in itertools.count(0, 1600):  # 50 ms
-        yield (pcm + pcm)[begin % len(pcm) :][:1600]
+from tests.stream_server import Send, endless_sound, stream_server
 
 
 def test_a_stream_is_live_and_its_end_is_an_error() -> None:
     stop = threading.Event()
 
-    def answer(send: Send) -> None:
-        for piece in endless_wav(tone(SAMPLE_RATE, 1.0)):
-            send(piece)
-            if stop.wait(0.05):
-                return
-
-    with stream_server(answer, "audio/wav") as address:
+    with stream_server(endless_sound(tone(SAMPLE_RATE, 1.0), stop), "audio/wav") as address:
         start = time.monotonic()
         source = open_sound(address.replace("//", "//user:secret@") + "?token=secret", start=start)
         assert source.live
@@ -192,11 +175,7 @@ def test_a_stream_that_is_not_at_the_rate_that_it_says_is_an_error(
 ) -> None:
     monkeypatch.setattr(live, "STREAM_RATE_OVER_S", 0.5)
 
-    def answer(send: Send) -> None:
-        for piece in endless_wav(tone(SAMPLE_RATE, 1.0)):
-            send(piece)
-            time.sleep(0.05 / factor)
-
+    answer = endless_sound(tone(SAMPLE_RATE, 1.0), threading.Event(), factor)
     with (
         stream_server(answer, "audio/wav") as address,
         pytest.raises(SoundError, match="more or less sound than time passes"),

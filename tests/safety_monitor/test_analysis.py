@@ -1,13 +1,12 @@
 """What `analyze` says of recordings and pictures, good ones and broken ones."""
 
 import itertools
-import wave
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+import soundfile
 
 from safety_monitor.analysis import stretches
 from safety_monitor.demo.scene import FPS, picture_at, sound
@@ -18,23 +17,14 @@ SCREAM_S = 5.0
 THUMB_TUCKED_S = 41.6
 
 
-def write_wav(path: Path, samples: NDArray[np.float32]) -> Path:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(np.round(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
-    return path
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Recordings and pictures cut from the demo scene, and broken ones."""
     folder = tmp_path_factory.mktemp("recordings")
     demo = sound()
-    write_wav(folder / "scream.wav", demo[: int((SCREAM_S + 3) * RATE)])
-    write_wav(folder / "quiet.wav", np.zeros(RATE, np.float32))
-    write_wav(folder / "empty.wav", np.zeros(0, np.float32))
+    soundfile.write(folder / "scream.wav", demo[: int((SCREAM_S + 3) * RATE)], RATE)
+    soundfile.write(folder / "quiet.wav", np.zeros(RATE), RATE)
+    soundfile.write(folder / "empty.wav", np.zeros(0), RATE)
     (folder / "text.wav").write_text("not a recording")
     (folder / "cut.mp4").write_bytes(b"\x00\x00\x00\x20ftypisom")
     picture = cv2.cvtColor(picture_at(int(THUMB_TUCKED_S * FPS)), cv2.COLOR_RGB2BGR)

@@ -24,17 +24,17 @@ from audio.blocks import SAMPLE_RATE
 from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.cli import app
 from safety_monitor.delivery import DeliveryState, Result
+from safety_monitor.demo.scene import sound
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.people.decision import hash_of
 from tests.alarms import SCREAM
 from tests.recordings import tone, write_media
-from tests.screenshots import heard
 from tests.servers import mosquitto
 from tests.servers.mail import mail_server
 from tests.servers.program import free_port
 from tests.servers.twilio import SID, TOKEN, fake_twilio
-from tests.stream_server import stream_server
+from tests.stream_server import endless_sound, stream_server
 from tests.system.command import LIMIT_S, environment, running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -175,7 +175,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         mosquitto.mosquitto(folder) as broker,
         fake_twilio() as twilio,
         mail_server() as mails,
-        stream_server(heard(stop), "audio/wav", "/sound.wav") as microphone,
+        stream_server(endless_sound(sound(), stop), "audio/wav", "/sound.wav") as microphone,
     ):
         twilio.becomes = {"Messages": "delivered"}
         variables = {

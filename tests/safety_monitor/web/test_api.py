@@ -4,14 +4,15 @@ import asyncio
 import io
 import shutil
 import threading
-import wave
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
+import soundfile
 from httpx import Response
 from starlette.testclient import TestClient
 
@@ -314,9 +315,5 @@ def test_recordings_that_wait_for_their_turn_are_few_and_hold_up_nobody_else(sit
 
 def silence_file() -> bytes:
     buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes(b"\0\0" * 16_000)
+    soundfile.write(buffer, np.zeros(16_000), 16_000, format="WAV")
     return buffer.getvalue()

@@ -3,16 +3,14 @@
 import json
 import socket
 import threading
-import wave
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+import soundfile
 from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute, expect
 from pydantic import SecretStr
 
@@ -116,21 +114,13 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     path = tmp_path_factory.mktemp("sound") / "scream.wav"
     heard = 0.01 * room_noise(6.0, 48_000)
     heard[48_000 : 3 * 48_000] += 0.8 * scream(2.0, 48_000)
-    write_wav(path, heard, 48_000)
+    soundfile.write(path, np.clip(heard, -1, 1), 48_000)
     with browser(
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
         f"--use-file-for-fake-audio-capture={path}",
     ) as opened:
         yield opened
-
-
-def write_wav(path: Path, samples: NDArray[np.floating[Any]], rate: int) -> None:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes((np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
 
 
 @pytest.fixture(scope="module")
@@ -509,7 +499,7 @@ def test_made_up_addresses_find_nothing(served: Served, page: Page, path: str) -
 
 def test_a_recording_is_judged_on_the_page(served: Served, page: Page, tmp_path: Path) -> None:
     path = tmp_path / "<b>scream.wav"
-    write_wav(path, sound()[4 * 16_000 : 8 * 16_000], 16_000)
+    soundfile.write(path, sound()[4 * 16_000 : 8 * 16_000], 16_000)
     page.goto(f"{served.url}/analyse")
     page.set_input_files("input[type=file]", path)
     expect(page.get_by_text("Scream", exact=True)).to_be_visible()
