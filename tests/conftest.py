@@ -38,6 +38,15 @@ def sound_system() -> Iterator[SoundServer]:
         yield server
 
 
+@pytest.fixture
+def room(sound_system: SoundServer, monkeypatch: pytest.MonkeyPatch) -> SoundServer:
+    """The same, used by the test's own process."""
+    for name, value in sound_system.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SDL_AUDIODRIVER", "pulseaudio")
+    return sound_system
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Several workers get whole files, whose tests share what they prepare, and one gets all that are `REAL_TIME`."""

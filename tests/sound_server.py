@@ -112,6 +112,7 @@ class SoundServer:
                 yield recorder
             finally:
                 process.kill()
+                recorder.reader.join()  # before its pipe is closed under it
 
 
 class Recorder:
@@ -121,7 +122,8 @@ class Recorder:
         self._data = bytearray()
         self._more = threading.Condition()
         self._ended = False
-        threading.Thread(target=self._read, args=(process,), daemon=True).start()
+        self.reader = threading.Thread(target=self._read, args=(process,), daemon=True)
+        self.reader.start()
 
     @property
     def samples(self) -> Samples:

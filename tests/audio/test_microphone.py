@@ -17,14 +17,6 @@ from tests.recordings import tone
 from tests.sound_server import SoundServer, sound_server
 
 
-@pytest.fixture
-def room(sound_system: SoundServer, monkeypatch: pytest.MonkeyPatch) -> SoundServer:
-    """A sound system that this process uses."""
-    for name, value in sound_system.environment.items():
-        monkeypatch.setenv(name, value)
-    return sound_system
-
-
 def test_a_microphone_hears_the_room(room: SoundServer) -> None:
     start = time.monotonic()
     with closing(open_sound("default", start=start)) as source:

@@ -34,10 +34,8 @@ def test_what_the_server_gives_is_followed(story: list[tuple[Source | None, Soun
 
 
 def test_a_real_server_says_what_became_of_the_microphone(
-    sound_system: SoundServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    room: SoundServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for name, value in sound_system.environment.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setattr(route, "LOOK_S", 0.05)
     with closing(open_sound("default")) as source, closing(Watch()) as watch:
         blocks = iter(source)
@@ -52,15 +50,15 @@ def test_a_real_server_says_what_became_of_the_microphone(
         while "no microphone" not in caplog.text:  # a room made of silence is an output, and says so
             next(blocks)
         assert watch.fault is None
-        sound_system.control("set-source-mute", f"{ROOM}.monitor", "1")
+        room.control("set-source-mute", f"{ROOM}.monitor", "1")
         hear_until(SoundFault.MUTED)
-        sound_system.control("set-source-mute", f"{ROOM}.monitor", "0")
+        room.control("set-source-mute", f"{ROOM}.monitor", "0")
         hear_until(None)
-        sound_system.remove_room()
+        room.remove_room()
         hear_until(SoundFault.UNPLUGGED)
-        sound_system.add_room()
+        room.add_room()
         hear_until(None)
-        sound_system.control("load-module", "module-remap-source", f"master={ROOM}.monitor", "source_name=another")
-        sound_system.control("set-default-source", "another")
+        room.control("load-module", "module-remap-source", f"master={ROOM}.monitor", "source_name=another")
+        room.control("set-default-source", "another")
         while "another takes the place of room.monitor" not in caplog.text:
             next(blocks)

@@ -15,7 +15,7 @@ from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.speech import Speech, announcement
 from safety_monitor.config import Settings
 from safety_monitor.incident import Evidence, Incident, Sense, State
-from tests.safety_monitor.actions.conftest import RATE, SoundSystem
+from tests.sound_server import RATE, SoundServer
 
 
 def incident(*labels: str) -> Incident:
@@ -49,13 +49,13 @@ def test_help_is_promised_only_where_somebody_is_told(help_called: bool, said: s
     assert announcement(Settings().speech.text, replace(message("scream"), help_called=help_called)) == said
 
 
-def test_speaks_again_and_again(sound_system: SoundSystem, speech: Speech, own_sound: OwnSound) -> None:
+def test_speaks_again_and_again(room: SoundServer, speech: Speech, own_sound: OwnSound) -> None:
     for _ in range(2):
-        recording = sound_system.record()
-        begun = time.monotonic()
-        outcome = speech.deliver(message("scream"))
-        ended = time.monotonic()
-        samples = recording.stop()
+        with room.recorder() as recorder:
+            begun = time.monotonic()
+            outcome = speech.deliver(message("scream"))
+            ended = time.monotonic()
+            samples = recorder.samples
         assert outcome.ok
         assert outcome.detail == "said: Emergency. A scream was heard."
         size = RATE // 20
@@ -65,7 +65,7 @@ def test_speaks_again_and_again(sound_system: SoundSystem, speech: Speech, own_s
         assert not own_sound.deaf_at(ended + own_sound.tail_s + 0.001)
 
 
-def test_the_siren_is_hushed_exactly_while_it_speaks(sound_system: SoundSystem, own_sound: OwnSound) -> None:
+def test_the_siren_is_hushed_exactly_while_it_speaks(room: SoundServer, own_sound: OwnSound) -> None:
     hushed: list[bool] = []
     speech = Speech(own_sound, text="Help.", answered="{station}: answered.", limit_s=20.0, hush=hushed.append)
     assert speech.deliver(message("scream")).detail == "said: Help."
@@ -75,7 +75,7 @@ def test_the_siren_is_hushed_exactly_while_it_speaks(sound_system: SoundSystem, 
     speech.close()
 
 
-def test_a_hung_voice_is_ended_and_the_next_words_are_said(sound_system: SoundSystem, own_sound: OwnSound) -> None:
+def test_a_hung_voice_is_ended_and_the_next_words_are_said(room: SoundServer, own_sound: OwnSound) -> None:
     speech = Speech(own_sound, text="Help.", limit_s=6.0)
     assert speech.check().ok
     hung = speech.pid
@@ -89,9 +89,9 @@ def test_a_hung_voice_is_ended_and_the_next_words_are_said(sound_system: SoundSy
     speech.close()
 
 
-def test_a_hung_sound_system_does_not_hang_the_voice(sound_system: SoundSystem, own_sound: OwnSound) -> None:
+def test_a_hung_sound_system_does_not_hang_the_voice(room: SoundServer, own_sound: OwnSound) -> None:
     speech = Speech(own_sound, text="Help.", limit_s=2.0)
-    os.kill(sound_system.pid, signal.SIGSTOP)
+    room.process.send_signal(signal.SIGSTOP)
     outcome = speech.deliver(message("scream"))
     speech.close()
     assert not outcome.ok
@@ -99,21 +99,18 @@ def test_a_hung_sound_system_does_not_hang_the_voice(sound_system: SoundSystem, 
 
 
 def test_can_be_interrupted_and_leaves_no_files_behind(
-    sound_system: SoundSystem, own_sound: OwnSound, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    room: SoundServer, own_sound: OwnSound, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     speech = Speech(own_sound, text="Help.", limit_s=60.0)
-    recording = sound_system.record()
     outcomes = []
     speaking = threading.Thread(target=lambda: outcomes.append(speech.say("one two three four five " * 40)))
-    speaking.start()
-    heard = b""
-    while np.abs(np.frombuffer(heard, "<i2")).max(initial=0) < 500:  # until the voice is in the sink
-        heard = recording.chunks.get(timeout=60)
+    with room.recorder() as recorder:
+        speaking.start()
+        recorder.wait_for(lambda samples: bool(np.abs(samples).max() > 0.02))
     assert list(tmp_path.glob("*/*.wav")), "this test looks in the wrong place"
     speech.interrupt()
     speaking.join()
-    recording.stop()
     assert outcomes[0].ok
     assert outcomes[0].detail == "voice stopped"
     assert speech.deliver(message("scream")).ok

@@ -34,7 +34,6 @@ from tests.alarms import SCREAM
 from tests.outlet import Outlet
 from tests.safety_monitor.dispatch.test_delivering import confirm, settled, until
 from tests.safety_monitor.dispatch.test_delivering import running as dispatching
-from tests.sound_server import SoundServer
 
 LIMIT_S = 60.0
 
@@ -144,9 +143,8 @@ def test_what_fails_once_goes_on_and_is_named(
     assert lasting.failing() == (name,)
 
 
-def test_the_sound_server_is_asked_again(sound_system: SoundServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable, value in sound_system.environment.items():
-        monkeypatch.setenv(variable, value)
+@pytest.mark.usefixtures("room")
+def test_the_sound_server_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lasting, "AGAIN_S", (0.01,))
     monkeypatch.setattr(route, "LOOK_S", 0.01)
     monkeypatch.setattr(route, "_source", once(lambda server: route.Source("usb", muted=True)))
