@@ -21,7 +21,7 @@ from safety_monitor.dispatch.settling import Waits
 from safety_monitor.escalation import Nature
 from safety_monitor.evidence import evidence_store, make_recorder
 from safety_monitor.incident import Incident, Sense
-from safety_monitor.journal.file import CONNECTIONS, JournalError, JournalUnusableError
+from safety_monitor.journal.file import CONNECTIONS, JournalError, JournalNewerError, JournalUnusableError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.learning.feedback import when_saved
 from safety_monitor.live import LiveView
@@ -126,8 +126,8 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
 def open_journal(settings: Settings) -> Journal:
     """The station's journal.
 
-    For a patient station whose disk cannot be written there is one in memory: better an alarm that is forgotten at the
-    next start than none.
+    For a patient station whose disk cannot be written, or whose journal is that of a newer program, there is one in
+    memory: better an alarm that is forgotten at the next start than none.
 
     Raises:
         SettingsError: there is none that can be used.
@@ -139,7 +139,7 @@ def open_journal(settings: Settings) -> Journal:
             OPEN_LIMIT_S,
             lambda late: late.close(),
         )
-    except (JournalUnusableError, TimeoutError) as failure:
+    except (JournalUnusableError, JournalNewerError, TimeoutError) as failure:
         error = str(failure) or f"{settings.home}: the disk has not answered for {OPEN_LIMIT_S:.0f} s"
         if not is_patient(settings) or not MEMORY.is_dir():
             raise SettingsError(error) from None

@@ -39,6 +39,8 @@ END_S = 10.0
 """How long a sense may take to end; then it is left behind."""
 DECIDE_LIMIT_S = 60.0
 """Longest time between two heartbeats of the thread that decides."""
+FORGOTTEN_S = 86_400.0
+"""Whoever disarms a station by hand for longer than this may have forgotten it."""
 MOST_FAILURES = 20
 """A thread that decides that fails so often without a break will not get well: the run ends, to be started anew."""
 
@@ -121,6 +123,8 @@ class Station:
         self._live = live
         self.view = view or LiveView(rules, tuple(load))
         self._disarmed = threading.Event()
+        self._disarmed_at = 0.0
+        """`time.monotonic()` at which that was last."""
         self._line = TimeLine(load, live=live)
         self._stop, self._over = threading.Event(), threading.Event()
         self._lock = threading.Lock()
@@ -152,6 +156,7 @@ class Station:
             journal=journal,
             dispatch=dispatch,
             withheld=lambda: recorder.ageing.withheld if recorder else "",
+            forgotten=lambda: self.forgotten,
         )
         self.view.board = self.supervisor.troubles
         self.view.newest_unanswered = self._unanswered.newest
@@ -188,6 +193,14 @@ class Station:
         """Whether what is noticed can become an incident."""
         return not self._disarmed.is_set()
 
+    @property
+    def forgotten(self) -> str:
+        """What is to be told where somebody disarmed it by hand long ago, one line; empty if nobody did."""
+        disarmed_s = time.monotonic() - self._disarmed_at
+        if self.armed or not self._armed_by_hours or disarmed_s < FORGOTTEN_S:
+            return ""
+        return f"disarmed by hand {disarmed_s / 3600.0:.0f} hours ago, and calls nobody; arm it again"
+
     def arm(self, armed: bool) -> None:
         """Arm or disarm; may be called from any thread.
 
@@ -199,6 +212,7 @@ class Station:
         if armed:
             self._disarmed.clear()
         else:
+            self._disarmed_at = time.monotonic()
             self._disarmed.set()
         log.info("armed" if armed else "disarmed")
         self.view.switched(armed)

@@ -56,6 +56,8 @@ WATCH, ATTEND = "dispatch-watch", "dispatch-journal"
 """Threads beside the workers, and their heartbeats."""
 ATTEND_LIMIT_S = 120.0
 """Longest time between two heartbeats of the one that sees to the journal: a disk that hangs is known before."""
+AFTER_START_S = 3600.0
+"""So long after a start it is tried at least to deliver what waited, however old that is."""
 CLOCK_SET_S = 2.0
 """The clock was set if it went on by so much more or less than time did."""
 
@@ -143,7 +145,8 @@ class Dispatch:
                 log.warning("%s; waiting up to %g s for its end", busy, patience_s)
         try:
             gone = self._pass_on_gone()
-            left = self._outbox.recover(self._natures)
+            spent_s = max(self._waits.give_up_messages_s - AFTER_START_S, 0.0)
+            left = self._outbox.recover(self._natures, journal.clock() - spent_s)
             limiter.recall(self._outbox.told_since(journal.clock() - limiter.lasting_s))
             self._troubles = Troubles(journal.troubles_within(TROUBLE_EVERY_S))
         except JournalError:

@@ -39,6 +39,10 @@ class JournalError(Exception):
     """The journal cannot be used, or not that way; the text is one line."""
 
 
+class JournalNewerError(JournalError):
+    """It was written by a newer program, and is left as it is."""
+
+
 class JournalUnusableError(JournalError):
     """The file cannot be read or written, for now or for ever: disk full, read-only, gone or damaged."""
 
@@ -94,7 +98,7 @@ class JournalFile:
         except (OSError, SQLAlchemyError) as error:
             raise JournalUnusableError(f"{self.path}: the journal cannot be opened: {_reason(error)}") from None
         except NewerError as error:
-            raise JournalError(f"{self.path}: the journal cannot be opened: {error}") from None
+            raise JournalNewerError(f"{self.path}: the journal cannot be opened: {error}") from None
         except JournalError as error:
             reason = str(error).removeprefix(f"{self.path}: cannot be written: ")
             raise type(error)(f"{self.path}: the journal cannot be opened: {reason}") from None

@@ -188,7 +188,7 @@ class Outbox:
             row.detail, row.changed_at = OFF, iso(now)
             ask(session, row.incident_id, others, now, covert=row.covert)
 
-    def recover(self, channels: Iterable[str]) -> int:
+    def recover(self, channels: Iterable[str], not_before: float = 0.0) -> int:
         """Make what an earlier run left behind ready to be done; only while no other process delivers.
 
         Sound whose time has passed is not made now. What was being sent may have arrived or not: it is sent again,
@@ -196,6 +196,8 @@ class Outbox:
 
         Args:
             channels: those that are turned on; deliveries of any other have failed.
+            not_before: seconds since 1970; messages that were to be sent earlier count from then: a station that was
+                off for days must not give one up at its first attempt, before the network is there.
 
         Returns:
             How many deliveries are taken up again.
@@ -214,6 +216,8 @@ class Outbox:
             gone = unfinished.where(~is_sound, DeliveryRow.channel.not_in(tuple(channels)))
             session.execute(gone.where(DeliveryRow.sent_at.is_not(None)).values(due_at=None))
             session.execute(gone.values(detail=OFF, **failed))
+            unsent = DeliveryRow.nature == Nature.MESSAGE, DeliveryRow.sent_at.is_(None)
+            session.execute(unfinished.where(*unsent, DeliveryRow.asked_at < not_before).values(asked_at=not_before))
             taken = unfinished.where(DeliveryRow.turn == Turn.TAKEN)
             session.execute(
                 taken.where(DeliveryRow.state == DeliveryState.SENDING).values(

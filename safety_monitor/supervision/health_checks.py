@@ -49,6 +49,7 @@ class HealthChecks:
         journal: probed, read and rescued.
         dispatch: tells of what is over already.
         withheld: see `Ageing.withheld`.
+        forgotten: see `Station.forgotten`.
 
     Attributes:
         journal_failed: whether something could not be written to the journal since it was tried last.
@@ -62,6 +63,7 @@ class HealthChecks:
     journal: Journal
     dispatch: Dispatch
     withheld: Callable[[], str] = lambda: ""
+    forgotten: Callable[[], str] = lambda: ""
     journal_failed: bool = field(default=False, init=False)
     _damage: JournalDamagedError | None = field(default=None, init=False)
     """What reading all of the journal has found."""
@@ -89,6 +91,10 @@ class HealthChecks:
                     self.supervisor.check("disk", disk(self.journal.path.parent))
                     withheld = self.withheld()
                     self.supervisor.check("clock", Ill(withheld) if withheld else None)
+                    forgotten = self.forgotten()
+                    self.supervisor.check("armed", Ill(forgotten) if forgotten else None)
+                    if hasattr(time, "tzset"):  # the machine may have been given another time zone
+                        time.tzset()
                     if first is None and now - begun >= WARM_UP_S:
                         first = figures()
                     for about, ill in growth(first, figures()).items() if first else ():

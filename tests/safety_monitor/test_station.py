@@ -5,6 +5,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -601,6 +602,41 @@ def test_evidence_that_a_clock_would_make_too_old_is_told_of(journal: Journal, m
     over.set()
     running.join()
     assert "clock: the clock was set, or the station was off for days: evidence of 1 incidents" in told.text
+
+
+def test_a_station_that_was_disarmed_and_forgotten_is_told_of_and_follows_the_time_zone_of_its_machine(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SENSES_S", "LOOK_S"):
+        monkeypatch.setattr(health_checks, name, 0.01)
+    over, post, sure = threading.Event(), Post(), Supervisor(rules=Rules(failed_after_s=0.05, steady_s=0.0))
+
+    def watches() -> Iterator[Moment]:
+        over.wait(FOREVER)
+        yield moment(0.1)
+
+    load = {Sense.AUDIO: lambda: scripted(Sense.AUDIO, watches, live=True)}
+    station = station_of(journal, load, post, live=True, supervisor=sure)
+    running = threading.Thread(target=station.run)
+    running.start()
+    station.arm(False)
+    assert station.forgotten == ""
+    monkeypatch.setattr(station_module, "FORGOTTEN_S", 0.0)
+    told = post.messages.get(timeout=FOREVER)
+    station.arm(True)
+    again = post.messages.get(timeout=FOREVER)
+    monkeypatch.setenv("TZ", "Pacific/Kiritimati")
+    deadline = time.monotonic() + FOREVER
+    while time.localtime().tm_gmtoff != 14 * 3600:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    station.stop()
+    over.set()
+    running.join()
+    monkeypatch.undo()
+    time.tzset()
+    assert "trouble. armed: disarmed by hand 0 hours ago, and calls nobody" in told.text
+    assert "works again." in again.text
 
 
 def test_a_transition_that_cannot_be_told_of_keeps_no_emergency_back(journal: Journal) -> None:

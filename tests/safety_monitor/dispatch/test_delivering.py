@@ -850,6 +850,21 @@ def test_what_waited_for_a_network_comes_together_says_how_old_it_is_and_holds_n
     assert states == {DeliveryState.DELIVERED}
 
 
+def test_a_station_that_was_off_for_days_gives_no_message_up_before_the_network_is_there(tmp_path: Path) -> None:
+    set_s = 0.0
+    journal = Journal(tmp_path, clock=lambda: time.time() + set_s)
+    sms = Outlet("sms", [NO_NETWORK])
+    with running(journal, sms, waits=Waits(first_wait_s=FOREVER_S)) as dispatch:
+        confirm(dispatch)
+        settled(journal, "sms:alarm", DeliveryState.PENDING)
+        until(lambda: journal.outbox.delivery(f"{SCREAM.id}:sms:alarm").detail == "no network")
+    set_s = 3 * 86_400.0
+    sms.outcomes = [*[NO_NETWORK] * (len(sms.messages) + 2), DONE]
+    with running(journal, sms):
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+    assert ", 3 days ago" in sms.messages[-1].text
+
+
 @pytest.mark.parametrize("what", ["clock", "person", "settings"])
 def test_quiet_hours_end_by_the_clock_and_the_settings_of_now_and_where_a_person_says_so(
     tmp_path: Path, what: str
