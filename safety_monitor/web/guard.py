@@ -1,8 +1,9 @@
 """What every request passes before it reaches a page or the API: host, origin, session, size, headers.
 
 Requests that change something, and web sockets, must come from the station's own pages or from a program: a browser
-tells by `Sec-Fetch-Site` and `Origin` where a request comes from, and another site's is refused. A station without
-users answers only to its local names, so that no other site can pass for it by pointing its own name here.
+tells by `Sec-Fetch-Site` and `Origin` where a request comes from, and another site's is refused. Of what changes
+nothing a browser may follow another site's link here, and no more. A station without users answers only to its local
+names, so that no other site can pass for it by pointing its own name here.
 """
 
 import ipaddress
@@ -117,8 +118,9 @@ class Guard:
         signed = scope["type"] == "http" and scope["method"] == "POST" and scope["path"].startswith(self._signed)
         if not signed and self._access.open and not _is_local(headers.get("host", "")):
             return _problem(421, "this station answers only to localhost: it has no users")
+        link = headers.get("sec-fetch-mode", "navigate") == "navigate"
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE
-        if changes and not _own_site(headers):
+        if (changes or not link) and not _own_site(headers):
             return _problem(403, "the request comes from another site")
         visitor = None if signed else who_asks(self._access, headers)
         scope["state"] = {**scope.get("state", {}), **self._shared, "visitor": visitor}

@@ -39,6 +39,12 @@ def test_another_site_can_change_nothing(client: TestClient, headers: dict[str, 
     assert client.get("/api/v1/health").json()["armed"] is True
 
 
+@pytest.mark.parametrize(("mode", "status"), [("no-cors", 403), ("cors", 403), ("navigate", 200)])
+def test_another_site_can_lead_here_and_ask_for_nothing_else(client: TestClient, mode: str, status: int) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode}
+    assert client.get("/api/v1/models", headers=headers).status_code == status
+
+
 @pytest.mark.parametrize("headers", [{}, {"Origin": "http://localhost"}, {"Sec-Fetch-Site": "same-origin"}])
 def test_its_own_pages_and_programs_can(client: TestClient, headers: dict[str, str]) -> None:
     assert client.post("/api/v1/disarm", headers=headers).json() == {"armed": False}
