@@ -22,6 +22,7 @@ from safety_monitor.actions.worker import Request, WorkError, serve
 def main() -> None:
     """Serve the station; the first argument is a folder of this process's own for what pyttsx3 plays."""
     folder = Path(sys.argv[1])
+    folder.mkdir(mode=0o700, exist_ok=True)
     tempfile.tempdir = str(folder)
     clear(folder)  # an earlier process may have been ended in the middle of a word
     complaints = tempfile.TemporaryFile("w+b")  # noqa: SIM115  # it lives as long as the process
@@ -48,6 +49,7 @@ def main() -> None:
         if "say" not in request:
             probe()
             return
+        folder.mkdir(mode=0o700, exist_ok=True)  # systems clear away what lies unused in /tmp for days
         complaints.seek(0)
         complaints.truncate()
         finished.clear()

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import tempfile
 import threading
@@ -128,6 +129,12 @@ def test_without_a_sound_device_it_says_so_in_one_line(speech: Speech, capfd: py
         assert "\n" not in outcome.detail
     assert delivered.detail.endswith("; not said: Emergency. A scream was heard.")
     assert capfd.readouterr().out == "", "standard output belongs to the station's own lines"
+
+
+@pytest.mark.usefixtures("no_sound_system")
+def test_a_folder_that_the_system_has_cleared_away_is_made_again(speech: Speech) -> None:
+    shutil.rmtree(speech._folder.name)
+    assert "audio open error" in speech.say("Help is near.").detail
 
 
 def test_without_aplay_it_says_what_to_install(
