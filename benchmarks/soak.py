@@ -85,7 +85,7 @@ class Part:
         scene_s: seconds of scene time, 0 where there is none.
         wall_s: seconds that it took.
         incidents: confirmed.
-        missed: incidents that should have been.
+        missed: incidents that should have been, a line each.
         false_alarms: incidents that should not.
         lost: incidents that are not in the journal, or whose deliveries did not all end.
         memory_mb: at the end.
@@ -96,7 +96,7 @@ class Part:
     scene_s: float = 0.0
     wall_s: float = 0.0
     incidents: int = 0
-    missed: int = 0
+    missed: list[str] = field(default_factory=list)
     false_alarms: int = 0
     lost: int = 0
     memory_mb: float = 0.0
@@ -262,16 +262,20 @@ def scenes(house: House, minutes: float, data: Path | None) -> Part:
         {Sense.AUDIO: lambda view: heard(sounds(), settings, view), Sense.GESTURE: pictures},
         minutes,
     )
-    hits = [incident for incident in confirmed if expected(incident)]
+    hits = [hit for incident in confirmed if (hit := expected(incident)) is not None]
     part.false_alarms = len(confirmed) - len(hits)
-    part.missed = max(0, len(EXPECTED) * played - len(hits))
+    wanted = {(turn, each.label) for turn in range(1, played + 1) for each in EXPECTED}
+    part.missed = [f"{label} of pass {turn}" for turn, label in sorted(wanted.difference(hits))]
     return part
 
 
-def expected(incident: Incident) -> bool:
-    """Whether the scene holds such an incident at such a time."""
-    at_s = incident.at_s % PERIOD_S
-    return any(each.label in incident.labels and each.at_s[0] <= at_s <= each.at_s[1] + 0.5 for each in EXPECTED)
+def expected(incident: Incident) -> tuple[int, str] | None:
+    """The pass of the scene, from 1, and the label of what it holds at such a time; None if that is nothing like it."""
+    turn, at_s = divmod(incident.at_s, PERIOD_S)
+    for each in EXPECTED:
+        if each.label in incident.labels and each.at_s[0] <= at_s <= each.at_s[1] + 0.5:
+            return round(turn) + 1, each.label
+    return None
 
 
 def screams(house: House, minutes: float) -> Part:
@@ -291,7 +295,7 @@ def screams(house: House, minutes: float) -> Part:
     part, confirmed = run_station(
         house, "screams", {Sense.AUDIO: lambda view: heard(sounds(), house.settings, view)}, minutes
     )
-    part.missed = int(not confirmed)
+    part.missed = [] if confirmed else ["all of them"]
     most = 1 + int(part.scene_s / house.settings.fusion.longest_s)
     if len(confirmed) > most:
         part.grown.append(f"{len(confirmed)} incidents of one stretch of screams; at most {most} are of use")
@@ -320,7 +324,7 @@ def four_hands(house: House, minutes: float, hands: list[list[Hand]]) -> Part:
     part, confirmed = run_station(
         house, "hands", {Sense.GESTURE: lambda view: judged(found(), house.settings)}, minutes
     )
-    part.missed = int(not confirmed)
+    part.missed = [] if confirmed else ["all of them"]
     return part
 
 
@@ -407,13 +411,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{part.scene_s / 3600:.2f} h" if part.scene_s else "",
             f"{part.scene_s / part.wall_s:.0f} ×" if part.scene_s else f"{part.incidents / part.wall_s:.0f} /s",
             str(part.incidents),
-            str(part.missed),
+            str(len(part.missed)),
             str(part.false_alarms),
             str(part.lost),
             f"{part.memory_mb:.0f} MB",
             "; ".join(part.grown) or "nothing",
         )
-    Console(width=120).print(table)
+    console = Console(width=120)
+    console.print(table)
+    for part in parts:
+        if part.missed:
+            console.print(f"{part.name}, missed: {'; '.join(part.missed)}")
     return 0 if all(part.well for part in parts) else 1
 
 
