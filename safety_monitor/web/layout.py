@@ -255,7 +255,7 @@ def dialog_about(text: str) -> Iterator[ui.dialog]:
     # A child of the page, not of the button's surroundings: those are drawn anew when the incident moves on, and would
     # take the dialog away from under the person's hands.
     with ui.context.client.content, ui.dialog(value=True) as dialog, ui.card().classes("gap-3"):
-        dialog.on("hide", dialog.delete)
+        dialog.props(f'aria-label="{text}"').on("hide", dialog.delete)
         ui.label(text).classes("text-lg font-semibold")
         yield dialog
 

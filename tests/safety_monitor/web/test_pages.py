@@ -250,7 +250,7 @@ def test_an_incident_is_acknowledged_and_called_off_with_the_pin(served: Served,
     assert served.journal.state_of(f"{1:032x}") is State.ACKNOWLEDGED
     served.view.moved(incident_of(1, State.ACKNOWLEDGED))
     page.get_by_role("button", name="Call off").click()
-    dialog = page.get_by_role("dialog")
+    dialog = page.get_by_role("dialog", name="Call off")
     dialog.get_by_label("PIN").fill("1111")
     dialog.get_by_role("button", name="Call off").click()
     expect(page.get_by_text("the PIN is wrong")).to_be_visible()
