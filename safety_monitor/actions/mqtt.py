@@ -48,6 +48,8 @@ LOOK_S = 1.0
 """How often it is looked whether something has changed on the panel."""
 LONGEST_ORDER = 500
 MOST_ORDERS = 20
+REFUSED_S = 0.1
+"""Shortest time from an answer that refuses to the next one: more of them would leave no room for incidents."""
 OLD_S = 30.0
 """A command that had to wait for longer is not carried out any more: whoever sent it has done something else since."""
 COMMANDS = ("acknowledge", "cancel", "arm", "disarm")
@@ -149,6 +151,8 @@ class MQTT:
         """Topic -> what the broker shows of the panel, since it was connected."""
         self._orders: Queue[tuple[float, bytes] | None] = Queue(MOST_ORDERS)
         """What was sent as commands, and when it came."""
+        self._crowded = False
+        """Whether it was said that too many wait, and they still do."""
         self._closed = threading.Event()
         self._visit = visit
         self._answer_s = answer_s
@@ -274,16 +278,20 @@ class MQTT:
             log.warning("mqtt: the broker had kept a command; it is old, and ignored")
         else:
             try:
-                self._orders.put_nowait((time.monotonic(), bytes(message.payload)))
+                self._orders.put_nowait((time.monotonic(), bytes(message.payload[: LONGEST_ORDER + 1])))
             except Full:
-                self._answer("", "too many commands wait", done=False)
+                if not self._crowded:
+                    self._crowded = True
+                    self._answer("", "too many commands wait; what comes now is left out", done=False)
 
     def _keep_obeying(self) -> None:
         """The life of a thread: commands are carried out, one after the other."""
         while (order := self._orders.get()) is not None and not self._closed.is_set():
-            self._obey(*order)
+            if not self._obey(*order):
+                self._closed.wait(REFUSED_S)
+            self._crowded = self._crowded and not self._orders.empty()
 
-    def _obey(self, came_at: float, payload: bytes) -> None:
+    def _obey(self, came_at: float, payload: bytes) -> bool:
         """Carry out an order, and tell what came of it. What was sent is not logged: it may hold a PIN."""
         command, done = "", False
         try:
@@ -303,6 +311,7 @@ class MQTT:
             log.exception("mqtt: the command failed in an unforeseen way")
             detail = "failed in an unforeseen way"
         self._answer(command, detail, done=done)
+        return done
 
     def _answer(self, command: str, detail: str, *, done: bool) -> None:
         log.log(logging.INFO if done else logging.WARNING, "mqtt: %s: %s", command or "a command", detail)
