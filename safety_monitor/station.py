@@ -158,7 +158,7 @@ class Station:
             withheld=lambda: recorder.ageing.withheld if recorder else "",
             forgotten=lambda: self.forgotten,
         )
-        self.view.board = self.supervisor.troubles
+        self.view.board = self._checks.board
         self.view.newest_unanswered = self._unanswered.newest
         self.supervisor.restart = self._sensing.restart
         self.supervisor.tell = dispatch.trouble

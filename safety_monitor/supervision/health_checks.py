@@ -16,7 +16,7 @@ from safety_monitor.live import LiveView, trouble_of
 from safety_monitor.supervision.selfwatch import SLEPT_S, asleep, disk, figures, growth
 from safety_monitor.supervision.supervisor import Ill, Supervisor
 from safety_monitor.supervision.workload import EFFORTS, Workload
-from safety_monitor.trouble import Phase
+from safety_monitor.trouble import Phase, Trouble
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ TOO_LATE_S = 3.0
 """Decisions that come later than this, though as little as possible is judged, are a trouble."""
 PROBE_LIMIT_S = 15.0
 """How long trying the journal may take; then its disk hangs."""
+HUNG = "hangs: nobody looks any more whether all of the station works; start it anew"
 UNFORESEEN = "failed in an unforeseen way; see the log, and report it"
 CHECKS_LIMIT_S, RESCUE_LIMIT_S = 60.0, 600.0
 """Longest times between two heartbeats, and while a journal is rescued."""
@@ -118,6 +119,14 @@ class HealthChecks:
             except Exception:  # whoever watches must not end
                 failed("supervisor", "goes on")
         self.hearts.end("supervisor")
+
+    def board(self) -> list[Trouble]:
+        """What the supervisor says is wrong; also that nothing is looked at any more, if so: the rest is old then."""
+        hung = [each for each in self.hearts.stale() if each.name == "supervisor"]
+        return [
+            *self.supervisor.troubles(),
+            *(Trouble(each.name, Phase.STALLED, HUNG, note=False, for_s=each.quiet_s) for each in hung),
+        ]
 
     def _check_senses(self, run_s: float) -> None:
         now = self.view.clock()

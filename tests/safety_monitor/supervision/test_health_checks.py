@@ -12,6 +12,7 @@ from media.heartbeat import Heartbeats
 from safety_monitor.dispatch import delivering
 from safety_monitor.dispatch.delivering import ATTEND, ATTEND_LIMIT_S, Dispatch
 from safety_monitor.fusion import FusionRules
+from safety_monitor.incident import Sense
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.live import LiveView
 from safety_monitor.supervision import health_checks
@@ -19,6 +20,7 @@ from safety_monitor.supervision.health_checks import HealthChecks
 from safety_monitor.supervision.supervisor import Rules, Supervisor
 from safety_monitor.supervision.workload import Workload
 from safety_monitor.trouble import Phase
+from tests.idle_station import idle_station
 from tests.safety_monitor.dispatch.test_delivering import until
 
 WAIT_S = 120.0
@@ -61,3 +63,15 @@ def test_a_hang_at_the_journal_is_seen_but_no_new_start_is_asked_for_while_the_d
     running.join(WAIT_S)
     dispatch.close()
     journal.close()
+
+
+def test_a_station_at_which_nobody_looks_any_more_does_not_say_that_all_is_well(journal: Journal) -> None:
+    dispatch = Dispatch(journal, [])
+    station = idle_station(journal, dispatch)
+    for sense in Sense:
+        station.view.opened(sense, "recording", False)
+    station.hearts.begin("supervisor", 60.0)
+    assert (station.view.troubles(), station.well) == ([], True)
+    station.hearts.begin("supervisor", 0.0)
+    until(lambda: station.view.troubles() == [f"supervisor: {health_checks.HUNG}"])
+    dispatch.close()
