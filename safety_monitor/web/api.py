@@ -22,7 +22,7 @@ from safety_monitor.delivery import DeliveryState
 from safety_monitor.escalation import ALL
 from safety_monitor.incident import Mark, Sense, State
 from safety_monitor.journal.entry import Entry
-from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.file import JournalError, JournalUnusableError
 from safety_monitor.journal.search import Search, find_incidents
 from safety_monitor.people.decision import PinError
 from safety_monitor.trouble import Phase
@@ -251,7 +251,16 @@ def problems(texts: Mapping[int, str]) -> Answers:
     return {status: {"model": Problem, "description": text} for status, text in texts.items()}
 
 
-REFUSALS = problems({401: "Not signed in", 403: "Not allowed", 413: "Too large", 421: "Not its name", 422: "Malformed"})
+REFUSALS = problems(
+    {
+        401: "Not signed in",
+        403: "Not allowed",
+        413: "Too large",
+        421: "Not its name",
+        422: "Malformed",
+        503: "The journal cannot be used",
+    }
+)
 REFUSED = problems({409: "Its state does not allow it"})
 
 
@@ -427,9 +436,11 @@ def models_of(settings: Settings) -> list[ModelOut]:
 
 
 def in_journal(use: Callable[[], Found], status: int) -> Found:
-    """What `use` gives; a refusal of the journal becomes an answer with this status."""
+    """What `use` gives; a refusal of the journal becomes an answer with this status, one that cannot be used 503."""
     try:
         return use()
+    except JournalUnusableError as error:
+        raise HTTPException(503, str(error)) from None
     except JournalError as error:
         raise HTTPException(status, str(error)) from None
 

@@ -18,7 +18,7 @@ from safety_monitor.delivery import Delivery, DeliveryState
 from safety_monitor.escalation import Nature
 from safety_monitor.incident import Incident, Mark
 from safety_monitor.journal.entry import Entry
-from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.file import JournalError, JournalUnusableError
 from safety_monitor.journal.incidents import LONGEST_REMARK
 from safety_monitor.journal.tables import PERSON
 from safety_monitor.local_time import when
@@ -28,6 +28,7 @@ from safety_monitor.web.alerts import alert_buttons
 from safety_monitor.web.chart import GREY, over_seconds, seconds_of
 from safety_monitor.web.incident_api import EvidenceError, protect_evidence, say
 from safety_monitor.web.layout import (
+    AWAY_S,
     MARK_ICON,
     STATE_COLOR,
     STATE_ICON,
@@ -39,6 +40,7 @@ from safety_monitor.web.layout import (
     panel,
     site_of,
     table_row,
+    trouble_line,
     visitor_of,
 )
 from safety_monitor.web.picture import drawn
@@ -72,25 +74,34 @@ def sound_drawn(request: Request, incident_id: str) -> Response:
     return Response(drawn(levels), media_type="image/png") if len(levels) else Response(status_code=404)
 
 
-@ui.page("/incidents/{incident_id}")
+@ui.page("/incidents/{incident_id}", reconnect_timeout=AWAY_S)
 async def incident_page(request: Request, incident_id: str) -> None:
     """One incident."""
     site = site_of(request)
 
-    def look() -> tuple[Entry, Place | None, tuple[Path, ...], bool] | None:
-        try:
-            entry = site.journal.show(incident_id[:64])
-        except JournalError:
-            return None
+    def read() -> tuple[Entry, Place | None, tuple[Path, ...], bool]:
+        entry = site.journal.show(incident_id[:64])
         files, protected = site.evidence.files(entry.incident.id), site.evidence.is_protected(entry.incident.id)
         return entry, site.station.place_of(entry.incident), files, protected
 
-    found = await asyncio.to_thread(look)
+    async def look() -> tuple[Entry, Place | None, tuple[Path, ...], bool] | str:
+        """All that there is to show; or a line that says why there is nothing."""
+        try:
+            return await asyncio.to_thread(site.in_time, read)
+        except JournalUnusableError as error:
+            return str(error)
+        except JournalError:
+            return texts.NO_INCIDENT
+
+    found = await look()
     with page_frame(request, texts.INCIDENTS):
-        if found is None:
-            ui.label(texts.NO_INCIDENT).classes("text-xl")
+        if isinstance(found, str):
+            trouble_line(found)
+            ui.link(texts.TO_LIVE, "/")
             return
         shown = found[0].incident
+        old = ui.column().classes("w-full")  # says why what stands below is not the present
+        old.set_visibility(False)
         head = ui.element("section").classes("panel").props("aria-live=polite")
         with ui.element("div").classes("grid grid-cols-1 lg:grid-cols-2 gap-4 w-full items-start"):
             with ui.column().classes("gap-4 w-full"):
@@ -129,8 +140,16 @@ async def incident_page(request: Request, incident_id: str) -> None:
         part(steps, entry.transitions, partial(_steps, entry))
         part(readings, (entry.transitions, incident.evidence), partial(_readings, entry))
 
+    client = ui.context.client
+
     async def refresh() -> None:
-        if (now := await asyncio.to_thread(look)) is not None:
+        if not client.has_socket_connection:  # nobody looks
+            return
+        now = await look()
+        why = now if isinstance(now, str) else ""
+        old.set_visibility(bool(why))
+        part(old, why, partial(trouble_line, why))
+        if not isinstance(now, str):
             show(*now)
 
     show(*found)

@@ -9,11 +9,11 @@ from nicegui import ui
 
 from safety_monitor.incident import Sense, State
 from safety_monitor.journal.entry import Entry
-from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.file import JournalError, JournalUnusableError
 from safety_monitor.journal.search import Search, find_incidents
 from safety_monitor.local_time import moment_of, when, zone
 from safety_monitor.web import texts
-from safety_monitor.web.layout import mark_badge, page_frame, panel, site_of, state_badge
+from safety_monitor.web.layout import mark_badge, page_frame, panel, site_of, state_badge, trouble_line
 
 PAGE = 25
 WIDE = "max-md:hidden"
@@ -28,6 +28,7 @@ async def incidents_page(request: Request) -> None:
     site = site_of(request)
     entries: Sequence[Entry] = ()
     older = since = None
+    trouble = ""
     try:
         since = moment_of(asked["since"])
         search = Search(
@@ -37,6 +38,8 @@ async def incidents_page(request: Request) -> None:
             since,
         )
         entries, older = await asyncio.to_thread(find_incidents, site.journal.file, search, asked["after"], PAGE)
+    except JournalUnusableError as error:
+        trouble = str(error)
     except (ValueError, JournalError):
         pass  # an address that somebody has made up finds nothing
 
@@ -66,7 +69,10 @@ async def incidents_page(request: Request) -> None:
                 "outlined dense type=date stack-label debounce=1500"
             ).classes("md:w-44")
         with panel(texts.INCIDENTS):
-            _table(entries, texts.NO_INCIDENTS if any(asked.values()) else texts.NOTHING_HAPPENED)
+            if trouble:
+                trouble_line(trouble)
+            else:
+                _table(entries, texts.NO_INCIDENTS if any(asked.values()) else texts.NOTHING_HAPPENED)
         with ui.row().classes("gap-4 w-full"):
             if asked["after"]:
                 ui.button(texts.NEWEST, icon="first_page", on_click=lambda: go()).props("outline no-caps")

@@ -38,6 +38,9 @@ STATE_COLOR = {
     State.CLOSED: "green-8",
 }
 
+AWAY_S = 600.0
+"""So long a page on which people write waits for a browser that has gone: a phone leaves whenever another app is in
+front, and what was typed must be there when it comes back."""
 LINKS: tuple[tuple[str, str, Role], ...] = (
     (texts.LIVE, "/", "viewer"),
     (texts.INCIDENTS, "/incidents", "viewer"),
@@ -210,6 +213,13 @@ def mark_badge(mark: Mark | None) -> None:
         with ui.row().classes("items-center gap-1 no-wrap"):
             ui.icon(MARK_ICON[mark], size="20px").props("aria-hidden=true")
             ui.label(texts.MARKED[mark])
+
+
+def trouble_line(text: str) -> None:
+    """What keeps a page from telling anything."""
+    with ui.row().classes("items-center gap-2 no-wrap").props("role=alert"):
+        ui.icon("error", color="red-7", size="26px").props("aria-hidden=true")
+        ui.label(text).classes("text-lg break-words")
 
 
 def may(request: Request, role: Role) -> bool:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from safety_monitor.config import PREFIX
 from safety_monitor.web import texts
 from safety_monitor.web.access import hash_password, new_token
+from safety_monitor.web.layout import dialog_about
 from safety_monitor.web.settings_keys import Draft, Key, Kind, keys_of
 
 
@@ -158,12 +159,18 @@ class Form:
 
     def _token(self, put: Callable[[Any], None], set_already: bool) -> None:
         with ui.column().classes("gap-1"):
-            shown = ui.label(texts.TOKEN_SET if set_already else "").classes("quiet break-all")
+            state = ui.label(texts.TOKEN_SET if set_already else "").classes("quiet")
 
             def make_one() -> None:
                 token, digest = new_token()
-                shown.text = texts.TOKEN_ONCE.format(token=token)
+                state.text = texts.TOKEN_SET
                 put(digest)
+                # Not in the form: that is drawn anew when it is saved.
+                with dialog_about(texts.NEW_TOKEN) as dialog:
+                    dialog.props("persistent")
+                    ui.label(texts.TOKEN_ONCE)
+                    ui.label(token).classes("font-mono break-all select-all")
+                    ui.button(texts.TOKEN_COPIED, on_click=dialog.close).props("no-caps color=blue-8 autofocus")
 
             ui.button(texts.NEW_TOKEN, icon="key", on_click=make_one).props("outline no-caps color=quiet")
 

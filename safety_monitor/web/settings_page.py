@@ -10,7 +10,7 @@ from nicegui import ui
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.file import Written
 from safety_monitor.web import texts
-from safety_monitor.web.layout import ask_owner, may, page_for, panel, site_of
+from safety_monitor.web.layout import AWAY_S, ask_owner, may, page_for, panel, site_of
 from safety_monitor.web.restart import restart_notice
 from safety_monitor.web.settings_form import DraftTable, Form
 from safety_monitor.web.settings_keys import Draft, Key, Kind, key_of, pruned
@@ -21,7 +21,7 @@ FEW = 3
 """So many tables are opened when somebody looks for a word."""
 
 
-@ui.page("/settings", response_timeout=10.0)
+@ui.page("/settings", response_timeout=10.0, reconnect_timeout=AWAY_S)
 def settings_page(request: Request) -> None:
     """Look, change, try, save."""
     site = site_of(request)

@@ -1,16 +1,18 @@
 """The pages in a real browser, over a site that is told what to show."""
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from nicegui import core
 from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute, expect
 from pydantic import SecretStr
 
@@ -29,7 +31,7 @@ from safety_monitor.dispatch.places import make_places
 from safety_monitor.evidence import evidence_store
 from safety_monitor.incident import Incident, Mark, Moment, Sense, State
 from safety_monitor.journal.entry import Entry
-from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.file import JournalError, JournalUnusableError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.people.decision import decisions_of, hash_of
 from safety_monitor.place import Place
@@ -341,6 +343,23 @@ def test_who_has_signed_out_sees_and_does_nothing_more_on_a_page_that_is_still_o
     assert served.station.armed
 
 
+def test_what_was_typed_is_there_when_a_phone_comes_back_from_another_app(
+    served: Served, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.happen(incident_of(11))
+    page.goto(f"{served.url}/incidents/{incident_of(11).id}")
+    page.get_by_label("Note").fill("it was the kettle")
+    monkeypatch.setattr(core.app.config, "reconnect_timeout", 0.1)  # of all other pages
+    page.evaluate("window.socket.disconnect()")
+    page.wait_for_timeout(1000)
+    page.evaluate("window.socket.connect()")
+    expect(page.get_by_text("Connection lost.")).to_be_hidden()
+    page.get_by_role("button", name="Add the note").click()
+    expect(page.get_by_text("it was the kettle").first).to_be_visible()
+    expect(page.get_by_label("Note")).to_have_value("")
+    assert [remark.text for remark in served.journal.show(incident_of(11).id).remarks] == ["it was the kettle"]
+
+
 def test_a_link_in_a_mailbox_leads_whoever_is_signed_in_to_the_incident(served: Served, page: Page) -> None:
     served.happen(incident_of(9))
     link = f'<a href="{served.url}/incidents/{incident_of(9).id}">open</a>'
@@ -489,6 +508,28 @@ def test_a_connection_that_dies_without_a_word_does_not_look_as_if_the_station_l
     expect(page.get_by_text("The station does not answer")).to_be_visible()
     expect(page.get_by_text("It hears: Ambient")).to_be_visible()
     assert len(called) == 2
+
+
+def test_a_journal_that_cannot_be_read_does_not_look_like_one_without_incidents(
+    served: Served, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def broken() -> Iterator[None]:
+        raise JournalUnusableError("journal.sqlite: cannot be read: disk I/O error")
+        yield
+
+    served.happen(incident_of(10))
+    one = f"{served.url}/incidents/{incident_of(10).id}"
+    page.goto(one)
+    expect(page.get_by_text("Emergency: Scream")).to_be_visible()
+    with monkeypatch.context() as patch:
+        patch.setattr(served.journal.file, "reading", broken)
+        expect(page.get_by_role("alert")).to_contain_text("disk I/O error")  # on the page that was open
+        for address in (one, f"{served.url}/incidents"):
+            page.goto(address)
+            expect(page.get_by_role("alert")).to_contain_text("disk I/O error")
+            assert page.get_by_text(re.compile("^There (is no|has been no|are no)")).count() == 0
+        assert page.request.get(f"{served.url}/api/v1/incidents").status == 503
 
 
 @pytest.mark.parametrize("path", ["/incidents?state=x&after=y&since=z", "/incidents/nothing", "/incidents/%00"])
