@@ -157,8 +157,8 @@ def nowhere(incident: Incident) -> None:
 def run_station(
     house: House, name: str, senses: dict[Sense, Callable[[LiveView], Iterator[Moment]]], minutes: float
 ) -> tuple[Part, list[Incident]]:
-    """Run a station on moments until they end, watched all the while; the part, and what was confirmed."""
-    settings, confirmed = house.settings, list[Incident]()
+    """Run a station on moments until they end, watched all the while; the part, and every transition."""
+    settings, told = house.settings, list[Incident]()
     view = LiveView(settings.fusion.rules, tuple(senses))
     recorder = make_recorder(settings)
     dispatch = make_dispatch(settings, house.journal, house.channels(), nowhere, recorder)
@@ -167,16 +167,12 @@ def run_station(
         running = RunningSense(f"{name} {sense}", False, moments(view), lambda: None)
         return lambda: ReadySense(sense, lambda start: running)
 
-    def tell(incident: Incident) -> None:
-        if incident.state is State.CONFIRMED:
-            confirmed.append(incident)
-
     station = Station(
         {sense: ready(sense, moments) for sense, moments in senses.items()},
         rules=settings.fusion.rules,
         journal=house.journal,
         dispatch=dispatch,
-        on_transition=tell,
+        on_transition=told.append,
         source="soak",
         live=False,
         view=view,
@@ -191,9 +187,10 @@ def run_station(
     if longest > QUEUE:
         part.grown.append(f"queue: {longest}")
     part.scene_s = summary.watched_s
+    confirmed = [incident.id for incident in told if incident.state is State.CONFIRMED]
     part.incidents = len(confirmed)
-    part.lost = house.lost([incident.id for incident in confirmed]) + len(summary.troubles)
-    return part, confirmed
+    part.lost = house.lost(confirmed) + len(summary.troubles)
+    return part, told
 
 
 def time_up(minutes: float) -> Callable[[], bool]:
@@ -256,26 +253,28 @@ def scenes(house: House, minutes: float, data: Path | None) -> Part:
         if detector is not None:
             detector.close()
 
-    part, confirmed = run_station(
+    part, told = run_station(
         house,
         "scenes",
         {Sense.AUDIO: lambda view: heard(sounds(), settings, view), Sense.GESTURE: pictures},
         minutes,
     )
-    hits = [hit for incident in confirmed if (hit := expected(incident)) is not None]
-    part.false_alarms = len(confirmed) - len(hits)
+    confirmed = {incident.id: incident for incident in told if incident.state is State.CONFIRMED}
+    part.false_alarms = sum(
+        not any(expected(label, incident.at_s) for label in incident.labels) for incident in confirmed.values()
+    )
+    # What comes while an incident is open belongs to it, and talk between may have kept that open.
+    noticed = {expected(each.label, each.at_s) for step in told if step.id in confirmed for each in step.evidence}
     wanted = {(turn, each.label) for turn in range(1, played + 1) for each in EXPECTED}
-    part.missed = [f"{label} of pass {turn}" for turn, label in sorted(wanted.difference(hits))]
+    part.missed = [f"{label} of pass {turn}" for turn, label in sorted(wanted.difference(noticed))]
     return part
 
 
-def expected(incident: Incident) -> tuple[int, str] | None:
-    """The pass of the scene, from 1, and the label of what it holds at such a time; None if that is nothing like it."""
-    turn, at_s = divmod(incident.at_s, PERIOD_S)
-    for each in EXPECTED:
-        if each.label in incident.labels and each.at_s[0] <= at_s <= each.at_s[1] + 0.5:
-            return round(turn) + 1, each.label
-    return None
+def expected(label: str, at_s: float) -> tuple[int, str] | None:
+    """Which pass of the scene, from 1, holds such a thing at such a time, and its label; None: none does."""
+    turn, at_s = divmod(at_s, PERIOD_S)
+    held = any(each.label == label and each.at_s[0] <= at_s <= each.at_s[1] + 0.5 for each in EXPECTED)
+    return (round(turn) + 1, label) if held else None
 
 
 def screams(house: House, minutes: float) -> Part:
@@ -292,13 +291,11 @@ def screams(house: House, minutes: float) -> Part:
             stretch[: len(voice)] += voice * 0.7
             yield stretch
 
-    part, confirmed = run_station(
-        house, "screams", {Sense.AUDIO: lambda view: heard(sounds(), house.settings, view)}, minutes
-    )
-    part.missed = [] if confirmed else ["all of them"]
+    part, _ = run_station(house, "screams", {Sense.AUDIO: lambda view: heard(sounds(), house.settings, view)}, minutes)
+    part.missed = [] if part.incidents else ["all of them"]
     most = 1 + int(part.scene_s / house.settings.fusion.longest_s)
-    if len(confirmed) > most:
-        part.grown.append(f"{len(confirmed)} incidents of one stretch of screams; at most {most} are of use")
+    if part.incidents > most:
+        part.grown.append(f"{part.incidents} incidents of one stretch of screams; at most {most} are of use")
     return part
 
 
@@ -321,10 +318,8 @@ def four_hands(house: House, minutes: float, hands: list[list[Hand]]) -> Part:
                 ],
             )
 
-    part, confirmed = run_station(
-        house, "hands", {Sense.GESTURE: lambda view: judged(found(), house.settings)}, minutes
-    )
-    part.missed = [] if confirmed else ["all of them"]
+    part, _ = run_station(house, "hands", {Sense.GESTURE: lambda view: judged(found(), house.settings)}, minutes)
+    part.missed = [] if part.incidents else ["all of them"]
     return part
 
 
