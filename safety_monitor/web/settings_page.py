@@ -120,7 +120,8 @@ class _Page:
         """One table of the file, closed until somebody wants to see it, and not made before."""
         with self._forms:
             box = ui.expansion(texts.setting(key.name), caption=key.means).classes("panel")
-        box.props("header-class=font-semibold dense").style("padding: 6px 8px")
+        # At once: what is below must not move under the hands.
+        box.props("header-class=font-semibold dense duration=0").style("padding: 6px 8px")
         self._sections[key.name] = box
         outside = form.outside.get(key.name)
         made = False

@@ -221,6 +221,13 @@ def test_settings_are_changed_and_what_is_wrong_is_refused(taught: Taught, admin
     admin.get_by_label("Find a setting").fill("pages")
     expect(admin.get_by_label("New password")).to_have_count(2)
     assert "argon2" not in admin.content()
+    admin.get_by_role("button", name="Add to Tokens").click()
+    program = admin.get_by_role("region", name="Tokens 1")
+    program.get_by_role("textbox", name="Name").fill("wall")
+    program.get_by_role("button", name="Make a new token").click()
+    dialog = admin.get_by_role("dialog", name="Make a new token")
+    token = dialog.locator(".font-mono").inner_text()
+    dialog.get_by_role("button", name="I have copied it").click()
     admin.get_by_label("Find a setting").fill("what the station is called")
     expect(admin.get_by_role("button", name='Collapse "Station"')).to_be_visible()
     admin.get_by_role("textbox", name="Name").fill("lobby")
@@ -236,6 +243,8 @@ def test_settings_are_changed_and_what_is_wrong_is_refused(taught: Taught, admin
     expect(admin.get_by_role("button", name="Sign in")).to_be_visible()  # sessions end with the station
     assert admin.title().startswith("Sign in")
     expect(admin.get_by_role("heading")).to_have_text("lobby")
+    answer = admin.request.get(f"{taught.url}/api/v1/models", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status == 200
 
 
 def test_a_viewer_can_neither_collect_nor_train_nor_set(taught: Taught, chromium: Browser) -> None:
