@@ -131,6 +131,8 @@ class Station:
         self._summary = Summary()
         self._unanswered = Unanswered()
         try:
+            if left := journal.end_left_open():
+                log.warning("%d incidents were left open by an earlier run, and are over", left)
             self._unanswered.recall(unanswered_incidents(journal.file, WAITS_S, MOST_WAIT))
         except JournalError as error:  # probing it will say what is wrong
             log.error("it is not known who was left without an answer: %s", error)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from safety_monitor.delivery import Turn
 from safety_monitor.escalation import Kind, Nature, Planned, delivery_key
-from safety_monitor.incident import MAY_FOLLOW, Incident, Mark, State
+from safety_monitor.incident import MAY_FOLLOW, OPEN, Incident, Mark, State
 from safety_monitor.journal.entry import Entry, entry_of, place_in
 from safety_monitor.journal.file import JournalError, JournalFile, iso
 from safety_monitor.journal.outbox import Outbox, answer, ask, ask_records, ask_told, unfinished
@@ -32,6 +32,7 @@ from safety_monitor.journal.tables import (
 )
 from safety_monitor.place import Place
 
+LEFT_OPEN = "the station ended before it was over"
 LONGEST_REMARK, LONGEST_NAME = 2000, 100
 """Characters of a note, and of the name of whoever writes it."""
 
@@ -111,6 +112,28 @@ class Journal:
             if place is not None:
                 session.merge(PlaceRow(incident_id=incident.id, **_position(place)))
             ask(session, incident.id, deliveries, now, begin_sounds=True)
+
+    def end_left_open(self) -> int:
+        """End what a station left open that was ended in the middle of it; only while no station watches.
+
+        It counts as over since it changed last. Channels that keep a record are asked to write it again.
+
+        Returns:
+            How many incidents that were.
+        """
+        open_now = select(IncidentRow).where(IncidentRow.kind == "alarm", IncidentRow.state.in_(OPEN))
+        with self.file.reading() as session:
+            if session.scalars(open_now.limit(1)).first() is None:
+                return 0
+        with self.file.writing() as session:
+            now = self.clock()
+            rows = session.scalars(open_now).all()
+            for row in rows:
+                row.state = State.CANCELLED if row.state == State.PENDING else State.CLOSED
+                row.reason = LEFT_OPEN
+                session.add(_transition_row(incident_of(row), iso(now), "station"))
+                ask_records(session, row.id, now)
+        return len(rows)
 
     def notice(
         self, told: Incident, deliveries: Iterable[Planned], *, covert: bool = False, at: float | None = None

@@ -19,6 +19,7 @@ from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.journal.outbox import STALE
 from safety_monitor.journal.search import unanswered_incidents
+from safety_monitor.people.decision import Decisions
 from tests.alarms import SCREAM as CONFIRMED
 
 SCREAM = replace(CONFIRMED, state=State.PENDING)
@@ -591,6 +592,27 @@ def test_the_newest_come_first(journal: Journal, clock: Clock) -> None:
     entries = journal.list(limit=5)
     assert len(entries) == 5
     assert [entry.opened_at for entry in entries] == sorted((entry.opened_at for entry in entries), reverse=True)
+
+
+def test_what_a_station_left_open_is_over_for_the_next_and_answers_go_to_what_came_since(
+    journal: Journal, clock: Clock
+) -> None:
+    record = Planned("cut off:mysql:alarm", "mysql", Nature.RECORD, "alarm")
+    for incident_id, state in (("cut off", State.PENDING), ("cut off", State.CONFIRMED), ("unsure", State.PENDING)):
+        asked = [record] if state is State.CONFIRMED else []
+        journal.record(replace(SCREAM, id=incident_id, state=state), asked)
+    changed_at = journal.show("cut off").changed_at
+    clock.now += 86_400.0  # the power failed
+    for state in (State.CONFIRMED, State.CLOSED):
+        journal.record(replace(SCREAM, id="since", state=state))
+    assert journal.end_left_open() == 2
+    assert journal.end_left_open() == 0
+    ended = journal.show("cut off")
+    assert (ended.incident.state, ended.incident.reason) == (State.CLOSED, "the station ended before it was over")
+    assert (ended.changed_at, ended.transitions[-1].by) == (changed_at, "station")
+    assert journal.show("unsure").incident.state is State.CANCELLED
+    assert [job.key for job in journal.outbox.due("mysql", 9)] == ["cut off:mysql:alarm", "cut off:mysql:update"]
+    assert Decisions(journal).newest(State.ACKNOWLEDGED) == "since"
 
 
 def test_what_a_station_left_unanswered_is_found_by_the_next(journal: Journal, clock: Clock) -> None:
