@@ -157,7 +157,7 @@ class Station:
             hearts=self.hearts,
             journal=journal,
             dispatch=dispatch,
-            withheld=lambda: recorder.ageing.withheld if recorder else "",
+            doubt=lambda: recorder.ageing.doubt if recorder else "",
             forgotten=lambda: self.forgotten,
         )
         self.view.board = self._checks.board

@@ -11,6 +11,7 @@ once, whatever the clock says.
 import logging
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 from safety_monitor.actions.evidence import DAY_S, EvidenceStore
 
@@ -21,6 +22,8 @@ JUMP_S = 3600.0
 AWAY_S = DAY_S
 """A station that was off for no longer comes back to a time of day that is believed."""
 HOLD_S = 6 * 3600.0
+SETTLED_S = 600.0
+"""A machine whose clock stands still while it is off has asked the network for the time by then."""
 
 
 def awake_or_not_s() -> float:
@@ -51,7 +54,23 @@ class Ageing:
         self._difference: float | None = None
         """Between the two clocks, at the last look."""
         self._held_since = float("-inf")
+        self._begun = self._elapsed()
+        self._believed: float | None = None
+        """The newest time of day that was believed, as far as is known; read where the disk may be waited for."""
         self.withheld = ""
+
+    @property
+    def doubt(self) -> str:
+        """What is wrong with the clock, one line; empty if nothing is. Waits for no disk."""
+        now = self._clock()
+        settled = self._elapsed() - self._begun >= SETTLED_S
+        if not settled or self._believed is None or now >= self._believed - DAY_S:
+            return self.withheld
+        shown, believed = (datetime.fromtimestamp(each).strftime("%Y-%m-%d") for each in (now, self._believed))
+        return (
+            f"the clock says {shown}, and said {believed} before: set it, or hours and times are wrong, and encrypted "
+            "messages fail"
+        )
 
     def tidy(self) -> list[str]:
         """Delete what is too much, and what is too old if the time of day can be believed.
@@ -60,6 +79,7 @@ class Ageing:
             The incidents whose evidence was deleted.
         """
         wait_s = self._wait_s()
+        self._believed = self._store.believed_at()
         if wait_s <= 0.0:
             try:
                 self._store.believe(self._clock())

@@ -49,7 +49,7 @@ class HealthChecks:
         hearts: of every thread.
         journal: probed, read and rescued.
         dispatch: tells of what is over already.
-        withheld: see `Ageing.withheld`.
+        doubt: see `Ageing.doubt`.
         forgotten: see `Station.forgotten`.
 
     Attributes:
@@ -63,7 +63,7 @@ class HealthChecks:
     hearts: Heartbeats
     journal: Journal
     dispatch: Dispatch
-    withheld: Callable[[], str] = lambda: ""
+    doubt: Callable[[], str] = lambda: ""
     forgotten: Callable[[], str] = lambda: ""
     journal_failed: bool = field(default=False, init=False)
     _damage: JournalDamagedError | None = field(default=None, init=False)
@@ -90,8 +90,8 @@ class HealthChecks:
                     unwell = ", ".join(failing())
                     self.supervisor.check("threads", Ill(f"{unwell}: {UNFORESEEN}") if unwell else None)
                     self.supervisor.check("disk", disk(self.journal.path.parent))
-                    withheld = self.withheld()
-                    self.supervisor.check("clock", Ill(withheld) if withheld else None)
+                    doubt = self.doubt()
+                    self.supervisor.check("clock", Ill(doubt) if doubt else None)
                     forgotten = self.forgotten()
                     self.supervisor.check("armed", Ill(forgotten) if forgotten else None)
                     if hasattr(time, "tzset"):  # the machine may have been given another time zone

@@ -70,6 +70,20 @@ def test_a_clock_that_jumps_ahead_deletes_nothing_that_is_put_right_in_time(mach
     assert machine.store.files(NEW)
 
 
+def test_a_clock_that_stands_before_what_it_showed_is_a_trouble_once_the_network_should_have_set_it(
+    machine: Machine,
+) -> None:
+    machine.now -= 400 * DAY_S
+    machine.elapsed = 30.0
+    machine.start()
+    assert machine.ageing.tidy() == []
+    assert machine.ageing.doubt == ""
+    assert machine.runs(0.5) == []
+    assert "before: set it, or hours and times are wrong" in machine.ageing.doubt
+    machine.now += 400 * DAY_S
+    assert machine.ageing.doubt == ""
+
+
 def test_a_new_time_that_holds_is_believed_and_evidence_goes(machine: Machine) -> None:
     machine.now += 31 * DAY_S
     assert machine.runs(HOLD_S / HOUR) == []
