@@ -11,6 +11,7 @@ from media.in_time import in_time
 from safety_monitor.actions.absent import Absent
 from safety_monitor.actions.channel import Channel
 from safety_monitor.actions.own_sound import OwnSound
+from safety_monitor.actions.place import Places
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.dispatch.channels import make_channels, outward_channels
@@ -56,7 +57,7 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     own_sound = OwnSound(settings.microphone.deaf_tail_s)
     recorder = make_recorder(settings, saved=when_saved(settings, journal))
     hearts = Heartbeats()
-    places = make_places(settings, journal)
+    places = places_of(settings, journal)
     channels = make_channels(settings, own_sound, journal, patient=is_patient(settings))
     dispatch = make_dispatch(settings, journal, channels, places.place, recorder, hearts)
     if Nature.MESSAGE not in dispatch.channels.values():
@@ -121,6 +122,22 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
 
             channel.attend(Remote(station))
     return station
+
+
+def places_of(settings: Settings, journal: Journal) -> Places:
+    """What knows where incidents happen; for a patient station without addresses where nobody can be asked for them.
+
+    Raises:
+        SettingsError: the geocoder cannot be used.
+    """
+    try:
+        return make_places(settings, journal)
+    except SettingsError as error:
+        if not is_patient(settings):
+            raise
+        log.error("%s", error)
+        place = settings.place.model_copy(update={"geocoder": ""})
+        return make_places(settings.model_copy(update={"place": place}), journal)
 
 
 def open_journal(settings: Settings) -> Journal:

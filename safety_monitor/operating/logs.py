@@ -48,11 +48,21 @@ class LogFormatter(logging.Formatter):
 def set_up_log(settings: Settings) -> None:
     """Let everything that is logged from now on go where the settings say.
 
+    A service whose file cannot be written, because its disk has failed, logs to standard error: it must watch.
+
     Raises:
         SettingsError: the file cannot be written.
     """
-    log = settings.log
-    handler = _handler(log)
+    log, lost = settings.log, ""
+    try:
+        handler = _handler(log)
+    except OSError as error:
+        from safety_monitor.supervision.systemd import is_service  # here, because it takes long to import
+
+        lost = f"log.file: {log.file} cannot be written: {error.strerror}"
+        if not is_service():
+            raise SettingsError(lost) from None
+        handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LogFormatter(Redaction(settings), as_json=log.format == "json", dated=log.file is not None))
     level = logging.getLevelNamesMapping()[log.level.upper()]
     root = logging.getLogger()
@@ -63,6 +73,8 @@ def set_up_log(settings: Settings) -> None:
     root.setLevel(logging.INFO if level < logging.INFO else max(level, logging.WARNING))
     for name in OURS:
         logging.getLogger(name).setLevel(level)
+    if lost:
+        logging.getLogger(__name__).error("%s; all goes to standard error", lost)
 
 
 def _tell_of_a_full_disk(handler: logging.Handler) -> None:
@@ -88,10 +100,5 @@ def _tell_of_a_full_disk(handler: logging.Handler) -> None:
 def _handler(log: LogSettings) -> logging.Handler:
     if log.file is None:
         return logging.StreamHandler(sys.stderr)
-    try:
-        log.file.parent.mkdir(parents=True, exist_ok=True)
-        return RotatingFileHandler(
-            log.file, maxBytes=round(log.megabytes * 2**20), backupCount=log.kept, encoding="utf-8"
-        )
-    except OSError as error:
-        raise SettingsError(f"log.file: {log.file} cannot be written: {error.strerror}") from None
+    log.file.parent.mkdir(parents=True, exist_ok=True)
+    return RotatingFileHandler(log.file, maxBytes=round(log.megabytes * 2**20), backupCount=log.kept, encoding="utf-8")

@@ -112,3 +112,18 @@ def test_the_level_of_an_earlier_version_is_still_understood(tmp_path: Path) -> 
     path = tmp_path / "station.toml"
     path.write_text('log_level = "debug"\n')
     assert load_settings(path, environ={}).log.level == "debug"
+
+
+def test_a_service_whose_log_cannot_be_written_starts_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "log").touch()
+    given = settings(SAFETY_MONITOR_LOG__FILE=str(tmp_path / "log" / "station.log"))
+    with pytest.raises(SettingsError, match=r"log\.file: .* cannot be written"):
+        set_up_log(given)
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
+    set_up_log(given)
+    logging.getLogger("safety_monitor").warning("it watches")
+    told = capsys.readouterr().err
+    assert "cannot be written" in told
+    assert "it watches" in told
