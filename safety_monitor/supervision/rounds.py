@@ -1,11 +1,12 @@
 """Whether help could be called now: every channel is tried once an hour, without sending anything.
 
 Between two emergencies months may pass. Accounts are closed, tokens and certificates run out, passwords are changed,
-and nobody would learn of it before the message that does not go out. Siren and voice are left alone: to open a
-loudspeaker may be heard.
+and nobody would learn of it before the message that does not go out. Siren and voice are tried until they could sound
+once, and then left alone: to open a loudspeaker may be heard. That they cannot is shown, and not told: a station may
+have no loudspeaker.
 """
 
-import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -16,8 +17,6 @@ from safety_monitor.actions.outcome import Outcome
 from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.escalation import Nature
 from safety_monitor.supervision.supervisor import Ill
-
-log = logging.getLogger(__name__)
 
 FIRST_S, EVERY_S = 600.0, 3600.0
 """When a channel is tried first, and how often; the network may come up later than the station."""
@@ -74,14 +73,25 @@ def go_round(
         over: ends it.
         clock: seconds, never set back.
     """
-    tried = {name: Tried(clock() + FIRST_S) for name, nature in dispatch.channels.items() if nature is not Nature.SOUND}
+    tried = dict.fromkeys(dispatch.channels, Tried(clock() + FIRST_S))
     while not over.wait(LOOK_S):
-        for name, before in tried.items():
-            if clock() >= before.due:
-                outcome = _outcome(dispatch, name)
-                now = clock()
-                tried[name] = replace(before, due=now + EVERY_S) if outcome is None else after(before, outcome, now)
+        for name, nature in dispatch.channels.items():
+            if clock() >= tried[name].due:
+                tried[name] = _tried(dispatch, name, nature, tried[name], clock)
             check(name, tried[name].ill)
+
+
+def _tried(dispatch: Dispatch, name: str, nature: Nature, before: Tried, clock: Callable[[], float]) -> Tried:
+    """What trying a channel has come to now."""
+    outcome = _outcome(dispatch, name)
+    now = clock()
+    if outcome is None:
+        return replace(before, due=now + EVERY_S)
+    tried = after(before, outcome, now)
+    if nature is not Nature.SOUND:
+        return tried
+    ill = replace(tried.ill, note=True) if tried.ill else None
+    return replace(tried, due=math.inf if outcome.ok else tried.due, ill=ill)
 
 
 def _outcome(dispatch: Dispatch, name: str) -> Outcome | None:
