@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable
 
 from safety_monitor.station import Station
+from safety_monitor.supervision.supervisor import Ill
 from safety_monitor.supervision.systemd import is_service
 
 
@@ -32,9 +33,13 @@ class Restart:
             return tuple(self._wanted)
 
     def want(self, what: Iterable[str]) -> None:
-        """Something changed that only a start takes up."""
+        """Something changed that only a start takes up; until then that stands under Health."""
         with self._lock:
             self._wanted |= dict.fromkeys(what)
+            wanted = ", ".join(self._wanted)
+        if wanted:
+            waits = Ill(f"changed, and not in use before the station is started anew: {wanted}", note=True)
+            self._station.supervisor.check("settings", waits)
 
     def now(self) -> None:
         """End the station so that it starts again; returns before it has.

@@ -1,10 +1,15 @@
-"""A station that starts again does so in its own process, but as a service leaves it to systemd."""
+"""What waits for a start is shown; a station starts again in its own process, but as a service leaves it to systemd."""
 
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+
+from safety_monitor.operating.restart import Restart
+from safety_monitor.supervision.supervisor import Supervisor
 
 PROGRAM = """
 import os
@@ -24,3 +29,15 @@ def test_a_service_ends_for_systemd_to_start_it_again(socket: str, said: list[st
     environ = {**os.environ, "NOTIFY_SOCKET": socket}
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=environ, capture_output=True, text=True, check=True)
     assert done.stdout.split() == said
+
+
+def test_what_waits_for_a_start_stands_under_health() -> None:
+    station: Any = SimpleNamespace(supervisor=Supervisor())
+    restart = Restart(station)
+    restart.want([])
+    assert station.supervisor.troubles() == []
+    for what in ("contacts", "limits"):
+        restart.want([what])
+    (trouble,) = station.supervisor.troubles()
+    assert (trouble.about, trouble.note) == ("settings", True)
+    assert "not in use before the station is started anew: contacts, limits" in trouble.text
