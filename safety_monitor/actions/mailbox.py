@@ -24,6 +24,10 @@ class MailError(Exception):
     """A mailbox that cannot be used; the text is one line that says why and what to do."""
 
 
+class SignInError(MailError):
+    """The server does not let this user in, and waiting does not help."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mailbox:
     """With what mails are sent.
@@ -112,8 +116,9 @@ def sign_in(sender: str, host: str, port: int | None, user: str, password: str) 
     for each in (port,) if port else PORTS:
         try:
             encryption = _tried(host, each, user, password)
-        except smtplib.SMTPAuthenticationError:
-            raise MailError(
+        except smtplib.SMTPAuthenticationError as error:
+            kind = SignInError if error.smtp_code >= 500 else MailError
+            raise kind(
                 f"{host} refuses this user name and password (Gmail and some others want an app password)"
             ) from None
         except smtplib.SMTPNotSupportedError:

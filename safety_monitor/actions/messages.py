@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import apprise
 
 from safety_monitor.actions.failure import one_line
+from safety_monitor.actions.mailbox import SSL_PORT, Mailbox, MailError, SignInError, mailbox_of, sign_in
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.escalation import Kind
@@ -116,8 +117,21 @@ class Messages:
         return answer[0]
 
     def check(self) -> Outcome:
-        """Whether the address is understood; whether anything arrives there, only a test message can show."""
-        return Outcome(ok=True, detail=f"an address of {self._service}; not tried without a message")
+        """Sign in with the mail server where it is e-mail; whether anything arrives, only a test message can show."""
+        mailbox = mailbox_of(self._url)
+        if mailbox is None or not self._can_sign_in(mailbox):
+            return Outcome(ok=True, detail=f"an address of {self._service}; not tried without a message")
+        try:
+            sign_in(mailbox.sender, mailbox.host, mailbox.port, mailbox.user, mailbox.password)
+        except MailError as error:
+            again = not isinstance(error, SignInError)
+            return Outcome(ok=False, detail=one_line(str(error), self._secrets), again=again)
+        return Outcome(ok=True, detail=f"{mailbox.host} lets the station in; not tried without a message")
+
+    def _can_sign_in(self, mailbox: Mailbox) -> bool:
+        """Whether signing in alone goes as sending does, so that it fails only where that would."""
+        as_usual = (mailbox.encryption == "ssl") is (mailbox.port == SSL_PORT)
+        return bool(mailbox.user and mailbox.password) and as_usual and self._plugin().verify_certificate is True
 
     def interrupt(self) -> None:
         """A message on its way is not called back."""

@@ -14,6 +14,7 @@ from aiosmtpd.smtp import AuthResult
 
 from safety_monitor.actions import mailbox
 from safety_monitor.actions.mailbox import Mailbox, MailError, known_server, server_of, sign_in
+from safety_monitor.actions.messages import Messages
 from tests.servers.certificate import make_certificate
 from tests.servers.program import free_port
 
@@ -93,6 +94,27 @@ def test_what_is_wrong_is_said_without_the_password(
     with pytest.raises(MailError, match=message) as caught:
         sign_in(SENDER, host, given_port or server.encrypted, SENDER, password)
     assert PASSWORD not in str(caught.value)
+
+
+def test_a_station_finds_out_that_its_mailbox_does_not_let_it_in_any_more(server: Server) -> None:
+    def check(port: int, password: str, more: str = "") -> tuple[bool, bool, str]:
+        address = Mailbox(SENDER, "127.0.0.1", port, SENDER, password).to("anna@example.org")
+        outcome = Messages("anna", address + more).check()
+        assert password not in outcome.detail
+        return outcome.ok, outcome.again, outcome.detail
+
+    assert check(server.encrypted, PASSWORD) == (
+        True,
+        False,
+        "127.0.0.1 lets the station in; not tried without a message",
+    )
+    refused = check(server.encrypted, "changed-since")
+    assert refused[:2] == (False, False)
+    assert "refuses this user name and password" in refused[2]
+    assert check(1, PASSWORD) == (False, True, "127.0.0.1, port 1: Connection refused")
+    assert check(1, PASSWORD, "&verify=no")[0]  # whom it would trust is not known here
+    relay = Mailbox(SENDER, "127.0.0.1", 1, encryption="insecure").to("anna@example.org")
+    assert Messages("anna", relay).check().ok
 
 
 @pytest.mark.parametrize(
