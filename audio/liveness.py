@@ -12,6 +12,10 @@ STEP = 2.0**-17
 FULL_SCALE = 0.995
 CLIPPED_SHARE = 0.25
 """A block with so many samples at full scale is clipped; a loud scream stays below."""
+LOUD = 2.0**-12
+"""Eight steps of 16-bit sound: a microphone that gives no more hears hardly a scream. Voices in its room give more."""
+FAINT_S = 3 * 86_400.0
+"""Nobody is in a room for a weekend; in so long something is to be heard in any building."""
 RATE_OVER_S = 5.0
 """Over how long a rate is measured: what lies in buffers must not count."""
 RATE_OFF = 0.1
@@ -33,6 +37,8 @@ class SoundFault(StrEnum):
     """The sound server gives something else in the place of the microphone; see `audio.route`."""
     MUTED = "muted"
     """Switched off in the settings of the sound server."""
+    FAINT = "faint"
+    """Nothing but its own noise for days: its gain is turned down, or it is covered, or has died away."""
 
 
 def examine(samples: Samples) -> SoundFault | None:
@@ -51,6 +57,19 @@ def examine(samples: Samples) -> SoundFault | None:
     if max(-low, high) >= FULL_SCALE and float((np.abs(samples) >= FULL_SCALE).mean()) >= CLIPPED_SHARE:
         return SoundFault.CLIPPED
     return None
+
+
+def loud_at(before: float | None, samples: Samples, at_s: float) -> float:
+    """When a source was loud last, or first listened to. Pure.
+
+    Args:
+        before: the same before this block; None: this is the first.
+        samples: float32 of shape (n,), full scale ±1.
+        at_s: when the block was, on the source's clock.
+    """
+    if before is None or (len(samples) and float(np.abs(samples).max()) >= LOUD):
+        return at_s
+    return before
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from audio import liveness
 from audio.blocks import SAMPLE_RATE, Block, SoundError
 from audio.capture import SoundSource, open_sound
 from audio.detector import ScreamDetector, ScreamModel, SoundReading, load_scream_model
-from audio.liveness import Rate, SoundFault, after_loss, examine, measure
+from audio.liveness import Rate, SoundFault, after_loss, examine, loud_at, measure
 from audio.microphone import SoundHungError
 from audio.route import Watch
 from gesture.capture import CameraError, CameraHungError, Frame, FrameSource, open_camera
@@ -231,6 +232,7 @@ def _noticed_sound(
 ) -> Iterator[Block]:
     """The same blocks; `notice` is told what is wrong with each that is not the station's own sound."""
     rate, dropped = Rate(source.position), source.dropped
+    loud_s: float | None = None
     for block in blocks:
         if source.dropped != dropped:  # there may be silence in it that nobody heard
             rate, dropped = after_loss(measure(rate, source.position), source.position), source.dropped
@@ -240,7 +242,9 @@ def _noticed_sound(
             continue
         rate = measure(rate, source.position)
         if not own(block):
-            notice(watch.fault or examine(block.samples) or rate.fault)
+            loud_s = loud_at(loud_s, block.samples, block.at_s)
+            faint = SoundFault.FAINT if block.at_s - loud_s >= liveness.FAINT_S else None
+            notice(watch.fault or examine(block.samples) or rate.fault or faint)
         yield block
 
 

@@ -125,7 +125,7 @@ class LogSettings(Section):
 
 
 FaultName = Literal[
-    "silent", "stuck", "clipped", "wrong-rate", "unplugged", "muted",
+    "silent", "stuck", "clipped", "wrong-rate", "unplugged", "muted", "faint",
     "frozen", "black", "overexposed", "covered", "blurred", "moved", "torn",
 ]  # fmt: skip
 

@@ -153,6 +153,7 @@ SIGNS: Mapping[Fault, Sign] = {
     SoundFault.WRONG_RATE: Sign(0.0, "gives more or less sound than time passes", restart=True),
     SoundFault.UNPLUGGED: Sign(3.0, "has lost its microphone: it gives what this machine plays", restart=True),
     SoundFault.MUTED: Sign(3.0, "is muted in the sound settings of this machine"),
+    SoundFault.FAINT: Sign(0.0, "has heard nothing for days but its own noise; is it covered, or turned down?"),
     SightFault.FROZEN: Sign(25.0, "gives the same picture without end", restart=True),
     SightFault.BLACK: Sign(25.0, "is in the dark, or black is over its lens: no sign can be seen"),
     SightFault.OVEREXPOSED: Sign(45.0, "is blinded by light"),

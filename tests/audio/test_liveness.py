@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from audio.blocks import BLOCK_SAMPLES, Samples
-from audio.liveness import Rate, SoundFault, examine, measure
+from audio.liveness import Rate, SoundFault, examine, loud_at, measure
 
 RNG = np.random.default_rng(0)
 TIME = np.arange(BLOCK_SAMPLES) / 16_000
@@ -38,6 +38,13 @@ def overdriven() -> Samples:
 )
 def test_what_is_wrong_with_a_block(samples: Samples, fault: SoundFault | None) -> None:
     assert examine(samples) is fault
+
+
+def test_a_source_was_loud_last_when_more_than_its_own_noise_was_heard() -> None:
+    assert loud_at(None, quiet_room(), 1.0) == 1.0
+    assert loud_at(1.0, quiet_room(), 2.0) == 1.0
+    assert loud_at(1.0, np.zeros(0, np.float32), 2.0) == 1.0
+    assert loud_at(1.0, np.asarray(-0.001 * loud_scream(), np.float32), 3.0) == 3.0
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audio import liveness
 from audio.blocks import BLOCK_SAMPLES, SAMPLE_RATE, Chunk, SoundError
 from audio.live import Arrival, Live
 from audio.liveness import SoundFault
@@ -86,6 +87,32 @@ def test_a_camera_that_comes_back_again_and_again_is_seen_by_the_detector_that_i
             running.close()
             assert 1 in seen
         ready.close()
+
+
+def test_a_microphone_that_hears_nothing_any_more_but_its_own_noise_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(liveness, "FAINT_S", 2.0)
+    begun, inbox = 1_000.0, Inbox[Arrival](1_000)
+    noise = np.random.default_rng(0).normal(0, 3e-5, BLOCK_SAMPLES).astype(np.float32)
+    length_s = BLOCK_SAMPLES / SAMPLE_RATE
+    loud = {0, 30, 99}
+    for number in range(100):
+        samples = noise if number not in loud else noise + 0.01
+        inbox.put(Arrival(Chunk(samples, SAMPLE_RATE, number * length_s), begun + (number + 1) * length_s))
+    inbox.end(SoundError("over"))
+    source = Live("microphone", inbox, begun, 5.0, 0.25, lambda: None, clocked=True)
+    monkeypatch.setattr(senses, "open_sound", lambda *arguments, **named: source)
+    noticed: list[SoundFault | None] = []
+    settings = Settings.model_validate({"home": tmp_path, "microphone": {"source": "microphone"}})
+    view = LiveView(settings.fusion.rules, [Sense.AUDIO])
+    ready = senses.load_hearing(settings, fast=False, deaf=lambda at: False, view=view, notice=noticed.append)
+    with pytest.raises(SenseError, match="over"):
+        list(ready.open(begun).moments)
+    ready.close()
+    assert SoundFault.FAINT not in noticed[:69]
+    assert set(noticed[72:99]) == {SoundFault.FAINT}
+    assert noticed[99] is None
 
 
 def test_a_microphone_that_gives_more_sound_than_time_passes_is_noticed(
