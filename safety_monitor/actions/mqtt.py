@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from queue import Full, Queue
 from typing import Any, Protocol
@@ -149,6 +150,8 @@ class MQTT:
         self._panel: Panel | None = None
         self._shown: dict[str, str] = {}
         """Topic -> what the broker shows of the panel, since it was connected."""
+        self._newest: Message | None = None
+        """Of the newest incident that the broker shows."""
         self._orders: Queue[tuple[float, bytes] | None] = Queue(MOST_ORDERS)
         """What was sent as commands, and when it came."""
         self._crowded = False
@@ -203,16 +206,25 @@ class MQTT:
             return self._failed(self._why_not)
         try:
             for topic, content, kept in (("state", shown, True), ("incidents", told, False)):
-                if topic == "state" and message.kind in ("test", "trouble"):
+                if topic == "state" and (message.kind in ("test", "trouble") or self._is_old(message)):
                     continue
                 body = json.dumps(content, ensure_ascii=False)
                 sent = self._client.publish(f"{self._topic}/{topic}", body, AT_LEAST_ONCE, retain=kept)
                 sent.wait_for_publish(self._answer_s)
                 if not sent.is_published():
                     return self._failed(f"did not confirm within {self._answer_s:g} s")
+                if topic == "state":
+                    self._newest = message
         except (RuntimeError, ValueError) as error:  # the connection broke, or too much waits
             return self._failed(str(error))
         return Outcome(ok=True, detail=f"{self._broker.host} shows {incident.state}", delivered=True)
+
+    def _is_old(self, message: Message) -> bool:
+        """Whether what it tells of, such as that it is over, would hide a newer incident that is shown already."""
+        newest = self._newest
+        if newest is None or newest.incident.id == message.incident.id:
+            return False
+        return message.opened_at < newest.opened_at <= datetime.now(UTC)  # the clock may have been wrong, and set back
 
     def check(self) -> Outcome:
         """Whether the broker lets the station in."""

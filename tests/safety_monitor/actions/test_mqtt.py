@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,15 @@ def test_every_change_is_told(home: Home, station: MQTT) -> None:
     for state in (State.CONFIRMED, State.ACKNOWLEDGED, State.CLOSED):
         assert station.deliver(replace(MESSAGE, incident=replace(INCIDENT, state=state))).ok
         assert json.loads(home.wait_for(f"{TOPIC}/incidents"))["state"] == state
+
+
+def test_what_a_broker_that_was_away_learns_late_hides_no_newer_incident(home: Home, station: MQTT) -> None:
+    shown = replace(MESSAGE, opened_at=datetime.now(UTC))
+    earlier = replace(INCIDENT, id="11111111-0000-0000-0000-000000000009", state=State.CLOSED)
+    late = replace(shown, incident=earlier, opened_at=shown.opened_at - timedelta(hours=1))
+    for message in (shown, late, replace(shown, incident=replace(INCIDENT, state=State.ACKNOWLEDGED))):
+        assert station.deliver(message).ok
+    assert [json.loads(home.wait_for(f"{TOPIC}/state"))["state"] for _ in range(2)] == ["confirmed", "acknowledged"]
 
 
 def test_a_test_does_not_look_like_an_emergency(home: Home, station: MQTT) -> None:
