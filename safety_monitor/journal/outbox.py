@@ -63,7 +63,7 @@ class Outbox:
                     DeliveryRow.due_at <= self._file.clock(),
                     *_but(without),
                 )
-                if jobs := _jobs(session, of_turn.order_by(DeliveryRow.due_at).limit(limit)):
+                if jobs := _jobs(session, of_turn.order_by(DeliveryRow.due_at, DeliveryRow.asked_at).limit(limit)):
                     return jobs
         return []
 
