@@ -116,12 +116,16 @@ class WebServer:
             station.supervisor.check("pages", None)
             self._closing.wait(1.0)
 
-    def _keep_certificate(self, context: ssl.SSLContext) -> None:
-        """Take a certificate that was renewed into use; whoever is connected notices nothing."""
+    def _keep_certificate(self, context: ssl.SSLContext, before: list[int]) -> None:
+        """Take a certificate that was renewed into use; whoever is connected notices nothing.
+
+        Args:
+            context: that serves it.
+            before: when certificate and key had changed as they were loaded.
+        """
         web = self._settings.web
         assert web.certificate is not None  # noqa: S101  # else nobody calls this
         assert web.key is not None  # noqa: S101
-        before = _changed_at(web.certificate, web.key)
         while not self._closing.wait(RENEWED_S):
             now = _changed_at(web.certificate, web.key)
             if now == before:
@@ -197,10 +201,11 @@ class WebServer:
             ssl_certfile=str(web.certificate) if web.certificate else None,
             ssl_keyfile=str(web.key) if web.key else None,
         )
+        loaded = _changed_at(*(path for path in (web.certificate, web.key) if path))
         config.load()
         if config.ssl is not None:
             context = config.ssl
-            lasting("web-certificate", lambda: self._keep_certificate(context), self._closing)
+            lasting("web-certificate", lambda: self._keep_certificate(context, loaded), self._closing)
         return uvicorn.Server(config)
 
 

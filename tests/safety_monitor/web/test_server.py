@@ -70,9 +70,10 @@ def test_a_certificate_that_is_renewed_is_taken_into_use(tmp_path: Path, monkeyp
     here, key = make_certificate(tmp_path)
     renewed, its_key = make_certificate(tmp_path / "next")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    loaded = server._changed_at(here, key)
     context.load_cert_chain(here, key)
     web = WebServer(Settings(home=tmp_path, web=Web(port=0, certificate=here, key=key)))
-    thread = threading.Thread(target=web._keep_certificate, args=(context,))
+    thread = threading.Thread(target=web._keep_certificate, args=(context, loaded), daemon=True)
     thread.start()
     until(lambda: is_trusted(context, here))
     here.write_bytes(renewed.read_bytes())  # for a moment it does not fit the key
