@@ -36,7 +36,7 @@ from safety_monitor.commands.first_run import init
 from safety_monitor.commands.gestures import app as gesture_commands
 from safety_monitor.commands.hearing import add_hearing_commands
 from safety_monitor.commands.measuring import add_measuring_commands
-from safety_monitor.commands.models import add_model_commands
+from safety_monitor.commands.models import models
 from safety_monitor.commands.outbox import add_outbox_commands
 from safety_monitor.commands.service import add_service_commands
 from safety_monitor.commands.training import evaluate_app, train_app
@@ -390,7 +390,7 @@ add_measuring_commands(app)
 add_outbox_commands(app)
 add_evidence_commands(incidents)
 add_feedback_commands(incidents)
-add_model_commands(app)
+app.add_typer(models, name="models")
 app.command("init")(init)
 add_service_commands(app)
 

@@ -35,11 +35,6 @@ class Task(StrEnum):
     MOTIONS = "motions"
 
 
-def add_model_commands(app: typer.Typer) -> None:
-    """Add these commands to the others."""
-    app.add_typer(models, name="models")
-
-
 def name_in_use(settings: Settings, task: str) -> str:
     """Under which name the settings look for the model of a task; one line and an end where they name a folder."""
     key, name = {

@@ -24,9 +24,9 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from audio.blocks import SAMPLE_RATE, Block, SoundError
+from audio.blocks import SAMPLE_RATE, SoundError
 from audio.corpus import COLUMNS, LABELS, MANIFEST
-from audio.detector import ScreamDetector
+from audio.judging import listen
 from audio.recording import read_clip
 from gesture.rows import SIGNS, table_text
 from gesture.signal_for_help import STAGES
@@ -176,8 +176,7 @@ def _excerpt(path: Path, lead_s: float) -> NDArray[np.float32]:
 
 def _otherwise(settings: Settings, samples: NDArray[np.float32]) -> str:
     """What a sound that is no scream is most like."""
-    detector = ScreamDetector(load_scream_classifier(settings))
-    readings = [*detector.feed(Block(samples, 0.0)), *detector.flush()]
+    readings = listen(load_scream_classifier(settings), samples)
     others = [label for label in LABELS if label != "scream"]
     return max(others, key=lambda label: sum(reading.probabilities.get(label, 0.0) for reading in readings))
 

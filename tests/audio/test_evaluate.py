@@ -39,7 +39,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_reports_on_a_small_corpus(corpus: Path, tmp_path: Path) -> None:
+def test_reports_on_a_small_corpus_whatever_the_number_of_processes(corpus: Path, tmp_path: Path) -> None:
     steps: list[tuple[str, int, int]] = []
     found = evaluate("scream", corpus, progress=lambda what, done, of: steps.append((what, done, of)))
     report = json.loads(json.dumps(found.report))
@@ -67,12 +67,8 @@ def test_reports_on_a_small_corpus(corpus: Path, tmp_path: Path) -> None:
         assert picture is not None
         assert min(picture.shape[:2]) > 400
         assert picture.std() > 10
-
-
-def test_judged_by_several_processes_it_is_the_same(corpus: Path) -> None:
-    alone, together = (evaluate("scream", corpus, noise=False, jobs=jobs).report for jobs in (1, 2))
-    assert alone == together
-    assert "noise" not in alone
+    del report["noise"]
+    assert json.loads(json.dumps(evaluate("scream", corpus, noise=False, jobs=2).report)) == report
 
 
 def test_alarms_in_long_recordings_are_counted_as_they_happen(corpus: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -78,6 +78,29 @@ def station_of(
         together=together,
         recorder=recorder,
     )
+
+
+@contextmanager
+def running(station: Station, over: threading.Event) -> Iterator[threading.Thread]:
+    """Run a station until the block ends; its senses end when `over` is set."""
+    thread = threading.Thread(target=station.run)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        station.stop()
+        over.set()
+        thread.join(FOREVER)
+
+
+def quiet(over: threading.Event) -> ReadySense:
+    """Ears that hear nothing."""
+
+    def hears() -> Iterator[Moment]:
+        over.wait(FOREVER)
+        yield moment(0.1)
+
+    return scripted(Sense.AUDIO, hears, live=True)
 
 
 def run(journal: Journal, *senses: ReadySense) -> tuple[Summary, list[Incident]]:
@@ -154,20 +177,16 @@ def test_a_live_sense_that_stays_unwell_is_told_of_and_that_it_works_again(journ
         raise SenseError("unplugged")
 
     def comes_back() -> Iterator[Moment]:
-        while not station_over.wait(0.05):
+        while not over.wait(0.05):
             yield moment(0.2)
 
-    station_over = threading.Event()
+    over = threading.Event()
     ears = scripted(Sense.AUDIO, breaks, comes_back, live=True)
     post = Post()
     supervisor = Supervisor(rules=Rules(failed_after_s=0.1, steady_s=0.3))
     station = station_of(journal, {Sense.AUDIO: lambda: ears}, post, live=True, supervisor=supervisor)
-    running = threading.Thread(target=station.run)
-    running.start()
-    told = post.messages.get(timeout=FOREVER), post.messages.get(timeout=FOREVER)
-    station.stop()
-    station_over.set()
-    running.join()
+    with running(station, over):
+        told = post.messages.get(timeout=FOREVER), post.messages.get(timeout=FOREVER)
     assert [message.kind for message in told] == ["trouble", "trouble"]
     assert "station: trouble. audio: unplugged" in told[0].text
     assert "station: works again. audio: unplugged" in told[1].text
@@ -211,15 +230,11 @@ def test_a_source_whose_signal_is_dead_is_opened_anew_and_the_other_sense_goes_o
     dead = replace(SIGNS[SightFault.FROZEN], limit_s=0.2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(cast(dict[Fault, Sign], SIGNS), SightFault.FROZEN, dead)
-        running = threading.Thread(target=station.run)
-        running.start()
-        first, second = opened.get(timeout=FOREVER), opened.get(timeout=FOREVER)
-        assert first.is_set()
-        assert screamed.wait(FOREVER)
-        assert any("same picture" in line for line in station.view.troubles())
-        station.stop()
-        over.set()
-        running.join()
+        with running(station, over):
+            first, second = opened.get(timeout=FOREVER), opened.get(timeout=FOREVER)
+            assert first.is_set()
+            assert screamed.wait(FOREVER)
+            assert any("same picture" in line for line in station.view.troubles())
     assert second.is_set()
     assert State.CONFIRMED in [incident.state for incident in told]
 
@@ -335,24 +350,21 @@ def test_an_answer_after_it_closed_ends_the_siren_and_is_shown_for_a_while(
     over, siren = threading.Event(), Siren()
     load = {Sense.AUDIO: lambda: scripted(Sense.AUDIO, screams_and_goes_on)}
     station = station_of(journal, load, siren, tell=told.put)
-    running = threading.Thread(target=station.run)
-    running.start()
-    for state in (State.PENDING, State.CONFIRMED, State.CLOSED):
-        incident = told.get(timeout=FOREVER)
-        assert incident.state is state
-    assert not siren.hushed.is_set()
-    assert station.view.snapshot().unanswered == incident
-    journal.decide(incident.id, State.ACKNOWLEDGED, "by a person")
-    assert told.get(timeout=FOREVER).state is State.ACKNOWLEDGED
-    assert siren.hushed.is_set()
-    shown = station.view.snapshot().incident
-    assert shown is not None
-    assert shown.state is State.ACKNOWLEDGED
-    while station.view.snapshot().incident is not None:
-        threading.Event().wait(0.01)
-    assert station.view.snapshot().unanswered is None
-    over.set()
-    running.join()
+    with running(station, over):
+        for state in (State.PENDING, State.CONFIRMED, State.CLOSED):
+            incident = told.get(timeout=FOREVER)
+            assert incident.state is state
+        assert not siren.hushed.is_set()
+        assert station.view.snapshot().unanswered == incident
+        journal.decide(incident.id, State.ACKNOWLEDGED, "by a person")
+        assert told.get(timeout=FOREVER).state is State.ACKNOWLEDGED
+        assert siren.hushed.is_set()
+        shown = station.view.snapshot().incident
+        assert shown is not None
+        assert shown.state is State.ACKNOWLEDGED
+        while station.view.snapshot().incident is not None:
+            threading.Event().wait(0.01)
+        assert station.view.snapshot().unanswered is None
     assert told.empty()
 
 
@@ -419,13 +431,10 @@ def test_a_station_started_anew_still_shows_whom_nobody_answered(journal: Journa
     load = {Sense.AUDIO: lambda: scripted(Sense.AUDIO, waits)}
     station = station_of(journal, load, tell=told.put)
     assert station.view.snapshot().unanswered == replace(incident, state=State.CLOSED)
-    running = threading.Thread(target=station.run)
-    running.start()
-    journal.decide(incident.id, State.ACKNOWLEDGED, "by a person")
-    assert told.get(timeout=FOREVER).state is State.ACKNOWLEDGED
-    assert station.view.snapshot().unanswered is None
-    over.set()
-    running.join()
+    with running(station, over):
+        journal.decide(incident.id, State.ACKNOWLEDGED, "by a person")
+        assert told.get(timeout=FOREVER).state is State.ACKNOWLEDGED
+        assert station.view.snapshot().unanswered is None
 
 
 def test_a_station_starts_though_its_journal_holds_what_means_nothing_and_tells_of_it(
@@ -439,18 +448,9 @@ def test_a_station_starts_though_its_journal_holds_what_means_nothing_and_tells_
         other.execute("UPDATE incidents SET state = 'kloset'")
         other.commit()
     over, post = threading.Event(), Post()
-
-    def watches() -> Iterator[Moment]:
-        over.wait(FOREVER)
-        yield moment(0.1)
-
-    station = station_of(journal, {Sense.AUDIO: lambda: scripted(Sense.AUDIO, watches, live=True)}, post, live=True)
-    running = threading.Thread(target=station.run)
-    running.start()
-    told = [post.messages.get(timeout=FOREVER) for _ in range(2)]
-    station.stop()
-    over.set()
-    running.join()
+    station = station_of(journal, {Sense.AUDIO: lambda: quiet(over)}, post, live=True)
+    with running(station, over):
+        told = [post.messages.get(timeout=FOREVER) for _ in range(2)]
     assert sorted(message.kind for message in told) == ["alarm", "trouble"]
     assert any("journal: was damaged" in message.text for message in told)
 
@@ -561,21 +561,10 @@ def test_a_machine_that_slept_is_told_of(journal: Journal, monkeypatch: pytest.M
     monkeypatch.setattr(health_checks, "asleep", lambda: next(slept, 3600.0))
     for name in ("SENSES_S", "LOOK_S"):
         monkeypatch.setattr(health_checks, name, 0.01)
-
-    def watches() -> Iterator[Moment]:
-        over.wait(FOREVER)
-        yield moment(0.1)
-
-    over = threading.Event()
-    post = Post()
-    load = {Sense.AUDIO: lambda: scripted(Sense.AUDIO, watches, live=True)}
-    station = station_of(journal, load, post, live=True)
-    running = threading.Thread(target=station.run)
-    running.start()
-    told = post.messages.get(timeout=FOREVER)
-    station.stop()
-    over.set()
-    running.join()
+    over, post = threading.Event(), Post()
+    station = station_of(journal, {Sense.AUDIO: lambda: quiet(over)}, post, live=True)
+    with running(station, over):
+        told = post.messages.get(timeout=FOREVER)
     assert "slept for 3600 s; nothing was watched" in told.text
 
 
@@ -587,20 +576,11 @@ def test_evidence_that_a_clock_would_make_too_old_is_told_of(journal: Journal, m
     assert path is not None
     os.utime(path, (1_750_000_000.0, 1_750_000_000.0))
     over, post = threading.Event(), Post()
-
-    def watches() -> Iterator[Moment]:
-        over.wait(FOREVER)
-        yield moment(0.1)
-
-    load = {Sense.AUDIO: lambda: scripted(Sense.AUDIO, watches, live=True)}
+    load = {Sense.AUDIO: lambda: quiet(over)}
     eager = Supervisor(rules=Rules(failed_after_s=0.05))
     station = station_of(journal, load, post, live=True, supervisor=eager, recorder=Recorder(store))
-    running = threading.Thread(target=station.run)
-    running.start()
-    told = post.messages.get(timeout=FOREVER)
-    station.stop()
-    over.set()
-    running.join()
+    with running(station, over):
+        told = post.messages.get(timeout=FOREVER)
     assert "clock: the clock was set, or the station was off for days: evidence of 1 incidents" in told.text
 
 
@@ -682,14 +662,10 @@ def test_a_thread_that_fails_in_an_unforeseen_way_is_a_trouble(
 
     ears = scripted(Sense.AUDIO, watches, live=True)
     station = station_of(journal, {Sense.AUDIO: lambda: ears}, live=True)
-    running = threading.Thread(target=station.run)
-    running.start()
-    while not any("places: failed in an unforeseen way" in line for line in station.view.troubles()):
-        assert running.is_alive()
-        shown.wait(0.05)
-    station.stop()
-    shown.set()
-    running.join(FOREVER)
+    with running(station, shown) as thread:
+        while not any("places: failed in an unforeseen way" in line for line in station.view.troubles()):
+            assert thread.is_alive()
+            shown.wait(0.05)
 
 
 def test_live_ears_hear_while_the_eyes_are_still_being_loaded(journal: Journal) -> None:

@@ -75,7 +75,7 @@ def hand_in_view() -> Iterator[str]:
     """A camera in the network that shows the demo scene's open palm, moving a little."""
     stop = threading.Event()
     palm = [picture_at(round(40.0 * FPS) + number) for number in range(2)]
-    with stream_server(pictures(cycle(palm), 5, stop)) as address:
+    with stream_server(pictures(cycle(palm), 3, stop)) as address:
         yield address
         stop.set()
 
