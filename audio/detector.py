@@ -143,7 +143,7 @@ class Persistence:
 
     def probability(self, log_odds_sum: float) -> float:
         """The sum as a probability that is `OPERATING_POINT` exactly at the threshold."""
-        return float(1 / (1 + np.exp(-self.slope * (log_odds_sum - self.threshold) - log_odds(OPERATING_POINT))))
+        return at_operating_point(self.slope * (log_odds_sum - self.threshold))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ class Verdict:
         known = [each for each in traits if each is not None]
         if self.opinion is not None and known:
             score += self.share * float(self.opinion(overview(np.stack(known))[None])[0][0, 0])
-        return float(1 / (1 + np.exp(-self.slope * (score - self.threshold) - log_odds(OPERATING_POINT))))
+        return at_operating_point(self.slope * (score - self.threshold))
 
 
 def strongest_second(odds: NDArray[np.floating[Any]]) -> float:
@@ -187,6 +187,11 @@ def overview(traits: Array) -> Array:
     """The mean of the traits of those of a recording's windows (k, n) that are most like a scream: float32, (n,)."""
     most = np.argsort(-traits[:, -1], kind="stable")[:OVERVIEW_WINDOWS]
     return np.asarray(traits[most].mean(axis=0), np.float32)
+
+
+def at_operating_point(beyond: float) -> float:
+    """The probability that is `OPERATING_POINT` at 0, and so many log-odds beyond it elsewhere."""
+    return float(1 / (1 + np.exp(-beyond - log_odds(OPERATING_POINT))))
 
 
 def log_odds(probability: float) -> float:

@@ -60,9 +60,7 @@ class ClipModel:
 
     def judge(self, extracted: NDArray[Any]) -> Array:
         """Calibrated probabilities of windows, float32 of shape (n, labels), from their features."""
-        logs = np.log(np.maximum(self.score(extracted), _TINY)) * self.scale
-        odds = np.exp(logs - logs.max(axis=1, keepdims=True))
-        return np.asarray(odds / odds.sum(axis=1, keepdims=True), np.float32)
+        return softmax(np.log(np.maximum(self.score(extracted), _TINY)) * self.scale)
 
     def predict_proba(self, clips: Sequence[Array]) -> Array:
         """Probabilities of recordings of any length, float32 of shape (clips, labels)."""
@@ -145,6 +143,12 @@ class ClipStream:
         return None if float(np.abs(self._kept).max()) <= _LAST_BIT else self._judge(self._kept)
 
 
+def softmax(logs: Array) -> Array:
+    """Probabilities in each row from their logarithms, or from margins: the softmax, float32 of shape (n, labels)."""
+    odds = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True), np.float32)
+
+
 def windows(samples: Array, length: int) -> list[Array]:
     """A recording as windows, each half a window after the one before; the last ends with it."""
     if len(samples) <= length:
@@ -166,9 +170,7 @@ def estimator_score(estimator: Any) -> Score:
     def score(extracted: NDArray[Any]) -> Array:
         if hasattr(estimator, "predict_proba"):
             return np.asarray(estimator.predict_proba(extracted), np.float32)
-        margins = np.asarray(estimator.decision_function(extracted), np.float32)
-        odds = np.exp(margins - margins.max(axis=1, keepdims=True))
-        return np.asarray(odds / odds.sum(axis=1, keepdims=True), np.float32)
+        return softmax(np.asarray(estimator.decision_function(extracted), np.float32))
 
     return score
 

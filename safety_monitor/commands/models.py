@@ -37,12 +37,9 @@ class Task(StrEnum):
 
 def name_in_use(settings: Settings, task: str) -> str:
     """Under which name the settings look for the model of a task; one line and an end where they name a folder."""
-    key, name = {
-        Task.SCREAM: ("hearing.model", settings.hearing.model),
-        Task.SIGNS: ("seeing.signs", settings.seeing.signs),
-        Task.MOTIONS: ("seeing.motions", settings.seeing.motions),
-    }[Task(task)]
+    name = settings.models_named[task]
     if len(Path(name).parts) > 1:
+        key = "hearing.model" if task == Task.SCREAM else f"seeing.{task}"
         fail(f"{key} names the folder {name}: change that setting to use another model")
     return name
 
@@ -63,7 +60,7 @@ def list_models(config: ConfigOption = None, as_json: JsonOption = False) -> Non
     settings = read_settings(config)
     home = settings.models_folder
     used = set()
-    for name in (settings.hearing.model, settings.seeing.signs, settings.seeing.motions):
+    for name in settings.models_named.values():
         try:
             used.add(find(name, home))
         except ModelError as error:

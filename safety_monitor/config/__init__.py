@@ -110,6 +110,11 @@ class Settings(Section):
         return self.home / "models"
 
     @property
+    def models_named(self) -> dict[str, str]:
+        """For each task the model that does it: its name, or the path of its folder."""
+        return {"scream": self.hearing.model, "signs": self.seeing.signs, "motions": self.seeing.motions}
+
+    @property
     def gestures_folder(self) -> Path:
         """What was collected, see `gesture.collection`."""
         return self.home / "gestures"

@@ -228,7 +228,7 @@ class Trainings:
             raise TrainingError(str(error)) from None
 
     def _check(self, kind: Kind, card: Card) -> None:
-        named = self.settings.seeing.signs if kind == SIGNS else self.settings.seeing.motions
+        named = self.settings.models_named[kind]
         if named != kind:
             raise TrainingError(f"the settings name another model: seeing.{kind} is {named}")
         if lost := gestures_lost(self.settings.emergency.gestures, kind, card.labels):

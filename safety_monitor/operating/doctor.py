@@ -149,9 +149,8 @@ def _start(settings: Settings) -> list[Finding]:
 
 def _models(settings: Settings) -> list[Finding]:
     home = settings.models_folder
-    named = {"scream": settings.hearing.model, "signs": settings.seeing.signs, "motions": settings.seeing.motions}
     findings = []
-    for task, name in named.items():
+    for task, name in settings.models_named.items():
         try:
             folder, card = open_card(name, task=task, home=home)
         except ModelError as error:

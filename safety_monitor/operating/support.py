@@ -69,7 +69,7 @@ def _parts(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "journal.json", _json(journal_counts(settings.home))
     yield "health.json", health(settings)
     yield "log.txt", "\n".join(log_lines(settings)) + "\n"
-    for name in {settings.hearing.model, settings.seeing.signs, settings.seeing.motions}:
+    for name in set(settings.models_named.values()):
         yield f"models/{Path(name).name}.md", _card(name, settings.models_folder)
 
 

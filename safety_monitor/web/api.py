@@ -314,7 +314,7 @@ def make_api(site: Site) -> APIRouter:
     @api.get("/incidents/{incident}", responses=missing)
     def incident(incident: Id) -> IncidentOut:
         """One incident; its id may be shortened while it is unique."""
-        return entry_out(in_journal(lambda: site.journal.show(incident), 404))
+        return entry_out(entry_at(site, incident))
 
     @api.post("/incidents/{incident}/ack", responses=missing | REFUSED)
     def acknowledge(
@@ -402,7 +402,7 @@ def make_api(site: Site) -> APIRouter:
         return models_of(site.settings)
 
     def decide(visitor: Visitor, incident: str, state: State, decision: Decision | None) -> IncidentOut:
-        in_journal(lambda: site.journal.show(incident), 404)
+        entry_at(site, incident)
         pin = decision.pin if decision else ""
         try:
             decided = in_journal(
@@ -410,7 +410,7 @@ def make_api(site: Site) -> APIRouter:
             )
         except PinError as error:
             raise HTTPException(403, str(error)) from None
-        return entry_out(in_journal(lambda: site.journal.show(decided.id), 404))
+        return entry_out(entry_at(site, decided.id))
 
     return api
 
@@ -419,7 +419,7 @@ def models_of(settings: Settings) -> list[ModelOut]:
     """The models of a station."""
     home = settings.models_folder
     used: set[Path] = set()
-    for name in (settings.hearing.model, settings.seeing.signs, settings.seeing.motions):
+    for name in settings.models_named.values():
         with suppress(ModelError):
             used.add(find(name, home))
     return [
@@ -433,6 +433,11 @@ def models_of(settings: Settings) -> list[ModelOut]:
         )
         for model in installed(home)
     ]
+
+
+def entry_at(site: Site, incident: str) -> Entry:
+    """The entry of the incident whose id begins so; where there is none, that is the answer."""
+    return in_journal(lambda: site.journal.show(incident), 404)
 
 
 def in_journal(use: Callable[[], Found], status: int) -> Found:

@@ -133,9 +133,8 @@ class _Page:
     def _labels(self, kind: str) -> dict[str, str]:
         """Those that were collected, then those of the model in use."""
         settings = self._site.settings
-        name = settings.seeing.signs if kind == SIGNS else settings.seeing.motions
         try:
-            known = open_card(name, task=kind, home=settings.models_folder)[1].labels
+            known = open_card(settings.models_named[kind], task=kind, home=settings.models_folder)[1].labels
         except ModelError:
             known = ()
         mine = Collection(settings.gestures_folder).labels(kind)

@@ -24,6 +24,7 @@ from safety_monitor.web.api import (
     Asked,
     Id,
     IncidentOut,
+    entry_at,
     entry_out,
     in_journal,
     needs,
@@ -114,7 +115,7 @@ def make_incident_api(site: Site) -> APIRouter:
     @api.get("/incidents/{incident}/evidence", responses=missing)
     def files(incident: Id) -> list[EvidenceFile]:
         """The files that belong to an incident."""
-        return files_of(site, in_journal(lambda: site.journal.show(incident), 404).incident.id)
+        return files_of(site, entry_at(site, incident).incident.id)
 
     @api.get(
         "/incidents/{incident}/evidence/{name}",
@@ -123,7 +124,7 @@ def make_incident_api(site: Site) -> APIRouter:
     )
     def file(incident: Id, name: FileName) -> FileResponse:
         """A file that belongs to an incident; parts of it where the request asks for a range."""
-        full = in_journal(lambda: site.journal.show(incident), 404).incident.id
+        full = entry_at(site, incident).incident.id
         path = next((path for path in site.evidence.files(full) if path.name == name), None)
         if path is None:
             raise HTTPException(404, f"incident {full} has no file '{name}'")
@@ -132,7 +133,7 @@ def make_incident_api(site: Site) -> APIRouter:
     @api.post("/incidents/{incident}/protect", responses=missing | REFUSED)
     def protect(incident: Id, wanted: Protection, visitor: Annotated[Visitor, needs("operator")]) -> list[EvidenceFile]:
         """Keep the evidence of an incident for good, or let it go in its time as any other."""
-        full = in_journal(lambda: site.journal.show(incident), 404).incident.id
+        full = entry_at(site, incident).incident.id
         try:
             protect_evidence(site, full, wanted.protected, by=visitor.name)
         except EvidenceError as error:
@@ -145,28 +146,28 @@ def make_incident_api(site: Site) -> APIRouter:
 
         Its recordings are put aside for the next training.
         """
-        full = in_journal(lambda: site.journal.show(incident), 404).incident.id
+        full = entry_at(site, incident).incident.id
         in_journal(lambda: say(site, full, said.note, by=visitor.name, mark=said.mark), 409)
-        return entry_out(in_journal(lambda: site.journal.show(full), 404))
+        return entry_out(entry_at(site, full))
 
     @api.post("/incidents/{incident}/retry", responses=missing | REFUSED, dependencies=[needs("operator")])
     def retry(incident: Id, wanted: Retry) -> IncidentOut:
         """Try a delivery that failed or waits once more, now."""
-        entry = in_journal(lambda: site.journal.show(incident), 404)
+        entry = entry_at(site, incident)
         if wanted.key not in {each.key for each in entry.deliveries}:
             raise HTTPException(404, f"incident {entry.incident.id} has no delivery '{wanted.key}'")
         in_journal(lambda: site.journal.outbox.retry(wanted.key), 409)
-        return entry_out(in_journal(lambda: site.journal.show(entry.incident.id), 404))
+        return entry_out(entry_at(site, entry.incident.id))
 
     @api.post("/incidents/{incident}/alert", responses=missing | REFUSED, dependencies=[needs("operator")])
     def alert(incident: Id, wanted: Alert) -> IncidentOut:
         """Tell people of an incident now, whatever its policy says."""
-        full = in_journal(lambda: site.journal.show(incident), 404).incident.id
+        full = entry_at(site, incident).incident.id
         channels = channels_of(site.station.dispatch, wanted.channel)
         if not channels:
             raise HTTPException(409, f"no channel '{wanted.channel}' that sends messages is turned on")
         in_journal(lambda: site.journal.alert(full, channels), 409)
-        return entry_out(in_journal(lambda: site.journal.show(full), 404))
+        return entry_out(entry_at(site, full))
 
     return api
 

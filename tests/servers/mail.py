@@ -1,41 +1,70 @@
-"""A mail server that takes every mail."""
+"""A mail server that takes every mail, or only those of whoever knows the password."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
+from email.message import Message
 from typing import Any
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 
 from tests.servers.program import free_port
 
 
 @dataclass
 class Mails:
-    """What it got."""
+    """What it got, and how it answers.
+
+    Attributes:
+        port: on 127.0.0.1.
+        taken: the mails.
+        recipients: of these.
+        answer: to a mail; it is taken only if that begins with 250.
+        largest: bytes of the largest mail that was offered.
+    """
 
     port: int
-    subjects: list[str] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
+    taken: list[Message] = field(default_factory=list)
+    recipients: list[str] = field(default_factory=list)
+    answer: str = "250 taken"
+    largest: int = 0
 
     @property
     def url(self) -> str:
         """As in the settings, to anna."""
         return f"mailto://127.0.0.1:{self.port}/?from=station@example.org&to=anna@example.org"
 
+    @property
+    def subjects(self) -> list[str]:
+        """Of all mails."""
+        return [str(mail["Subject"]) for mail in self.taken]
+
+    @property
+    def files(self) -> list[str]:
+        """Names of all attachments."""
+        return [name for mail in self.taken for part in mail.walk() if (name := part.get_filename())]
+
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
-        mail = message_from_bytes(envelope.content)
-        self.subjects.append(str(mail["Subject"]))
-        self.files += [name for part in mail.walk() if (name := part.get_filename())]
-        return "250 taken"
+        self.largest = max(self.largest, len(envelope.content))
+        if self.answer.startswith("250"):
+            self.taken.append(message_from_bytes(envelope.content))
+            self.recipients += envelope.rcpt_tos
+        return self.answer
 
 
 @contextmanager
-def mail_server() -> Iterator[Mails]:
-    """A running server."""
+def mail_server(password: str = "") -> Iterator[Mails]:
+    """A running server; with a password nobody sends mails without it."""
+
+    def log_in(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
+        right = data.password.decode() == password
+        return AuthResult(success=right, handled=right)
+
+    locked: dict[str, Any] = {"authenticator": log_in, "auth_require_tls": False, "auth_required": True}
     mails = Mails(free_port())
-    controller = Controller(mails, hostname="127.0.0.1", port=mails.port)
+    controller = Controller(mails, hostname="127.0.0.1", port=mails.port, **(locked if password else {}))
     controller.start()
     try:
         yield mails

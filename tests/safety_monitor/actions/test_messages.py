@@ -4,18 +4,16 @@ import io
 import logging
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from email import message_from_bytes
+from dataclasses import replace
 from email.message import Message as Mail
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult
 
 from safety_monitor.actions.messages import Messages
 from tests.alarms import alarm
+from tests.servers.mail import Mails, mail_server
 from tests.servers.program import free_port
 
 PASSWORD = "planted p@ss/word"
@@ -27,47 +25,10 @@ MESSAGE = replace(
 )
 
 
-@dataclass
-class Server:
-    """What a mail server got, and how it answers."""
-
-    port: int = 0
-    mails: list[Mail] = field(default_factory=list)
-    recipients: list[str] = field(default_factory=list)
-    answer: str = "250 taken"
-    largest: int = 0
-    """Bytes of the largest mail that was offered."""
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
-        self.largest = max(self.largest, len(envelope.content))
-        if self.answer.startswith("250"):
-            self.mails.append(message_from_bytes(envelope.content))
-            self.recipients += envelope.rcpt_tos
-        return self.answer
-
-
 @pytest.fixture
-def server() -> Iterator[Server]:
-    handler = Server()
-
-    def log_in(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
-        right = data.password.decode() == PASSWORD
-        return AuthResult(success=right, handled=right)
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        handler.port = free.getsockname()[1]
-    controller = Controller(
-        handler,
-        hostname="127.0.0.1",
-        port=handler.port,
-        authenticator=log_in,
-        auth_require_tls=False,
-        auth_required=True,
-    )
-    controller.start()
-    yield handler
-    controller.stop()
+def server() -> Iterator[Mails]:
+    with mail_server(PASSWORD) as mails:
+        yield mails
 
 
 def channel(port: int, password: str = QUOTED, limit_s: float = 60.0) -> Messages:
@@ -80,14 +41,14 @@ def parts(mail: Mail) -> dict[str, Any]:
     return {part.get_content_type(): part for part in mail.walk() if not part.is_multipart()}
 
 
-def test_a_mail_arrives_with_its_text_and_files(server: Server, tmp_path: Path) -> None:
+def test_a_mail_arrives_with_its_text_and_files(server: Mails, tmp_path: Path) -> None:
     sound, picture = tmp_path / "sound.flac", tmp_path / "picture.jpg"
     sound.write_bytes(b"fLaC" + bytes(1000))
     picture.write_bytes(b"\xff\xd8\xff" + bytes(1000))
     outcome = channel(server.port).deliver(replace(MESSAGE, attachments=(sound, picture, tmp_path / "gone.mp4")))
     assert (outcome.ok, outcome.delivered) == (True, False)
     assert "with 2 files" in outcome.detail
-    (mail,) = server.mails
+    (mail,) = server.taken
     assert server.recipients == ["anna@example.org"]
     assert mail["X-Safety-Monitor-Key"] == MESSAGE.key
     found = parts(mail)
@@ -98,24 +59,24 @@ def test_a_mail_arrives_with_its_text_and_files(server: Server, tmp_path: Path) 
     assert files == {"sound.flac": sound.read_bytes(), "picture.jpg": picture.read_bytes()}
 
 
-def test_every_message_is_sent_though_the_text_is_the_same(server: Server) -> None:
+def test_every_message_is_sent_though_the_text_is_the_same(server: Mails) -> None:
     out = channel(server.port)
     assert [out.deliver(MESSAGE).ok for _ in range(3)] == [True, True, True]
-    assert len(server.mails) == 3
+    assert len(server.taken) == 3
 
 
 @pytest.mark.parametrize("answer", ["451 try again later", "554 no"])
-def test_a_refused_mail_is_tried_again(server: Server, answer: str) -> None:
+def test_a_refused_mail_is_tried_again(server: Mails, answer: str) -> None:
     out = channel(server.port)
     server.answer = answer
     outcome = out.deliver(MESSAGE)
     assert (outcome.ok, outcome.again) == (False, True)
     server.answer = "250 taken"
     assert out.deliver(MESSAGE).ok
-    assert len(server.mails) == 1
+    assert len(server.taken) == 1
 
 
-def test_a_mail_refused_with_its_files_is_sent_without(server: Server, tmp_path: Path) -> None:
+def test_a_mail_refused_with_its_files_is_sent_without(server: Mails, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(bytes(200_000))
     message = replace(MESSAGE, attachments=(clip,))
@@ -125,17 +86,17 @@ def test_a_mail_refused_with_its_files_is_sent_without(server: Server, tmp_path:
     assert server.largest > 200_000
     server.answer = "250 taken"
     assert out.deliver(message).ok
-    assert all(part.get_filename() is None for part in server.mails[0].walk())
+    assert all(part.get_filename() is None for part in server.taken[0].walk())
 
 
-def test_a_wrong_password(server: Server) -> None:
+def test_a_wrong_password(server: Mails) -> None:
     outcome = channel(server.port, password="another-planted-one").deliver(MESSAGE)
     assert (outcome.ok, outcome.again) == (False, True)
     assert "535" in outcome.detail
     assert "another-planted-one" not in outcome.detail
 
 
-def test_a_server_that_is_not_there(server: Server) -> None:
+def test_a_server_that_is_not_there(server: Mails) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         outcome = channel(closed.getsockname()[1]).deliver(MESSAGE)
@@ -197,7 +158,7 @@ def test_an_address_that_would_reach_nobody_is_refused_before_an_emergency(url: 
 
 
 def test_passwords_and_tokens_are_told_to_nobody(
-    server: Server, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    server: Mails, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level("DEBUG")
     log = io.StringIO()  # as the station logs; pytest's own also hears what never gets there

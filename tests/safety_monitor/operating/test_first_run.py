@@ -65,6 +65,12 @@ def say(child: "pexpect.spawn[str]", *talk: tuple[str, str]) -> None:
         child.sendline(answer)
 
 
+def ends(child: "pexpect.spawn[str]", status: int = 0) -> None:
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == status
+
+
 def test_a_person_with_a_microphone_and_a_loudspeaker(tmp_path: Path, sound_system: SoundServer) -> None:
     child = terminal(tmp_path, **(sound_system.environment | {"SDL_AUDIODRIVER": "pulseaudio"}))
     with sound_system.recorder() as recorder:
@@ -90,9 +96,7 @@ def test_a_person_with_a_microphone_and_a_loudspeaker(tmp_path: Path, sound_syst
         say(child, ("PIN, 4", ""))
         child.expect_exact("written: station.toml")
         child.expect_exact("NOBODY ELSEWHERE WILL BE TOLD")
-        child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0
+        ends(child)
     settings = load_settings(tmp_path / "station.toml", environ={})
     assert (settings.station.name, settings.camera.source, settings.alarm.volume) == ("front shop", "off", 0.5)
     assert settings.microphone.source not in ("", "off")
@@ -118,9 +122,7 @@ def test_a_person_without_devices_gets_settings_too_and_the_file_before_is_kept(
     say(child, ("Sound the siren", "y"))
     child.expect_exact("no sound device can be opened")
     say(child, ("Sound the siren", "n"), ("Short name", ""), ("PIN, 4", ""))
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0
+    ends(child)
     assert load_settings(old, environ={}).microphone.source == "demo"
     assert old.read_text().startswith("# mine\n")
     assert (tmp_path / "station.toml.bak").read_text() == "# mine\n"
@@ -161,9 +163,7 @@ def test_people_are_told_by_what_was_said_and_secrets_stand_in_their_own_file(
         say(child, ("User name", ""), ("Password", ""))
         say(child, ("PIN, 4", "123"), ("PIN, 4", PIN), ("once more", "4712"), ("PIN, 4", PIN), ("once more", PIN))
         say(child, ("Duress PIN (", PIN), ("Duress PIN (", DURESS), ("once more", DURESS), ("test message", ""))
-        child.expect(pexpect.EOF)
-        child.close()
-    assert child.exitstatus == 0
+        ends(child)
     told = seen.getvalue()
     for line in ("arrived  SMS to anna", "arrived  Call to anna", "sent     Message: anna ", "sent     Message: ben"):
         assert line in told
@@ -218,9 +218,7 @@ def test_options_that_would_be_refused_are_told_of_before_anything_is_asked(tmp_
         (twice, "the name anna stands"),
     ):
         child = terminal(tmp_path, *options, **NO_SOUND)
-        child.expect(pexpect.EOF)
-        child.close()
-        assert child.exitstatus == 2
+        ends(child, 2)
         assert said in (child.before or "")
 
 
@@ -231,9 +229,7 @@ def test_a_folder_that_cannot_be_written_is_told_of_before_anything_is_asked(tmp
     variables = environment(tmp_path, **NO_SOUND)
     child = pexpect.spawn("setpriv", [*without, str(PROGRAM), "init"], env=variables, cwd=str(tmp_path), timeout=60)
     child.expect_exact("cannot be written by this user")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 2
+    ends(child, 2)
 
 
 def test_what_is_set_already_is_kept_if_that_is_wanted(tmp_path: Path) -> None:
@@ -249,9 +245,7 @@ def test_what_is_set_already_is_kept_if_that_is_wanted(tmp_path: Path) -> None:
     say(child, ("A PIN is set already", ""))
     child.expect_exact("SMS to ben, Message: ben")
     say(child, ("test message", "n"))
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0
+    ends(child)
     assert (tmp_path / ".env").read_text() == before
 
 
@@ -324,9 +318,7 @@ def test_started_again_it_begins_with_what_is_there_and_leaves_all_else(tmp_path
     child.expect_exact("Changed:")
     child.expect_exact("SMS to anna, Message: ben, Message: ben_json, Message: anna")
     say(child, ("test message", "n"))
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0
+    ends(child)
     told = seen.getvalue()
     assert "planted" not in told
     for line in (
