@@ -1,7 +1,6 @@
 """The pages of the running station, in a real browser."""
 
 import hashlib
-import socket
 import ssl
 import tomllib
 from pathlib import Path
@@ -57,15 +56,6 @@ def test_what_others_can_reach_needs_a_password(tmp_path: Path) -> None:
     assert result.status == 2
     assert "safety-monitor password-hash" in result.stderr
     assert len(result.stderr.splitlines()) == 1
-
-
-def test_a_port_in_use_is_named(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        result = safety_monitor(tmp_path, "run", "--camera", "demo", "--mic", "off", SAFETY_MONITOR_WEB__PORT=port)
-    assert result.status == 2
-    assert f"port {port}" in result.stderr
-    assert "Traceback" not in result.stderr
 
 
 def test_a_certificate_without_its_key_is_refused(tmp_path: Path) -> None:

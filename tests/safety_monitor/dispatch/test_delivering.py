@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -29,6 +29,7 @@ from safety_monitor.local_time import when
 from safety_monitor.place import Place
 from tests.alarms import SCREAM
 from tests.outlet import DONE, Outlet
+from tests.waiting import until
 
 SOON = Waits(first_wait_s=0.02, longest_wait_s=0.05)
 NO_NETWORK = Outcome(ok=False, detail="no network", again=True)
@@ -112,13 +113,6 @@ def confirm(dispatch: Dispatch, incident: Incident = SCREAM) -> None:
 
 def deliveries(journal: Journal, incident: Incident = SCREAM) -> dict[str, Delivery]:
     return {each.key.removeprefix(f"{incident.id}:"): each for each in journal.show(incident.id).deliveries}
-
-
-def until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + FOREVER_S
-    while not true():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.005)
 
 
 def settled(journal: Journal, key: str, state: DeliveryState) -> None:

@@ -21,7 +21,7 @@ from safety_monitor.supervision.supervisor import Rules, Supervisor
 from safety_monitor.supervision.workload import Workload
 from safety_monitor.trouble import Phase
 from tests.idle_station import idle_station
-from tests.safety_monitor.dispatch.test_delivering import until
+from tests.waiting import until
 
 WAIT_S = 120.0
 

@@ -32,10 +32,9 @@ from safety_monitor.supervision.systemd import told_to_systemd
 from safety_monitor.web.server import WebServer
 from tests.alarms import SCREAM
 from tests.outlet import Outlet
-from tests.safety_monitor.dispatch.test_delivering import confirm, settled, until
+from tests.safety_monitor.dispatch.test_delivering import confirm, settled
 from tests.safety_monitor.dispatch.test_delivering import running as dispatching
-
-LIMIT_S = 60.0
+from tests.waiting import LIMIT_S, until
 
 
 def once(real: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,8 +3,6 @@
 import socket
 import ssl
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,15 +17,7 @@ from safety_monitor.trouble import Phase
 from safety_monitor.web import server
 from safety_monitor.web.server import WebServer
 from tests.servers.certificate import make_certificate
-
-LIMIT_S = 60.0
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not true():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.01)
+from tests.waiting import LIMIT_S, until
 
 
 def test_a_service_whose_pages_cannot_be_served_watches_without_and_serves_them_later(
