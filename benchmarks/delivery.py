@@ -137,9 +137,6 @@ class Siren:
     def check(self) -> Outcome:
         return Outcome(ok=True, detail="")
 
-    def interrupt(self) -> None:
-        pass
-
     def close(self) -> None:
         pass
 

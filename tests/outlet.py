@@ -35,8 +35,5 @@ class Outlet:
     def check(self) -> Outcome:
         return DONE
 
-    def interrupt(self) -> None:
-        pass
-
     def close(self) -> None:
         pass

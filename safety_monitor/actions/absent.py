@@ -39,11 +39,6 @@ class Absent:
         """Whether the channel can be made, and works."""
         return self._with(lambda channel: channel.check())
 
-    def interrupt(self) -> None:
-        """End what the channel is doing."""
-        if self._made is not None:
-            self._made.interrupt()
-
     def close(self) -> None:
         """Give back what there is."""
         if self._made is not None:

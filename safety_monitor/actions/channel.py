@@ -16,6 +16,7 @@ class Channel(Protocol):
     `answers = True` if it also says there that somebody has taken an incident on;
     `deliver_many(messages) -> Outcome` if it takes several at once, all or none;
     `aloud = True` if what it is given is read out to somebody;
+    `interrupt()` if what it does lasts, and can be ended soon because the incident is over; called from another thread;
     `follow(reference) -> Outcome | None` if its far end says later whether a message arrived (None: not yet known);
     `attend(panel)` if it shows the station as a whole, and takes commands for it.
     """
@@ -29,9 +30,6 @@ class Channel(Protocol):
 
     def check(self) -> Outcome:
         """Try whether it could be done now, without doing it."""
-
-    def interrupt(self) -> None:
-        """End what is being done soon, because the incident is over; called from another thread."""
 
     def close(self) -> None:
         """Give devices and processes back."""
@@ -57,6 +55,11 @@ def says_answers(channel: Channel) -> bool:
 def follow_of(channel: Channel) -> Callable[[str], Outcome | None] | None:
     """What asks a channel's far end whether a message arrived; None if it cannot be asked."""
     return cast(Callable[[str], Outcome | None] | None, getattr(channel, "follow", None))
+
+
+def interrupt_of(channel: Channel) -> Callable[[], None]:
+    """What ends soon what a channel is at; nothing where that does not last."""
+    return cast(Callable[[], None], getattr(channel, "interrupt", lambda: None))
 
 
 def deliver_many_of(channel: Channel) -> Callable[[Sequence[Message]], Outcome] | None:

@@ -87,9 +87,6 @@ class Firebase:
         """Log in and look."""
         return self._tried(lambda: self._node.get(shallow=True), "the database can be read")
 
-    def interrupt(self) -> None:
-        """Nothing lasts here that could be broken off."""
-
     def close(self) -> None:
         """End all connections."""
         firebase_admin.delete_app(self._app)

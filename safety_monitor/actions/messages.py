@@ -133,9 +133,6 @@ class Messages:
         as_usual = (mailbox.encryption == "ssl") is (mailbox.port == SSL_PORT)
         return bool(mailbox.user and mailbox.password) and as_usual and self._plugin().verify_certificate is True
 
-    def interrupt(self) -> None:
-        """A message on its way is not called back."""
-
     def close(self) -> None:
         """Nothing is kept open."""
 

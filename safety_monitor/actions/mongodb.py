@@ -91,9 +91,6 @@ class MongoDB:
         """Connect and log in."""
         return self._tried(lambda: self._incidents.find_one({}, {"_id": 1}), f"connected, {self._where} can be read")
 
-    def interrupt(self) -> None:
-        """Nothing lasts here that could be broken off."""
-
     def close(self) -> None:
         """End all connections."""
         self._client.close()

@@ -232,9 +232,6 @@ class MQTT:
             return Outcome(ok=True, detail=f"connected to {self._broker.host}:{self._broker.port}")
         return self._failed(self._why_not)
 
-    def interrupt(self) -> None:
-        """Nothing lasts here that could be broken off."""
-
     def close(self) -> None:
         """Say goodbye and disconnect."""
         self._closed.set()

@@ -197,9 +197,6 @@ class MySQL:
             lambda connection: connection.execute(select(1)), f"connected to {self._where}, tables ready"
         )
 
-    def interrupt(self) -> None:
-        """Nothing lasts here that could be broken off."""
-
     def close(self) -> None:
         """End all connections."""
         self._engine.dispose()

@@ -184,9 +184,6 @@ class Twilio:
 
         return self._tried(look)
 
-    def interrupt(self) -> None:
-        """Nothing lasts here that could be broken off."""
-
     def close(self) -> None:
         """End all connections."""
         self._wire.close()

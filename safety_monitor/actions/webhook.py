@@ -91,9 +91,6 @@ class Webhook:
         except requests.RequestException as error:
             return self._failed(cause_of(error), again=True)
 
-    def interrupt(self) -> None:
-        """Nothing lasts here that could be broken off."""
-
     def close(self) -> None:
         """End all connections."""
         self._session.close()

@@ -15,7 +15,7 @@ from typing import TypeVar
 from media.heartbeat import Heartbeats
 from media.in_time import in_time
 from media.lasting import failed
-from safety_monitor.actions.channel import Channel, deliver_many_of, follow_of, nature_of
+from safety_monitor.actions.channel import Channel, deliver_many_of, follow_of, interrupt_of, nature_of
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState, Job, Result, Turn
 from safety_monitor.dispatch.composing import Composer, together
@@ -251,7 +251,7 @@ class ChannelWorker:
     def interrupt(self) -> None:
         """End what the channel is at; whatever is wrong with it must keep neither an emergency nor an answer back."""
         try:
-            self.channel.interrupt()
+            interrupt_of(self.channel)()
         except Exception:
             log.exception("%s: cannot be interrupted", self._name)
 

@@ -35,6 +35,7 @@ from safety_monitor.sensing import ReadySense, RunningSense, SenseError
 from safety_monitor.station import Station, Summary
 from safety_monitor.supervision import health_checks
 from safety_monitor.supervision.supervisor import SIGNS, Fault, Rules, Sign, Supervisor
+from tests.waiting import until
 
 FOREVER = 60.0
 
@@ -81,12 +82,12 @@ def station_of(
 
 
 @contextmanager
-def running(station: Station, over: threading.Event) -> Iterator[threading.Thread]:
+def running(station: Station, over: threading.Event) -> Iterator[None]:
     """Run a station until the block ends; its senses end when `over` is set."""
     thread = threading.Thread(target=station.run)
     thread.start()
     try:
-        yield thread
+        yield
     finally:
         station.stop()
         over.set()
@@ -163,9 +164,6 @@ class Post:
 
     def check(self) -> Outcome:
         return Outcome(ok=True, detail="")
-
-    def interrupt(self) -> None:
-        pass
 
     def close(self) -> None:
         pass
@@ -362,8 +360,7 @@ def test_an_answer_after_it_closed_ends_the_siren_and_is_shown_for_a_while(
         shown = station.view.snapshot().incident
         assert shown is not None
         assert shown.state is State.ACKNOWLEDGED
-        while station.view.snapshot().incident is not None:
-            threading.Event().wait(0.01)
+        until(lambda: station.view.snapshot().incident is None)
         assert station.view.snapshot().unanswered is None
     assert told.empty()
 
@@ -662,10 +659,8 @@ def test_a_thread_that_fails_in_an_unforeseen_way_is_a_trouble(
 
     ears = scripted(Sense.AUDIO, watches, live=True)
     station = station_of(journal, {Sense.AUDIO: lambda: ears}, live=True)
-    with running(station, shown) as thread:
-        while not any("places: failed in an unforeseen way" in line for line in station.view.troubles()):
-            assert thread.is_alive()
-            shown.wait(0.05)
+    with running(station, shown):
+        until(lambda: any("places: failed in an unforeseen way" in line for line in station.view.troubles()))
 
 
 def test_live_ears_hear_while_the_eyes_are_still_being_loaded(journal: Journal) -> None:

@@ -70,9 +70,6 @@ class FarEnd:
     def check(self) -> Outcome:
         return Outcome(ok=True, detail="")
 
-    def interrupt(self) -> None:
-        pass
-
     def close(self) -> None:
         pass
 

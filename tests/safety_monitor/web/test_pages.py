@@ -68,8 +68,6 @@ class Paper:
     def check(self) -> Outcome:
         return Outcome(ok=True, detail="there")
 
-    def interrupt(self) -> None: ...
-
     def close(self) -> None: ...
 
 
