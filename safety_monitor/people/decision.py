@@ -56,7 +56,7 @@ class Decisions:
         pin_hash: of the PIN; empty: none is asked for.
         duress_pin_hash: of the duress PIN; empty: there is none.
         pin_to_acknowledge: whether acknowledging takes the PIN, too.
-        now: seconds, for the limit on wrong PINs.
+        clock: seconds, for the limit on wrong PINs.
     """
 
     def __init__(
@@ -66,13 +66,13 @@ class Decisions:
         pin_hash: str = "",
         duress_pin_hash: str = "",
         pin_to_acknowledge: bool = False,
-        now: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._journal = journal
         self._pin_hash = pin_hash
         self._duress_pin_hash = duress_pin_hash
         self._pin_to_acknowledge = pin_to_acknowledge
-        self._now = now
+        self._clock = clock
         self._wrong: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=WRONG_PINS))
         """When, by who."""
         self._lock = threading.Lock()
@@ -137,7 +137,7 @@ class Decisions:
         if not pin:
             raise PinError("this takes the PIN")
         with self._lock:
-            now, wrong = self._now(), self._wrong[who]
+            now, wrong = self._clock(), self._wrong[who]
             if len(wrong) == WRONG_PINS and now - wrong[0] < WITHIN_S:
                 wait_s = WITHIN_S - (now - wrong[0])
                 raise PinError(f"too many wrong PINs; wait {wait_s:.0f} s")

@@ -1,14 +1,7 @@
 """Whoever does not beat in time is named; nobody else is."""
 
 from media.heartbeat import Heartbeats
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 def test_only_those_that_took_too_long_are_stale_the_worst_first() -> None:

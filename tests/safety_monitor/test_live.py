@@ -1,6 +1,6 @@
 """What the station shows of itself: bounded, and with the reason why something was no alarm."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,16 +12,9 @@ from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
 from safety_monitor.live import BUCKETS, QUIET_S, LiveView
 from safety_monitor.near_misses import NEAR_KEPT, NEAR_OVER_S, why_no_alarm
+from tests.clock import Clock
 
 RULES = FusionRules()
-
-
-@dataclass
-class Clock:
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -1,16 +1,7 @@
 """Of a trouble people are told once an hour at most, and never believe for longer that a broken part works."""
 
-from dataclasses import dataclass
-
 from safety_monitor.dispatch.troubles import Troubles
-
-
-@dataclass
-class Clock:
-    now_s: float = 10_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
+from tests.clock import Clock
 
 
 def test_a_part_that_fails_for_good_soon_after_it_worked_again_is_told_of_when_the_hour_is_over() -> None:
@@ -18,12 +9,12 @@ def test_a_part_that_fails_for_good_soon_after_it_worked_again_is_told_of_when_t
     troubles = Troubles(clock=clock)
     assert troubles.fails("gesture", "gesture: unplugged")
     assert troubles.works("gesture")
-    clock.now_s += 600.0
+    clock.now += 600.0
     assert not troubles.fails("gesture", "gesture: unplugged for good")
     assert troubles.fails("audio", "audio: muted")
-    clock.now_s += 2999.0
+    clock.now += 2999.0
     assert troubles.due() == []
-    clock.now_s += 1.0
+    clock.now += 1.0
     assert troubles.due() == ["gesture: unplugged for good"]
     assert troubles.due() == []
     assert troubles.works("gesture")
@@ -36,7 +27,7 @@ def test_what_is_over_within_the_hour_is_not_told() -> None:
     assert troubles.works("gesture")
     assert not troubles.fails("gesture", "gesture: unplugged")
     assert not troubles.works("gesture")
-    clock.now_s += 3600.0
+    clock.now += 3600.0
     assert troubles.due() == []
 
 
@@ -54,5 +45,5 @@ def test_what_was_told_before_a_restart_counts() -> None:
     assert not troubles.fails("audio", "audio: muted")
     assert not troubles.works("audio")
     assert troubles.works("gesture")
-    clock.now_s += 2600.0
+    clock.now += 2600.0
     assert troubles.due() == ["sms:anna: hangs"]

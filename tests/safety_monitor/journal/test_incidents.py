@@ -21,6 +21,7 @@ from safety_monitor.journal.outbox import STALE
 from safety_monitor.journal.search import unanswered_incidents
 from safety_monitor.people.decision import Decisions
 from tests.alarms import SCREAM as CONFIRMED
+from tests.clock import Clock
 
 SCREAM = replace(CONFIRMED, state=State.PENDING)
 
@@ -29,19 +30,9 @@ def asked(channel: str, nature: Nature = Nature.MESSAGE, after_s: float = 0.0, i
     return Planned(delivery_key(incident.id, channel, "alarm"), channel, nature, "alarm", after_s)
 
 
-class Clock:
-    """A wall clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_800_000_000.0)
 
 
 @pytest.fixture

@@ -10,21 +10,15 @@ from safety_monitor.incident import Evidence, Incident, Sense, State
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.journal.search import Search, find_incidents
+from tests.clock import Clock
 
 DAY = 86_400.0
-
-
-class Clock:
-    now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     """Ten incidents, one a day: the even ones heard, the odd ones seen; the last is cancelled."""
-    clock = Clock()
+    clock = Clock(1_700_000_000.0)
     journal = Journal(tmp_path, clock)
     for number in range(10):
         sense, label = [(Sense.AUDIO, "scream"), (Sense.GESTURE, "signal_for_help")][number % 2]

@@ -10,6 +10,7 @@ from safety_monitor.incident import State
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.people.decision import WITHIN_S, WRONG_PINS, Decisions, PinError, hash_of
 from tests.alarms import SCREAM
+from tests.clock import Clock
 
 PIN, DURESS = "4711", "4712"
 PIN_HASH, DURESS_HASH = hash_of(PIN), hash_of(DURESS)
@@ -61,14 +62,14 @@ def test_acknowledging_takes_the_pin_only_if_it_is_set_so(journal: Journal) -> N
 
 
 def test_after_too_many_wrong_pins_none_is_taken_for_a_while(journal: Journal) -> None:
-    now = [0.0]
-    decisions = Decisions(journal, pin_hash=PIN_HASH, now=lambda: now[0])
+    clock = Clock()
+    decisions = Decisions(journal, pin_hash=PIN_HASH, clock=clock)
     for _ in range(WRONG_PINS):
         with pytest.raises(PinError, match="wrong"):
             decisions.decide(SCREAM.id, State.CANCELLED, "0000")
     with pytest.raises(PinError, match="too many wrong PINs; wait 300 s"):
         decisions.decide(SCREAM.id, State.CANCELLED, PIN)
-    now[0] += WITHIN_S
+    clock.now += WITHIN_S
     assert decisions.decide(SCREAM.id, State.CANCELLED, PIN).state is State.CANCELLED
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from safety_monitor.incident import State
 from safety_monitor.people.unanswered import MOST_WAIT, SHOWN_S, WAITS_S, Unanswered
 from tests.alarms import SCREAM
+from tests.clock import Clock
 
 OTHER = replace(SCREAM, id="2")
 
@@ -26,39 +27,39 @@ def test_an_incident_goes_on_until_it_is_answered_or_over() -> None:
 
 
 def test_a_late_answer_is_told_once_and_shown_for_a_while() -> None:
-    now = [0.0]
-    unanswered = Unanswered(clock=lambda: now[0])
+    clock = Clock()
+    unanswered = Unanswered(clock=clock)
     closed(unanswered, "1", "2")
     assert unanswered.late({}) == []
     (answered,) = unanswered.late({"2": State.ACKNOWLEDGED})
     assert (answered.id, answered.state) == ("2", State.ACKNOWLEDGED)
     assert unanswered.faded() == []
-    now[0] += SHOWN_S
+    clock.now += SHOWN_S
     assert [(each.id, each.state) for each in unanswered.faded()] == [("2", State.CLOSED)]
     assert unanswered.faded() == []
     assert unanswered.waiting() == ("1",)
 
 
 def test_the_newest_that_is_over_and_not_answered_is_known() -> None:
-    now = [0.0]
-    unanswered = Unanswered(clock=lambda: now[0])
+    clock = Clock()
+    unanswered = Unanswered(clock=clock)
     assert unanswered.newest() is None
     closed(unanswered, "1")
-    now[0] += 5.0
+    clock.now += 5.0
     closed(unanswered, "2")
-    now[0] += 1.0
+    clock.now += 1.0
     newest, over_s = unanswered.newest() or (None, 0.0)
     assert newest is not None
     assert (newest.id, newest.state, over_s) == ("2", State.CLOSED, 1.0)
     unanswered.late({"2": State.CANCELLED})
     assert (unanswered.newest() or (SCREAM, 0.0))[1] == 6.0
-    now[0] += WAITS_S
+    clock.now += WAITS_S
     assert unanswered.newest() is None
 
 
 def test_what_was_answered_before_or_long_ago_or_is_too_much_is_not_asked_for() -> None:
-    now = [0.0]
-    unanswered = Unanswered(clock=lambda: now[0])
+    clock = Clock()
+    unanswered = Unanswered(clock=clock)
     unanswered.moved(SCREAM)
     for state in (State.ACKNOWLEDGED, State.CLOSED):
         unanswered.moved(replace(SCREAM, state=state))
@@ -66,5 +67,5 @@ def test_what_was_answered_before_or_long_ago_or_is_too_much_is_not_asked_for() 
     closed(unanswered, *map(str, range(MOST_WAIT + 1)))
     assert len(unanswered.late(dict.fromkeys(unanswered.waiting(), State.CANCELLED))) == MOST_WAIT
     closed(unanswered, "late")
-    now[0] += WAITS_S + 1.0
+    clock.now += WAITS_S + 1.0
     assert unanswered.late(dict.fromkeys(unanswered.waiting(), State.CANCELLED)) == []

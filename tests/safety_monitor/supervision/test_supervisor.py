@@ -10,6 +10,7 @@ from safety_monitor.config.station import FaultName
 from safety_monitor.incident import Sense
 from safety_monitor.supervision.supervisor import SIGNS, Act, Condition, Fault, Ill, Rules, Supervisor, step
 from safety_monitor.trouble import Phase
+from tests.clock import Clock
 
 RULES = Rules(failed_after_s=30.0, steady_s=6.0, restarts_s=(0.0, 20.0, 60.0))
 GONE, HANGS, DARK, NOW = Ill("gone"), Ill("hangs", restart=True), Ill("dark", note=True), Ill("gone", at_once=True)
@@ -67,14 +68,6 @@ def test_how_a_part_is_and_what_is_done(story: Story) -> None:
     for at, ill, phase, acts in story:
         condition, done = step(condition, ill, float(at), RULES)
         assert (at, condition.phase, done) == (at, phase, acts)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.mark.parametrize(("fault", "sense"), [(SoundFault.SILENT, Sense.AUDIO), (SightFault.COVERED, Sense.GESTURE)])

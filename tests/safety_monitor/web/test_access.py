@@ -15,16 +15,10 @@ from safety_monitor.web.access import (
     hash_password,
     new_token,
 )
+from tests.clock import Clock
 
 HASH = hash_password("correct horse")
 USERS = (WebUser(name="anna", role="operator", password_hash=HASH),)
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_without_users_whoever_is_there_may_do_everything() -> None:
