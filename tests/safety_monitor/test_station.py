@@ -25,7 +25,7 @@ from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.dispatch.delivering import Dispatch
-from safety_monitor.escalation import Nature, Planned
+from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.fusion import Fusion, FusionRules
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
 from safety_monitor.journal.file import JournalError
@@ -35,6 +35,7 @@ from safety_monitor.sensing import ReadySense, RunningSense, SenseError
 from safety_monitor.station import Station, Summary
 from safety_monitor.supervision import health_checks
 from safety_monitor.supervision.supervisor import SIGNS, Fault, Rules, Sign, Supervisor
+from tests.alarms import SCREAM
 from tests.waiting import until
 
 FOREVER = 60.0
@@ -407,17 +408,15 @@ def test_evidence_that_cannot_be_begun_keeps_no_emergency_back(
     monkeypatch.setattr(Recorder, "begin", begin)
     recorder, post = Recorder(EvidenceStore(journal.path.parent, keep_days=30.0, most_bytes=10**9)), Post()
     station = station_of(journal, {Sense.AUDIO: lambda: scripted(Sense.AUDIO, lambda: iter(()))}, post)
-    incident = Incident("1", State.CONFIRMED, 1.0, 0.9, moment(1.0, 0.9).evidence, "scream")
-    station.follow(incident, "a microphone elsewhere", recorder=recorder)
+    station.follow(SCREAM, "a microphone elsewhere", recorder=recorder)
     assert post.messages.get(timeout=FOREVER).kind == "alarm"
     recorder.close()
     station.run()
 
 
 def test_a_station_started_anew_still_shows_whom_nobody_answered(journal: Journal) -> None:
-    incident = Incident("1", State.CONFIRMED, 1.0, 0.9, moment(1.0, 0.9).evidence, "scream")
     for state in (State.CONFIRMED, State.CLOSED):
-        journal.record(replace(incident, state=state))
+        journal.record(replace(SCREAM, state=state))
     told: queue.Queue[Incident] = queue.Queue()
     over = threading.Event()
 
@@ -427,9 +426,9 @@ def test_a_station_started_anew_still_shows_whom_nobody_answered(journal: Journa
 
     load = {Sense.AUDIO: lambda: scripted(Sense.AUDIO, waits)}
     station = station_of(journal, load, tell=told.put)
-    assert station.view.snapshot().unanswered == replace(incident, state=State.CLOSED)
+    assert station.view.snapshot().unanswered == replace(SCREAM, state=State.CLOSED)
     with running(station, over):
-        journal.decide(incident.id, State.ACKNOWLEDGED, "by a person")
+        journal.decide(SCREAM.id, State.ACKNOWLEDGED, "by a person")
         assert told.get(timeout=FOREVER).state is State.ACKNOWLEDGED
         assert station.view.snapshot().unanswered is None
 
@@ -439,8 +438,7 @@ def test_a_station_starts_though_its_journal_holds_what_means_nothing_and_tells_
 ) -> None:
     for name in ("SENSES_S", "LOOK_S"):
         monkeypatch.setattr(health_checks, name, 0.01)
-    incident = Incident("1", State.CONFIRMED, 1.0, 0.9, moment(1.0, 0.9).evidence, "scream")
-    journal.record(incident, [Planned("1:post:alarm", "post", Nature.MESSAGE, "alarm")])
+    journal.record(SCREAM, [Planned(delivery_key(SCREAM.id, "post", "alarm"), "post", Nature.MESSAGE, "alarm")])
     with closing(sqlite3.connect(journal.path)) as other:
         other.execute("UPDATE incidents SET state = 'kloset'")
         other.commit()
@@ -640,7 +638,7 @@ def test_a_station_that_can_decide_nothing_any_more_ends_in_order(
     heard = scripted(Sense.AUDIO, lambda: (moment(1.0 + number) for number in itertools.count()))
     post = Post()
     station = station_of(journal, {Sense.AUDIO: lambda: heard}, post)
-    station.dispatch.follow(Incident("1", State.CONFIRMED, 1.0, 0.9, moment(1.0, 0.9).evidence, "scream"))
+    station.dispatch.follow(SCREAM)
     summary = station.run()
     assert summary.troubles == ["decide: fails again and again; the run ends, see the log"]
     assert post.messages.get(timeout=FOREVER).kind == "alarm"

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safety_monitor.dispatch.limits import Limits, Told, counted, digest, hold, quiet_until
-from safety_monitor.incident import Evidence, Incident, Sense, State
+from safety_monitor.incident import State
+from tests.alarms import SCREAM
 
 NIGHT = (time(22, 0), time(7, 0))
 NOON = (time(12, 0), time(13, 0))
-SCREAM = Incident("1", State.CLOSED, 1.0, 0.9, (Evidence(Sense.AUDIO, "scream", 0.9, 1.0),), "")
 
 
 def at(hour: int, minute: int = 0, second: int = 0) -> datetime:
@@ -109,7 +109,7 @@ def test_an_emergency_waits_for_nothing_that_was_none() -> None:
 
 
 def test_a_digest_begins_with_one_in_full_and_counts_the_rest() -> None:
-    incidents = [replace(SCREAM, id=str(number)) for number in range(15)]
+    incidents = [replace(SCREAM, id=str(number), state=State.CLOSED) for number in range(15)]
     text = digest([f"text {number}" for number in range(15)], incidents, 3)
     assert text.startswith("text 3\nHeld back until now, too: 14\n")
     assert text.count("a scream was heard (closed)") == 10

@@ -10,9 +10,8 @@ from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState, Job, Turn
 from safety_monitor.dispatch.settling import Waits, back_off, instead_of, settle
 from safety_monitor.escalation import Nature
-from safety_monitor.incident import Evidence, Incident, Sense, State
+from tests.alarms import SCREAM
 
-SCREAM = Incident("1", State.CONFIRMED, 8.25, 0.91, (Evidence(Sense.AUDIO, "scream", 0.91, 8.25),), "")
 DONE = Outcome(ok=True, detail="done", delivered=True)
 NO_NETWORK = Outcome(ok=False, detail="no network", again=True)
 REFUSED = Outcome(ok=False, detail="refused")
