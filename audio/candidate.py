@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.corpus import Clip
+from audio.corpus import Clip, are_screams
 from audio.judging import judge_corpus
 from audio.metrics import held_back
 from audio.parallel import Progress, silent
@@ -89,7 +89,7 @@ def note_beside(
     sure = [place for place, clip in enumerate(clips) if clip.sure]
     kept = [place for place in sure if sha256(clips[place].path) not in known]
     chosen = [clips[place] for place in kept]
-    truth = np.asarray([clip.label == "scream" for clip in chosen], np.bool_)
+    truth = are_screams(chosen)
     if min(truth.sum(), (~truth).sum()) < FEWEST:
         if 2 * len(kept) < len(sure):
             change_card(folder, parameters=comparable(read_card(in_use)))

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from os.path import isfile  # no error where a name is too long to be one
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 LABELS = ("scream", "conversation", "ambient")
+SCREAM = LABELS.index("scream")
 MANIFEST = "manifest.csv"
 PARTS = ("train", "validation", "test")
 COLUMNS = ("path", "label", "source", "group", "seconds", "licence", "note", "weight")
@@ -61,6 +65,21 @@ class Clip:
     def sure(self) -> bool:
         """Whether models are judged by it: its label was given by a person and is beyond dispute."""
         return not self.weak and not self.disputed
+
+
+def labels_of(clips: Sequence[Clip]) -> NDArray[np.int64]:
+    """Of each recording the place of its label among `LABELS`."""
+    return np.asarray([LABELS.index(clip.label) for clip in clips], np.int64)
+
+
+def are_screams(clips: Sequence[Clip]) -> NDArray[np.bool_]:
+    """Which recordings are of screams."""
+    return labels_of(clips) == SCREAM
+
+
+def are_sure(clips: Sequence[Clip]) -> NDArray[np.bool_]:
+    """By which recordings models are judged."""
+    return np.asarray([clip.sure for clip in clips], np.bool_)
 
 
 def read_corpus(where: Path) -> tuple[Clip, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from audio.blocks import SoundError
 from audio.candidate import digest_each, familiar, note_beside
 from audio.continuous import watch_hours
-from audio.corpus import LABELS, read_corpus
+from audio.corpus import SCREAM, read_corpus
 from audio.judging import Judged, judge_corpus
 from audio.noise import recall_in_noise
 from audio.parallel import Progress, silent
@@ -114,5 +114,5 @@ def note_retrained(
         ModelError: a model that cannot be used.
     """
     clips = read_corpus(data)
-    chances = read_table(scores, clips, data if data.is_dir() else data.parent)[:, LABELS.index("scream")]
+    chances = read_table(scores, clips, data if data.is_dir() else data.parent)[:, SCREAM]
     note_beside(folder, clips, chances, in_use, jobs=jobs, progress=progress)

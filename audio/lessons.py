@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.corpus import LABELS, Clip
+from audio.corpus import SCREAM, Clip, labels_of
 from audio.detector import overview
 from audio.preparation import Windows, listen
 
@@ -80,7 +80,7 @@ def as_recorded(clips: Sequence[Clip], judged: Windows, traits: Array) -> Lesson
     where = judged.clips[chosen]
     lessons = Lessons(
         traits[chosen],
-        np.asarray([LABELS.index(clip.label) for clip in clips], np.int8)[where],
+        labels_of(clips).astype(np.int8)[where],
         np.asarray([trust(clip) for clip in clips], np.float32)[where],
         np.asarray([(sources.index(clip.source), -1) for clip in clips], np.int16)[where],
     )
@@ -113,7 +113,7 @@ def telling(composed: Lessons, most_screams: int, most_others: int) -> Lessons:
 
     Made-up screams are left to the networks: a machine that learns from them finds fewer real ones.
     """
-    screams = composed.labels == LABELS.index("scream")
+    screams = composed.labels == SCREAM
     audible = screams & (composed.sources[:, 0] >= 0) & (composed.traits[:, -1] > AUDIBLE)
     rng = np.random.default_rng(0)
     some = [

@@ -14,6 +14,8 @@ Array = NDArray[np.float32]
 
 RATES = (0.01, 0.001)
 """Shares of falsely alarmed clips at which recall is stated."""
+RECALLS = " | ".join(f"recall at {rate:.1%} false clips" for rate in RATES)
+"""The head of their columns in a table."""
 UNSTATED = "–: too few other recordings for that share: a single false one would be more."
 """Below a table with such a dash."""
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from audio.corpus import LABELS
+from audio.corpus import LABELS, are_screams
 from audio.detector import OPERATING_POINT
 from audio.evaluate import Evaluation
 from audio.judging import Judged
@@ -39,7 +39,7 @@ def draw_evaluation(evaluation: Evaluation, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     counted = counted_of(evaluation.judged)
     report, made = evaluation.report, []
-    truth = np.asarray([each.clip.label == "scream" for each in counted])
+    truth = are_screams([each.clip for each in counted])
     if truth.any() and not truth.all():
         curves = _curves(counted, truth)
         made += [draw_roc(curves, folder / "roc.png"), draw_precision_recall(curves, folder / "precision-recall.png")]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.corpus import LABELS, CorpusError
+from audio.corpus import LABELS, SCREAM, CorpusError, are_screams
 from audio.detector import OPERATING_POINT
 from audio.judging import Judged
 from audio.metrics import UNSTATED, classification, figures, held_back, rate, shown
@@ -36,7 +36,7 @@ def summarize(judged: Sequence[Judged]) -> dict[str, Any]:
         "worst": _extremes([each for each in counted if each.clip.label != "scream"], most=True),
         "missed": _extremes([each for each in counted if each.clip.label == "scream"], most=False),
     }
-    truth = np.asarray([each.clip.label == "scream" for each in counted])
+    truth = are_screams([each.clip for each in counted])
     if truth.any() and not truth.all():
         ranking = figures(np.asarray([each.probability for each in counted], np.float32), truth)
         result["files"] |= ranking.report()
@@ -54,7 +54,7 @@ def summarize(judged: Sequence[Judged]) -> dict[str, Any]:
 def _of_files(judged: Sequence[Judged]) -> tuple[list[str], list[str], Array]:
     """Label, guess and probabilities of whole recordings; of the labels besides scream, the mean of the windows."""
     chances = np.asarray([each.windows.mean(axis=0) for each in judged], np.float32).reshape(-1, len(LABELS))
-    chances[:, LABELS.index("scream")] = [each.probability for each in judged]
+    chances[:, SCREAM] = [each.probability for each in judged]
     return [each.clip.label for each in judged], [each.label for each in judged], chances
 
 
@@ -93,7 +93,7 @@ def held_back_figures(judged: Sequence[Judged]) -> dict[str, float]:
         CorpusError: there are no screams among the recordings, or nothing else.
     """
     counted = counted_of(judged)
-    truth = np.asarray([each.clip.label == "scream" for each in counted], np.bool_)
+    truth = are_screams([each.clip for each in counted])
     if truth.all() or not truth.any():
         raise CorpusError("screams and other recordings are needed to tell how good a model is")
     highest = np.asarray([each.highest for each in counted], np.float32)

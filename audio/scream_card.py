@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.corpus import LABELS, Clip
+from audio.corpus import LABELS, Clip, are_screams
 from audio.detector import OPERATING_POINT, OVERVIEW_WINDOWS
 from audio.examples import PART
 from audio.lessons import COMPOSED
-from audio.metrics import RATES, UNSTATED, Figures, figures, shown
+from audio.metrics import RATES, RECALLS, UNSTATED, Figures, figures, shown
 from audio.plan import FALSE_CLIPS, OPINION_SHARE, Plan
 
 Array = NDArray[np.float32]
@@ -45,7 +45,7 @@ def prose(judged: Judged, plan: Plan, size: int) -> str:
     """
     from audio.head import KNOWN_SHARE, NETWORKS_SHARE
 
-    screams = np.asarray([clip.label == "scream" for clip in judged.clips])
+    screams = are_screams(judged.clips)
     sure, by_clip, summed = judged.sure, judged.by_clip, judged.summed
     lines = [
         "# Scream model",
@@ -65,7 +65,7 @@ def prose(judged: Judged, plan: Plan, size: int) -> str:
         "for all: it has heard the sounds of all sources, but none of their labels. Recordings with weak or disputed",
         "labels are not counted. What ships learned in the same way from all sources.",
         "",
-        "| | screams | others | AUC | " + " | ".join(f"recall at {rate:.1%} false clips" for rate in RATES) + " |",
+        f"| | screams | others | AUC | {RECALLS} |",
         "|---|---|---|---|" + "---|" * len(RATES),
         _row("all sources, whole recordings", figures(by_clip[sure], screams[sure])),
         _row("all sources, running detector", figures(summed[sure], screams[sure])),

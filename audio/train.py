@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from audio.calibration import log_odds_line, persisted, strongest, threshold_at
 from audio.candidate import comparable, digests_of, write_learned
-from audio.corpus import LABELS, Clip, CorpusError, folds, read_corpus, read_feedback
+from audio.corpus import LABELS, SCREAM, Clip, CorpusError, are_screams, folds, read_corpus, read_feedback
 from audio.detector import HEAD_FILE, OPERATING_POINT, TRUNK_FILE, VERDICT_FILE, Persistence, log_odds
 from audio.examples import PART, load
 from audio.lessons import Lessons, as_composed, as_recorded, overviews_of, telling, trust
@@ -75,20 +75,20 @@ def learn_head(composed: Lessons, recorded: Lessons, plan: Plan, networks: int) 
     """A head with so many networks, which learn from all of both. Its machine sees only some of the composed."""
     from audio.head import Head, NetworkRecipe, fit_network
 
-    counted = np.where(recorded.labels == LABELS.index("scream"), RARE, 1).astype(np.float32)
+    counted = np.where(recorded.labels == SCREAM, RARE, 1).astype(np.float32)
     everything = composed.then(replace(recorded, weights=recorded.weights * counted))
     fitted = [
         fit_network(everything.traits, everything.labels, everything.weights, NetworkRecipe(seed=seed + 1))
         for seed in range(networks)
     ]
     some = recorded.then(telling(composed, plan.screams, plan.others))
-    machine = learn_machine(some.traits, some.labels == LABELS.index("scream"), some.weights, HEAD_PENALTY)
+    machine = learn_machine(some.traits, some.labels == SCREAM, some.weights, HEAD_PENALTY)
     return Head(machine, fitted, learn_voices(some))
 
 
 def learn_voices(lessons: Lessons) -> Line:
     """What tells conversation from ambient sounds."""
-    others = lessons.only(lessons.labels != LABELS.index("scream"))
+    others = lessons.only(lessons.labels != SCREAM)
     kinds = np.unique(others.labels)
     if len(kinds) == 1:
         return constant_line(others.traits.shape[1], CERTAIN if kinds[0] == LABELS.index("conversation") else -CERTAIN)
@@ -97,7 +97,7 @@ def learn_voices(lessons: Lessons) -> Line:
 
 def learn_opinion(clips: Sequence[Clip], overviews: Array) -> Machine:
     """What tells recordings of screams from others, as they are, by their overviews."""
-    screams = np.asarray([clip.label == "scream" for clip in clips])
+    screams = are_screams(clips)
     return learn_machine(overviews, screams, np.asarray([trust(clip) for clip in clips], np.float32), OPINION_PENALTY)
 
 
@@ -183,7 +183,7 @@ def train_scream(
     traits = np.concatenate([judged.facts, listen(trunk, [judged.images], cache, f"heard-{judged.name}")], axis=1)
     composed, recorded = as_composed(trunk, parts, cache), as_recorded(clips, judged, traits)
     overviews = overviews_of(traits, judged, len(clips))
-    screams = np.asarray([clip.label == "scream" for clip in clips])
+    screams = are_screams(clips)
     # What people marked is learned from, never judged: it is what the model in use got wrong, or just that one scream.
     sure = np.asarray([clip.sure and clip not in marked for clip in clips])
     said = judge_left_out(clips, fold_of, (composed, recorded), judged, traits, overviews, plan)

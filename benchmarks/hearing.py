@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.blocks import SAMPLE_RATE, Block, SoundError
-from audio.corpus import Clip, CorpusError, read_corpus
+from audio.corpus import SCREAM, Clip, CorpusError, are_screams, read_corpus
 from audio.detector import DECISION, ScreamDetector, load_scream_model
 from audio.examples import loud
 from audio.features import HOP
@@ -26,7 +26,6 @@ from audio.noise import recall_in_noise
 from audio.recording import read_clip
 from audio.zoo.comparison import compare_trained
 from audio.zoo.plan import Desk
-from audio.zoo.results import SCREAM
 from audio.zoo.yamnet import SCREAMING, WINDOW
 from benchmarks.machine import described
 from models.card import ModelError
@@ -155,7 +154,7 @@ def measure(models: list[str], data: Path | None, others: Path | None, yamnet: P
     if data is None:
         return
     clips = [clip for clip in read_corpus(data) if clip.sure]
-    screams = np.asarray([clip.label == "scream" for clip in clips])
+    screams = are_screams(clips)
     if screams.all() or not screams.any():
         raise CorpusError(f"{data}: recordings of screams and of other sounds are needed")
     rows = []

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.blocks import SAMPLE_RATE
-from audio.corpus import LABELS
+from audio.corpus import LABELS, SCREAM
 from audio.features import FRAME, HOP
 from audio.zoo.consensus import agree
 from audio.zoo.member import Features, Kind, Member
@@ -161,7 +161,7 @@ def pool(chances: Array, *, votes: bool) -> Array:
     """One judgement of a recording from those of its windows: their mean, or the one most like a scream."""
     if votes:
         return np.asarray(chances.mean(axis=0), np.float32)
-    return np.asarray(chances[chances[:, LABELS.index("scream")].argmax()], np.float32)
+    return np.asarray(chances[chances[:, SCREAM].argmax()], np.float32)
 
 
 def estimator_score(estimator: Any) -> Score:

@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 from audio.blocks import SoundError
 from audio.cache import keep
 from audio.candidate import digest_each, familiar
-from audio.corpus import LABELS, Clip, CorpusError
+from audio.corpus import LABELS, SCREAM, Clip, CorpusError, are_screams, are_sure, labels_of
 from audio.detector import OVERLAP, STEP, Classifier, load_scream_model
-from audio.metrics import RATES, UNSTATED, Figures, figures, shown
+from audio.metrics import RATES, RECALLS, UNSTATED, Figures, figures, shown
 from audio.recording import read_clip
 from audio.unusable import unusable
 from audio.zoo.clips import clip_model, network_score
 from audio.zoo.consensus import agree
 from audio.zoo.member import Kind, Member
 from audio.zoo.plan import Desk, Plan
-from audio.zoo.results import SCREAM
 from audio.zoo.table import ZOO
 from audio.zoo.training import (
     deal,
@@ -104,7 +103,7 @@ def compare_folds(
 def _judged_folds(members: Sequence[Member], clips: Sequence[Clip], plan: Plan, desk: Desk) -> dict[str, Row]:
     fold = deal(clips, plan.folds)
     turns = [learners(clips, fold, number, plan.seed) for number in range(plan.folds)]
-    truth = np.asarray([LABELS.index(clip.label) for clip in clips])
+    truth = labels_of(clips)
     heard = hear_all(members, clips, fold.tolist(), plan, desk)
     place = desk.cache / "judged"
     place.mkdir(parents=True, exist_ok=True)
@@ -257,8 +256,8 @@ def score(chances: Array, clips: Sequence[Clip]) -> Score:
     """
     from sklearn.metrics import f1_score, matthews_corrcoef
 
-    sure = np.asarray([clip.sure for clip in clips])
-    truth = np.asarray([LABELS.index(clip.label) for clip in clips])[sure]
+    sure = are_sure(clips)
+    truth = labels_of(clips)[sure]
     screams, given = truth == SCREAM, chances[sure].argmax(axis=1)
     if screams.all() or not screams.any():
         raise CorpusError("comparing needs recordings of screams and of other sounds")
@@ -272,9 +271,8 @@ def score(chances: Array, clips: Sequence[Clip]) -> Score:
 
 def table(rows: Sequence[Row], clips: Sequence[Clip]) -> str:
     """All models as one table in Markdown, the best AUC first."""
-    recalls = " | ".join(f"recall at {rate:.1%} false clips" for rate in RATES)
     lines = [
-        f"| model | AUC | {recalls} | accuracy | F1 | MCC | MB | ms a decision |",
+        f"| model | AUC | {RECALLS} | accuracy | F1 | MCC | MB | ms a decision |",
         "|---|---|" + "---|" * len(RATES) + "---|---|---|---|---|",
     ]
     scored = {row.name: score(row.chances, clips) for row in rows if row.chances is not None}
@@ -345,7 +343,7 @@ def draw(rows: Sequence[Row], clips: Sequence[Clip], path: Path) -> None:
     """ROC curves of all models as a PNG."""
     from audio.plots import draw_roc
 
-    sure = np.asarray([clip.sure for clip in clips])
-    screams = np.asarray([clip.label == "scream" for clip in clips])[sure]
+    sure = are_sure(clips)
+    screams = are_screams(clips)[sure]
     curves = {row.name: (row.chances[sure, SCREAM], screams) for row in rows if row.chances is not None}
     draw_roc(curves, path, marked=False)

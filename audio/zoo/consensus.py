@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.corpus import LABELS
+from audio.corpus import SCREAM
 from audio.zoo.member import Features, Kind, Member, seconds
 
 Array = NDArray[np.float32]
@@ -29,9 +29,8 @@ def agree(votes: Sequence[Array]) -> Array:
     Returns:
         float32 of shape (n, labels), each row of sum 1.
     """
-    scream = LABELS.index("scream")
     chances = np.stack(votes)
-    middle = np.median(chances[:, :, scream], axis=0)
-    rest = np.delete(chances, scream, axis=2)
+    middle = np.median(chances[:, :, SCREAM], axis=0)
+    rest = np.delete(chances, SCREAM, axis=2)
     rest = (rest / np.maximum(rest.sum(axis=2, keepdims=True), 1e-9)).mean(axis=0)
-    return np.asarray(np.insert(rest * (1 - middle)[:, None], scream, middle, axis=1), np.float32)
+    return np.asarray(np.insert(rest * (1 - middle)[:, None], SCREAM, middle, axis=1), np.float32)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from audio.blocks import SAMPLE_RATE
 from audio.calibration import threshold_at
-from audio.corpus import LABELS, Clip
+from audio.corpus import LABELS, SCREAM, Clip, are_sure, labels_of
 from audio.detector import OPERATING_POINT, log_odds
-from audio.metrics import RATES, UNSTATED, Figures, figures, held_back, shown
+from audio.metrics import RATES, RECALLS, UNSTATED, Figures, figures, held_back, shown
 from audio.zoo.lesson import Epoch
 from audio.zoo.member import Kind, Member
 from audio.zoo.plan import Plan
@@ -24,7 +24,6 @@ FALSE_CLIPS = 0.01
 """The operating point: the threshold lets through so many of the other recordings that were not learned from."""
 LISTENED_S = 20.0
 """So much of a recording is played to the detector to find the threshold."""
-SCREAM = LABELS.index("scream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class Results:
     @property
     def truth(self) -> NDArray[np.int64]:
         """Index of the label of each recording."""
-        return np.asarray([LABELS.index(clip.label) for clip in self.clips])
+        return labels_of(self.clips)
 
     @property
     def given(self) -> NDArray[np.int64]:
@@ -84,8 +83,8 @@ class Results:
     @property
     def counted(self) -> Flags:
         """Which recordings the figures are of."""
-        sure = np.asarray([clip.sure for clip in self.clips])
-        return np.asarray(sure & self.unheard.judged & ((self.part == "test") | bool(self.plan.folds)), np.bool_)
+        asked = (self.part == "test") | bool(self.plan.folds)
+        return np.asarray(are_sure(self.clips) & self.unheard.judged & asked, np.bool_)
 
     @property
     def held_back(self) -> dict[str, float]:
@@ -211,7 +210,7 @@ def figures_table(found: Figures) -> str:
     recalls = " | ".join(shown(found.stated(rate)) for rate in RATES)
     unstated = f"\n\n{UNSTATED}" if any(found.stated(rate) is None for rate in RATES) else ""
     return (
-        "| screams | others | AUC | " + " | ".join(f"recall at {rate:.1%} false clips" for rate in RATES) + " |\n"
+        f"| screams | others | AUC | {RECALLS} |\n"
         "|---|---|---|" + "---|" * len(RATES) + "\n"
         f"| {found.screams} | {found.others} | {found.auc:.4f} | {recalls} |{unstated}"
     )

@@ -20,7 +20,18 @@ from numpy.typing import NDArray
 from audio.blocks import SAMPLE_RATE
 from audio.calibration import temperature
 from audio.candidate import comparable, digests_in, digests_of, note_beside, write_learned
-from audio.corpus import LABELS, Clip, CorpusError, folds, read_corpus, read_feedback, split
+from audio.corpus import (
+    LABELS,
+    SCREAM,
+    Clip,
+    CorpusError,
+    are_screams,
+    folds,
+    labels_of,
+    read_corpus,
+    read_feedback,
+    split,
+)
 from audio.detector import Persistence, ScreamModel, log_odds, strongest_second
 from audio.judging import listen
 from audio.recording import read_clip
@@ -38,7 +49,7 @@ from audio.zoo.clips import (
 from audio.zoo.lesson import Epoch, Lesson
 from audio.zoo.member import Kind, Member
 from audio.zoo.plan import Desk, Plan
-from audio.zoo.results import LISTENED_S, SCREAM, Results, Unheard, confusion, prose
+from audio.zoo.results import LISTENED_S, Results, Unheard, confusion, prose
 from audio.zoo.segments import Heard, hear, workers
 from audio.zoo.table import ZOO
 from audio.zoo.yamnet import with_file
@@ -184,7 +195,7 @@ def fingerprint(plan: Plan, *arrays: NDArray[Any]) -> str:
 def _lesson(heard: Heard, clips: Sequence[Clip], mine: Flags) -> Lesson:
     """Windows to learn from; each class weighs as much as any other."""
     chosen = heard.learned & mine[heard.clips]
-    y = np.asarray([LABELS.index(clip.label) for clip in clips])[heard.clips[chosen]]
+    y = labels_of(clips)[heard.clips[chosen]]
     counts = np.bincount(y, minlength=len(LABELS))
     weights = np.asarray([clip.weight for clip in clips], np.float32)[heard.clips[chosen]]
     return Lesson(heard.x[chosen], y, (weights * (len(y) / len(LABELS) / counts[y])).astype(np.float32))
@@ -211,7 +222,7 @@ def _fit_estimator(member: Member, lesson: Lesson, seed: int) -> Any:
 def _calibrated(found: Learned, heard: Heard, clips: Sequence[Clip], held: Flags) -> Learned:
     """With the scale at which recordings held back are likeliest."""
     chances = judge_clips(found.model, heard, held)[held]
-    truth = np.asarray([clip.label == "scream" for clip in clips])[held]
+    truth = are_screams(clips)[held]
     odds = np.asarray([log_odds(float(chance)) for chance in chances[:, SCREAM]], np.float32)
     return replace(found, scale=temperature(odds, truth))
 
