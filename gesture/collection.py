@@ -18,7 +18,7 @@ import io
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,8 +44,6 @@ from models.atomic_file import write_whole
 TABLES = {SIGNS: "hands.csv", MOTIONS: "motions.csv"}
 LABELS = {SIGNS: "keypoint_classifier_label.csv", MOTIONS: "point_history_classifier_label.csv"}
 TWO_MODEL = {SIGNS: "keypoint.csv", MOTIONS: "point_history.csv"}
-RowChange = Callable[[dict[str, str]], dict[str, str] | None]
-"""What is made of a row; None drops it."""
 
 
 class Collection:
@@ -127,7 +125,7 @@ class Collection:
             known = self.labels(kind)
             if check_label(label) in known:
                 raise CollectionError(f"the label '{label}' is there already")
-            self._replace(LABELS[kind], "".join(f"{one}\n" for one in [*known, label]))
+            self._write_labels(kind, [*known, label])
 
     def add(self, kind: str, row: Sequence[str]) -> None:
         """Append one row and wait until it is on the disk; a new label is made known on the way."""
@@ -137,7 +135,7 @@ class Collection:
             known = self.labels(kind)
             if row[0] not in known:
                 known.append(row[0])
-                self._replace(LABELS[kind], "".join(f"{label}\n" for label in known))
+                self._write_labels(kind, known)
             self._append(TABLES[kind], line_of(HEADS[kind]), line_of(row))
             self._append(TWO_MODEL[kind], "", line_of(two_model_row(kind, row, known)))
 
@@ -167,15 +165,10 @@ class Collection:
             CollectionError: there is no such label, or the new one is there already.
         """
         with self._locked():
-            known = self.labels(kind)
-            if old not in known:
-                raise CollectionError(f"no label '{old}'; known: {', '.join(known) or 'none'}")
+            known = self._known(kind, old)
             if check_label(new) in known:
                 raise CollectionError(f"the label '{new}' is there already")
-            count = self._change_rows(kind, lambda row: {**row, "label": new} if row["label"] == old else row, old)
-            self._replace(LABELS[kind], "".join(f"{new if one == old else one}\n" for one in known))
-            self._write_two_model(kind)
-            return count
+            return self._relabel(kind, old, [new])
 
     def remove_label(self, kind: str, label: str) -> int:
         """Forget a label and all its rows; returns how many rows there were.
@@ -184,13 +177,25 @@ class Collection:
             CollectionError: there is no such label.
         """
         with self._locked():
-            known = self.labels(kind)
-            if label not in known:
-                raise CollectionError(f"no label '{label}'; known: {', '.join(known) or 'none'}")
-            count = self._change_rows(kind, lambda row: None if row["label"] == label else row, label)
-            self._replace(LABELS[kind], "".join(f"{one}\n" for one in known if one != label))
-            self._write_two_model(kind)
-            return count
+            self._known(kind, label)
+            return self._relabel(kind, label, [])
+
+    def _known(self, kind: str, label: str) -> list[str]:
+        """The labels, of which this must be one."""
+        known = self.labels(kind)
+        if label not in known:
+            raise CollectionError(f"no label '{label}'; known: {', '.join(known) or 'none'}")
+        return known
+
+    def _relabel(self, kind: str, old: str, new: list[str]) -> int:
+        """Put another label, or none, in the place of one everywhere; returns how many rows there were."""
+        rows = [list(row.values()) for row in self._rows(kind)]
+        if rows:
+            kept = [[label, *row[1:]] for row in rows for label in (new if row[0] == old else row[:1])]
+            self._replace(TABLES[kind], table_text(kind, kept))
+        self._write_labels(kind, [label for one in self.labels(kind) for label in (new if one == old else [one])])
+        self._write_two_model(kind)
+        return sum(row[0] == old for row in rows)
 
     def counts(self, kind: str) -> dict[tuple[str, str, str], int]:
         """Rows by label, person and session."""
@@ -255,7 +260,7 @@ class Collection:
             known += [label for label in names or sorted(found) if label in found and label not in known]
             there = set(self._lines(TABLES[kind]))
             new = [line for line in map(line_of, rows) if line not in there]
-            self._replace(LABELS[kind], "".join(f"{label}\n" for label in dict.fromkeys(known)))
+            self._write_labels(kind, dict.fromkeys(known))
             if new:
                 self._append(TABLES[kind], line_of(HEADS[kind]), "".join(new))
             self._write_two_model(kind)
@@ -288,13 +293,8 @@ class Collection:
     def _replace(self, name: str, text: str) -> None:
         write_whole(self.folder / name, text.encode())
 
-    def _change_rows(self, kind: str, change: RowChange, label: str) -> int:
-        rows = self._rows(kind)
-        if not rows:
-            return 0
-        kept = [changed for row in rows if (changed := change(row)) is not None]
-        self._replace(TABLES[kind], table_text(kind, (list(row.values()) for row in kept)))
-        return sum(row["label"] == label for row in rows)
+    def _write_labels(self, kind: str, labels: Iterable[str]) -> None:
+        self._replace(LABELS[kind], "".join(f"{label}\n" for label in labels))
 
     def _write_two_model(self, kind: str) -> None:
         """The table and the label file of the other format; labels that only rows know are added to it."""
@@ -302,7 +302,7 @@ class Collection:
         known = self.labels(kind)
         if lost := [label for label in dict.fromkeys(row[0] for row in rows) if label not in known]:
             known += lost
-            self._replace(LABELS[kind], "".join(f"{label}\n" for label in known))
+            self._write_labels(kind, known)
         try:
             lines = [line_of(two_model_row(kind, row, known)) for row in rows]
         except ValueError as error:
