@@ -33,6 +33,10 @@ _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}")
 
 
+class EvidenceError(Exception):
+    """Whether evidence stays cannot be changed; the text is one line that says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """The evidence of one incident.
@@ -93,18 +97,26 @@ class EvidenceStore:
             return ()
         return tuple(sorted(path for path in found if path.name != PROTECTED and path.suffix != UNFINISHED))
 
-    def protect(self, incident_id: str, protected: bool = True) -> None:
+    def protect(self, incident_id: str, protected: bool = True) -> tuple[Path, ...]:
         """Keep the evidence of an incident for good, or not any more.
 
+        Returns:
+            Its files.
+
         Raises:
-            OSError: the disk refuses.
+            EvidenceError: there is none, or the disk refuses.
         """
+        if not (files := self.files(incident_id)):
+            raise EvidenceError(f"there is no evidence of {incident_id}: none was kept, or it is gone")
         mark = self._of(incident_id) / PROTECTED
-        if protected:
-            mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            mark.touch(mode=0o600)
-        else:
-            mark.unlink(missing_ok=True)
+        try:
+            if protected:
+                mark.touch(mode=0o600)
+            else:
+                mark.unlink(missing_ok=True)
+        except OSError as error:
+            raise EvidenceError(f"the evidence of {incident_id} cannot be changed: {error.strerror or error}") from None
+        return files
 
     def is_protected(self, incident_id: str) -> bool:
         """Whether the evidence of an incident stays."""

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, HTTPException, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
+from safety_monitor.actions.evidence import EvidenceError
 from safety_monitor.incident import Mark
 from safety_monitor.journal.incidents import LONGEST_REMARK
 from safety_monitor.journal.search import Search, export_incidents
@@ -44,10 +45,6 @@ FORMULA = frozenset("=+-@\t\r")
 """What a cell begins with that a spreadsheet takes for a formula."""
 
 FileName = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z_.-]{0,99}$", description="Of the list of files")]
-
-
-class EvidenceError(Exception):
-    """Whether evidence stays cannot be changed; the text is one line that says why."""
 
 
 class EvidenceFile(BaseModel):
@@ -192,14 +189,8 @@ def protect_evidence(site: Site, incident_id: str, protected: bool, *, by: str) 
     Raises:
         EvidenceError: there is none, or the disk refuses.
     """
-    if not site.evidence.files(incident_id):
-        raise EvidenceError(f"there is no evidence of {incident_id}: none was kept, or it is gone")
-    word = "protected" if protected else "not protected any more"
-    try:
-        site.evidence.protect(incident_id, protected)
-    except OSError as error:
-        raise EvidenceError(f"the evidence of {incident_id} cannot be changed: {error.strerror or error}") from None
-    log.info("evidence of %s is %s: %s", incident_id, word, by)
+    site.evidence.protect(incident_id, protected)
+    log.info("evidence of %s is %s: %s", incident_id, "protected" if protected else "not protected any more", by)
 
 
 def say(site: Site, incident_id: str, note: str, *, by: str, mark: Mark | None) -> str:

@@ -13,6 +13,7 @@ from nicegui import app, ui
 from audio.blocks import SoundError
 from audio.recording import read_clip
 from audio.spectrogram import spectrogram
+from safety_monitor.actions.evidence import EvidenceError
 from safety_monitor.actions.recorder import SOUND
 from safety_monitor.delivery import Delivery, DeliveryState
 from safety_monitor.escalation import Nature
@@ -26,7 +27,7 @@ from safety_monitor.place import Place
 from safety_monitor.web import texts
 from safety_monitor.web.alerts import alert_buttons
 from safety_monitor.web.chart import GREY, over_seconds, seconds_of
-from safety_monitor.web.incident_api import EvidenceError, protect_evidence, say
+from safety_monitor.web.incident_api import protect_evidence, say
 from safety_monitor.web.layout import (
     AWAY_S,
     MARK_ICON,
