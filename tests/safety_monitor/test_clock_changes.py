@@ -1,6 +1,5 @@
 """Hours of the day on the two days of the year on which clocks change: none comes twice, none is left out."""
 
-import time as system_time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
@@ -13,15 +12,7 @@ from safety_monitor.schedule import Hours
 
 SPRING, AUTUMN = date(2026, 3, 29), date(2026, 10, 25)
 EVERY_DAY = frozenset(range(7))
-
-
-@pytest.fixture(autouse=True)
-def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    system_time.tzset()
-    yield
-    monkeypatch.undo()
-    system_time.tzset()
+pytestmark = pytest.mark.usefixtures("berlin")
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,12 @@
 """Times are those of the place where the station stands."""
 
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from safety_monitor.local_time import moment_of, time_of_day, when, zone
 
-
-@pytest.fixture(autouse=True)
-def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as there:
-        there.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
-        time.tzset()
-        yield
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("berlin")
 
 
 def test_a_time_is_local_and_says_how_far_from_utc_it_is_where_that_is_not_as_now() -> None:

@@ -1,7 +1,5 @@
 """What a person reads: what, who, when, where and how to take it on, in as few SMS as can be."""
 
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -24,15 +22,7 @@ INCIDENT = Incident(
 AT = datetime(2026, 7, 4, 3, 2, 1, tzinfo=UTC)
 PLACE = Place(52.520008, 13.404954, None, "Station hall, 2nd floor, behind the ticket machines", "settings")
 URL = "https://kiosk.example.org"
-
-
-@pytest.fixture(autouse=True)
-def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("berlin")
 
 
 def test_an_alarm_says_all_that_helps_in_two_sms() -> None:

@@ -9,10 +9,7 @@ from safety_monitor.config.sources import load_settings
 
 SID = "AC" + "0" * 32
 
-
-@pytest.fixture(autouse=True)
-def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 def load(text: str = "", **environ: str) -> object:

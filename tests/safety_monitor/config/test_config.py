@@ -7,10 +7,7 @@ import pytest
 from safety_monitor.config import SettingsError
 from safety_monitor.config.sources import load_settings
 
-
-@pytest.fixture(autouse=True)
-def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 def write(text: str) -> Path:

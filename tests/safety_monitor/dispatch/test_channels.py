@@ -30,10 +30,7 @@ name = "bob"
 sms = "+15005550007"
 """
 
-
-@pytest.fixture(autouse=True)
-def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 def settings(text: str = "", **environ: str) -> Settings:
