@@ -74,7 +74,7 @@ def labels_of(clips: Sequence[Clip]) -> NDArray[np.int64]:
 
 def are_screams(clips: Sequence[Clip]) -> NDArray[np.bool_]:
     """Which recordings are of screams."""
-    return labels_of(clips) == SCREAM
+    return np.asarray(labels_of(clips) == SCREAM, np.bool_)
 
 
 def are_sure(clips: Sequence[Clip]) -> NDArray[np.bool_]:

@@ -143,7 +143,7 @@ class ClipStream:
         return None if float(np.abs(self._kept).max()) <= _LAST_BIT else self._judge(self._kept)
 
 
-def softmax(logs: Array) -> Array:
+def softmax(logs: NDArray[Any]) -> Array:
     """Probabilities in each row from their logarithms, or from margins: the softmax, float32 of shape (n, labels)."""
     odds = np.exp(logs - logs.max(axis=1, keepdims=True))
     return np.asarray(odds / odds.sum(axis=1, keepdims=True), np.float32)
