@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from fastapi import Request
-from nicegui import app, ui
+from nicegui import Client, app, ui
 
 from safety_monitor import disarming
 from safety_monitor.config.web import Role
@@ -38,6 +38,9 @@ STATE_COLOR = {
     State.CLOSED: "green-8",
 }
 
+CROWD, CALL_BACK_S = 100, 5.0
+"""From so many pages on, one whose browser has not called back within so long is given up; else NiceGUI keeps it for a
+minute, and whoever only asks for pages fills the memory."""
 AWAY_S = 600.0
 """So long a page on which people write waits for a browser that has gone: a phone leaves whenever another app is in
 front, and what was typed must be there when it comes back."""
@@ -96,7 +99,9 @@ def visitor_of(request: Request) -> Visitor:
 
 
 def keep_connected() -> None:
-    """See to it that an open page finds its way back to the station; see reconnect.js."""
+    """See to it that an open page finds its way back to the station (see reconnect.js), and that they do not crowd."""
+    if len(Client.instances) > CROWD:
+        Client.prune_instances(client_age_threshold=CALL_BACK_S)
     ui.add_body_html('<script src="/static/reconnect.js"></script>')
 
 

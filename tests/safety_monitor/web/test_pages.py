@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from nicegui import core
+from nicegui import Client, core
 from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute, expect
 from pydantic import SecretStr
 
@@ -35,7 +35,7 @@ from safety_monitor.journal.file import JournalError, JournalUnusableError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.people.decision import decisions_of, hash_of
 from safety_monitor.place import Place
-from safety_monitor.web import texts
+from safety_monitor.web import layout, texts
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.door import OF_ONE
 from safety_monitor.web.server import WebServer
@@ -585,6 +585,19 @@ def test_a_client_that_dawdles_keeps_nobody_waiting(served: Served, page: Page) 
             connection = stack.enter_context(socket.create_connection((host, int(port))))
             connection.sendall(b"POST /api/v1/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n")
         assert page.request.get(f"{served.url}/api/v1/health").status == 200
+
+
+def test_who_only_asks_for_pages_does_not_fill_the_memory(
+    served: Served, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "CROWD", 3)
+    monkeypatch.setattr(layout, "CALL_BACK_S", 0.3)
+    open_before = len(Client.instances)
+    for _ in range(6):
+        assert page.request.get(served.url).status == 200
+        page.wait_for_timeout(350)  # longer than that
+    assert len(Client.instances) <= open_before + 2
+    expect(page.get_by_text(texts.ALL_QUIET)).to_be_visible()  # a page that is looked at stays
 
 
 def test_a_crowd_of_strangers_and_a_head_without_an_end_keep_nobody_out(served: Served, page: Page) -> None:
