@@ -5,8 +5,8 @@ Four parts, each for a share of the time:
 - scenes: the demo scene over and over, with talk and ordinary hands between, through both senses, fusion, journal,
   evidence, outbox, a siren that only counts and a webhook. What alarms although it should not is counted, and what
   does not although it should. Hands are judged from the landmarks that the scene is drawn from; in one pass out of
-  fifty MediaPipe looks at every picture. With `--data` the sound between is that of recorded conversations and rooms
-  (the shipped model was trained on some of them).
+  fifty, and in a few at the beginning, MediaPipe looks at every picture. With `--data` the sound between is that of
+  recorded conversations and rooms (the shipped model was trained on some of them).
 - screams: a scream every second, for up to an hour.
 - hands: four hands at 15 pictures a second, each making the Signal for Help, for up to an hour.
 - load: up to 10,000 incidents as fast as the journal takes them, each delivered.
@@ -66,8 +66,9 @@ SHARES = {"scenes": 0.5, "screams": 0.15, "hands": 0.15, "load": 0.2}
 QUIET_FROM_S, QUIET_TO_S = 10.0, 38.0
 """The stretch of the scene that is played again after it, so that its incidents do not run into each other."""
 PERIOD_S = SECONDS + QUIET_TO_S - QUIET_FROM_S
-LOOK_EVERY = 50
-"""In one pass out of so many MediaPipe looks at every picture."""
+LOOK_EVERY, FIRST_LOOKS = 50, range(2, 6)
+"""In one pass out of so many MediaPipe looks at every picture, and in a few at the beginning: what it works in comes to
+its full size over some thousands of pictures, and is no growth."""
 HOUR_S = 3600.0
 LEAST_S, LEAST_INCIDENTS = 20.0, 20
 INCIDENTS = 10_000
@@ -239,7 +240,7 @@ def scenes(house: House, minutes: float, data: Path | None) -> Part:
         while passes.acquire() and not over.is_set():
             begin_s = turn * PERIOD_S
             turn += 1
-            if turn % LOOK_EVERY:
+            if turn % LOOK_EVERY and turn not in FIRST_LOOKS:
                 for step, number in enumerate(numbers):
                     at_s = begin_s + step / FPS
                     yield gesture_moment(at_s, judge(hands[number], at_s, HEIGHT / WIDTH), gestures)
