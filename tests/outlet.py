@@ -21,6 +21,7 @@ class Outlet:
     record: bool = False
     heard: bool = False
     answers: bool = False
+    apart: bool = False
     hang: threading.Event | None = None
     messages: list[Message] = field(default_factory=list)
     begun: threading.Event = field(default_factory=threading.Event)

@@ -16,6 +16,7 @@ class Channel(Protocol):
     `answers = True` if it also says there that somebody has taken an incident on;
     `deliver_many(messages) -> Outcome` if it takes several at once, all or none;
     `aloud = True` if what it is given is read out to somebody;
+    `apart = True` if a program reads what it is given, each incident by itself however many wait;
     `interrupt()` if what it does lasts, and can be ended soon because the incident is over; called from another thread;
     `follow(reference) -> Outcome | None` if its far end says later whether a message arrived (None: not yet known);
     `attend(panel)` if it shows the station as a whole, and takes commands for it.
@@ -45,6 +46,11 @@ def nature_of(channel: Channel) -> Nature:
 def is_aloud(channel: Channel) -> bool:
     """Whether what a channel is given is read out to somebody."""
     return bool(getattr(channel, "aloud", False))
+
+
+def is_apart(channel: Channel) -> bool:
+    """Whether a channel is given each incident by itself, however many wait."""
+    return bool(getattr(channel, "apart", False))
 
 
 def says_answers(channel: Channel) -> bool:

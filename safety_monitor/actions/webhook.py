@@ -44,6 +44,7 @@ class Webhook:
 
     name = "webhook"
     record = False
+    apart = True
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from typing import TypeVar
 from media.heartbeat import Heartbeats
 from media.in_time import in_time
 from media.lasting import failed
-from safety_monitor.actions.channel import Channel, deliver_many_of, follow_of, interrupt_of, nature_of
+from safety_monitor.actions.channel import Channel, deliver_many_of, follow_of, interrupt_of, is_apart, nature_of
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState, Job, Result, Turn
 from safety_monitor.dispatch.composing import Composer, together
@@ -168,6 +168,7 @@ class ChannelWorker:
         self._failed = failed
         self._follow, self._deliver_many = follow_of(channel), deliver_many_of(channel)
         self._batch = BATCH if self._deliver_many else 1
+        self._together = () if is_apart(channel) else TOGETHER
         self._chance = random.Random()  # noqa: S311  # jitter needs no secrecy
         self._woken = threading.Event()
         self._handed: deque[Job] = deque()
@@ -353,7 +354,7 @@ class ChannelWorker:
             if held:
                 self._in_time(lambda: self._outbox.finish(held))
                 return 0.0
-        if not (limited and jobs[0].turn in TOGETHER):
+        if not (limited and jobs[0].turn in self._together):
             jobs = jobs[: self._batch]
         try:
             jobs = self._in_time(lambda: self._outbox.begin(jobs))

@@ -801,9 +801,9 @@ def test_several_are_delivered_at_once_and_one_that_is_refused_fails_alone(journ
 
 
 def test_what_is_held_back_comes_together_and_duress_never_waits(journal: Journal) -> None:
-    sms, alarm = Outlet("sms"), Outlet("alarm", heard=True)
+    sms, alarm, webhook = Outlet("sms"), Outlet("alarm", heard=True), Outlet("webhook", [NO_NETWORK, DONE], apart=True)
     limits = Limits(cool_down_s=2.0, most=100)
-    dispatch = Dispatch(journal, [sms, alarm], waits=SOON, limits=lambda channel: limits)
+    dispatch = Dispatch(journal, [sms, alarm, webhook], waits=SOON, limits=lambda channel: limits)
     for number in range(4):
         confirm(dispatch, replace(SCREAM, id=str(number)))
     journal.decide("0", State.CANCELLED, "by a person", duress=True)
@@ -813,6 +813,8 @@ def test_what_is_held_back_comes_together_and_duress_never_waits(journal: Journa
     assert [message.kind for message in sms.messages] == ["alarm", "duress", "alarm"]
     assert "Held back until now, too: 2" in sms.messages[2].text
     assert len(alarm.messages) == 4
+    told = [message.incident.id for message in webhook.messages if message.kind == "alarm"]
+    assert sorted(told) == ["0", "0", "1", "2", "3"], "a program is told of each by itself"
     states = {number: journal.outbox.delivery(f"{number}:sms:alarm").state for number in range(4)}
     assert set(states.values()) == {DeliveryState.DELIVERED}
 
