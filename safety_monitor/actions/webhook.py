@@ -9,13 +9,17 @@ import hashlib
 import hmac
 import json
 import logging
+import socket
+import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 from safety_monitor.actions.document import document
 from safety_monitor.actions.failure import cause_of, one_line
@@ -85,12 +89,22 @@ class Webhook:
             return self._failed(cause_of(error), again=True)
 
     def check(self) -> Outcome:
-        """Ask the address for its headers: any answer shows that somebody is there."""
+        """Connect, and ask for nothing: there are receivers that act on every request, whatever its method."""
+        given = self._session.merge_environment_settings(self._url, {}, None, None, None)
+        if select_proxy(self._url, given["proxies"]):
+            return Outcome(ok=True, detail=f"{self._host} is reached by a proxy; not tried without a message")
+        url = urlsplit(self._url)
+        secure = url.scheme == "https"
         try:
-            with self._session.head(self._url, timeout=self._limits_s, allow_redirects=False, stream=True) as answer:
-                return Outcome(ok=True, detail=f"{self._host} answers (HTTP {answer.status_code})")
-        except requests.RequestException as error:
+            with socket.create_connection(
+                (self._host, url.port or (443 if secure else 80)), self._limits_s[0]
+            ) as plain:
+                if secure:
+                    plain.settimeout(self._limits_s[1])
+                    _trusting(given["verify"]).wrap_socket(plain, server_hostname=self._host).close()
+        except OSError as error:
             return self._failed(cause_of(error), again=True)
+        return Outcome(ok=True, detail=f"{self._host} can be reached; not tried without a message")
 
     def close(self) -> None:
         """End all connections."""
@@ -115,6 +129,14 @@ class Webhook:
         path = urlsplit(self._url).path.strip("/")
         detail = one_line(f"{self._host}: {why}", (self._secret, self._url, *([path] if path else [])))
         return Outcome(ok=False, detail=detail, again=again, retry_after_s=retry_after_s)
+
+
+def _trusting(verify: bool | str) -> ssl.SSLContext:
+    """Whom `requests` trusts: the certificates of a file or folder, or else its own."""
+    where = verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH
+    if Path(where).is_dir():
+        return ssl.create_default_context(capath=where)
+    return ssl.create_default_context(cafile=where)
 
 
 def signature(secret: str, stamp: str, body: bytes) -> str:

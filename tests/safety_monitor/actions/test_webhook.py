@@ -3,8 +3,11 @@
 import io
 import json
 import logging
+import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -20,6 +23,7 @@ from safety_monitor.place import Place
 from tests.alarms import OPENED_AT as NOW
 from tests.alarms import SCREAM as INCIDENT
 from tests.alarms import alarm
+from tests.servers.certificate import make_certificate
 from tests.servers.http import http_server
 
 SECRET = "planted-secret"
@@ -39,6 +43,7 @@ class Receiver:
     believed: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     refused: int = 0
+    asked: int = 0
     status: int = 204
     headers: dict[str, str] = field(default_factory=dict)
     mute: bool = False
@@ -51,9 +56,9 @@ def receiver() -> Iterator[Receiver]:
     state = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self.send_response(405)
-            self.end_headers()
+        def parse_request(self) -> bool:
+            state.asked += 1
+            return super().parse_request()
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -152,9 +157,34 @@ def test_a_receiver_that_does_not_answer_or_is_not_there(receiver: Receiver) -> 
         assert "Connection refused" in outcome.detail
 
 
-def test_a_check_posts_nothing(receiver: Receiver) -> None:
+def test_a_check_asks_for_nothing_by_which_a_receiver_might_act(receiver: Receiver) -> None:
     assert channel(receiver).check().ok
-    assert (receiver.believed, receiver.refused) == ([], 0)
+    assert channel(receiver).deliver(MESSAGE).ok  # behind the check
+    assert receiver.asked == 1
+
+
+def test_a_check_trusts_whom_a_post_trusts(receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate, key = make_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with closing(context.wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True)) as server:
+
+        def answer() -> None:
+            for _ in range(2):
+                with suppress(ssl.SSLError):
+                    server.accept()[0].close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        receiver.url = f"https://127.0.0.1:{server.getsockname()[1]}/planted-path"
+        outcome = channel(receiver).check()
+        assert (outcome.ok, outcome.again) == (False, True)
+        assert "certificate" in outcome.detail
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        assert channel(receiver).check().ok
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert "proxy" in channel(receiver).check().detail
 
 
 def test_secret_and_path_are_told_to_nobody(receiver: Receiver, capfd: pytest.CaptureFixture[str]) -> None:
