@@ -18,7 +18,7 @@ from media.lasting import failed
 from safety_monitor.actions.channel import Channel, deliver_many_of, follow_of, interrupt_of, is_apart, nature_of
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState, Job, Result, Turn
-from safety_monitor.dispatch.composing import Composer, together
+from safety_monitor.dispatch.composing import Composer, foremost, together
 from safety_monitor.dispatch.rate_limiter import RateLimiter
 from safety_monitor.dispatch.settling import Waits, settle
 from safety_monitor.escalation import Nature
@@ -336,8 +336,9 @@ class ChannelWorker:
             self._do([kept.next], kept.entry)
             return 0.0
         if self._works_again:
-            self._in_time(lambda: self._outbox.hasten(self._name))
-            self._works_again = False
+            with suppress(JournalError):  # what is due is told also from a disk that is full
+                self._in_time(lambda: self._outbox.hasten(self._name))
+                self._works_again = False
         known = list(self._kept)  # the journal may hold as due what is done already
         limited = self.nature is Nature.MESSAGE and self._limiter.limits(self._name)
         most = BATCH if limited else self._batch
@@ -445,10 +446,11 @@ class ChannelWorker:
                 outcomes = self._outcomes(jobs)
             jobs = [_moved(job, self._ahead_s() - ahead_s) for job in jobs]  # the clock may have been set meanwhile
             if jobs[0].turn is not Turn.FOLLOW:
-                works = any(outcome is not None and outcome.ok for outcome in outcomes)
-                self._works_again, self._fails = self._works_again or (self._fails and works), not works
-                if works:
-                    self._limiter.told(self._name, jobs, self._clock())
+                told = [job for job, outcome in zip(jobs, outcomes, strict=True) if outcome is not None and outcome.ok]
+                failed_before = self._fails or len(told) < len(jobs)
+                self._works_again, self._fails = self._works_again or (failed_before and bool(told)), not told
+                if told:
+                    self._limiter.told(self._name, told, self._clock())
             results = [self._settled(job, outcome) for job, outcome in zip(jobs, outcomes, strict=True)]
         done = list(zip(jobs, results, strict=True))
         self._kept |= {job.key: _Kept(job, result, entry, self._ahead_s()) for job, result in done}
@@ -495,6 +497,9 @@ class ChannelWorker:
                 outcome = self._deliver_many(messages)
             else:
                 outcome = channel.deliver(together(messages))
+                if not outcome.ok and outcome.again:  # too long, maybe, for who does not say so: no emergency waits
+                    first = foremost(messages)
+                    return [channel.deliver(each) if each is first else outcome for each in messages]
             if outcome.ok or outcome.again:
                 return [outcome] * len(jobs)
             return [channel.deliver(message) for message in messages]  # one of them is to blame

@@ -11,7 +11,7 @@ from typing import TypeVar
 from media.in_time import in_time
 from safety_monitor.actions.channel import Channel, is_aloud, nature_of
 from safety_monitor.actions.evidence import FIRST_EVER
-from safety_monitor.actions.message import Message, trial_message, written
+from safety_monitor.actions.message import UNNOTICED, Message, trial_message, written
 from safety_monitor.delivery import Job
 from safety_monitor.dispatch.limits import digest
 from safety_monitor.escalation import Nature
@@ -95,18 +95,25 @@ def _had(name: str, look: Callable[[], T], instead: T) -> T:
     return instead
 
 
+def foremost(messages: Sequence[Message]) -> Message:
+    """The newest emergency that waits for somebody; where there is none, the newest of all."""
+
+    def waits(message: Message) -> bool:
+        return message.kind == "alarm" and message.incident.state in (State.CONFIRMED, State.CLOSED)
+
+    return max(reversed(messages), key=lambda message: (waits(message), message.opened_at))
+
+
 def together(messages: Sequence[Message]) -> Message:
     """One message for several that were held back or failed before, in order of time.
 
-    The newest emergency that waits for somebody is told in full; where there is none, the newest of all. It is known
-    again by what it tells, all of it: what arrived of an earlier one does not tell the rest.
+    The foremost is told in full. It is known again by what it tells, all of it: what arrived of an earlier one does not
+    tell the rest. What must not be noticed where the station stands is said in any case.
     """
-    messages = sorted(messages, key=lambda message: message.opened_at)
-    incidents = [message.incident for message in messages]
-    waiting = [
-        message.kind == "alarm" and message.incident.state in (State.CONFIRMED, State.CLOSED) for message in messages
-    ]
-    first = len(messages) - 1 - (waiting[::-1].index(True) if True in waiting else 0)
-    text = digest([message.text for message in messages], incidents, first)
+    first = foremost(messages)
+    others = [each for each in sorted(messages, key=lambda message: message.opened_at) if each is not first]
+    text = digest(first.text, [(each.opened_at, each.incident) for each in others])
+    if any(each.discreet for each in others) and not first.discreet:
+        text = f"{text}\n{UNNOTICED}"
     told = hashlib.sha256("\n".join(sorted(message.key for message in messages)).encode()).hexdigest()
-    return replace(messages[first], key=f"{messages[first].key}:{told[:10]}", text=text, reference="")
+    return replace(first, key=f"{first.key}:{told[:10]}", text=text, reference="")

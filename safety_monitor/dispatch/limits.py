@@ -11,6 +11,7 @@ from datetime import datetime, time, timedelta
 from safety_monitor.actions.message import what_was_noticed
 from safety_monitor.clock_changes import moment
 from safety_monitor.incident import Incident
+from safety_monitor.local_time import when
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +107,16 @@ def quiet_until(quiet: tuple[time, time], now: datetime) -> datetime | None:
     return None
 
 
-def digest(texts: Sequence[str], incidents: Sequence[Incident], first: int) -> str:
-    """One text for several messages: one in full, and what else there was, the newest first.
+def digest(text: str, others: Sequence[tuple[datetime, Incident]]) -> str:
+    """One text for several messages: one in full, and what else there was and when, the newest first.
 
     Args:
-        texts: of the messages, in order.
-        incidents: that they are about.
-        first: place of the one that is told in full.
+        text: of the one that is told in full.
+        others: when each of the others began, and what it is about, in order.
     """
-    others = [
-        f"- {what_was_noticed(incident) or incident.reason} ({incident.state})"
-        for place, incident in reversed(list(enumerate(incidents)))
-        if place != first
+    lines = [
+        f"- {when(began.isoformat())}: {what_was_noticed(incident) or incident.reason} ({incident.state})"
+        for began, incident in reversed(others)
     ]
-    more = [f"- and {len(others) - 10} more"] if len(others) > 10 else []
-    return "\n".join([texts[first], f"Held back until now, too: {len(others)}", *others[:10], *more])
+    more = [f"- and {len(lines) - 10} more"] if len(lines) > 10 else []
+    return "\n".join([text, f"Held back until now, too: {len(lines)}", *lines[:10], *more])

@@ -288,9 +288,10 @@ class Outbox:
             return list(dict.fromkeys(_shown(row).key for row in session.scalars(due)))
 
     def hasten(self, channel: str) -> None:
-        """Make due now what failed before on a channel that works again."""
+        """Make due now what failed before on a channel that works again; what is held back is, if it still must be."""
         now = self._file.clock()
-        failed_before = DeliveryRow.channel == channel, DeliveryRow.turn == Turn.RETRY, DeliveryRow.due_at > now
+        tried = DeliveryRow.turn.in_((Turn.RETRY, Turn.HELD)), DeliveryRow.attempts > 0
+        failed_before = DeliveryRow.channel == channel, *tried, DeliveryRow.due_at > now
         with self._file.reading() as session:
             if not session.scalar(select(exists().where(*failed_before))):
                 return

@@ -4,7 +4,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from safety_monitor.actions.channel import Channel
-from safety_monitor.actions.message import Message
+from safety_monitor.actions.message import UNNOTICED, Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import Delivery, DeliveryState, Job, Result
 from safety_monitor.dispatch import channel_worker, delivering, settling
@@ -20,7 +20,7 @@ from safety_monitor.dispatch.delivering import Dispatch, OutboxBusyError
 from safety_monitor.dispatch.limits import Limits
 from safety_monitor.dispatch.settling import Waits
 from safety_monitor.escalation import Nature, Policy, Step, plan
-from safety_monitor.incident import Incident, State
+from safety_monitor.incident import Incident, Sense, State
 from safety_monitor.journal import writer
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
@@ -846,6 +846,68 @@ def test_what_waited_for_a_network_comes_together_says_how_old_it_is_and_holds_n
     assert states == {DeliveryState.DELIVERED}
 
 
+def test_what_is_refused_together_keeps_no_emergency_from_being_told_alone(tmp_path: Path) -> None:
+    @dataclass
+    class Short(Outlet):
+        """Takes no long text, and does not say why."""
+
+        def deliver(self, message: Message) -> Outcome:
+            outcome = super().deliver(message)
+            return NO_NETWORK if "Held back" in message.text else outcome
+
+    set_s = 0.0
+    journal = Journal(tmp_path, clock=lambda: time.time() + set_s)
+    sms = Short("sms", [NO_NETWORK])
+    waits, limits = Waits(first_wait_s=FOREVER_S), Limits(cool_down_s=0.0, most=100)
+    with running(journal, sms, waits=waits, limits=limits) as dispatch:
+        for number in range(4):
+            confirm(dispatch, replace(SCREAM, id=str(number)))
+        until(lambda: len(sms.messages) == 4)
+    set_s = 7200.0
+    sms.messages.clear()
+    sms.outcomes = [DONE]
+    with running(journal, sms, waits=waits, limits=limits):
+        until(lambda: not [each for each in journal.outbox.list() if each.due_at])
+    alone = [message.incident.id for message in sms.messages if "Held back" not in message.text]
+    assert alone == ["3", "2", "1", "0"]
+    assert len(sms.messages) == 4 + 3
+
+
+def test_what_a_silent_policy_asks_for_is_said_also_where_another_emergency_is_told_in_full(journal: Journal) -> None:
+    sms = Outlet("sms")
+    limits = Limits(cool_down_s=2.0, most=100)
+    policies = [Policy(triggers=("signal_for_help",), silent=True), Policy()]
+    dispatch = Dispatch(journal, [sms], waits=SOON, limits=lambda channel: limits, policies=policies)
+    confirm(dispatch)
+    until(lambda: len(sms.messages) == 1)
+    sign = replace(SCREAM.evidence[0], sense=Sense.GESTURE, label="signal_for_help")
+    confirm(dispatch, replace(SCREAM, id="silent", evidence=(sign,)))
+    until(lambda: "held back" in journal.outbox.delivery("silent:sms:alarm").detail)
+    confirm(dispatch, replace(SCREAM, id="loud"))
+    until(lambda: len(sms.messages) == 2)
+    dispatch.close()
+    assert sms.messages[1].incident.id == "loud"
+    assert sms.messages[1].text.endswith(UNNOTICED)
+
+
+def test_a_channel_that_works_again_tells_what_is_due_also_from_a_disk_that_is_full(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, wait_s=0.2)
+    away = [replace(NO_NETWORK, retry_after_s=2 * FOREVER_S), NO_NETWORK]
+    sms = Outlet("sms", [*away, DONE])
+    with running(journal, sms, waits=Waits(first_wait_s=1.0)) as dispatch:
+        for number in range(2):
+            confirm(dispatch, replace(SCREAM, id=str(number)))
+            key = f"{number}:sms:alarm"
+            until(lambda key=key: journal.outbox.delivery(key).detail == "no network")  # type: ignore[misc]
+        with closing(sqlite3.connect(journal.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(JournalError):
+                dispatch.follow(replace(SCREAM, id="new"))
+            until(lambda: [message.incident.id for message in sms.messages] == ["0", "1", "new", "1"])
+            other.execute("ROLLBACK")
+        until(lambda: journal.outbox.delivery("0:sms:alarm").state is DeliveryState.DELIVERED)
+
+
 def test_a_station_that_was_off_for_days_gives_no_message_up_before_the_network_is_there(tmp_path: Path) -> None:
     set_s = 0.0
     journal = Journal(tmp_path, clock=lambda: time.time() + set_s)
@@ -921,7 +983,7 @@ def test_what_is_no_emergency_delays_none_and_comes_behind_it(journal: Journal) 
     dispatch.close()
     assert [message.kind for message in sms.messages] == ["trouble", "alarm", "alarm"]
     assert sms.messages[2].text.startswith("EMERGENCY at kiosk")
-    assert "- gesture: unplugged" in sms.messages[2].text
+    assert ": gesture: unplugged (closed)" in sms.messages[2].text
 
 
 def test_a_person_is_told_over_all_channels_as_often_as_the_limits_allow_and_a_restart_forgets_nothing(

@@ -109,8 +109,8 @@ def test_an_emergency_waits_for_nothing_that_was_none() -> None:
 
 
 def test_a_digest_begins_with_one_in_full_and_counts_the_rest() -> None:
-    incidents = [replace(SCREAM, id=str(number), state=State.CLOSED) for number in range(15)]
-    text = digest([f"text {number}" for number in range(15)], incidents, 3)
-    assert text.startswith("text 3\nHeld back until now, too: 14\n")
+    others = [(datetime(2026, 11, day).astimezone(), replace(SCREAM, state=State.CLOSED)) for day in range(1, 15)]
+    text = digest("text", others)
+    assert text.startswith("text\nHeld back until now, too: 14\n- 2026-11-14 00:00:00: a scream was heard (closed)\n")
     assert text.count("a scream was heard (closed)") == 10
     assert "and 4 more" in text
