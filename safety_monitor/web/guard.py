@@ -30,7 +30,8 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_SITE = frozenset({"same-origin", "none"})
 """What `Sec-Fetch-Site` says of our own pages, and of an address that a person has typed."""
 GO_ON = '<!doctype html><meta http-equiv="refresh" content="0; url={address}">'
-"""A link on another site, such as a mailbox, brings no cookie along (SameSite=Strict); what this page opens does."""
+"""A link on another site, such as a mailbox, brings no cookie along (SameSite=Strict); what this page opens does. Over
+HTTP no browser says where a link stood."""
 CHECK_S, NOT_ALLOWED = 5.0, 1008
 """How often it is seen whether whoever holds a web socket open may still see the pages, and what it is closed with."""
 TOO_LARGE = "larger than this station takes"
@@ -125,18 +126,18 @@ class Guard:
         visitor = None if signed else who_asks(self._access, headers)
         scope["state"] = {**scope.get("state", {}), **self._shared, "visitor": visitor}
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > self._limit(scope):
-            return _problem(413, TOO_LARGE, {"Connection": "close"})
+        fits = length.isdecimal() and int(length) <= self._limit(scope)
+        keep = {} if fits else {"Connection": "close"}
         if visitor is not None:
             self._let_in(scope.get("client"))
         if signed or visitor is not None or scope["path"] in PUBLIC:
-            return None
+            return None if fits else _problem(413, TOO_LARGE, keep)
         if scope["type"] == "http" and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
             login = f"/login?then={quote(scope['path'])}"
-            if headers.get("sec-fetch-site", "none") not in OWN_SITE:
-                return HTMLResponse(GO_ON.format(address=login))
-            return RedirectResponse(login, 303)
-        return _problem(401, "sign in, or send an API token", {"WWW-Authenticate": "Bearer"})
+            if headers.get("sec-fetch-site") in OWN_SITE:
+                return RedirectResponse(login, 303)
+            return HTMLResponse(GO_ON.format(address=login))
+        return _problem(401, "sign in, or send an API token", {"WWW-Authenticate": "Bearer"} | keep)
 
     def _limit(self, scope: Scope) -> int:
         if scope["state"]["visitor"] is None:

@@ -2,8 +2,8 @@
 // would wait for ever, for a connection that is not given to whoever is signed out. All else NiceGUI does by itself.
 setInterval(() => {
   if (document.getElementById("popup")?.ariaHidden !== "false") return;
-  fetch(location.href, { redirect: "manual", cache: "no-store", headers: { accept: "text/html" } })
-    .then((answer) => answer.type === "opaqueredirect" && location.reload())
+  fetch("/login", { redirect: "manual", cache: "no-store" }) // leads on whoever is signed in; asked for no page
+    .then((answer) => answer.ok && location.reload())
     .catch(() => {}); // it does not answer yet
 }, 5000);
 

@@ -54,8 +54,17 @@ def test_with_users_nothing_is_seen_without_signing_in(make_site: MakeSite) -> N
     client = client_of(make_site(WEB))
     for path in ("/api/v1/health", "/api/v1/incidents", "/api/v1/metrics", "/api/v1/openapi.json", "/nothing"):
         assert client.get(path).status_code == 401
-    page = client.get("/incidents", headers={"Accept": "text/html"}, follow_redirects=False)
+    here = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
+    page = client.get("/incidents", headers=here, follow_redirects=False)
     assert (page.status_code, page.headers["location"]) == (303, "/login?then=/incidents")
+
+
+@pytest.mark.parametrize("tells", [{"Sec-Fetch-Site": "cross-site"}, {}], ids=["https", "http"])
+def test_whoever_follows_a_link_without_the_cookie_goes_on_from_a_page_of_the_station_which_brings_it(
+    make_site: MakeSite, tells: dict[str, str]
+) -> None:
+    page = client_of(make_site(WEB)).get("/incidents/1", headers={"Accept": "text/html"} | tells)
+    assert (page.status_code, "0; url=/login?then=/incidents/1" in page.text) == (200, True)
 
 
 def test_a_token_lets_a_program_in_and_its_role_holds(make_site: MakeSite) -> None:
@@ -100,6 +109,15 @@ def test_a_browser_gets_nothing_from_elsewhere_but_a_map_that_is_set(
     policy = client_of(site).get("/api/v1/health").headers["content-security-policy"]
     assert sources in [each.strip() for each in policy.split(";")]
     assert "http" not in policy.replace("https://*.tiles.example", "")
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}])
+def test_an_upload_of_whoever_is_not_signed_in_is_not_called_too_large(
+    make_site: MakeSite, headers: dict[str, str]
+) -> None:
+    answer = client_of(make_site(WEB), **headers).post("/api/v1/analyze", content=b"x" * 100_000)
+    assert (answer.status_code, answer.headers["connection"]) == (401, "close")
+    assert client_of(make_site(WEB)).post("/login", content=b"x" * 100_000).status_code == 413
 
 
 def test_a_request_that_is_no_upload_is_small(client: TestClient) -> None:
