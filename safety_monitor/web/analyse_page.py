@@ -17,7 +17,7 @@ from safety_monitor.web import texts
 from safety_monitor.web.analysis_process import BusyError
 from safety_monitor.web.api import judge_stored
 from safety_monitor.web.chart import COLORS, over_seconds
-from safety_monitor.web.layout import may, page_for, panel, site_of, state_badge
+from safety_monitor.web.layout import AWAY_S, may, page_for, panel, site_of, state_badge
 from safety_monitor.web.microphone_panel import microphone_panel
 from safety_monitor.web.upload import KINDS
 
@@ -25,7 +25,7 @@ POINTS = 1000
 """Most points of a line; of a longer recording each is the highest of several."""
 
 
-@ui.page("/analyse")
+@ui.page("/analyse", reconnect_timeout=AWAY_S)
 def analyse_page(request: Request) -> None:
     """Drop, wait, look."""
     site = site_of(request)

@@ -42,8 +42,9 @@ CROWD, CALL_BACK_S = 100, 5.0
 """From so many pages on, one whose browser has not called back within so long is given up; else NiceGUI keeps it for a
 minute, and whoever only asks for pages fills the memory."""
 AWAY_S = 600.0
-"""So long a page on which people write waits for a browser that has gone: a phone leaves whenever another app is in
-front, and what was typed must be there when it comes back."""
+"""So long a page on which people write, or with which they listen, waits for a browser that has gone: a phone leaves
+whenever another app is in front, or the network, and what was typed must be there when it comes back. A page that is
+loaded anew listens no more."""
 LINKS: tuple[tuple[str, str, Role], ...] = (
     (texts.LIVE, "/", "viewer"),
     (texts.INCIDENTS, "/incidents", "viewer"),

@@ -113,13 +113,15 @@ class Site:
     def next_step(self, incident_id: str) -> NextStep | None:
         """What is done about an incident next unless somebody answers; None if there is nothing, or it is not known.
 
-        The journal is asked once a second at most, however many look. Blocks for the disk, one thread at a time.
+        The journal is asked once a second at most, however many look. Waits for the disk, but not for long, and in one
+        thread at a time.
         """
         now = time.monotonic()
         asked, step = self._steps.get(incident_id, (float("-inf"), None))
         if now - asked > STEP_S and self._asking.acquire(blocking=False):
             try:
-                step = next_of(self.journal.show(incident_id).deliveries, self.journal.clock())
+                entry = self.in_time(lambda: self.journal.show(incident_id))
+                step = next_of(entry.deliveries, self.journal.clock())
             except JournalError:
                 step = None
             finally:

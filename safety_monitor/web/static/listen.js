@@ -1,7 +1,7 @@
 // Listens with this browser's microphone: sends its sound to the station, and shows what the station hears in it.
 // The texts come from the page, so that they are in one language file with all others.
 const listening = (() => {
-  const TRIES = 5;
+  const LONGEST_WAIT_S = 5;
   const MOST_BEHIND = 200_000; // bytes that the network has not taken yet
   const SILENT_DBFS = -100, SILENT_READINGS = 30;
   const STALLED_MS = 5_000, DEAD_MS = 20_000; // nothing has come back; longer than the station waits for sound
@@ -60,6 +60,7 @@ const listening = (() => {
       const message = JSON.parse(data);
       if (message.type === "ready") {
         mine.tries = 0;
+        mine.why = "";
         tellPosition();
       } else if (message.type === "reading") show(message);
       else if (message.type === "incident") emitEvent("heard", message.incident);
@@ -70,12 +71,10 @@ const listening = (() => {
 
   function lost(mine, code, reason) {
     mine.socket = null;
-    if (code === 1008 || ++mine.tries > TRIES) {
-      stop(fill(texts().ended, { why: reason || mine.why || texts().refused }));
-      return;
-    }
-    say(texts().lost, true);
-    setTimeout(() => on === mine && connect(), 1000 * mine.tries);
+    if (code === 1008) return stop(fill(texts().ended, { why: reason }));
+    // Without an end: a router or a station that starts anew takes minutes, and nobody looks at a phone that listens.
+    say(fill(texts().lost, { why: mine.why && ` (${mine.why})` }), true);
+    setTimeout(() => on === mine && connect(), 1000 * Math.min(++mine.tries, LONGEST_WAIT_S));
   }
 
   // A connection that has died without a word, and a station that hangs, must not go on to look as if they listened.
