@@ -65,7 +65,6 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     for channel in channels:
         if isinstance(channel, Absent):
             log.error("%s: %s", channel.name, channel.why)
-            dispatch.trouble(channel.name, f"{channel.name}: {channel.why}")
     if journal.file.rescued:
         log.error("journal: %s", journal.file.rescued)
         dispatch.trouble("journal", f"journal: {journal.file.rescued}")

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from media.heartbeat import Heartbeats
 from media.lasting import failed
+from safety_monitor.actions.absent import Absent
 from safety_monitor.actions.channel import Channel, follow_of, nature_of, says_answers
 from safety_monitor.actions.message import OVER
 from safety_monitor.actions.outcome import Outcome
@@ -182,6 +183,12 @@ class Dispatch:
     def channels(self) -> Mapping[str, Nature]:
         """Every channel that is turned on."""
         return self._natures
+
+    @property
+    def absent(self) -> Mapping[str, str]:
+        """Why channels could not be made at the start, for each of these."""
+        channels = [worker.channel for worker in self._workers.values()]
+        return {channel.name: channel.why for channel in channels if isinstance(channel, Absent)}
 
     def named(self, name: str) -> Sequence[str]:
         """The channels that a name means: of a channel, a group of them or a contact, or "all"."""

@@ -73,7 +73,9 @@ def go_round(
         over: ends it.
         clock: seconds, never set back.
     """
-    tried = dict.fromkeys(dispatch.channels, Tried(clock() + FIRST_S))
+    now = clock()
+    tried = dict.fromkeys(dispatch.channels, Tried(now + FIRST_S))
+    tried |= {name: Tried(now + AGAIN_S[0], now, 1, Ill(why)) for name, why in dispatch.absent.items()}
     while not over.wait(LOOK_S):
         for name, nature in dispatch.channels.items():
             if clock() >= tried[name].due:

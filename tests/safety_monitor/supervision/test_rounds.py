@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from safety_monitor.actions.absent import Absent
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.journal.incidents import Journal
@@ -71,3 +72,32 @@ def test_every_channel_is_tried_and_siren_and_voice_until_they_could_sound(
     assert told["alarm"][-1] == Ill("token is wrong", note=True)
     assert set(told["sms"]) == set(told["speech"]) == {None}
     assert all(channel.messages == [] for channel in channels)
+
+
+def test_a_channel_that_could_not_be_made_is_a_trouble_at_once_and_until_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FIRST_S", "EVERY_S"):
+        monkeypatch.setattr(rounds, name, 3600.0)
+    monkeypatch.setattr(rounds, "LOOK_S", 0.01)
+    monkeypatch.setattr(rounds, "AGAIN_S", (0.1,))
+    there, over = threading.Event(), threading.Event()
+    told: list[Ill | None] = []
+
+    def make() -> Outlet:
+        if not there.is_set():
+            raise OSError("ca.pem: no such file")
+        return Outlet("mqtt", record=True)
+
+    def check(about: str, ill: Ill | None) -> None:
+        told.append(ill)
+        there.set()
+        if ill is None:
+            over.set()
+
+    absent = Absent("mqtt", make, record=True, errors=(OSError,), why="ca.pem: no such file")
+    dispatch = Dispatch(Journal(tmp_path), [absent])
+    go_round(dispatch, check, over)
+    dispatch.close()
+    assert told[0] == Ill("ca.pem: no such file")
+    assert told[-1] is None
