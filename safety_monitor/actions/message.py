@@ -36,6 +36,7 @@ class Message:
         reference: what an earlier attempt of this delivery got from the far end; "" at first.
         discreet: whether nothing may be noticed of it where the station stands.
         help_called: whether people elsewhere are told of it.
+        besides: how many others the text tells of in a line each.
     """
 
     key: str
@@ -49,6 +50,7 @@ class Message:
     reference: str
     discreet: bool = False
     help_called: bool = False
+    besides: int = 0
 
 
 def what_was_noticed(incident: Incident) -> str:

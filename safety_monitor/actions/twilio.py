@@ -310,8 +310,11 @@ def variables(template: Mapping[str, str], message: Message) -> dict[str, str]:
     WhatsApp refuses line breaks and empty variables.
     """
     place = message.place
+    what = said(message.kind, message.incident, message.station, discreet=message.discreet)
+    if message.besides:
+        what.append(f"Held back until now, too: {message.besides} more.")
     known = {
-        "what": " ".join(said(message.kind, message.incident, message.station, discreet=message.discreet)),
+        "what": " ".join(what),
         "station": message.station,
         "time": when(message.opened_at.isoformat(), zoned=True),
         "place": place.words if place else "unknown",

@@ -116,4 +116,4 @@ def together(messages: Sequence[Message]) -> Message:
     if any(each.discreet for each in others) and not first.discreet:
         text = f"{text}\n{UNNOTICED}"
     told = hashlib.sha256("\n".join(sorted(message.key for message in messages)).encode()).hexdigest()
-    return replace(first, key=f"{first.key}:{told[:10]}", text=text, reference="")
+    return replace(first, key=f"{first.key}:{told[:10]}", text=text, reference="", besides=len(others))

@@ -198,6 +198,12 @@ def test_a_template_tells_what_kind_of_message_it_is(kind: Kind, begins: str) ->
     assert variables({"1": "{what}"}, message)["1"].startswith(begins)
 
 
+def test_a_template_that_has_room_for_one_says_how_many_more_there_are(twilio: FakeTwilio) -> None:
+    out = channel(twilio, "whatsapp", content_sid="HX" + "1" * 32, content_variables={"1": "{what}"})
+    assert out.deliver(replace(MESSAGE, besides=3)).ok
+    assert json.loads(twilio.messages[0]["form"]["ContentVariables"])["1"].endswith("Held back until now, too: 3 more.")
+
+
 def test_whatsapp_without_a_template_sends_free_text(twilio: FakeTwilio) -> None:
     assert channel(twilio, "whatsapp").deliver(MESSAGE).ok
     assert twilio.messages[0]["body"].startswith(MESSAGE.text)
