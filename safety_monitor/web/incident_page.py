@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,8 @@ ZOOM = 16
 COLUMNS = 800
 MOST_TIMES, LEAST_S = 10.0, 6.0
 """How many times as long as its incident a chart of the readings is at most, and how long that counts at least."""
+_Files = tuple[Path, ...] | str
+"""Of an incident; or a line that says why they cannot be had."""
 DELIVERY_ICON = {
     DeliveryState.PENDING: ("hourglass_top", "amber-9"),
     DeliveryState.SENDING: ("outgoing_mail", "blue-8"),
@@ -70,7 +72,7 @@ def sound_drawn(request: Request, incident_id: str) -> Response:
         files = site.evidence.files(site.journal.show(incident_id[:64]).incident.id)
         sound = next(path for path in files if path.name == SOUND)
         levels = spectrogram([read_clip(sound)], COLUMNS)
-    except (JournalError, StopIteration, SoundError):
+    except (JournalError, StopIteration, SoundError, OSError):
         return Response(status_code=404)
     return Response(drawn(levels), media_type="image/png") if len(levels) else Response(status_code=404)
 
@@ -80,12 +82,16 @@ async def incident_page(request: Request, incident_id: str) -> None:
     """One incident."""
     site = site_of(request)
 
-    def read() -> tuple[Entry, Place | None, tuple[Path, ...], bool]:
+    def read() -> tuple[Entry, Place | None, _Files, bool]:
         entry = site.journal.show(incident_id[:64])
-        files, protected = site.evidence.files(entry.incident.id), site.evidence.is_protected(entry.incident.id)
+        files: _Files
+        try:
+            files, protected = site.evidence.files(entry.incident.id), site.evidence.is_protected(entry.incident.id)
+        except OSError as error:  # whoever takes the incident on can do without
+            files, protected = texts.UNREADABLE.format(why=error.strerror or error), False
         return entry, site.station.place_of(entry.incident), files, protected
 
-    async def look() -> tuple[Entry, Place | None, tuple[Path, ...], bool] | str:
+    async def look() -> tuple[Entry, Place | None, _Files, bool] | str:
         """All that there is to show; or a line that says why there is nothing."""
         try:
             return await asyncio.to_thread(site.in_time, read)
@@ -130,11 +136,11 @@ async def incident_page(request: Request, incident_id: str) -> None:
             with box:
                 draw()
 
-    def show(entry: Entry, place: Place | None, files: tuple[Path, ...], protected: bool) -> None:
-        incident = entry.incident
+    def show(entry: Entry, place: Place | None, files: _Files, protected: bool) -> None:
+        incident, there = entry.incident, bool(files) and not isinstance(files, str)
         part(head, (incident, entry.changed_at), partial(_head, request, entry))
         part(recorded, (incident.id, files), partial(_recordings, incident.id, files))
-        part(kept, (bool(files), protected), partial(_protection, request, incident.id, bool(files), protected))
+        part(kept, (there, protected), partial(_protection, request, incident.id, there, protected))
         part(where, place, partial(_map, site, place))
         part(remarks, entry.remarks, partial(_remarks, request, entry))
         part(deliveries, entry.deliveries, partial(_deliveries, request, entry))
@@ -180,8 +186,11 @@ def _steps(entry: Entry) -> None:
             )
 
 
-def _recordings(incident_id: str, files: Sequence[Path]) -> None:
+def _recordings(incident_id: str, files: _Files) -> None:
     """Players for what there is; the files come from the API, a part at a time."""
+    if isinstance(files, str):
+        trouble_line(files)
+        return
     if not files:
         ui.label(texts.NOT_RECORDED).classes("quiet")
     order = list(texts.FILE)

@@ -160,6 +160,7 @@ AFTER_S = " (after {seconds:.0f} s)"
 CONFIDENCE_SO_FAR = "Confidence so far"
 RECORDED = "Sound and picture"
 NOT_RECORDED = "No recording of it is there (any more)."
+UNREADABLE = "What was recorded cannot be read: {why}"
 FILE = {
     "sound.flac": "Sound",
     "clip.mp4": "Clip",

@@ -215,7 +215,7 @@ def test_while_the_disk_hangs_the_live_page_counts_nothing_down_and_shows_the_ne
     served: Served, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     over = threading.Event()
-    waits = incident_of(8, State.CLOSED)
+    waits = incident_of(13)
     key = delivery_key(waits.id, "sms:anna", "alarm")
     served.journal.record(waits, [Planned(key, "sms:anna", Nature.MESSAGE, "alarm", after_s=6000.0)])
 
@@ -223,7 +223,7 @@ def test_while_the_disk_hangs_the_live_page_counts_nothing_down_and_shows_the_ne
         over.wait(PATIENCE_MS / 1000)
         raise JournalError(f"{incident_id}: the disk hangs")
 
-    served.view.newest_unanswered = lambda: (waits, 1.0)
+    served.view.newest_unanswered = lambda: (replace(waits, state=State.CLOSED), 1.0)
     expect(page.get_by_text("Closed, not answered: Scream")).to_be_visible()
     expect(page.get_by_text("Unless somebody acknowledges")).to_be_visible()
     monkeypatch.setattr(served.journal, "show", hang)
@@ -550,6 +550,21 @@ def test_a_journal_that_cannot_be_read_does_not_look_like_one_without_incidents(
             expect(page.get_by_role("alert")).to_contain_text("disk I/O error")
             assert page.get_by_text(re.compile("^There (is no|has been no|are no)")).count() == 0
         assert page.request.get(f"{served.url}/api/v1/incidents").status == 503
+
+
+def test_an_incident_whose_recordings_cannot_be_read_is_taken_on_all_the_same(served: Served, page: Page) -> None:
+    incident = incident_of(12)
+    served.happen(incident)
+    folder = served.settings.home / "evidence" / incident.id
+    folder.parent.mkdir(exist_ok=True)
+    folder.touch()  # no folder; a disk that fails, or belongs to somebody else, refuses in the same way
+    page.goto(f"{served.url}/incidents/{incident.id}")
+    expect(page.get_by_role("alert")).to_contain_text("Not a directory")
+    page.get_by_role("button", name="Acknowledge").click()
+    page.get_by_role("dialog").get_by_role("button", name="Acknowledge").click()
+    expect(page.get_by_text("Acknowledged.")).to_be_visible()
+    assert served.journal.state_of(incident.id) is State.ACKNOWLEDGED
+    folder.unlink()
 
 
 @pytest.mark.parametrize("path", ["/incidents?state=x&after=y&since=z", "/incidents/nothing", "/incidents/%00"])
