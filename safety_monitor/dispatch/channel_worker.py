@@ -395,11 +395,11 @@ class ChannelWorker:
         Raises:
             JournalError: it cannot be written, or not in time; it stays kept.
         """
-        results = []
+        results, ahead_s = [], self._ahead_s()
         for key, kept in list(self._kept.items()):
             if kept.never_in_journal and kept.result is not None and kept.due is None:
                 del self._kept[key]
-            elif kept.in_journal and (result := kept.moved(self._ahead_s()).result) is not None:
+            elif kept.in_journal and (result := kept.moved(ahead_s).result) is not None:
                 results.append(result)
         if results:
             self._in_time(lambda: self._outbox.finish(results))
@@ -451,9 +451,11 @@ class ChannelWorker:
                 self._works_again, self._fails = self._works_again or (failed_before and bool(told)), not told
                 if told:
                     self._limiter.told(self._name, told, self._clock())
-            results = [self._settled(job, outcome) for job, outcome in zip(jobs, outcomes, strict=True)]
+            now = self._clock()  # one for all: by it what came as one message counts as one after a restart
+            results = [self._settled(job, outcome, now) for job, outcome in zip(jobs, outcomes, strict=True)]
         done = list(zip(jobs, results, strict=True))
-        self._kept |= {job.key: _Kept(job, result, entry, self._ahead_s()) for job, result in done}
+        ahead_s = self._ahead_s()
+        self._kept |= {job.key: _Kept(job, result, entry, ahead_s) for job, result in done}
         for job, result in done:
             if result.state is DeliveryState.FAILED:
                 self._failed(job, result)
@@ -510,8 +512,7 @@ class ChannelWorker:
         log.exception("%s: failed in an unforeseen way", self._name)
         return Outcome(ok=False, detail=f"{type(error).__name__}; see the log")
 
-    def _settled(self, job: Job, outcome: Outcome | None) -> Result:
-        now = self._clock()
+    def _settled(self, job: Job, outcome: Outcome | None, now: float) -> Result:
         result = settle(
             job,
             outcome,

@@ -873,6 +873,37 @@ def test_what_is_refused_together_keeps_no_emergency_from_being_told_alone(tmp_p
     assert len(sms.messages) == 4 + 3
 
 
+def test_what_was_held_back_and_failed_then_is_told_as_soon_as_anything_gets_through(journal: Journal) -> None:
+    sms = Outlet("sms", [DONE, replace(NO_NETWORK, retry_after_s=2 * FOREVER_S), DONE])
+    with running(journal, sms, limits=Limits(cool_down_s=1.0, most=100)) as dispatch:
+        for number in range(2):
+            confirm(dispatch, replace(SCREAM, id=str(number)))
+        until(lambda: journal.outbox.delivery("1:sms:alarm").detail == "no network")
+        confirm(dispatch, replace(SCREAM, id="new"))
+        until(lambda: journal.outbox.delivery("1:sms:alarm").state is DeliveryState.DELIVERED)
+
+
+def test_what_came_as_one_message_counts_as_one_also_after_a_restart(tmp_path: Path) -> None:
+    set_s = 0.0
+    journal = Journal(tmp_path, clock=lambda: time.time() + set_s)
+    sms = Outlet("sms", [NO_NETWORK])
+    waits, limits = Waits(first_wait_s=FOREVER_S), Limits(cool_down_s=0.0, most=3)
+    with running(journal, sms, waits=waits, limits=limits) as dispatch:
+        for number in range(4):
+            confirm(dispatch, replace(SCREAM, id=str(number)))
+        until(lambda: len(sms.messages) == 4)
+    set_s = 120.0
+    sms.messages.clear()
+    sms.outcomes = [DONE]
+    with running(journal, sms, waits=waits, limits=limits):
+        until(lambda: not [each for each in journal.outbox.list() if each.due_at])
+    assert len(sms.messages) == 1
+    with running(journal, sms, waits=waits, limits=limits) as dispatch:
+        confirm(dispatch, replace(SCREAM, id="new"))
+        until(lambda: len(sms.messages) == 2 or journal.outbox.delivery("new:sms:alarm").detail != "")
+    assert [message.incident.id for message in sms.messages] == ["3", "new"]
+
+
 def test_what_a_silent_policy_asks_for_is_said_also_where_another_emergency_is_told_in_full(journal: Journal) -> None:
     sms = Outlet("sms")
     limits = Limits(cool_down_s=2.0, most=100)
