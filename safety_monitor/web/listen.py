@@ -20,7 +20,6 @@ from audio.detector import SoundReading
 from safety_monitor.incident import Incident, incident_json
 from safety_monitor.listeners import Listener, ListenError
 from safety_monitor.web.access import Visitor
-from safety_monitor.web.guard import NOT_ALLOWED
 from safety_monitor.web.site import Site
 
 RATES = range(8_000, 96_001)
@@ -31,7 +30,7 @@ QUIET_S = 15.0
 """A connection over which nothing comes for so long is ended."""
 MOST_WAITING = 50
 """Messages for somebody who takes them too slowly; then the oldest reading is left out."""
-MALFORMED, TOO_LONG = 1007, 1009
+NO_SOUND, MALFORMED, TOO_LONG = 1000, 1007, 1009
 
 
 class Position(BaseModel):
@@ -159,7 +158,7 @@ async def _receive(websocket: WebSocket, listener: Listener, outgoing: Outgoing,
         try:
             message = await asyncio.wait_for(websocket.receive(), QUIET_S)
         except TimeoutError:
-            return NOT_ALLOWED, f"no sound for {QUIET_S:g} s"
+            return NO_SOUND, f"no sound for {QUIET_S:g} s"
         if message["type"] == "websocket.disconnect":
             return 0, ""
         if (sound := message.get("bytes")) is not None:

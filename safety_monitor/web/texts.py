@@ -129,7 +129,7 @@ LISTENING = {
     "deaf": DEAF,
     "disarmed": "The station is disarmed: a scream becomes no incident.",
     "silent": "The microphone gives nothing but silence. Is it switched off?",
-    "lost": "The station does not answer, or does not allow it{why}. Trying again …",
+    "lost": "The station does not hear this microphone{why}. Trying again …",
     "stalled": "Nothing comes back from the station: do not rely on being heard.",
     "ended": "Not listening any more: {why}.",
     "unplugged": "Not listening any more: the microphone has gone.",

@@ -72,7 +72,9 @@ const listening = (() => {
   function lost(mine, code, reason) {
     mine.socket = null;
     if (code === 1008) return stop(fill(texts().ended, { why: reason }));
-    // Without an end: a router or a station that starts anew takes minutes, and nobody looks at a phone that listens.
+    mine.why = reason || mine.why;
+    // Without an end: a router, a station that starts anew and a telephone call, which takes the microphone, last for
+    // minutes, and nobody looks at a phone that listens.
     say(fill(texts().lost, { why: mine.why && ` (${mine.why})` }), true);
     setTimeout(() => on === mine && connect(), 1000 * Math.min(++mine.tries, LONGEST_WAIT_S));
   }

@@ -14,6 +14,7 @@ from safety_monitor.demo.scream import room_noise, scream
 from safety_monitor.incident import State
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.place import Place
+from safety_monitor.web import listen
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.site import Site
 from tests.web_site import MakeSite, client_of
@@ -135,6 +136,17 @@ def test_what_is_no_sound_ends_it(client: TestClient, sound: bytes, code: int) -
         with pytest.raises(WebSocketDisconnect) as ended:
             until(socket, type="ended")
     assert ended.value.code == code
+
+
+def test_where_no_sound_comes_it_ends_and_may_be_tried_again(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listen, "QUIET_S", 0.1)
+    with client.websocket_connect(PATH) as socket:
+        assert socket.receive_json()["type"] == "ready"
+        with pytest.raises(WebSocketDisconnect) as ended:
+            until(socket, type="ended")
+    assert ended.value.code == 1000  # 1008 is for whoever has signed out
 
 
 def test_another_site_cannot_listen(client: TestClient) -> None:

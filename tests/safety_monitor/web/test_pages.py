@@ -520,10 +520,11 @@ def test_a_connection_that_dies_without_a_word_does_not_look_as_if_the_station_l
     page.clock.fast_forward(6_000)
     expect(page.get_by_text("Nothing comes back from the station")).to_be_visible()
     page.clock.fast_forward(16_000)
-    expect(page.get_by_text("The station does not answer")).to_be_visible()
+    expect(page.get_by_text("The station does not hear this microphone. ")).to_be_visible()
     expect(page.get_by_text("It hears: Ambient")).to_be_visible()
     assert len(called) == 2
-    called[-1].close()
+    called[-1].close(code=1000, reason="no sound for 15 s")  # during a telephone call
+    expect(page.get_by_text("The station does not hear this microphone (no sound for 15 s)")).to_be_visible()
     while len(called) <= tries:
         assert page.get_by_text("Not listening any more").count() == 0
         page.clock.fast_forward(1_000)
