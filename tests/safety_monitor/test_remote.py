@@ -23,9 +23,6 @@ OLD, NEW, SILENT = incident_of(1), incident_of(2), incident_of(3)
 def journal(tmp_path: Path) -> Iterator[Journal]:
     clock = iter(range(1_800_000_000, 1_900_000_000))
     journal = Journal(tmp_path, clock=lambda: float(next(clock)))
-    for incident in (OLD, NEW):
-        journal.record(incident)
-    journal.record(SILENT, silent=True)
     yield journal
     journal.close()
 
@@ -33,7 +30,11 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 @pytest.fixture
 def station(journal: Journal) -> Iterator[Station]:
     dispatch = Dispatch(journal, [])
-    yield idle_station(journal, dispatch, decisions=Decisions(journal, pin_hash=hash_of(PIN)))
+    station = idle_station(journal, dispatch, decisions=Decisions(journal, pin_hash=hash_of(PIN)))
+    for incident in (OLD, NEW):
+        journal.record(incident)
+    journal.record(SILENT, silent=True)
+    yield station
     dispatch.close()
 
 

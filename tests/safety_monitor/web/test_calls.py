@@ -42,8 +42,9 @@ def press(client: TestClient, digits: str, path: str = PATH, *, token: str = TOK
 
 @pytest.fixture(params=[(), USERS], ids=["without users", "with users"])
 def client(request: pytest.FixtureRequest, make_site: MakeSite, journal: Journal) -> TestClient:
+    site = with_calls(make_site(Web(public_url=PUBLIC, users=request.param)))
     journal.record(INCIDENT)
-    return client_of(with_calls(make_site(Web(public_url=PUBLIC, users=request.param))))
+    return client_of(site)
 
 
 def test_a_key_takes_the_incident_on_once(client: TestClient, journal: Journal) -> None:
