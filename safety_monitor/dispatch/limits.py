@@ -59,9 +59,9 @@ class Hold:
 def counted(told: Iterable[Told], channel: str, about: frozenset[str], *, urgent: bool = False) -> list[float]:
     """When a person was told something that counts before another message, in order.
 
-    All that came by the same channel counts, and by others what was about something else: a call about what an SMS
-    told already is an escalation, and must not wait. What came by several channels counts once. An emergency waits for
-    nothing that was none.
+    All that came by the same channel counts, but for what is told once more because it did not arrive, and by others
+    what was about something else: a call about what an SMS told already is an escalation, and must not wait. What came
+    by several channels counts once. An emergency waits for nothing that was none.
 
     Args:
         told: what the person got by all channels.
@@ -71,7 +71,8 @@ def counted(told: Iterable[Told], channel: str, about: frozenset[str], *, urgent
     """
     newest: dict[frozenset[str], float] = {}
     for each in told:
-        if (each.urgent or not urgent) and (each.channel == channel or not about <= each.about):
+        same = each.about <= about if each.channel == channel else about <= each.about
+        if (each.urgent or not urgent) and not same:
             newest[each.about] = max(each.at, newest.get(each.about, each.at))
     return sorted(newest.values())
 

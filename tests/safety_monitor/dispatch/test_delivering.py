@@ -651,6 +651,18 @@ def test_what_did_not_arrive_has_failed(journal: Journal, monkeypatch: pytest.Mo
     assert deliveries(journal)["sms:alarm"].state is DeliveryState.FAILED
 
 
+def test_what_did_not_arrive_is_told_again_whatever_the_limits(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "FOLLOW_FIRST_S", 0.02)
+    handed_over = Outcome(ok=True, detail="ringing", reference="CA1")
+    call = Followed("call", [handed_over], arrives=[replace(NO_NETWORK, detail="no-answer"), DONE])
+    with running(journal, call, limits=Limits(cool_down_s=3600.0, most=1)) as dispatch:
+        confirm(dispatch)
+        until(lambda: "held back" in (detail := deliveries(journal)["call:alarm"].detail) or detail == "done")
+    assert (len(call.messages), deliveries(journal)["call:alarm"].state) == (2, DeliveryState.DELIVERED)
+
+
 def test_a_step_waits_and_is_dropped_once_somebody_answers(journal: Journal) -> None:
     sms, call = Outlet("sms"), Outlet("call")
     policy = Policy(steps=(Step(actions=("sms",)), Step(2.0, ("call",))))

@@ -84,7 +84,8 @@ def test_whoever_waits_as_told_never_sends_more_than_allowed(gaps: list[int], mo
 @pytest.mark.parametrize(
     ("channel", "about", "counts"),
     [
-        ("sms", {"1"}, [10.0, 40.0]),  # its own, and what the call told of something else
+        ("sms", {"1"}, [40.0]),  # it did not arrive, and is told once more; the call told of something else
+        ("sms", {"4"}, [10.0, 40.0]),
         ("call", {"1"}, [40.0]),  # the SMS told of the same
         ("call", {"2"}, [10.0, 40.0]),
         ("mail", {"2"}, [10.0]),  # the call told of the same, though of more, too
