@@ -133,6 +133,9 @@ class Station:
         try:
             if left := journal.end_left_open():
                 log.warning("%d incidents were left open by an earlier run, and are over", left)
+        except JournalError as error:
+            log.error("what an earlier run left open stays so until the next start: %s", error)
+        try:
             self._unanswered.recall(unanswered_incidents(journal.file, WAITS_S, MOST_WAIT))
         except JournalError as error:  # probing it will say what is wrong
             log.error("it is not known who was left without an answer: %s", error)

@@ -36,6 +36,7 @@ from safety_monitor.station import Station, Summary
 from safety_monitor.supervision import health_checks
 from safety_monitor.supervision.supervisor import SIGNS, Fault, Rules, Sign, Supervisor
 from tests.alarms import SCREAM
+from tests.idle_station import idle_station
 from tests.waiting import until
 
 FOREVER = 60.0
@@ -577,6 +578,17 @@ def test_evidence_that_a_clock_would_make_too_old_is_told_of(journal: Journal, m
     with running(station, over):
         told = post.messages.get(timeout=FOREVER)
     assert "clock: the clock was set, or the station was off for days: evidence of 1 incidents" in told.text
+
+
+def test_who_waits_for_an_answer_is_known_though_what_was_left_open_cannot_be_ended(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, wait_s=0.0)
+    journal.record(SCREAM)
+    dispatch = Dispatch(journal, [])
+    with closing(sqlite3.connect(journal.path, isolation_level=None)) as other:  # as where the disk is full
+        other.execute("BEGIN IMMEDIATE")
+        station = idle_station(journal, dispatch)
+    assert station.view.snapshot().unanswered == replace(SCREAM, state=State.CLOSED)
+    dispatch.close()
 
 
 def test_a_station_that_was_disarmed_and_forgotten_is_told_of_and_follows_the_time_zone_of_its_machine(
