@@ -3,7 +3,9 @@
 A station that stood on a wall and worked must not end at its next start because one way out of several is missing.
 """
 
+import threading
 from collections.abc import Callable
+from typing import Any
 
 from safety_monitor.actions.channel import Channel
 from safety_monitor.actions.message import Message
@@ -30,6 +32,8 @@ class Absent:
         self._make = make
         self._errors = errors
         self._made: Channel | None = None
+        self._panel: Any = None
+        self._lock = threading.Lock()
 
     def deliver(self, message: Message) -> Outcome:
         """Deliver on the channel, if it can be made by now."""
@@ -39,6 +43,13 @@ class Absent:
         """Whether the channel can be made, and works."""
         return self._with(lambda channel: channel.check())
 
+    def attend(self, panel: Any) -> None:
+        """Have the channel show the station as a whole, if it does that, as soon as it can be made."""
+        with self._lock:
+            self._panel = panel
+            if (attend := getattr(self._made, "attend", None)) is not None:
+                attend(panel)
+
     def close(self) -> None:
         """Give back what there is."""
         if self._made is not None:
@@ -47,7 +58,11 @@ class Absent:
     def _with(self, use: Callable[[Channel], Outcome]) -> Outcome:
         if self._made is None:
             try:
-                self._made = self._make()
+                made = self._make()
             except self._errors as error:
                 return Outcome(ok=False, detail=str(error), again=True)
+            with self._lock:
+                self._made = made
+                if self._panel is not None and (attend := getattr(made, "attend", None)) is not None:
+                    attend(self._panel)
         return use(self._made)

@@ -83,11 +83,16 @@ def test_a_channel_that_could_not_be_made_is_a_trouble_at_once_and_until_it_can(
     monkeypatch.setattr(rounds, "AGAIN_S", (0.1,))
     there, over = threading.Event(), threading.Event()
     told: list[Ill | None] = []
+    attended: list[object] = []
+
+    class Shows(Outlet):
+        def attend(self, panel: object) -> None:
+            attended.append(panel)
 
     def make() -> Outlet:
         if not there.is_set():
             raise OSError("ca.pem: no such file")
-        return Outlet("mqtt", record=True)
+        return Shows("mqtt", record=True)
 
     def check(about: str, ill: Ill | None) -> None:
         told.append(ill)
@@ -97,7 +102,9 @@ def test_a_channel_that_could_not_be_made_is_a_trouble_at_once_and_until_it_can(
 
     absent = Absent("mqtt", make, record=True, errors=(OSError,), why="ca.pem: no such file")
     dispatch = Dispatch(Journal(tmp_path), [absent])
+    absent.attend("panel")
     go_round(dispatch, check, over)
     dispatch.close()
     assert told[0] == Ill("ca.pem: no such file")
     assert told[-1] is None
+    assert attended == ["panel"]
