@@ -3,13 +3,14 @@
 import shutil
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from audio import liveness
-from audio.blocks import BLOCK_SAMPLES, SAMPLE_RATE, Chunk, SoundError
+from audio.blocks import BLOCK_SAMPLES, SAMPLE_RATE, Chunk, Samples, SoundError
 from audio.live import Arrival, Live
 from audio.liveness import SoundFault
 from media.inbox import Inbox
@@ -28,6 +29,7 @@ from tests.stream_server import pictures, stream_server
 FIRST_S, LAST_S = 39.2, 43.8
 """Part of the demo scene in which the Signal for Help is made once."""
 STEP = 1.5 / FPS
+CHUNK_S = BLOCK_SAMPLES / SAMPLE_RATE
 
 
 @pytest.fixture(scope="module")
@@ -89,27 +91,34 @@ def test_a_camera_that_comes_back_again_and_again_is_seen_by_the_detector_that_i
         ready.close()
 
 
-def test_a_microphone_that_hears_nothing_any_more_but_its_own_noise_is_noticed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(liveness, "FAINT_S", 2.0)
+def faults_of(
+    arrivals: Iterable[tuple[Samples, float]], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> list[SoundFault | None]:
+    """What is noticed of a microphone that gives these chunks, each some seconds after it is opened; then it ends."""
     begun, inbox = 1_000.0, Inbox[Arrival](1_000)
-    noise = np.random.default_rng(0).normal(0, 3e-5, BLOCK_SAMPLES).astype(np.float32)
-    length_s = BLOCK_SAMPLES / SAMPLE_RATE
-    loud = {0, 30, 99}
-    for number in range(100):
-        samples = noise if number not in loud else noise + 0.01
-        inbox.put(Arrival(Chunk(samples, SAMPLE_RATE, number * length_s), begun + (number + 1) * length_s))
+    for number, (samples, after_s) in enumerate(arrivals):
+        inbox.put(Arrival(Chunk(samples, SAMPLE_RATE, number * CHUNK_S), begun + after_s))
     inbox.end(SoundError("over"))
     source = Live("microphone", inbox, begun, 5.0, 0.25, lambda: None, clocked=True)
     monkeypatch.setattr(senses, "open_sound", lambda *arguments, **named: source)
     noticed: list[SoundFault | None] = []
-    settings = Settings.model_validate({"home": tmp_path, "microphone": {"source": "microphone"}})
+    settings = Settings.model_validate({"home": home, "microphone": {"source": "microphone"}})
     view = LiveView(settings.fusion.rules, [Sense.AUDIO])
     ready = senses.load_hearing(settings, fast=False, deaf=lambda at: False, view=view, notice=noticed.append)
     with pytest.raises(SenseError, match="over"):
         list(ready.open(begun).moments)
     ready.close()
+    return noticed
+
+
+def test_a_microphone_that_hears_nothing_any_more_but_its_own_noise_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(liveness, "FAINT_S", 2.0)
+    noise = np.random.default_rng(0).normal(0, 3e-5, BLOCK_SAMPLES).astype(np.float32)
+    loud = {0, 30, 99}
+    heard = ((noise if number not in loud else noise + 0.01, (number + 1) * CHUNK_S) for number in range(100))
+    noticed = faults_of(heard, tmp_path, monkeypatch)
     assert SoundFault.FAINT not in noticed[:69]
     assert set(noticed[72:99]) == {SoundFault.FAINT}
     assert noticed[99] is None
@@ -118,20 +127,7 @@ def test_a_microphone_that_hears_nothing_any_more_but_its_own_noise_is_noticed(
 def test_a_microphone_that_gives_more_sound_than_time_passes_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun = 1_000.0
-    inbox: Inbox[Arrival] = Inbox(1_000)
     noise = np.random.default_rng(0).normal(0, 0.01, BLOCK_SAMPLES).astype(np.float32)
-    length_s = BLOCK_SAMPLES / SAMPLE_RATE
-    for number in range(600):  # twice as much, of which half is left out
-        inbox.put(Arrival(Chunk(noise, SAMPLE_RATE, number * length_s), begun + (number + 1) * length_s / 2))
-    inbox.end(SoundError("over"))
-    source = Live("microphone", inbox, begun, 5.0, 0.25, lambda: None, clocked=True)
-    monkeypatch.setattr(senses, "open_sound", lambda *arguments, **named: source)
-    noticed: list[SoundFault | None] = []
-    settings = Settings.model_validate({"home": tmp_path, "microphone": {"source": "microphone"}})
-    view = LiveView(settings.fusion.rules, [Sense.AUDIO])
-    ready = senses.load_hearing(settings, fast=False, deaf=lambda at: False, view=view, notice=noticed.append)
-    with pytest.raises(SenseError, match="over"):
-        list(ready.open(begun).moments)
-    ready.close()
+    heard = ((noise, (number + 1) * CHUNK_S / 2) for number in range(600))  # twice as much, of which half is left out
+    noticed = faults_of(heard, tmp_path, monkeypatch)
     assert noticed[-1] is SoundFault.WRONG_RATE
