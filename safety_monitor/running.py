@@ -9,7 +9,7 @@ from pathlib import Path
 from media.heartbeat import Heartbeats
 from media.in_time import in_time
 from safety_monitor.actions.absent import Absent
-from safety_monitor.actions.channel import Channel
+from safety_monitor.actions.channel import Channel, attend_of
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.place import Places
 from safety_monitor.actions.recorder import Recorder
@@ -116,10 +116,10 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
         decisions=decisions_of(settings.acknowledge, journal),
     )
     for channel in channels:
-        if hasattr(channel, "attend"):
+        if (attend := attend_of(channel)) is not None:
             from safety_monitor.remote import Remote
 
-            channel.attend(Remote(station))
+            attend(Remote(station))
     return station
 
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from safety_monitor.actions.channel import Channel
+from safety_monitor.actions.channel import Channel, attend_of
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 
@@ -19,16 +19,25 @@ class Absent:
         name: of the channel.
         make: makes it; raises one of `errors` where it cannot.
         record: whether it keeps a record.
+        apart: whether it is given each incident by itself.
         errors: what `make` may raise; the text says why.
         why: it cannot be made now, one line.
     """
 
     def __init__(
-        self, name: str, make: Callable[[], Channel], *, record: bool, errors: tuple[type[Exception], ...], why: str
+        self,
+        name: str,
+        make: Callable[[], Channel],
+        *,
+        record: bool = False,
+        apart: bool = False,
+        errors: tuple[type[Exception], ...],
+        why: str,
     ) -> None:
         self.name = name
         self.why = why
         self.record = record
+        self.apart = apart
         self._make = make
         self._errors = errors
         self._made: Channel | None = None
@@ -47,8 +56,7 @@ class Absent:
         """Have the channel show the station as a whole, if it does that, as soon as it can be made."""
         with self._lock:
             self._panel = panel
-            if (attend := getattr(self._made, "attend", None)) is not None:
-                attend(panel)
+            self._show()
 
     def close(self) -> None:
         """Give back what there is."""
@@ -63,6 +71,9 @@ class Absent:
                 return Outcome(ok=False, detail=str(error), again=True)
             with self._lock:
                 self._made = made
-                if self._panel is not None and (attend := getattr(made, "attend", None)) is not None:
-                    attend(self._panel)
+                self._show()
         return use(self._made)
+
+    def _show(self) -> None:
+        if self._made is not None and self._panel is not None and (attend := attend_of(self._made)) is not None:
+            attend(self._panel)

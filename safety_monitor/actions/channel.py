@@ -1,7 +1,7 @@
 """What every way out can do, and what some can do beside it."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
@@ -66,6 +66,11 @@ def follow_of(channel: Channel) -> Callable[[str], Outcome | None] | None:
 def interrupt_of(channel: Channel) -> Callable[[], None]:
     """What ends soon what a channel is at; nothing where that does not last."""
     return cast(Callable[[], None], getattr(channel, "interrupt", lambda: None))
+
+
+def attend_of(channel: Channel) -> Callable[[Any], None] | None:
+    """What has a channel show the station as a whole; None if it does not do that."""
+    return cast(Callable[[Any], None] | None, getattr(channel, "attend", None))
 
 
 def deliver_many_of(channel: Channel) -> Callable[[Sequence[Message]], Outcome] | None:

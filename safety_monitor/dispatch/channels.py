@@ -1,7 +1,7 @@
 """The ways out that the settings turn on. Each brings its library with it, and only if it is on."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,8 +34,9 @@ log = logging.getLogger(__name__)
 
 FAILURES = (SettingsError, OSError, ImportError)
 """What making a channel raises."""
-Making = tuple[str, bool, Callable[[], Channel]]
-"""Name of a channel, whether it keeps a record, and what makes it."""
+Making = tuple[str, Mapping[str, bool], Callable[[], Channel]]
+"""Name of a channel, what is so of it before it is made, and what makes it."""
+RECORD, APART, NOTHING = {"record": True}, {"apart": True}, dict[str, bool]()
 
 
 def make_channels(
@@ -86,13 +87,13 @@ def outward_channels(settings: Settings, journal: Journal | None, *, patient: bo
     """
     made: list[Channel] = []
     try:
-        for name, record, make in (*_records(settings, journal), *_messages(settings)):
+        for name, traits, make in (*_records(settings, journal), *_messages(settings)):
             try:
                 made.append(make())
             except FAILURES as error:
                 if not patient:
                     raise
-                made.append(Absent(name, make, record=record, errors=FAILURES, why=str(error)))
+                made.append(Absent(name, make, **traits, errors=FAILURES, why=str(error)))
     except FAILURES as error:
         for channel in made:
             channel.close()
@@ -108,16 +109,16 @@ def _records(settings: Settings, journal: Journal | None) -> Iterator[Making]:
         return identity(settings.home, settings.station.name)
 
     if mysql := settings.mysql:
-        yield "mysql", True, lambda: _mysql(mysql, station(), entry_of)
+        yield "mysql", RECORD, lambda: _mysql(mysql, station(), entry_of)
     if mongodb := settings.mongodb:
-        yield "mongodb", True, lambda: _mongodb(mongodb, station(), entry_of, threshold)
+        yield "mongodb", RECORD, lambda: _mongodb(mongodb, station(), entry_of, threshold)
     if firebase := settings.firebase:
-        yield "firebase", True, lambda: _firebase(firebase, station(), entry_of, threshold)
+        yield "firebase", RECORD, lambda: _firebase(firebase, station(), entry_of, threshold)
     if mqtt := settings.mqtt:
         pin = settings.acknowledge.pin_hash is not None
-        yield "mqtt", True, lambda: _mqtt(mqtt, station(), pin_to_disarm=pin, visit=journal is None)
+        yield "mqtt", RECORD, lambda: _mqtt(mqtt, station(), pin_to_disarm=pin, visit=journal is None)
     if webhook := settings.webhook:
-        yield "webhook", False, lambda: _webhook(webhook, station())
+        yield "webhook", APART, lambda: _webhook(webhook, station())
 
 
 def _mysql(given: MySQLSettings, station: Identity, entry_of: Callable[[str], Entry]) -> Channel:
@@ -193,7 +194,7 @@ def _messages(settings: Settings) -> Iterator[Making]:
     """For people."""
     yield from _twilio(settings)
     for name, url in settings.messages.items():
-        yield f"messages:{name}", False, partial(_message, name, url.get_secret_value())
+        yield f"messages:{name}", NOTHING, partial(_message, name, url.get_secret_value())
 
 
 def _message(name: str, url: str) -> Channel:
@@ -243,7 +244,7 @@ def _twilio(settings: Settings) -> Iterator[Making]:
         if not sender[medium]:
             key = "whatsapp_number" if medium == "whatsapp" else "number"
             raise SettingsError(f"contacts: {name} has a number for {medium}, which needs twilio.{key}")
-        yield f"{medium}:{name}", False, partial(Twilio, medium, name, number, account)
+        yield f"{medium}:{name}", NOTHING, partial(Twilio, medium, name, number, account)
 
 
 def _numbers(contact: Contact) -> "tuple[tuple[Medium, PhoneNumber | None], ...]":

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from safety_monitor.actions.channel import nature_of
+from safety_monitor.actions.absent import Absent
+from safety_monitor.actions.channel import is_apart, nature_of
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.sources import load_settings
 from safety_monitor.dispatch.channels import outward_channels
@@ -147,3 +148,14 @@ def test_a_geocoder_that_nobody_knows_is_one_line() -> None:
     pytest.importorskip("geopy", reason="needs the extra geocoding")
     with pytest.raises(SettingsError, match=r"place\.geocoder: unknown 'nosuch'; known: "):
         make_places(settings('[place]\ngeocoder = "nosuch"\n'))
+
+
+def test_a_webhook_that_cannot_be_made_yet_is_told_of_each_incident_by_itself_all_the_same(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.write_text("where the station's name should be kept")
+    settings = Settings.model_validate(
+        {"home": home, "webhook": {"url": "http://127.0.0.1/", "secret": "planted-secret"}}
+    )
+    (webhook,) = outward_channels(settings, None, patient=True)
+    assert isinstance(webhook, Absent)
+    assert (is_apart(webhook), nature_of(webhook)) == (True, Nature.MESSAGE)
