@@ -858,6 +858,15 @@ def test_what_waited_for_a_network_comes_together_says_how_old_it_is_and_holds_n
     assert states == {DeliveryState.DELIVERED}
 
 
+def four_fail(journal: Journal, sms: Outlet, waits: Waits, limits: Limits) -> None:
+    """Four emergencies, of each of which an SMS is tried in vain once."""
+    with running(journal, sms, waits=waits, limits=limits) as dispatch:
+        for number in range(4):
+            confirm(dispatch, replace(SCREAM, id=str(number)))
+        until(lambda: len(sms.messages) == 4)
+    sms.messages.clear()
+
+
 def test_what_is_refused_together_keeps_no_emergency_from_being_told_alone(tmp_path: Path) -> None:
     @dataclass
     class Short(Outlet):
@@ -871,12 +880,8 @@ def test_what_is_refused_together_keeps_no_emergency_from_being_told_alone(tmp_p
     journal = Journal(tmp_path, clock=lambda: time.time() + set_s)
     sms = Short("sms", [NO_NETWORK])
     waits, limits = Waits(first_wait_s=FOREVER_S), Limits(cool_down_s=0.0, most=100)
-    with running(journal, sms, waits=waits, limits=limits) as dispatch:
-        for number in range(4):
-            confirm(dispatch, replace(SCREAM, id=str(number)))
-        until(lambda: len(sms.messages) == 4)
+    four_fail(journal, sms, waits, limits)
     set_s = 7200.0
-    sms.messages.clear()
     sms.outcomes = [DONE]
     with running(journal, sms, waits=waits, limits=limits):
         until(lambda: not [each for each in journal.outbox.list() if each.due_at])
@@ -900,12 +905,8 @@ def test_what_came_as_one_message_counts_as_one_also_after_a_restart(tmp_path: P
     journal = Journal(tmp_path, clock=lambda: time.time() + set_s)
     sms = Outlet("sms", [NO_NETWORK])
     waits, limits = Waits(first_wait_s=FOREVER_S), Limits(cool_down_s=0.0, most=3)
-    with running(journal, sms, waits=waits, limits=limits) as dispatch:
-        for number in range(4):
-            confirm(dispatch, replace(SCREAM, id=str(number)))
-        until(lambda: len(sms.messages) == 4)
+    four_fail(journal, sms, waits, limits)
     set_s = 120.0
-    sms.messages.clear()
     sms.outcomes = [DONE]
     with running(journal, sms, waits=waits, limits=limits):
         until(lambda: not [each for each in journal.outbox.list() if each.due_at])
