@@ -55,7 +55,9 @@ lock: .venv/test ## the locked sets, made anew from pyproject.toml
 		--constraint requirements.txt --output-file requirements-test.txt pyproject.toml
 
 models: .venv/test ## train what ships anew from $(DATA); about two hours on two cores
-	$(BIN)/python -m audio.train --data $(DATA)/audio --teacher $(DATA)/reference/yamnet/yamnet.tflite
+	$(BIN)/python -m audio.package_sounds --out .cache/hearing/package-sounds
+	$(BIN)/python -m audio.train --data $(DATA)/audio --further .cache/hearing/package-sounds \
+		--teacher $(DATA)/reference/yamnet/yamnet.tflite
 	$(BIN)/python -m gesture.prepare $(DATA)
 	$(BIN)/python -m safety_monitor.demo.thumbs
 	$(BIN)/python -m gesture.train signs motions

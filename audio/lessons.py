@@ -15,9 +15,8 @@ from audio.preparation import Windows, listen
 
 Array = NDArray[np.float32]
 
-OF_A_SCREAM, LIKE_SCREAMS, ANY = 3, 8, 3
-"""A head learns from so many windows of a scream, so many of another recording that are most like one, and of that so
-many others."""
+OF_A_SCREAM = 3
+"""A head learns from so many windows of a scream."""
 APART = 2
 """Windows between two of a scream."""
 AUDIBLE = -4.0
@@ -26,6 +25,25 @@ COMPOSED = 0.3
 """Weight of a composed window, to a machine, beside those of the recordings as they are."""
 UNSURE = 0.4
 """Weight of recordings whose label is weak or disputed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """Which windows of a recording without a scream are learned from.
+
+    Attributes:
+        like_screams: so many that are most like one.
+        others: so many of all.
+        least: none of a recording without a window that the trunk believes in that much, as the teacher's logit of a
+            scream: of what is nothing like one there is enough.
+    """
+
+    like_screams: int
+    others: int
+    least: float = -np.inf
+
+
+OF_THE_CORPUS, OF_FURTHER = Picked(8, 3), Picked(2, 1, -8.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +81,15 @@ def trust(clip: Clip) -> float:
     return clip.weight * (1.0 if clip.sure else UNSURE)
 
 
-def as_recorded(clips: Sequence[Clip], judged: Windows, traits: Array) -> Lessons:
-    """Windows of the recordings as they are: those most like a scream, and of others any besides."""
+def as_recorded(clips: Sequence[Clip], judged: Windows, traits: Array, picked: Picked = OF_THE_CORPUS) -> Lessons:
+    """Windows of the recordings as they are: those most like a scream, and of others any besides.
+
+    Args:
+        clips: the recordings.
+        judged: all their windows.
+        traits: of these.
+        picked: which are taken.
+    """
     rng = np.random.default_rng(0)
     sources = sorted({clip.source for clip in clips})
     chosen: list[int] = []
@@ -72,11 +97,10 @@ def as_recorded(clips: Sequence[Clip], judged: Windows, traits: Array) -> Lesson
         there = np.flatnonzero(~judged.quiet[first:last]) + first
         by_likeness = there[np.argsort(-traits[there, -1], kind="stable")]
         if clips[place].label == "scream":
-            picked = _apart_from_each_other(by_likeness)
-        else:
-            some = rng.choice(there, min(ANY, len(there)), replace=False)
-            picked = np.union1d(by_likeness[:LIKE_SCREAMS], some).tolist()
-        chosen += sorted(picked)
+            chosen += sorted(_apart_from_each_other(by_likeness))
+        elif len(there) and traits[by_likeness[0], -1] >= picked.least:
+            some = rng.choice(there, min(picked.others, len(there)), replace=False)
+            chosen += np.union1d(by_likeness[: picked.like_screams], some).tolist()
     where = judged.clips[chosen]
     lessons = Lessons(
         traits[chosen],
@@ -85,6 +109,12 @@ def as_recorded(clips: Sequence[Clip], judged: Windows, traits: Array) -> Lesson
         np.asarray([(sources.index(clip.source), -1) for clip in clips], np.int16)[where],
     )
     return lessons.only(lessons.weights > 0)
+
+
+def of_further(clips: Sequence[Clip], windows: Windows, traits: Array) -> Lessons:
+    """Windows of further recordings, which everything learns from that is judged by the sources of others."""
+    lessons = as_recorded(clips, windows, traits, OF_FURTHER)
+    return replace(lessons, sources=np.full_like(lessons.sources, -1))
 
 
 def _apart_from_each_other(places: NDArray[np.intp]) -> list[int]:

@@ -35,11 +35,12 @@ class Judged:
     summed: Array
 
 
-def prose(judged: Judged, plan: Plan, size: int) -> str:
+def prose(judged: Judged, further: Sequence[Clip], plan: Plan, size: int) -> str:
     """The card's text.
 
     Args:
         judged: what the figures are of.
+        further: what was learned from besides.
         plan: see `Plan`.
         size: bytes of the files.
     """
@@ -111,6 +112,7 @@ def prose(judged: Judged, plan: Plan, size: int) -> str:
         f"{COMPOSED} as much. The trunk's teacher was",
         "YAMNet (Apache-2.0): the scores of its 521 classes and the layer before them. YAMNet is no part of the model.",
         "",
+        *(_besides(further) if further else ()),
         "## Limits",
         "",
         "Few real screams were to be had. Acted and recorded screams are not those of an emergency. Short hoarse death",
@@ -118,6 +120,17 @@ def prose(judged: Judged, plan: Plan, size: int) -> str:
         "false alarms. `make models` trains it anew.",
     ]
     return "\n".join(lines)
+
+
+def _besides(further: Sequence[Clip]) -> Sequence[str]:
+    screams = int(are_screams(further).sum())
+    sources = len({clip.source for clip in further})
+    return (
+        f"Head and second opinion learned besides from {screams} screams and {len(further) - screams:,} other sounds",
+        f"of {sources} further sources, in every fold; nothing is judged by them. Those of the model that ships come",
+        "out of Debian's packages: `data/README.md`.",
+        "",
+    )
 
 
 def _row(name: str, found: Figures) -> str:

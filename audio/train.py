@@ -26,7 +26,7 @@ from audio.candidate import comparable, digests_of, write_learned
 from audio.corpus import LABELS, SCREAM, Clip, CorpusError, are_screams, folds, read_corpus, read_feedback
 from audio.detector import HEAD_FILE, OPERATING_POINT, TRUNK_FILE, VERDICT_FILE, Persistence, log_odds
 from audio.examples import PART, load
-from audio.lessons import Lessons, as_composed, as_recorded, overviews_of, telling, trust
+from audio.lessons import Lessons, as_composed, as_recorded, of_further, overviews_of, telling, trust
 from audio.machine import Line, Machine, constant_line, learn_line, learn_machine
 from audio.metrics import held_back
 from audio.plan import DEFAULT, FALSE_CLIPS, OPINION_SHARE, Plan
@@ -95,12 +95,6 @@ def learn_voices(lessons: Lessons) -> Line:
     return learn_line(others.traits, others.labels == LABELS.index("conversation"), others.weights)
 
 
-def learn_opinion(clips: Sequence[Clip], overviews: Array) -> Machine:
-    """What tells recordings of screams from others, as they are, by their overviews."""
-    screams = are_screams(clips)
-    return learn_machine(overviews, screams, np.asarray([trust(clip) for clip in clips], np.float32), OPINION_PENALTY)
-
-
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """What is said of recordings by those who have learned nothing that holds a trace of their source.
@@ -116,6 +110,41 @@ class LeftOut:
     opinions: Array
 
 
+@dataclass(frozen=True, slots=True)
+class Further:
+    """Recordings that everything learns from and by which nothing is judged.
+
+    Attributes:
+        clips: the recordings.
+        lessons: what heads learn from them.
+        overviews: of each, float32 of shape (recordings, `TRAITS`).
+    """
+
+    clips: Sequence[Clip]
+    lessons: Lessons
+    overviews: Array
+
+
+def prepare_further(where: Path, trunk: Path, cache: Path, jobs: int) -> Further:
+    """What is to be learned from further recordings, see `audio.corpus.read_corpus`."""
+    clips = read_corpus(where)
+    windows = cut_windows(read_sounds(clips, cache, jobs), cache, jobs)
+    traits = _traits(windows, trunk, cache)
+    return Further(clips, of_further(clips, windows, traits), overviews_of(traits, windows, len(clips)))
+
+
+def _traits(windows: Windows, trunk: Path, cache: Path) -> Array:
+    return np.concatenate([windows.facts, listen(trunk, [windows.images], cache, f"heard-{windows.name}")], axis=1)
+
+
+def learn_opinion(clips: Sequence[Clip], overviews: Array, further: Further | None) -> Machine:
+    """What tells recordings of screams from others, as they are, by their overviews."""
+    if further:
+        clips, overviews = (*clips, *further.clips), np.concatenate([overviews, further.overviews])
+    weights = np.asarray([trust(clip) for clip in clips], np.float32)
+    return learn_machine(overviews, are_screams(clips), weights, OPINION_PENALTY)
+
+
 def judge_left_out(
     clips: Sequence[Clip],
     fold_of: Mapping[str, int],
@@ -123,9 +152,10 @@ def judge_left_out(
     judged: Windows,
     traits: Array,
     overviews: Array,
+    further: Further | None,
     plan: Plan,
 ) -> LeftOut:
-    """For each fold of sources learn from the other folds, and judge its recordings."""
+    """For each fold of sources learn from the other folds and from what is further, and judge its recordings."""
     distances, voices = np.zeros(len(traits), np.float32), np.zeros(len(traits), np.float32)
     opinions = np.zeros(len(clips), np.float32)
     fold_of_clip = np.asarray([fold_of[clip.source] for clip in clips])
@@ -140,7 +170,7 @@ def judge_left_out(
         distances[mine] = head.distances(traits[mine])
         voices[mine] = head.voices(traits[mine])
         learned = [clip for clip, out in zip(clips, left_out, strict=True) if not out]
-        opinions[left_out] = learn_opinion(learned, overviews[~left_out])(overviews[left_out])
+        opinions[left_out] = learn_opinion(learned, overviews[~left_out], further)(overviews[left_out])
     return LeftOut(distances, voices, opinions)
 
 
@@ -150,6 +180,7 @@ def train_scream(
     *,
     teacher: Path | None,
     cache: Path,
+    further: Path | None = None,
     feedback: Path | None = None,
     plan: Plan = DEFAULT,
     jobs: int = 2,
@@ -162,6 +193,7 @@ def train_scream(
         teacher: YAMNet's TFLite file; None: the trunk of the model that ships is taken over, and only what follows it
             learns.
         cache: folder for everything in between; some 3 GB.
+        further: recordings to learn from besides, by which nothing is judged, see `audio.corpus.read_corpus`.
         feedback: folder of recordings that people marked, see `audio.corpus.read_feedback`.
         plan: how much of everything.
         jobs: processes that compose examples.
@@ -180,13 +212,16 @@ def train_scream(
     parts = compose_parts(sounds, plan.parts, teacher, cache, jobs)
     judged = cut_windows(sounds, cache, jobs)
     trunk = find("scream") / TRUNK_FILE if teacher is None else learn_trunk(parts, plan, cache)
-    traits = np.concatenate([judged.facts, listen(trunk, [judged.images], cache, f"heard-{judged.name}")], axis=1)
+    traits = _traits(judged, trunk, cache)
     composed, recorded = as_composed(trunk, parts, cache), as_recorded(clips, judged, traits)
+    besides = prepare_further(further, trunk, cache, jobs) if further else None
+    if besides:
+        recorded = recorded.then(besides.lessons)
     overviews = overviews_of(traits, judged, len(clips))
     screams = are_screams(clips)
     # What people marked is learned from, never judged: it is what the model in use got wrong, or just that one scream.
     sure = np.asarray([clip.sure and clip not in marked for clip in clips])
-    said = judge_left_out(clips, fold_of, (composed, recorded), judged, traits, overviews, plan)
+    said = judge_left_out(clips, fold_of, (composed, recorded), judged, traits, overviews, besides, plan)
 
     raw = Persistence()
     slope, offset = log_odds_line(strongest(said.distances, judged.clips, len(clips))[sure], screams[sure])
@@ -204,8 +239,8 @@ def train_scream(
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(trunk, out / TRUNK_FILE)
     export_head(learn_head(composed, recorded, plan, plan.networks), slope, offset, out / HEAD_FILE)
-    export_opinion(learn_opinion(clips, overviews), out / VERDICT_FILE)
-    write_learned(out, digests_of(clips))
+    export_opinion(learn_opinion(clips, overviews, besides), out / VERDICT_FILE)
+    write_learned(out, digests_of((*clips, *(besides.clips if besides else ()))))
     size = sum(file.stat().st_size for file in out.glob("*.tflite"))
     parameters = {
         "persistence": asdict(persistence),
@@ -222,7 +257,7 @@ def train_scream(
         model_format="tflite",
         labels=LABELS,
         parameters=parameters,
-        prose=prose(said_of, plan, size),
+        prose=prose(said_of, besides.clips if besides else (), plan, size),
     )
 
 
@@ -275,6 +310,7 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, help="YAMNet's TFLite file, to learn from its scores as well")
     parser.add_argument("--out", type=Path, default=Path("models/scream"))
     parser.add_argument("--cache", type=Path, default=Path(".cache/hearing"))
+    parser.add_argument("--further", type=Path, help="more of the like, to learn from and not to judge by")
     parser.add_argument("--feedback", type=Path, help="folder of recordings that people marked as real or false")
     parser.add_argument("--parts", type=int, default=DEFAULT.parts)
     parser.add_argument("--trunk-epochs", type=int, default=DEFAULT.trunk_epochs)
@@ -288,6 +324,7 @@ def main() -> None:
             given.out,
             teacher=given.teacher,
             cache=given.cache,
+            further=given.further,
             feedback=given.feedback,
             plan=plan,
             jobs=given.jobs,

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.corpus import LABELS, Clip
-from audio.lessons import AUDIBLE, COMPOSED, Lessons, as_recorded, telling
+from audio.lessons import AUDIBLE, COMPOSED, OF_FURTHER, Lessons, as_recorded, of_further, telling
 from audio.preparation import Windows
 
 SCREAM, CONVERSATION, AMBIENT = (LABELS.index(label) for label in ("scream", "conversation", "ambient"))
@@ -45,6 +45,18 @@ def test_of_anything_else_what_is_most_like_a_scream_is_learned_and_any_besides(
 def test_a_clip_that_counts_nothing_teaches_nothing() -> None:
     clips = [Clip(Path("a.wav"), "scream", "here", "a", weight=0)]
     assert len(as_recorded(clips, _windows([0] * 4, quiet=[]), _likeness([1, 2, 3, 4])).labels) == 0
+
+
+def test_of_further_recordings_less_is_learned_in_every_fold_and_nothing_of_what_is_nothing_like_a_scream() -> None:
+    clips = [Clip(Path(f"{name}.wav"), label, "here", name) for name, label in (("a", "scream"), ("b", "ambient"))]
+    clips.append(Clip(Path("c.wav"), "ambient", "there", "c"))
+    likeness = [-20.0] * 10 + [float(place) for place in range(-17, -7)] + [OF_FURTHER.least - 0.1] * 10
+    lessons = of_further(clips, _windows([0] * 10 + [1] * 10 + [2] * 10, quiet=[]), _likeness(likeness))
+    screams, others = lessons.labels == SCREAM, lessons.labels == AMBIENT
+    assert screams.sum() == 3
+    assert {18, 19} <= set(lessons.traits[others, 0])
+    assert 2 <= others.sum() <= 3
+    assert len(lessons.without([0, 1]).labels) == len(lessons.labels)
 
 
 def test_composed_screams_that_are_made_up_or_cannot_be_heard_are_left_out() -> None:

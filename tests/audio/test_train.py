@@ -19,11 +19,14 @@ PLAN = replace(RETRAIN, parts=1, folds=2, networks=1)
 
 
 def test_a_model_of_the_users_own_takes_the_trunk_over_and_learns_the_rest(tmp_path: Path) -> None:
-    data = write_corpus(tmp_path / "data", sources=3, each=6)
-    card = train_scream(data, tmp_path / "mine", teacher=None, cache=tmp_path / "cache", plan=PLAN, jobs=1)
+    data, further = (write_corpus(tmp_path / name, sources=3, each=6) for name in ("data", "further"))
+    card = train_scream(
+        data, tmp_path / "mine", teacher=None, cache=tmp_path / "cache", further=further, plan=PLAN, jobs=1
+    )
     assert sha256(tmp_path / "mine" / TRUNK_FILE) == sha256(SHIPPED / "scream" / TRUNK_FILE)
     assert 0.9 < card.parameters["held_back"]["auc"] <= 1.0
     assert "place-0" in card.prose
+    assert "learned besides from 18 screams and 36 other sounds\nof 3 further sources" in card.prose
     model = load_scream_model("mine", tmp_path)
     assert model.labels == card.labels
     files = evaluate(str(tmp_path / "mine"), data, noise=False).report["files"]
