@@ -131,8 +131,7 @@ def take_out(package: Path, sounds: Sequence[PackageSound], folder: Path) -> Non
                     _keep(content, wanted.pop(name), folder)
                 except zipfile.BadZipFile:
                     raise CorpusError(f"{package.name}: {name} is no ZIP file") from None
-    lacking = [sound.path for each in wanted.values() for sound in each]
-    lacking += [sound.path for sound in sounds if sound.path not in lacking and not (folder / sound.kept_as).is_file()]
+    lacking = [sound.path for sound in sounds if not (folder / sound.kept_as).is_file()]
     if lacking:
         raise CorpusError(f"{package.name} lacks {len(lacking)} of {len(sounds)} sounds: {some(lacking)}")
 
@@ -182,7 +181,7 @@ def main() -> None:
     try:
         sounds = read_list()
         print(f"{len(sounds)} sounds: {fetch(sounds, given.out)}")
-    except CorpusError as error:
+    except (CorpusError, OSError) as error:
         parser.exit(2, f"{error}\n")
 
 
