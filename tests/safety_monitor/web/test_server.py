@@ -87,7 +87,7 @@ def is_trusted(context: ssl.SSLContext, certificate: Path) -> bool:
                 end.do_handshake()
             except ssl.SSLWantReadError:
                 done = False
-            except ssl.SSLCertVerificationError:
+            except ssl.SSLError:  # not trusted, or just now being replaced: OpenSSL takes certificate and key in turn
                 return False
             yours[0].write(mine[1].read())
     return True
