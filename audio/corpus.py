@@ -146,7 +146,7 @@ def read_feedback(folder: Path) -> tuple[Clip, ...]:
 
 def _read_manifest(manifest: Path, *, may_be_empty: bool = False) -> tuple[Clip, ...]:
     clips = []
-    for line, row in _rows(manifest):
+    for line, row in rows_of(manifest):
         path, label = row.get("path"), row.get("label", "").lower()
         if not path or label not in LABELS:
             there = f", not '{row['label']}'" if path and row.get("label") else ""
@@ -175,8 +175,12 @@ def _read_manifest(manifest: Path, *, may_be_empty: bool = False) -> tuple[Clip,
     return tuple(clips)
 
 
-def _rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:
-    """Rows of a table with their lines; commas, semicolons or tabs part the columns, as spreadsheets write them."""
+def rows_of(manifest: Path) -> list[tuple[int, dict[str, str]]]:
+    """Rows of a table with their lines; commas, semicolons or tabs part the columns, as spreadsheets write them.
+
+    Raises:
+        CorpusError: it cannot be read, or names no columns `path` and `label`.
+    """
     try:
         with manifest.open(encoding="utf-8-sig", newline="") as file:
             head = file.readline()

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO
 
-from audio.corpus import LABELS, MANIFEST, SCREAM, CorpusError, some
+from audio.corpus import LABELS, MANIFEST, SCREAM, CorpusError, rows_of, some
 
 log = logging.getLogger(__name__)
 
@@ -55,15 +55,11 @@ def read_list(path: Path = LIST) -> tuple[PackageSound, ...]:
     Raises:
         CorpusError: it cannot be read, or has a line without a package, a path and a label.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read: {error.strerror}") from None
-    for line, row in enumerate(rows, start=2):
+    rows = rows_of(path)
+    for line, row in rows:
         if not row.get("package") or not row.get("path") or row.get("label") not in LABELS:
             raise CorpusError(f"{path}:{line}: needs a package, a path and a label out of {', '.join(LABELS)}")
-    return tuple(PackageSound(row["package"], row["path"], row["label"]) for row in rows)
+    return tuple(PackageSound(row["package"], row["path"], row["label"]) for _, row in rows)
 
 
 def fetch(sounds: Sequence[PackageSound], folder: Path) -> Path:

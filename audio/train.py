@@ -125,9 +125,8 @@ class Further:
     overviews: Array
 
 
-def prepare_further(where: Path, trunk: Path, cache: Path, jobs: int) -> Further:
-    """What is to be learned from further recordings, see `audio.corpus.read_corpus`."""
-    clips = read_corpus(where)
+def prepare_further(clips: Sequence[Clip], trunk: Path, cache: Path, jobs: int) -> Further:
+    """What is to be learned from further recordings."""
     windows = cut_windows(read_sounds(clips, cache, jobs), cache, jobs)
     traits = _traits(windows, trunk, cache)
     return Further(clips, of_further(clips, windows, traits), overviews_of(traits, windows, len(clips)))
@@ -204,6 +203,7 @@ def train_scream(
     from audio.head import export_head, export_opinion
 
     marked = read_feedback(feedback) if feedback else ()
+    unjudged = read_corpus(further) if further else ()
     clips = (*_apart(read_corpus(data), plan.folds), *marked)
     fold_of = folds(clips, plan.folds)
     _check(clips, fold_of)
@@ -214,7 +214,7 @@ def train_scream(
     trunk = find("scream") / TRUNK_FILE if teacher is None else learn_trunk(parts, plan, cache)
     traits = _traits(judged, trunk, cache)
     composed, recorded = as_composed(trunk, parts, cache), as_recorded(clips, judged, traits)
-    besides = prepare_further(further, trunk, cache, jobs) if further else None
+    besides = prepare_further(unjudged, trunk, cache, jobs) if unjudged else None
     if besides:
         recorded = recorded.then(besides.lessons)
     overviews = overviews_of(traits, judged, len(clips))
@@ -240,7 +240,7 @@ def train_scream(
     shutil.copyfile(trunk, out / TRUNK_FILE)
     export_head(learn_head(composed, recorded, plan, plan.networks), slope, offset, out / HEAD_FILE)
     export_opinion(learn_opinion(clips, overviews, besides), out / VERDICT_FILE)
-    write_learned(out, digests_of((*clips, *(besides.clips if besides else ()))))
+    write_learned(out, digests_of((*clips, *unjudged)))
     size = sum(file.stat().st_size for file in out.glob("*.tflite"))
     parameters = {
         "persistence": asdict(persistence),
@@ -257,7 +257,7 @@ def train_scream(
         model_format="tflite",
         labels=LABELS,
         parameters=parameters,
-        prose=prose(said_of, besides.clips if besides else (), plan, size),
+        prose=prose(said_of, unjudged, plan, size),
     )
 
 

@@ -42,3 +42,10 @@ def test_without_screams_from_two_places_it_says_so(tmp_path: Path, sources: int
     with pytest.raises(CorpusError, match="from two sources or groups at least"):
         train_scream(data, tmp_path / "mine", teacher=None, cache=tmp_path / "cache", plan=PLAN, jobs=1)
     assert not (tmp_path / "mine").exists()
+
+
+def test_further_recordings_that_are_not_there_are_noticed_before_anything_is_trained(tmp_path: Path) -> None:
+    data, nowhere = write_corpus(tmp_path / "data", sources=2, each=2), tmp_path / "nowhere"
+    with pytest.raises(CorpusError, match="nowhere: no such folder or manifest"):
+        train_scream(data, tmp_path / "mine", teacher=None, cache=tmp_path / "cache", further=nowhere, plan=PLAN)
+    assert not (tmp_path / "cache").exists()
