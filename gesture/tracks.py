@@ -1,8 +1,8 @@
 """Which hand of this frame is which hand of the frames before: tracks, each with its own history.
 
-Pure: hands and times in, assignments out. MediaPipe loses a hand that moves fast or turns and finds it again elsewhere;
-a track outlives such a gap, and a hand that turns up while one is missing is taken for the missing one. Two hands that
-are in view together stay two.
+Pure: hands and times in, assignments out. MediaPipe loses a hand that moves fast or turns and finds it again where it
+has gone; a track outlives such a gap. A hand that turns up where the missing one cannot be by now, or on the other side
+and not in its place, is another hand. Two hands that are in view together stay two.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,11 @@ from gesture.hands import Hand
 
 PALM = (0, 5, 9, 13, 17)
 NEAR = 1.5
-"""Palm sizes a frame; a hand this near is the same one whatever else is in view."""
+"""Palm sizes; a hand this near is the same one whatever else is in view, and whichever side it is taken for."""
+FASTEST = 50.0
+"""Palm sizes a second (more than 4 m/s): the hand of a person who waves with all their arm."""
+LONGEST_WAY_S = 0.15
+"""A hand that was missing for longer is not looked for any further away: there it may be anybody's."""
 SAME = 0.35
 """Palm sizes; two detections whose palms are nearer than this are one hand found twice."""
 WRONG_SIDE = 1.0
@@ -49,7 +53,6 @@ class Track:
         size: palm size in picture widths.
         handedness: "left" or "right" as last seen.
         seen_s: when it was last seen.
-        jumped: whether it was found again away from where it was lost: its movement starts anew.
     """
 
     number: int
@@ -57,7 +60,6 @@ class Track:
     size: float
     handedness: str
     seen_s: float
-    jumped: bool = False
 
 
 def palm_of(landmarks: NDArray[np.float32], aspect: float) -> tuple[tuple[float, float], float]:
@@ -101,30 +103,31 @@ def assign(
         The track of each hand, in the order of `hands`, and the tracks that wait for their hand.
     """
     alive = [track for track in tracks if at_s - track.seen_s <= gap_s]
-    costs = sorted(
-        (
-            dist(one.palm, track.palm) / max(one.size, track.size)
-            + (WRONG_SIDE if one.hand.handedness != track.handedness else 0.0),
-            i,
-            j,
-        )
-        for i, one in enumerate(hands)
-        for j, track in enumerate(alive)
-    )
+    costs = []
+    for i, one in enumerate(hands):
+        for j, track in enumerate(alive):
+            moved = dist(one.palm, track.palm) / max(one.size, track.size)
+            same_side = one.hand.handedness == track.handedness
+            if moved <= (reach(at_s - track.seen_s) if same_side else NEAR):
+                costs.append((moved + (0.0 if same_side else WRONG_SIDE), i, j))
     found: dict[int, Track] = {}
     taken: set[int] = set()
-    # First those that are near, then whoever is left over: found again after a jump.
-    for near in (True, False):
-        for cost, i, j in costs:
-            if i in found or j in taken or (near and cost > NEAR + WRONG_SIDE):
-                continue
-            one, before = hands[i], alive[j]
-            moved = dist(one.palm, before.palm) / max(one.size, before.size)
-            found[i] = Track(before.number, one.palm, one.size, one.hand.handedness, at_s, moved > NEAR)
+    for _, i, j in sorted(costs):
+        if i not in found and j not in taken:
+            found[i] = _track(alive[j].number, hands[i], at_s)
             taken.add(j)
     number = first_number
     for i, one in enumerate(hands):
         if i not in found:
-            found[i] = Track(number, one.palm, one.size, one.hand.handedness, at_s)
+            found[i] = _track(number, one, at_s)
             number += 1
     return [found[i] for i in range(len(hands))], [track for j, track in enumerate(alive) if j not in taken]
+
+
+def reach(passed_s: float) -> float:
+    """How far a hand may have gone since it was last seen so many seconds ago, in palm sizes."""
+    return max(NEAR, FASTEST * min(passed_s, LONGEST_WAY_S))
+
+
+def _track(number: int, one: Placed, at_s: float) -> Track:
+    return Track(number, one.palm, one.size, one.hand.handedness, at_s)

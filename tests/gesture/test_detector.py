@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from gesture.capture import Frame
 from gesture.detector import GestureDetector, HandJudge, PictureReader
+from gesture.features import upright
 from gesture.hands import Hand
 from gesture.keypoint_classifier import SignClassifier
 from gesture.point_history_classifier import MotionClassifier
 from gesture.rehearsal import ASPECT, SCRIPTS, Cast, Script, rehearse
 from gesture.tables import read_hands
+from gesture.tracks import palm_of
+from gesture.trajectories import still, stroke
 from models.hand_landmarker import default_path, is_complete
 from safety_monitor.demo.thumbs import picture
 
@@ -215,6 +218,63 @@ def test_four_hands_are_four_readings() -> None:
     assert len({reading.hand for reading in readings}) == 4
     assert [reading.sign for reading in readings] == ["open_palm"] * 4
     assert sorted(reading.handedness for reading in readings) == ["left", "left", "right", "right"]
+
+
+@pytest.mark.parametrize("rate", [10, 15, 30])
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_hand_that_goes_on_with_what_another_began_is_no_signal(
+    cast: Cast, classifiers: tuple[SignClassifier, MotionClassifier], side: str, rate: float
+) -> None:
+    rng = np.random.default_rng(5)
+
+    def told(hands: list[tuple[str, float, str]]) -> bool:
+        """Whether the sign is told of where these poses follow each other, each in its place and by its hand."""
+        person = str(rng.choice(np.unique(cast.person[cast.label == "thumb_tucked"])))
+        judge, highest = HandJudge(*classifiers), 0.0
+        for part, (sign, x, side) in enumerate(hands):
+            points = upright(cast.pose(sign, person, rng)[None])[0][0] * np.float32(0.08)
+            points = points * np.array([-1 if side == "left" else 1, 1 / ASPECT, 1], np.float32)
+            hand = Hand((points + np.array([x, 0.6, 0])).astype(np.float32), side, 0.9)
+            for frame in range(int(0.8 * rate)):
+                (reading,) = judge([hand], 0.9 * part + frame / rate, ASPECT)
+                highest = max(highest, reading.sequences["signal_for_help"])
+        return highest >= 0.80
+
+    other = "left" if side == "right" else "right"
+    sign = [("open_palm", 0.2, side), ("thumb_tucked", 0.2, side), ("fist", 0.2, side)]
+    assert sum(told(sign) for _ in range(5)) >= 4
+    assert not any(told([*sign[:2], ("fist", 0.8, other)]) for _ in range(5))
+    assert not any(told([sign[0], ("thumb_tucked", 0.8, other), ("fist", 0.8, other)]) for _ in range(5))
+    assert not any(told([*sign[:2], ("fist", 0.9, side)]) for _ in range(5))  # somebody else's
+
+
+@pytest.mark.parametrize("rate", [10, 15, 30])
+@pytest.mark.parametrize(
+    ("movement", "path"),
+    [
+        ("swipe_left", stroke(np.zeros(2), np.array([-7.0, 0.0]), 0.35)),
+        ("swipe_up", stroke(np.zeros(2), np.array([0.0, -5.0]), 0.3)),
+        ("clockwise", np.array([(2 * np.cos(0.13 * i), 2 * np.sin(0.13 * i)) for i in range(200)])),
+        ("wave", np.array([(2.5 * np.sin(0.15 * i), 0) for i in range(200)])),
+    ],
+    ids=["left", "up", "circle", "wave"],
+)
+def test_the_fastest_hands_are_followed(
+    classifiers: tuple[SignClassifier, MotionClassifier], movement: str, path: NDArray[np.float64], rate: float
+) -> None:
+    table = read_hands(ROOT / "data" / "signs.csv.gz")
+    shape = table.landmarks[int(np.flatnonzero(table.label == "open_palm")[0])]
+    small = (shape - shape[0]) * np.float32(0.2)
+    size = palm_of(small, ASPECT)[1]
+    places = np.concatenate([still(path[0], 1.0), path, still(path[-1], 0.5)]) * [size, size / ASPECT] + 0.5
+    judge, seen = HandJudge(*classifiers), set()
+    for frame in range(int(len(places) * rate / 100)):
+        x, y = (np.interp(frame * 100 / rate, np.arange(len(places)), column) for column in places.T)
+        hand = Hand(small + np.array([x, y, 0], np.float32), "right", 0.9)
+        (reading,) = judge([hand], frame / rate, ASPECT)
+        assert reading.hand == 1
+        seen.add(reading.movement)
+    assert movement in seen
 
 
 @pytest.mark.parametrize("rate", [10, 30])

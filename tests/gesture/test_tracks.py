@@ -1,9 +1,10 @@
-"""A hand keeps its number: through small moves, jumps, gaps and a changed mind about its side."""
+"""A hand keeps its number: through moves, gaps and a changed mind about its side; another hand has another."""
 
 import numpy as np
+import pytest
 
 from gesture.hands import Hand
-from gesture.tracks import Track, assign, distinct
+from gesture.tracks import Track, assign, distinct, palm_of
 
 
 def hand(x: float, y: float = 0.5, side: str = "right", score: float = 0.9) -> Hand:
@@ -33,11 +34,26 @@ def test_two_hands_keep_their_numbers_when_their_order_changes() -> None:
     assert follower.see(0.1, hand(0.78, side="left"), hand(0.22)) == [2, 1]
 
 
-def test_a_hand_that_jumps_alone_keeps_its_number_and_says_so() -> None:
-    follower = Follower()
-    follower.see(0.0, hand(0.2))
-    assert follower.see(0.1, hand(0.8, side="left")) == [1]
-    assert follower.tracks[0].jumped
+@pytest.mark.parametrize(
+    ("passed_s", "moved", "side", "same"),
+    [
+        (0.1, 4, "right", True),
+        (0.033, 4, "right", False),  # nobody is so fast
+        (0.1, 2, "left", False),  # one goes as the other comes
+        (0.8, 7, "right", True),
+        (0.8, 8, "right", False),
+        (0.8, 1, "left", True),
+        (1.2, 0, "right", False),
+    ],
+)
+def test_a_hand_is_the_missing_one_where_that_can_be_by_now(
+    passed_s: float, moved: float, side: str, same: bool
+) -> None:
+    """`moved` is in palm sizes."""
+    follower = Follower(gap_s=1.0)
+    follower.see(0.0, hand(0.1))
+    _, size = palm_of(hand(0.1).landmarks, 0.75)
+    assert follower.see(passed_s, hand(0.1 + moved * size, side=side)) == [1 if same else 2]
 
 
 def test_a_hand_that_jumps_beside_another_keeps_its_number() -> None:
@@ -46,19 +62,17 @@ def test_a_hand_that_jumps_beside_another_keeps_its_number() -> None:
     assert follower.see(0.1, hand(0.8, side="left"), hand(0.3, 0.2)) == [2, 1]
 
 
+def test_a_hand_taken_for_another_in_between_is_found_again() -> None:
+    follower = Follower()
+    assert follower.see(0.0, hand(0.2)) == [1]
+    assert follower.see(0.03, hand(0.9, side="left")) == [2]
+    assert follower.see(0.07, hand(0.2)) == [1]
+
+
 def test_a_hand_that_is_mistaken_for_the_other_side_keeps_its_number() -> None:
     follower = Follower()
     follower.see(0.0, hand(0.2), hand(0.8, side="left"))
     assert follower.see(0.1, hand(0.2, side="left"), hand(0.8, side="left")) == [1, 2]
-
-
-def test_a_short_gap_is_bridged_and_a_long_one_is_not() -> None:
-    follower = Follower(gap_s=1.0)
-    follower.see(0.0, hand(0.2))
-    follower.see(0.1)
-    assert follower.see(0.9, hand(0.25)) == [1]
-    follower.see(1.0)
-    assert follower.see(2.5, hand(0.25)) == [2]
 
 
 def test_a_second_hand_is_another_hand() -> None:
