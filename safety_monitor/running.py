@@ -17,9 +17,8 @@ from safety_monitor.config import Settings, SettingsError
 from safety_monitor.dispatch.channels import make_channels, outward_channels
 from safety_monitor.dispatch.delivering import Dispatch, OutboxBusyError
 from safety_monitor.dispatch.places import make_places
-from safety_monitor.dispatch.policies import contact_names, limits_of, mistakes_of, policies_of
+from safety_monitor.dispatch.policies import contact_names, limits_of, mistakes_of, policies_of, unheard
 from safety_monitor.dispatch.settling import Waits
-from safety_monitor.escalation import Nature
 from safety_monitor.evidence import evidence_store, make_recorder
 from safety_monitor.incident import Incident, Sense
 from safety_monitor.journal.file import CONNECTIONS, JournalError, JournalNewerError, JournalUnusableError
@@ -44,7 +43,6 @@ OPEN_LIMIT_S = 120.0
 """How long opening the journal may take, which may have to be saved from a damaged file first."""
 PATIENCE_S = 30.0
 """How long a station waits for the one before it, or one that plays a recording, to give the journal free."""
-NOBODY_TOLD = "nobody elsewhere is told of an emergency: name contacts or addresses for messages (docs/channels.md)"
 
 
 def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Incident], None]) -> Station:
@@ -60,8 +58,8 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     places = places_of(settings, journal)
     channels = make_channels(settings, own_sound, journal, patient=is_patient(settings))
     dispatch = make_dispatch(settings, journal, channels, places.place, recorder, hearts)
-    if Nature.MESSAGE not in dispatch.channels.values():
-        log.warning("%s", NOBODY_TOLD)
+    for line in unheard(settings, dispatch.channels):
+        log.warning("%s", line)
     for channel in channels:
         if isinstance(channel, Absent):
             log.error("%s: %s", channel.name, channel.why)

@@ -18,7 +18,7 @@ from safety_monitor.config import PREFIX, SettingsError
 from safety_monitor.config.escalation import Contact
 from safety_monitor.dispatch.channels import outward_channels
 from safety_monitor.dispatch.places import make_places
-from safety_monitor.dispatch.policies import contact_names, mistakes_of
+from safety_monitor.dispatch.policies import contact_names, mistakes_of, natures_of, unheard
 from safety_monitor.escalation import Nature, person_of
 from safety_monitor.incident import notice
 from safety_monitor.operating.earlier import CONTACT_KEYS, Earlier, named_in
@@ -245,6 +245,8 @@ def offer_test(config: Path) -> None:
             )
             return
         typer.echo(f"\nTold of an emergency – {', '.join(map(texts.channel, told))}.")
+        for line in unheard(settings, natures_of(channels)):
+            typer.echo(f"WARNING: {line}")
         contacts = contact_names(settings.contacts)
         reached = {person_of(name, contacts) for name in told}
         if silent := [each.name for each in settings.contacts if each.name.lower() not in reached]:

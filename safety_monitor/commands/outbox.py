@@ -116,16 +116,15 @@ def try_channels(
     as_json: JsonOption = False,
 ) -> None:
     """Send a marked test through every channel that is turned on, and show what came of each."""
-    from safety_monitor.actions.channel import is_aloud, nature_of
+    from safety_monitor.actions.channel import is_aloud
     from safety_monitor.actions.message import trial_message
     from safety_monitor.actions.own_sound import OwnSound
     from safety_monitor.config import SettingsError
     from safety_monitor.dispatch.channels import make_channels
     from safety_monitor.dispatch.places import make_places
-    from safety_monitor.dispatch.policies import contact_names
-    from safety_monitor.escalation import ALL, Nature, resolve
+    from safety_monitor.dispatch.policies import contact_names, natures_of, unheard
+    from safety_monitor.escalation import ALL, resolve
     from safety_monitor.incident import notice
-    from safety_monitor.running import NOBODY_TOLD
 
     settings = settings_or_fail(config)
 
@@ -142,14 +141,14 @@ def try_channels(
             channels = make_channels(settings, OwnSound(), journal)
         except SettingsError as error:
             fail(error)
-        natures = {each.name: nature_of(each) for each in channels}
+        natures = natures_of(channels)
         try:
             asked = resolve([channel or ALL], natures, contact_names(settings.contacts))
             if not asked:
                 on = ", ".join(natures) or "none"
                 fail(f"no channel '{channel}' is turned on; on are: {on}" if channel else "no channel is turned on")
-            if channel is None and Nature.MESSAGE not in natures.values():
-                typer.echo(f"safety-monitor: {NOBODY_TOLD}", err=True)
+            for line in unheard(settings, natures) if channel is None else ():
+                typer.echo(f"safety-monitor: {line}", err=True)
             well = True
             for name, outcome in tried([each for each in channels if each.name in asked], message):
                 well = well and outcome.ok

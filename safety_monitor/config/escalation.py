@@ -80,7 +80,8 @@ class LimitsSettings(Section):
     cool_down_s: Annotated[float, Field(ge=0.0, le=86_400.0)] = 30.0
     """Shortest time between two messages to one contact; about the same, other channels need not wait."""
     most: Annotated[int, Field(ge=1, le=1000)] = 12
-    """Most messages to one contact within `within_s`; what comes on several channels counts once."""
+    """Most messages to one contact within `within_s`; what comes on several channels counts once. Beyond that an
+    emergency waits for `within_s` / `most` only, 5 minutes by default."""
     within_s: Seconds = 3600.0
     """See `most`."""
     quiet_from: ClockTime | None = None
@@ -88,7 +89,7 @@ class LimitsSettings(Section):
     quiet_until: ClockTime | None = None
     """Local time, HH:MM, at which what was held back is told."""
     quiet_channels: tuple[str, ...] = ()
-    """Channels that keep the quiet hours, by name, group ("sms"), contact ("anna") or "all"."""
+    """Channels that keep the quiet hours, emergencies included, by name, group ("sms"), contact ("anna") or "all"."""
 
     @model_validator(mode="after")
     def _quiet_hours(self) -> "LimitsSettings":

@@ -141,6 +141,7 @@ class ChannelWorker:
         given: see `JournalWriter`.
         failed: called with a job that finally failed and what came of it, before that is in the journal: what is done
             instead must not be lost in between.
+        late: called in the same way with an emergency that is held back for longer than others wait for.
     """
 
     def __init__(
@@ -154,6 +155,7 @@ class ChannelWorker:
         hearts: Heartbeats,
         given: Mapping[str, Entry],
         failed: Callable[[Job, Result], None],
+        late: Callable[[Job], None],
     ) -> None:
         self.channel = channel
         self.nature = nature_of(channel)
@@ -165,7 +167,7 @@ class ChannelWorker:
         self._composer = composer
         self._hearts = hearts
         self._given = given
-        self._failed = failed
+        self._failed, self._held_long = failed, late
         self._follow, self._deliver_many = follow_of(channel), deliver_many_of(channel)
         self._batch = BATCH if self._deliver_many else 1
         self._together = () if is_apart(channel) else TOGETHER
@@ -351,8 +353,10 @@ class ChannelWorker:
         if not jobs:
             return 0.0 if self._try_next() else self._pause(known)
         if limited and jobs[0].turn in (Turn.FRESH, Turn.RETRY, Turn.HELD):
+            due = {job.key: job for job in jobs}
             jobs, held = self._limiter.sift(self._name, jobs, self._clock())
             if held:
+                self._pass_on_held(due, held)
                 self._in_time(lambda: self._outbox.finish(held))
                 return 0.0
         if not (limited and jobs[0].turn in self._together):
@@ -364,6 +368,14 @@ class ChannelWorker:
         if jobs:
             self._do(jobs, WRITTEN)
         return 0.0
+
+    def _pass_on_held(self, jobs: Mapping[str, Job], held: Sequence[Result]) -> None:
+        """Have others told of emergencies that nobody is told of here for longer than help may be late."""
+        late = self._clock() + self._waits.fallback_after_s
+        for result in held:
+            job = jobs[result.key]
+            if job.fallback and job.kind == "alarm" and result.due_at is not None and result.due_at > late:
+                self._held_long(job)
 
     def _pause(self, known: Sequence[str]) -> float:
         """Seconds until there may be something to be done, though nobody wakes it."""

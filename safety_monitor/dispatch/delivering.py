@@ -117,7 +117,7 @@ class Dispatch:
         self._hidden: dict[str, bool] = {}
         """Whether they are hidden, for the incidents confirmed last: what adds to one later does not change it."""
         self._closing = threading.Event()
-        limiter = RateLimiter(
+        self._limiter = limiter = RateLimiter(
             {name: its for name in self._natures if (its := limits(name)) is not None},
             {name: person_of(name, contacts) for name in self._natures},
         )
@@ -131,6 +131,7 @@ class Dispatch:
                 hearts=self._hearts,
                 given=self._writer.given,
                 failed=self._failed,
+                late=self._fall_back,
             )
             for channel in channels
         }
@@ -171,9 +172,11 @@ class Dispatch:
         return choose(self._policies, incident).silent if known is None else known
 
     def calls_help(self, incident: Incident) -> bool:
-        """Whether anybody elsewhere is told of an incident."""
+        """Whether anybody elsewhere is told of an incident, before quiet hours end."""
         planned = self._planned(choose(self._policies, incident), incident.id)
-        return any(each.nature is Nature.MESSAGE for each in planned)
+        told = {name for each in planned if each.nature is Nature.MESSAGE for name in (each.channel, *each.fallback)}
+        now = self._journal.clock()
+        return any(self._natures[name] is Nature.MESSAGE and not self._limiter.is_quiet(name, now) for name in told)
 
     def health(self) -> list[ChannelHealth]:
         """How each channel is, as far as its use since the start tells."""
@@ -389,7 +392,7 @@ class Dispatch:
         return list(dict.fromkeys(job.channel for job in gone if not job.hidden and job.kind != "trouble"))
 
     def _fall_back(self, job: Job) -> None:
-        """Ask others to do a job that failed or is late; where the journal cannot be written, from memory."""
+        """Ask others to do a job that failed, or comes late; where the journal cannot be written, from memory."""
         if not job.fallback:
             return
         instead = instead_of(job, self._natures)

@@ -77,13 +77,17 @@ def counted(told: Iterable[Told], channel: str, about: frozenset[str], *, urgent
     return sorted(newest.values())
 
 
-def hold(limits: Limits, now: datetime, sent: Sequence[float]) -> Hold | None:
+def hold(limits: Limits, now: datetime, sent: Sequence[float], *, urgent: bool = False) -> Hold | None:
     """Whether a message is held back.
+
+    Beyond `most` an emergency waits for its share of `within_s` only, and not until that is over: whoever makes a
+    station call often must not be able to make it silent for an hour.
 
     Args:
         limits: of the channel.
         now: aware, in the machine's time zone.
         sent: when messages that count were sent, seconds since 1970, in order.
+        urgent: whether it is an emergency.
     """
     at = now.timestamp()
     sent = [each for each in sent if each <= at]  # others are from before the clock was set back
@@ -93,8 +97,9 @@ def hold(limits: Limits, now: datetime, sent: Sequence[float]) -> Hold | None:
     if sent and at < sent[-1] + limits.cool_down_s:
         held.append(Hold(sent[-1] + limits.cool_down_s, f"only one message in {limits.cool_down_s:g} s"))
     if len(sent) >= limits.most and at < sent[-limits.most] + limits.within_s:
-        why = f"only {limits.most} messages in {limits.within_s:g} s"
-        held.append(Hold(sent[-limits.most] + limits.within_s, why))
+        until, why = sent[-limits.most] + limits.within_s, f"only {limits.most} messages in {limits.within_s:g} s"
+        until = min(until, sent[-1] + limits.within_s / limits.most) if urgent else until
+        held += [Hold(until, why)] if at < until else []
     return max(held, key=lambda each: each.until, default=None)
 
 

@@ -1,13 +1,16 @@
 """Who is told of what, and how often, as the settings say; and what they ask of channels that are not there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import time
 
 from safety_monitor.actions.channel import Channel, nature_of
 from safety_monitor.config import Settings
 from safety_monitor.config.escalation import Contact
+from safety_monitor.config.mistakes import in_words
 from safety_monitor.dispatch.limits import Limits
-from safety_monitor.escalation import ALL, Nature, Policy, Step, mistakes, resolve
+from safety_monitor.escalation import ALL, ANY, DEFAULT, TROUBLE, Nature, Policy, Step, mistakes, plan, resolve
+
+NOBODY_TOLD = "nobody elsewhere is told of an emergency: name contacts or addresses for messages (docs/channels.md)"
 
 
 def policies_of(settings: Settings) -> list[Policy]:
@@ -40,13 +43,44 @@ def limits_of(settings: Settings, channel: str) -> Limits:
     return Limits(rules.cool_down_s, rules.most, rules.within_s, quiet)
 
 
+def natures_of(channels: Iterable[Channel]) -> dict[str, Nature]:
+    """What kind of way out each channel is, by name."""
+    return {channel.name: nature_of(channel) for channel in channels}
+
+
 def mistakes_of(settings: Settings, channels: Sequence[Channel]) -> list[str]:
     """What the settings ask of channels that are not there, a line each."""
     labels = [gesture.label for gesture in settings.emergency.gestures]
-    natures = {channel.name: nature_of(channel) for channel in channels}
+    natures = natures_of(channels)
     contacts = contact_names(settings.contacts)
     wrong = mistakes(policies_of(settings), natures, labels, contacts)
     for quiet in settings.limits.quiet_channels:
         if quiet != ALL and not resolve([quiet], natures, contacts):
             wrong.append(f"limits.quiet_channels: no channel '{quiet}' is turned on")
     return wrong
+
+
+def unheard(settings: Settings, channels: Mapping[str, Nature]) -> list[str]:
+    """Why an emergency may reach nobody elsewhere though the station starts, a line each; a silent night is no mistake.
+
+    Args:
+        settings: without mistakes.
+        channels: every one that is turned on.
+    """
+    if Nature.MESSAGE not in channels.values():
+        return [NOBODY_TOLD]
+    contacts = contact_names(settings.contacts)
+    rules = settings.limits
+    named = {in_words(("policies", place)): each for place, each in enumerate(policies_of(settings))}
+    if not any(ANY in policy.triggers for policy in named.values()):
+        named[f"without policies{' that fit' if named else ''}"] = DEFAULT
+    found = []
+    for name, policy in named.items():
+        planned = plan(policy, "", channels, contacts=contacts)
+        told = {way for each in planned for way in (each.channel, *each.fallback) if channels[way] is Nature.MESSAGE}
+        if told and set(policy.triggers) != {TROUBLE} and all(limits_of(settings, way).quiet for way in told):
+            found.append(
+                f"from {rules.quiet_from} until {rules.quiet_until} nobody elsewhere is told of an emergency, because "
+                f"limits.quiet_channels holds all back that is to be told ({name}): leave a channel out there"
+            )
+    return found

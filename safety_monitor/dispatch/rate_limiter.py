@@ -9,7 +9,7 @@ from datetime import datetime
 
 from safety_monitor.actions.message import LATE_S
 from safety_monitor.delivery import DeliveryState, Job, Result
-from safety_monitor.dispatch.limits import Hold, Limits, Told, counted, hold
+from safety_monitor.dispatch.limits import Hold, Limits, Told, counted, hold, quiet_until
 from safety_monitor.escalation import delivery_key
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,11 @@ class RateLimiter:
     def limits(self, channel: str) -> bool:
         """Whether any message on a channel is ever held back."""
         return channel in self._limits
+
+    def is_quiet(self, channel: str, now: float) -> bool:
+        """Whether a channel keeps its quiet hours now, in seconds since 1970."""
+        quiet = self._limits[channel].quiet if channel in self._limits else None
+        return quiet is not None and quiet_until(quiet, datetime.fromtimestamp(now).astimezone()) is not None
 
     def recall(self, told: Iterable[tuple[str, float, Sequence[str]]]) -> None:
         """What people were told before the start counts, too: a station that starts again and again must not spam.
@@ -102,7 +107,7 @@ class RateLimiter:
             limits = replace(limits, cool_down_s=0.0)
         with self._lock:
             sent = counted(self._told[self._people[channel]], channel, _about(jobs), urgent=urgent)
-        return hold(limits, datetime.fromtimestamp(now).astimezone(), sent)
+        return hold(limits, datetime.fromtimestamp(now).astimezone(), sent, urgent=urgent)
 
 
 def _about(jobs: Iterable[Job]) -> frozenset[str]:

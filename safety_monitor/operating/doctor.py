@@ -17,18 +17,16 @@ from media.container import display_name, is_address
 from models import hand_landmarker
 from models.card import ModelError, sha256
 from models.registry import open_card
-from safety_monitor.actions.channel import nature_of
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.dispatch.channels import make_channels
-from safety_monitor.dispatch.policies import mistakes_of
+from safety_monitor.dispatch.policies import NOBODY_TOLD, mistakes_of, natures_of, unheard
 from safety_monitor.escalation import Nature
 from safety_monitor.journal.file import LOCK_NAME, JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.local_time import when
 from safety_monitor.operating.first_signal import Signal, first_picture, first_sound
 from safety_monitor.operating.serving import WebError, bound, check_certificate, check_exposure
-from safety_monitor.running import NOBODY_TOLD
 from safety_monitor.senses import DEMO, OFF, check_gestures
 from safety_monitor.sensing import SenseError
 from safety_monitor.sources import NOTHING_WATCHED, microphones
@@ -177,8 +175,10 @@ def _actions(settings: Settings) -> list[Finding]:
         return [Finding("channels", ok=False, detail=str(error), needed=True)]
     wrong = [str(settings.named(mistake)) for mistake in mistakes_of(settings, channels)]
     findings += [Finding("settings", ok=False, detail=each, needed=True) for each in wrong]
-    told = [channel.name for channel in channels if nature_of(channel) is Nature.MESSAGE]
-    findings.append(Finding("people", bool(told), ", ".join(told) or NOBODY_TOLD, needed=False))
+    natures = natures_of(channels)
+    told = [name for name, nature in natures.items() if nature is Nature.MESSAGE]
+    findings += [Finding("people", ok=True, detail=", ".join(told), needed=False)] if told else []
+    findings += [Finding("people", ok=False, detail=each, needed=False) for each in unheard(settings, natures)]
     heard = []
     for channel in channels:
         try:
@@ -186,9 +186,8 @@ def _actions(settings: Settings) -> list[Finding]:
         finally:
             channel.close()
         findings.append(Finding(channel.name, outcome.ok, outcome.detail, needed=channel.name in told))
-        if nature_of(channel) is Nature.SOUND and outcome.ok:
+        if natures[channel.name] is Nature.SOUND and outcome.ok:
             heard.append(channel.name)
-    natures = {channel.name: nature_of(channel) for channel in channels}
     return [*findings, _help([*heard, *told], natures)]
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from fastapi import Request, Response
 from nicegui import app, ui
 
-from safety_monitor.escalation import Nature
+from safety_monitor.dispatch.policies import unheard
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Incident, Sense, State
 from safety_monitor.live import BUCKET_S, BUCKETS, Snapshot, trouble_of
@@ -114,8 +114,7 @@ def live_page(request: Request) -> None:
         others = [trouble for trouble in site.view.board() if trouble.about not in known]
         parts += [_Part(texts.part(trouble.about), trouble.text, "", "") for trouble in others]
         parts += [_Part(texts.channel(each.name), each.trouble, "", _used(each.done_at)) for each in channels]
-        if Nature.MESSAGE not in site.station.dispatch.channels.values():
-            parts.append(_Part(texts.PEOPLE, "", texts.NOBODY_TOLD, ""))
+        parts += [_Part(texts.PEOPLE, "", line, "") for line in unheard(site.settings, site.station.dispatch.channels)]
         if changed(shown, "health", parts):
             _show_health(health, parts)
         if changed(shown, "misses", snapshot.near_misses):

@@ -80,7 +80,6 @@ PART = {
 }
 WELL = "works"
 PEOPLE = "People"
-NOBODY_TOLD = "nobody elsewhere is told of an emergency; name contacts or addresses for messages"
 LAST_USED, NOT_USED = "used last at {when}", "not used since the start"
 
 SMS, EMAIL, CALL = "SMS", "E-mail", "Call"

@@ -12,6 +12,7 @@ from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.sources import load_settings
 from safety_monitor.dispatch.channels import outward_channels
 from safety_monitor.dispatch.places import make_places
+from safety_monitor.dispatch.policies import NOBODY_TOLD, unheard
 from safety_monitor.escalation import Nature
 from safety_monitor.incident import Incident, State
 from safety_monitor.journal.incidents import Journal
@@ -127,6 +128,7 @@ import sys
 from pathlib import Path
 from safety_monitor.dispatch.channels import outward_channels
 from safety_monitor.dispatch.places import make_places
+from safety_monitor.dispatch.policies import NOBODY_TOLD, unheard
 from safety_monitor.config import Settings
 make_places(Settings())
 assert outward_channels(Settings(home=Path("home")), None) == []
@@ -159,3 +161,35 @@ def test_a_webhook_that_cannot_be_made_yet_is_told_of_each_incident_by_itself_al
     (webhook,) = outward_channels(settings, None, patient=True)
     assert isinstance(webhook, Absent)
     assert (is_apart(webhook), nature_of(webhook)) == (True, Nature.MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("quiet", "policies", "told"),
+    [
+        ('["sms:anna"]', "", []),
+        ('["anna", "bob"]', "", ["without policies"]),
+        ('["all"]', 'steps = [{ actions = ["alarm"] }]', []),
+        ('["sms"]', 'steps = [{ actions = ["sms"] }]', ["policies, the first"]),
+        ('["sms"]', 'steps = [{ actions = ["sms"] }]\nfallback = ["call"]', []),
+        ('["sms"]', 'triggers = ["trouble"]\nsteps = [{ actions = ["sms"] }]', []),
+        (
+            '["all"]',
+            'triggers = ["scream"]\nsteps = [{ actions = ["sms"] }]',
+            ["the first", "without policies that fit"],
+        ),
+    ],
+)
+def test_quiet_hours_in_which_nobody_would_be_told_are_named(quiet: str, policies: str, told: list[str]) -> None:
+    policies = f'[[policies]]\nname = "mine"\n{policies}\n' if policies else ""
+    limits = f'[limits]\nquiet_from = "22:00"\nquiet_until = "07:00"\nquiet_channels = {quiet}\n'
+    given = settings(ANNA + policies + limits, **TWILIO)
+    natures = {"alarm": Nature.SOUND, **dict.fromkeys(names(given), Nature.MESSAGE)}
+    lines = unheard(given, natures)
+    assert len(lines) == len(told)
+    for line, where in zip(lines, told, strict=True):
+        assert line.startswith("from 22:00 until 07:00 nobody elsewhere is told of an emergency")
+        assert where in line
+
+
+def test_who_tells_nobody_elsewhere_is_told_so() -> None:
+    assert unheard(settings(), {"alarm": Nature.SOUND, "mysql": Nature.RECORD}) == [NOBODY_TOLD]

@@ -967,6 +967,50 @@ def test_a_station_that_was_off_for_days_gives_no_message_up_before_the_network_
     assert ", 3 days ago" in sms.messages[-1].text
 
 
+@pytest.mark.parametrize("held_by", ["quiet hours", "too many"])
+def test_the_fallback_is_told_at_once_of_an_emergency_that_is_held_back_for_long(
+    journal: Journal, held_by: str
+) -> None:
+    begin, end = (datetime.fromtimestamp(time.time() + each_s).time() for each_s in (-3600.0, 3600.0))
+    limits = {
+        "quiet hours": Limits(quiet=(begin, end)),
+        "too many": Limits(cool_down_s=0.0, most=1, within_s=86_400.0),
+    }[held_by]
+    sms, call = Outlet("sms"), Outlet("call")
+    policies = [
+        Policy(triggers=("trouble",), steps=(Step(actions=("sms",)),), fallback=("call",)),
+        Policy(steps=(Step(actions=("sms",)),), fallback=("call",)),
+    ]
+    with closing(
+        Dispatch(
+            journal,
+            [sms, call],
+            policies=policies,
+            waits=SOON,
+            limits={"sms": limits, "call": None}.get,
+        )
+    ) as dispatch:
+        if held_by == "too many":
+            confirm(dispatch, replace(SCREAM, id="first"))
+            until(lambda: len(sms.messages) == 1)
+        dispatch.trouble("audio", "audio: unplugged")
+        until(lambda: any("held back" in each.detail for each in journal.outbox.list()))
+        confirm(dispatch)
+        until(lambda: len(call.messages) == 1)
+        assert "held back" in deliveries(journal)["sms:alarm"].detail
+        assert dispatch.calls_help(SCREAM)
+    assert [message.incident.id for message in call.messages] == [SCREAM.id], "nobody is rung for a trouble"
+
+
+def test_no_help_is_promised_while_quiet_hours_hold_all_messages_back(journal: Journal) -> None:
+    begin, end = (datetime.fromtimestamp(time.time() + each_s).time() for each_s in (-3600.0, 3600.0))
+    voice = Outlet("speech", heard=True)
+    with running(journal, Outlet("sms"), voice, limits=Limits(quiet=(begin, end))) as dispatch:
+        confirm(dispatch)
+        until(lambda: bool(voice.messages))
+    assert not voice.messages[0].help_called
+
+
 @pytest.mark.parametrize("what", ["clock", "person", "settings"])
 def test_quiet_hours_end_by_the_clock_and_the_settings_of_now_and_where_a_person_says_so(
     tmp_path: Path, what: str

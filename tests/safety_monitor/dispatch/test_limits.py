@@ -63,20 +63,39 @@ def test_not_too_soon_and_not_too_often(sent: Sequence[float], wait_s: float | N
     assert (held.until - now.timestamp() if held else None) == wait_s
 
 
-@given(st.lists(st.integers(0, 4000), max_size=60), st.integers(1, 5), st.integers(0, 60))
-def test_whoever_waits_as_told_never_sends_more_than_allowed(gaps: list[int], most: int, cool_down_s: int) -> None:
+@pytest.mark.parametrize(
+    ("sent", "wait_s"),
+    [
+        ((-1000.0,), None),
+        ((-3000.0, -2000.0, -1000.0), 200.0),
+        ((-3000.0, -2000.0, -1300.0), None),
+        ((-3.0, -2.0, -1.0), 1199.0),
+        ((-3590.0, -2000.0, -1000.0), 10.0),
+    ],
+)
+def test_an_emergency_beyond_the_limit_waits_for_its_share_only(sent: Sequence[float], wait_s: float | None) -> None:
+    now = at(12)
+    held = hold(LIMITS, now, [now.timestamp() + each for each in sent], urgent=True)
+    assert (held.until - now.timestamp() if held else None) == wait_s
+
+
+@given(st.lists(st.integers(0, 4000), max_size=60), st.integers(1, 5), st.integers(0, 60), st.booleans())
+def test_whoever_waits_as_told_never_sends_more_than_allowed(
+    gaps: list[int], most: int, cool_down_s: int, urgent: bool
+) -> None:
     limits = Limits(cool_down_s=cool_down_s, most=most, within_s=3600.0)
     now = datetime(2026, 3, 10, tzinfo=timezone(timedelta(0))).timestamp()
     sent: list[float] = []
     for gap in gaps:
         now += gap
-        held = hold(limits, datetime.fromtimestamp(now, UTC), sent)
+        held = hold(limits, datetime.fromtimestamp(now, UTC), sent, urgent=urgent)
         if held is not None:
             assert held.until > now
             now = held.until
-            assert hold(limits, datetime.fromtimestamp(now, UTC), sent) is None
+            assert hold(limits, datetime.fromtimestamp(now, UTC), sent, urgent=urgent) is None
         sent.append(now)
-    for first, later in zip(sent, sent[most:], strict=False):
+    # Of emergencies at most twice as many: those that came at once, and one in each share of the time.
+    for first, later in zip(sent, sent[2 * most if urgent else most :], strict=False):
         assert later - first >= limits.within_s
     assert all(later - first >= cool_down_s for first, later in pairwise(sent))
 
