@@ -56,8 +56,8 @@ def together(first: float, second: float) -> float:
 class Fusion:
     """The state of the decision. Feed it with `judge` or `observe`, let time pass with `advance`, end it with `finish`.
 
-    Each returns the transitions that follow, in order. Evidence may come late and out of order by up to the window;
-    within it the order does not change what becomes of the incident.
+    Each returns the transitions that follow, in order. Evidence may come late and out of order: by up to the window the
+    order does not change what becomes of the incident; what is later than that counts alone.
 
     Args:
         rules: the numbers.
@@ -108,7 +108,7 @@ class Fusion:
             )
         elif confidence >= self.rules.threshold or evidence.sense not in self._dropped:
             self._opened_s = evidence.at_s
-            self._gathered = _strongest(self._in_window())
+            self._gathered = _strongest((*self._in_window(), evidence))  # which may be later than the window is long
             incident = Incident(self.new_id(), State.PENDING, evidence.at_s, confidence, (evidence,), reason)
             transitions.append(incident)
         else:
@@ -116,7 +116,6 @@ class Fusion:
             return transitions
         self._last_s = max(self._last_s, evidence.at_s)
         if incident.state is State.PENDING and confidence >= self.rules.threshold:
-            self._gathered = _strongest((*self._gathered, *self._in_window()))
             decisive = self._decisive(self._gathered)
             incident = replace(incident, state=State.CONFIRMED, at_s=self.now_s, evidence=decisive, reason=reason)
             self._confirmed_s = self.now_s

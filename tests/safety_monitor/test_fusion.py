@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safety_monitor.fusion import Fusion, FusionRules, together
-from safety_monitor.incident import MAY_FOLLOW, Evidence, Incident, Sense, State
+from safety_monitor.incident import MAY_FOLLOW, Evidence, Incident, Moment, Sense, State
 
 RULES = FusionRules()
 RANK = {State.PENDING: 1, State.CONFIRMED: 2}
@@ -48,7 +48,9 @@ def states(transitions: list[Incident]) -> list[tuple[str, State]]:
         pytest.param([scream(0.6, 1), sign(0.6, 2)], [State.PENDING, State.CONFIRMED], id="both, each too weak alone"),
         pytest.param([scream(0.6, 1), scream(0.7, 2)], [State.PENDING], id="one sense does not add up with itself"),
         pytest.param([scream(0.5, 1), sign(0.5, 2)], [State.PENDING], id="both together still too weak"),
+        pytest.param([scream(0.6, 1), sign(0.6, 4)], [State.PENDING, State.CONFIRMED], id="both, a window apart"),
         pytest.param([scream(0.6, 1), sign(0.6, 4.5)], [State.PENDING], id="both, too far apart"),
+        pytest.param([scream(0.6, 2), sign(0.6, 1)], [State.PENDING, State.CONFIRMED], id="both, one of them late"),
     ],
 )
 def test_what_becomes_of_evidence(evidence: list[Evidence], expected: list[State]) -> None:
@@ -59,6 +61,52 @@ def test_a_pending_incident_is_dropped_at_its_deadline_and_says_why() -> None:
     *_, dropped = play([scream(0.7, 1.0)], until_s=5.1)
     assert (dropped.state, dropped.at_s) == (State.CANCELLED, 5.0)
     assert "0.70 < 0.80" in dropped.reason
+
+
+def test_every_transition_says_when_it_was_known() -> None:
+    machine = fusion()
+    transitions = [*machine.observe(scream(0.6, 1.0)), *machine.advance(2.0), *machine.observe(sign(0.6, 1.5))]
+    assert [step.at_s for step in [*transitions, *machine.advance(100.0)]] == [1.0, 2.0, 1.5 + RULES.cool_down_s]
+
+
+@pytest.mark.parametrize(("probability", "expected"), [(0.9, State.CONFIRMED), (0.6, State.PENDING)])
+def test_what_a_slow_sense_says_later_than_the_window_counts_with_what_was_noticed(
+    probability: float, expected: State
+) -> None:
+    machine = fusion()
+    machine.advance(10.0)
+    *_, last = machine.observe(sign(probability, 10.0 - RULES.window_s - 1.0))
+    assert (last.state, last.labels, last.senses) == (expected, ("signal_for_help",), (Sense.GESTURE,))
+
+
+def test_a_moment_brings_its_evidence_and_the_time() -> None:
+    machine = fusion()
+    assert states(machine.judge(Moment(Sense.AUDIO, 1.0, (scream(0.6, 1.0),)))) == [("1", State.PENDING)]
+    assert states(machine.judge(Moment(Sense.GESTURE, 5.1, ()))) == [("1", State.CANCELLED)]
+    assert machine.advance(2.0) == []
+    assert machine.now_s == 5.1
+
+
+@pytest.mark.parametrize(
+    ("evidence", "decided", "end"),
+    [
+        ([], None, []),
+        ([scream(0.6, 1)], None, [State.CANCELLED]),
+        ([scream(0.9, 1)], None, [State.CLOSED]),
+        ([scream(0.9, 1)], State.ACKNOWLEDGED, [State.CLOSED]),
+        ([scream(0.9, 1)], State.CANCELLED, []),
+    ],
+)
+def test_at_the_end_of_the_inputs_nothing_stays_open(
+    evidence: list[Evidence], decided: State | None, end: list[State]
+) -> None:
+    machine = fusion()
+    for piece in evidence:
+        machine.observe(piece)
+    if decided:
+        machine.follow("1", decided)
+    assert [incident.state for incident in machine.finish()] == end
+    assert machine.incident is None
 
 
 def test_growing_evidence_does_not_put_the_deadline_off() -> None:
@@ -128,6 +176,26 @@ def test_a_cancelled_incident_is_not_opened_again_by_the_same_noise_but_by_the_o
     assert states(machine.observe(sign(0.9, 2))) == [("2", State.PENDING), ("2", State.CONFIRMED)]
 
 
+def test_the_noise_of_a_cancelled_incident_opens_another_once_it_was_quiet_for_the_cool_down() -> None:
+    machine = fusion()
+    machine.observe(scream(0.9, 0))
+    machine.advance(20)
+    machine.follow("1", State.CANCELLED)
+    for at_s in (21, 45, 74):  # each within the cool-down of the one before
+        assert machine.observe(scream(0.9, at_s)) == []
+    assert states(machine.observe(scream(0.9, 74 + RULES.cool_down_s))) == [
+        ("2", State.PENDING),
+        ("2", State.CONFIRMED),
+    ]
+
+
+def test_what_belongs_to_a_cancelled_incident_does_not_count_with_the_other_sense() -> None:
+    machine = fusion()
+    machine.observe(scream(0.9, 0))
+    machine.follow("1", State.CANCELLED)
+    assert states(machine.observe(sign(0.6, 1))) == [("2", State.PENDING)]
+
+
 def test_an_acknowledged_incident_takes_evidence_in_and_closes_by_itself() -> None:
     machine = fusion()
     machine.observe(scream(0.9, 0))
@@ -137,17 +205,32 @@ def test_an_acknowledged_incident_takes_evidence_in_and_closes_by_itself() -> No
     assert (closed.state, closed.senses) == (State.CLOSED, (Sense.AUDIO, Sense.GESTURE))
 
 
-@pytest.mark.parametrize("other", ["2", "unknown"])
-def test_a_decision_about_another_incident_changes_nothing(other: str) -> None:
+@pytest.mark.parametrize(
+    ("probability", "about", "decided"),
+    [
+        pytest.param(0.9, "2", State.CANCELLED, id="another incident"),
+        pytest.param(0.9, "1", State.PENDING, id="back to pending"),
+        pytest.param(0.6, "1", State.ACKNOWLEDGED, id="nobody was called yet"),
+    ],
+)
+def test_a_decision_that_cannot_be_changes_nothing(probability: float, about: str, decided: State) -> None:
     machine = fusion()
-    machine.observe(scream(0.9, 0))
-    machine.follow(other, State.CANCELLED)
-    assert machine.incident is not None
+    *_, opened = machine.observe(scream(probability, 0))
+    assert machine.follow(about, decided) is None
+    assert machine.incident == opened
 
 
 @pytest.mark.parametrize(
     "numbers",
-    [{"threshold": 0.4}, {"weak": 0.0}, {"window_s": 5.0}, {"cool_down_s": 0.0}, {"cool_down_s": 601.0}],
+    [
+        {"threshold": 0.4},
+        {"threshold": 1.1},
+        {"weak": 0.0},
+        {"window_s": 0.0},
+        {"window_s": 5.0},
+        {"cool_down_s": 0.0},
+        {"cool_down_s": 601.0},
+    ],
 )
 def test_rules_that_contradict_each_other_are_refused(numbers: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="needs"):
