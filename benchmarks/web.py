@@ -29,7 +29,7 @@ from benchmarks.machine import described, processor_s, resident_mb
 from safety_monitor.incident import Evidence, Incident, Sense, State
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.journal.search import Search, export_incidents, find_incidents
-from safety_monitor.web.incident_api import csv_lines, json_lines
+from safety_monitor.web.export import csv_lines, json_lines
 from tests.servers.program import free_port
 from tests.system.command import running
 

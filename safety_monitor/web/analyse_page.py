@@ -15,8 +15,8 @@ from safety_monitor.analysis import stretches
 from safety_monitor.incident import State
 from safety_monitor.web import texts
 from safety_monitor.web.analysis_process import BusyError
-from safety_monitor.web.api import judge_stored
 from safety_monitor.web.chart import COLORS, over_seconds
+from safety_monitor.web.judging import judge_stored
 from safety_monitor.web.layout import AWAY_S, may, page_for, panel, site_of, state_badge
 from safety_monitor.web.microphone_panel import microphone_panel
 from safety_monitor.web.upload import KINDS

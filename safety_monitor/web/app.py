@@ -24,7 +24,6 @@ from safety_monitor.web import (
     retrain_page,
     settings_page,
 )
-from safety_monitor.web.api import make_api
 from safety_monitor.web.calls import make_calls, takes_answers
 from safety_monitor.web.door import Peer
 from safety_monitor.web.guard import Guard
@@ -32,6 +31,7 @@ from safety_monitor.web.incident_api import make_incident_api
 from safety_monitor.web.listen import make_listen
 from safety_monitor.web.settings_api import make_settings_api
 from safety_monitor.web.site import Site
+from safety_monitor.web.station_api import make_station_api
 from safety_monitor.web.unknown_address import answer_below_api, missing
 
 FORM_BYTES = 4096
@@ -61,7 +61,7 @@ def make_app(site: Site, *, pages: bool = True, let_in: Callable[[Peer | None], 
         redoc_url=None,
     )
     app.add_exception_handler(RequestValidationError, malformed)
-    app.include_router(make_api(site))
+    app.include_router(make_station_api(site))
     app.include_router(make_incident_api(site))
     app.include_router(make_settings_api(site))
     app.include_router(make_listen(site))

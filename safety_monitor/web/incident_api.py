@@ -1,53 +1,43 @@
-"""The part of the REST API that is about single incidents and their evidence, and about taking the table along."""
+"""The part of the REST API that is about incidents: to find them, decide about them, and take their evidence along."""
 
-import csv
-import io
-import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, islice
+from datetime import datetime
+from itertools import chain
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from safety_monitor.actions.evidence import EvidenceError
-from safety_monitor.incident import Mark
+from safety_monitor.incident import Mark, Sense, State
+from safety_monitor.journal.entry import Entry
 from safety_monitor.journal.incidents import LONGEST_REMARK
-from safety_monitor.journal.search import Search, export_incidents
+from safety_monitor.journal.search import Search, export_incidents, find_incidents
 from safety_monitor.learning import feedback
+from safety_monitor.people.decision import PinError
 from safety_monitor.web.access import Visitor
 from safety_monitor.web.alerts import channels_of
-from safety_monitor.web.api import (
-    REFUSALS,
-    REFUSED,
-    Asked,
-    Id,
-    IncidentOut,
-    entry_at,
-    entry_out,
-    in_journal,
-    needs,
-    problems,
-    search_of,
-)
+from safety_monitor.web.conventions import REFUSALS, REFUSED, Answered, Asked, Decision, in_journal, needs, problems
+from safety_monitor.web.export import csv_lines, json_lines
+from safety_monitor.web.incident_schemas import IncidentOut, IncidentPage, entry_out
 from safety_monitor.web.site import Site
 
 log = logging.getLogger(__name__)
 
 TYPES = {".jpg": "image/jpeg", ".flac": "audio/flac", ".mp4": "video/mp4", ".csv": "text/csv"}
 ANY_TYPE = "application/octet-stream"
-AT_ONCE = 500
-"""Rows of an export that are sent together."""
-
-FORMULA = frozenset("=+-@\t\r")
-"""What a cell begins with that a spreadsheet takes for a formula."""
+AFTER = "^([^~]+~[^~]+)?$"
+Id = Annotated[
+    str,
+    Field(min_length=1, max_length=36, pattern=r"^[0-9A-Za-z-]+$", description="Its id, or as much of it as is unique"),
+]
 
 FileName = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z_.-]{0,99}$", description="Of the list of files")]
 
 
-class EvidenceFile(BaseModel):
+class EvidenceFile(Answered):
     """A file that belongs to an incident."""
 
     name: str
@@ -86,10 +76,50 @@ class Alert(Asked):
     """A channel such as "sms:anna" or "messages:mail", or a group of them such as "sms"."""
 
 
+def search_of(
+    state: Annotated[State | None, Query(description="Where they stand")] = None,
+    sense: Annotated[Sense | None, Query(description="A sense that gave evidence")] = None,
+    label: Annotated[str, Query(max_length=64, description="What was noticed")] = "",
+    since: Annotated[datetime | None, Query(description="Not before; UTC if it has no zone")] = None,
+    until: Annotated[datetime | None, Query(description="Before; UTC if it has no zone")] = None,
+) -> Search:
+    """Which incidents a request wants."""
+    return Search(state, sense, label, since, until)
+
+
 def make_incident_api(site: Site) -> APIRouter:
     """The routes over a site."""
     api = APIRouter(prefix="/api/v1", responses=REFUSALS)
     missing = problems({404: "No such incident or file"})
+
+    @api.get("/incidents")
+    def incidents(
+        search: Annotated[Search, Depends(search_of)],
+        after: Annotated[str, Query(max_length=100, pattern=AFTER, description="`older` of the page before")] = "",
+        limit: Annotated[int, Query(ge=1, le=200, description="At most so many")] = 50,
+    ) -> IncidentPage:
+        """Incidents, newest first."""
+        entries, older = in_journal(lambda: find_incidents(site.journal.file, search, after, limit), 422)
+        return IncidentPage(incidents=[entry_out(entry) for entry in entries], older=older)
+
+    @api.get("/incidents/{incident}", responses=missing)
+    def incident(incident: Id) -> IncidentOut:
+        """One incident; its id may be shortened while it is unique."""
+        return entry_out(entry_at(site, incident))
+
+    @api.post("/incidents/{incident}/ack", responses=missing | REFUSED)
+    def acknowledge(
+        visitor: Annotated[Visitor, needs("operator")], incident: Id, decision: Decision | None = None
+    ) -> IncidentOut:
+        """Take an incident on: alarm and voice end, help stays called."""
+        return decide(visitor, incident, State.ACKNOWLEDGED, decision)
+
+    @api.post("/incidents/{incident}/cancel", responses=missing | REFUSED)
+    def cancel(
+        visitor: Annotated[Visitor, needs("operator")], incident: Id, decision: Decision | None = None
+    ) -> IncidentOut:
+        """Call an incident off: it was a false alarm."""
+        return decide(visitor, incident, State.CANCELLED, decision)
 
     @api.get(
         "/incidents.csv",
@@ -166,7 +196,23 @@ def make_incident_api(site: Site) -> APIRouter:
         in_journal(lambda: site.journal.alert(full, channels), 409)
         return entry_out(entry_at(site, full))
 
+    def decide(visitor: Visitor, incident: str, state: State, decision: Decision | None) -> IncidentOut:
+        entry_at(site, incident)
+        pin = decision.pin if decision else ""
+        try:
+            decided = in_journal(
+                lambda: site.decisions.decide(incident, state, pin, visitor.reason, who=visitor.who), 409
+            )
+        except PinError as error:
+            raise HTTPException(403, str(error)) from None
+        return entry_out(entry_at(site, decided.id))
+
     return api
+
+
+def entry_at(site: Site, incident: str) -> Entry:
+    """The entry of the incident whose id begins so; where there is none, that is the answer."""
+    return in_journal(lambda: site.journal.show(incident), 404)
 
 
 def files_of(site: Site, incident_id: str) -> list[EvidenceFile]:
@@ -217,53 +263,3 @@ def _rows(site: Site, search: Search) -> Iterator[Mapping[str, Any]]:
 
 def _attached(pieces: Iterable[str], kind: str, name: str) -> StreamingResponse:
     return StreamingResponse(pieces, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
-
-
-COLUMNS = (
-    "incident",
-    "opened_at",
-    "changed_at",
-    "state",
-    "senses",
-    "labels",
-    "confidence",
-    "reason",
-    "source",
-    "latitude",
-    "longitude",
-    "accuracy_m",
-    "mark",
-    "notes",
-)
-
-
-def csv_lines(rows: Iterator[Mapping[str, Any]]) -> Iterator[str]:
-    """Rows as CSV, some hundreds of lines at a time, with a head line."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    while True:
-        some = list(islice(rows, AT_ONCE))
-        for row in some:
-            writer.writerow([harmless(row[name]) for name in COLUMNS])
-        yield text.getvalue()
-        if len(some) < AT_ONCE:
-            return
-        text.seek(0)
-        text.truncate()
-
-
-def harmless(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula."""
-    if isinstance(value, tuple):
-        value = " ".join(value)
-    return f"'{value}" if isinstance(value, str) and value[:1] in FORMULA else value
-
-
-def json_lines(rows: Iterator[Mapping[str, Any]]) -> Iterator[str]:
-    """Rows as a JSON list, some hundreds at a time."""
-    before = "[\n"
-    while some := list(islice(rows, AT_ONCE)):
-        yield before + ",\n".join(json.dumps(dict(row)) for row in some)
-        before = ",\n"
-    yield "[]\n" if before == "[\n" else "\n]\n"

@@ -13,7 +13,7 @@ from safety_monitor.config import PREFIX, Settings, SettingsError
 from safety_monitor.operating.redaction import MASK
 from safety_monitor.people.decision import PinError
 from safety_monitor.web import texts
-from safety_monitor.web.api import REFUSALS, Decision, needs, problems
+from safety_monitor.web.conventions import REFUSALS, Answered, Decision, needs, problems
 from safety_monitor.web.settings_keys import Draft, Key, Kind, keys_of, pruned
 from safety_monitor.web.site import Site
 
@@ -44,7 +44,7 @@ Name = Annotated[
 ]
 
 
-class SettingsOut(BaseModel):
+class SettingsOut(Answered):
     """The settings of the station."""
 
     values: dict[str, Any]
@@ -60,7 +60,7 @@ class Wanted(Decision):
     """Null: its default."""
 
 
-class SettingOut(BaseModel):
+class SettingOut(Answered):
     """A setting that has been written."""
 
     key: str

@@ -108,7 +108,7 @@ def test_a_viewer_can_neither_mark_nor_keep_nor_retry_nor_alert(make_site: MakeS
 
 def test_the_table_is_taken_along(client: TestClient, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("safety_monitor.journal.search.EXPORTED", 3)
-    monkeypatch.setattr("safety_monitor.web.incident_api.AT_ONCE", 2)
+    monkeypatch.setattr("safety_monitor.web.export.AT_ONCE", 2)
     for number in range(1, 8):
         place = Place(52.5, 13.4, None, "", "browser") if number == 1 else None
         journal.record(incident_of(number, sense=Sense.GESTURE if number % 2 else Sense.AUDIO), place=place)
