@@ -1,4 +1,4 @@
-"""Every command; thin: parse, call, print. Heavy parts are imported by the command that needs them."""
+"""The program: its commands, those in `commands/` included, and how it ends. A command imports heavy parts itself."""
 
 import errno
 import json
@@ -15,35 +15,29 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
+from safety_monitor.commands.access import add_access_commands
 from safety_monitor.commands.conventions import (
     TROUBLE,
     WRONG_INPUT,
     ConfigOption,
-    IdArgument,
     JsonOption,
     complain,
     end_within,
     fail,
-    given_line,
-    lists,
     settings_or_fail,
     silence_native_libraries,
-    with_journal,
 )
-from safety_monitor.commands.evidence import add_evidence_commands
-from safety_monitor.commands.feedback import add_feedback_commands
 from safety_monitor.commands.first_run import init
 from safety_monitor.commands.gestures import app as gesture_commands
 from safety_monitor.commands.hearing import add_hearing_commands
+from safety_monitor.commands.incidents import incident_line, incidents
 from safety_monitor.commands.measuring import add_measuring_commands
 from safety_monitor.commands.models import models
 from safety_monitor.commands.outbox import add_outbox_commands
 from safety_monitor.commands.service import add_service_commands
 from safety_monitor.commands.training import evaluate_app, train_app
 from safety_monitor.config import Settings, SettingsError
-from safety_monitor.config.web import Role
-from safety_monitor.incident import Incident, State, incident_json
-from safety_monitor.local_time import when
+from safety_monitor.incident import Incident, incident_json
 
 app = typer.Typer(
     name="safety-monitor",
@@ -54,7 +48,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-incidents = typer.Typer(help="Look at the journal and decide about incidents.", no_args_is_help=False)
 app.add_typer(incidents, name="incidents")
 app.add_typer(gesture_commands)
 app.add_typer(train_app, name="train")
@@ -63,12 +56,6 @@ app.add_typer(evaluate_app, name="evaluate")
 
 END_LIMIT_S = 55.0
 """A station that was told to end is gone by then, even if something hangs that has no time limit of its own."""
-
-
-def incident_line(incident: Incident) -> str:
-    """An incident as people read it."""
-    what = ", ".join(incident.labels)
-    return f"{incident.at_s:8.2f} s  {incident.state.upper():<12} {what} ({incident.reason})  {incident.id[:8]}"
 
 
 @app.command()
@@ -204,122 +191,6 @@ def analyze(
         raise typer.Exit(TROUBLE)
 
 
-ListedOption = Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest first.")]
-
-
-@incidents.callback(invoke_without_command=True)
-def incidents_default(
-    context: typer.Context, limit: ListedOption = 20, config: ConfigOption = None, as_json: JsonOption = False
-) -> None:
-    """Look at the journal and decide about incidents."""
-    if lists(context):
-        list_incidents(limit, config, as_json)
-
-
-@incidents.command("list")
-def list_incidents(limit: ListedOption = 20, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """The newest incidents."""
-    from safety_monitor.journal.entry import Entry
-
-    def line(entry: Entry) -> str:
-        incident = entry.incident
-        what = ", ".join(incident.labels)
-        told = f", {entry.standing}" if entry.standing is not incident.state else ""
-        state = f"{incident.state}{told}"
-        return f"{incident.id[:8]}  {when(entry.opened_at, zoned=True)}  {state:<20} {incident.confidence:.2f}  {what}"
-
-    entries = with_journal(config, lambda journal: journal.list(limit))
-    for entry in entries:
-        print(json.dumps(entry_json(entry)) if as_json else line(entry))
-    if not entries and not as_json:
-        typer.echo("no incidents", err=True)
-
-
-@incidents.command("show")
-def show_incident(
-    incident_id: IdArgument,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """All that belongs to one incident."""
-    entry = with_journal(config, lambda journal: journal.show(incident_id))
-    if as_json:
-        print(json.dumps(entry_json(entry)))
-        return
-    incident = entry.incident
-    print(f"incident   {incident.id}\nstate      {incident.state}\nsource     {entry.source}")
-    print(f"noticed    {', '.join(incident.labels)}, confidence {incident.confidence:.2f}")
-    for piece in incident.evidence:
-        print(f"evidence   {piece.at_s:8.2f} s  {piece.sense}: {piece.label} {piece.probability:.2f}")
-    for step in entry.transitions:
-        print(f"state      {when(step.at, zoned=True)}  {step.state} by {step.by}: {step.reason}")
-    for remark in entry.remarks:
-        said = " ".join(filter(None, (remark.mark and f"[{remark.mark}]", remark.text)))
-        print(f"remark     {when(remark.at, zoned=True)}  {remark.by or 'somebody'}: {said}")
-    for delivery in entry.deliveries:
-        at = when(delivery.changed_at, zoned=True)
-        print(f"delivery   {at}  {delivery.channel}: {delivery.state} {delivery.detail}")
-
-
-DecidedArgument = Annotated[
-    str, typer.Argument(metavar="ID", help="May be shortened while it is unique; default: the newest that waits.")
-]
-PinOption = Annotated[bool, typer.Option("--pin-stdin", help="Read the PIN from the first line of standard input.")]
-
-
-@incidents.command("ack")
-def acknowledge_incident(
-    incident_id: DecidedArgument = "", config: ConfigOption = None, pin_stdin: PinOption = False
-) -> None:
-    """Take an incident on: alarm and voice end, help stays called."""
-    decide(incident_id, State.ACKNOWLEDGED, config, pin_stdin=pin_stdin)
-
-
-@incidents.command("cancel")
-def cancel_incident(
-    incident_id: DecidedArgument = "", config: ConfigOption = None, pin_stdin: PinOption = False
-) -> None:
-    """Call an incident off: it was a false alarm."""
-    decide(incident_id, State.CANCELLED, config, pin_stdin=pin_stdin)
-
-
-def decide(incident_id: str, state: State, config: Path | None, *, pin_stdin: bool) -> None:
-    """Write a person's decision; a running station looks it up by itself."""
-    from safety_monitor.people.decision import PinError, decisions_of
-
-    settings = settings_or_fail(config)
-
-    def use(journal: Any) -> Incident:
-        decisions = decisions_of(settings.acknowledge, journal)
-        about = incident_id or decisions.newest(state)
-        pin = given_line() if pin_stdin else ""
-        if decisions.needs_pin(state) and not pin:
-            if not sys.stdin.isatty():
-                fail("this takes the PIN: run it in a terminal, or give the PIN on standard input with --pin-stdin")
-            pin = typer.prompt("PIN", hide_input=True)
-        return decisions.decide(about, state, pin)
-
-    try:
-        incident = with_journal(config, use)
-    except PinError as error:
-        fail(error)
-    print(f"{incident.id} is {incident.state}")
-
-
-def entry_json(entry: Any) -> dict[str, Any]:
-    """A journal entry as `incidents --json` prints it."""
-    return {
-        **incident_json(entry.incident),
-        "opened_at": entry.opened_at,
-        "changed_at": entry.changed_at,
-        "source": entry.source,
-        "mark": entry.mark,
-        "remarks": [asdict(remark) for remark in entry.remarks],
-        "transitions": [asdict(step) for step in entry.transitions],
-        "deliveries": [asdict(delivery) for delivery in entry.deliveries],
-    }
-
-
 @app.command()
 def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check every part that a run needs; exit status 1 when something is missing."""
@@ -345,51 +216,10 @@ def settings() -> None:
     print(template())
 
 
-@app.command("password-hash")
-def password_hash(
-    name: Annotated[str, typer.Option(help="Name to sign in with.")] = "admin",
-    role: Annotated[Role, typer.Option(help="What they may do.")] = "admin",
-) -> None:
-    """Ask for a password, and print the lines for station.toml that let somebody sign in with it."""
-    from safety_monitor.web.access import hash_password
-
-    if sys.stdin.isatty():
-        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    elif not (password := given_line()):
-        fail("run it in a terminal: it asks for the password; a script gives it on standard input, as a line")
-    lines = {"name": name, "role": role, "password_hash": hash_password(password)}
-    print_table("web.users", lines)
-
-
-@app.command("web-token")
-def web_token(
-    name: Annotated[str, typer.Argument(help="What the program is called.")],
-    role: Annotated[Role, typer.Option(help="What they may do.")] = "viewer",
-) -> None:
-    """Make a token for a program that uses the REST API, and print the lines for station.toml that let it in."""
-    from safety_monitor.web.access import new_token
-
-    token, token_hash = new_token()
-    print_table("web.tokens", {"name": name, "role": role, "token_hash": token_hash})
-    typer.echo(f"token, shown only now: {token}", err=True)
-
-
-def print_table(section: str, values: dict[str, str]) -> None:
-    """A table of station.toml, checked as the settings check it."""
-    try:
-        Settings.model_validate({"web": {section.removeprefix("web."): [values]}})
-    except ValueError:
-        fail(f"'{values['name']}' is not a name")
-    print(f"[[{section}]]")
-    for key, value in values.items():
-        print(f"{key} = {json.dumps(value)}")
-
-
 add_hearing_commands(app)
 add_measuring_commands(app)
+add_access_commands(app)
 add_outbox_commands(app)
-add_evidence_commands(incidents)
-add_feedback_commands(incidents)
 app.add_typer(models, name="models")
 app.command("init")(init)
 add_service_commands(app)

@@ -1,7 +1,6 @@
-"""Commands for deliveries: look at the outbox, try channels, make the hash of a PIN."""
+"""Commands for deliveries: look at the outbox, and try channels."""
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,6 @@ from safety_monitor.commands.conventions import (
     ConfigOption,
     JsonOption,
     fail,
-    given_line,
     lists,
     settings_or_fail,
     with_journal,
@@ -44,7 +42,6 @@ def add_outbox_commands(app: typer.Typer) -> None:
     """Add these commands to the others."""
     app.add_typer(outbox, name="outbox")
     app.command("test-alert")(try_channels)
-    app.command("pin-hash")(pin_hash)
 
 
 @outbox.callback(invoke_without_command=True)
@@ -200,26 +197,6 @@ def tried(
         threading.Thread(target=attempt, args=(channel,), name=f"test-{channel.name}", daemon=True).start()
     for _ in channels:
         yield ended.get()
-
-
-def pin_hash(
-    duress: Annotated[bool, typer.Option("--duress", help="For the duress PIN.")] = False,
-    pin_stdin: Annotated[bool, typer.Option("--pin-stdin", help="Read the PIN from standard input.")] = False,
-) -> None:
-    """Ask for a PIN and print the line for .env that sets it; the PIN itself is kept nowhere."""
-    from safety_monitor.people.decision import PinError, hash_of
-
-    if pin_stdin:
-        pin = given_line()
-    elif sys.stdin.isatty():
-        pin = typer.prompt("PIN", hide_input=True, confirmation_prompt=True)
-    else:
-        fail("run it in a terminal, or give the PIN on standard input with --pin-stdin")
-    try:
-        made = hash_of(pin)
-    except PinError as error:
-        fail(error)
-    print(f"SAFETY_MONITOR_ACKNOWLEDGE__{'DURESS_' if duress else ''}PIN_HASH='{made}'")
 
 
 def _settled(journal: "Journal", before: "Mapping[str, Delivery]") -> "list[Delivery]":
