@@ -13,7 +13,7 @@ from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.journal.file import JournalDamagedError, JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.live import LiveView, trouble_of
-from safety_monitor.supervision.selfwatch import SLEPT_S, asleep, disk, figures, growth
+from safety_monitor.supervision.selfwatch import SLEPT_S, Figures, asleep, disk, figures, growth
 from safety_monitor.supervision.supervisor import Ill, Supervisor
 from safety_monitor.supervision.workload import EFFORTS, Workload
 from safety_monitor.trouble import Phase, Trouble
@@ -68,15 +68,20 @@ class HealthChecks:
     journal_failed: bool = field(default=False, init=False)
     _damage: JournalDamagedError | None = field(default=None, init=False)
     """What reading all of the journal has found."""
+    _probe_at: float = field(default=0.0, init=False)
+    _read_at: float = field(default=float("-inf"), init=False)
+    """`time.monotonic()` at which the journal is to be tried next, and at which reading all of it began last."""
+    _reader: threading.Thread = field(default_factory=threading.Thread, init=False)
+    _settled: Figures | None = field(default=None, init=False)
+    """What the station used once it had settled; None before."""
+    _slept_s: float = field(default=0.0, init=False)
+    """How long the machine had slept when that was looked at last."""
 
     def run(self, over: threading.Event) -> None:
         """Check until all is over; the life of a thread."""
-        look_at = probe_at = 0.0
-        checked_at = float("-inf")
         begun = time.monotonic()
-        slept_s = asleep()
-        first = None
-        reader = threading.Thread()
+        look_at = begun
+        self._slept_s = asleep()
         while not over.wait(SENSES_S):
             self.hearts.begin("supervisor", CHECKS_LIMIT_S)
             now = time.monotonic()
@@ -84,38 +89,13 @@ class HealthChecks:
                 self._check_senses(now - begun)
                 if now >= look_at:
                     look_at = now + LOOK_S
-                    self._check_workload()
-                    stale = [each for each in self.hearts.stale() if each.name not in self.senses]
-                    self.supervisor.check("workers", Ill("; ".join(map(str, stale))) if stale else None)
-                    unwell = ", ".join(failing())
-                    self.supervisor.check("threads", Ill(f"{unwell}: {UNFORESEEN}") if unwell else None)
-                    self.supervisor.check("disk", disk(self.journal.path.parent))
-                    doubt = self.doubt()
-                    self.supervisor.check("clock", Ill(doubt) if doubt else None)
-                    forgotten = self.forgotten()
-                    self.supervisor.check("armed", Ill(forgotten) if forgotten else None)
                     if hasattr(time, "tzset"):  # the machine may have been given another time zone
                         time.tzset()
-                    if first is None and now - begun >= WARM_UP_S:
-                        first = figures()
-                    for about, ill in growth(first, figures()).items() if first else ():
-                        self.supervisor.check(about, ill)
-                    if not self.journal.path.exists() or self.supervisor.phase("journal") is not Phase.HEALTHY:
-                        probe_at = now
-                    if now >= probe_at or self.journal_failed:
-                        self.journal_failed = False
-                        probe_at = now + PROBE_S
-                        self.supervisor.check("journal", self._probe())
-                    check_s = DOUBT_S if self.journal.file.doubted else CHECK_S
-                    if now >= checked_at + check_s and not reader.is_alive():
-                        checked_at = now
-                        reader = threading.Thread(target=self._read_journal, name="read-journal", daemon=True)
-                        reader.start()
-                    before_s, slept_s = slept_s, asleep()
-                    if slept_s - before_s > SLEPT_S:
-                        text = f"machine: slept for {slept_s - before_s:.0f} s; nothing was watched. Forbid it to sleep"
-                        log.error("%s", text)
-                        self.dispatch.trouble("machine", text)
+                    self._check_workload()
+                    self._check_parts()
+                    self._check_growth(now - begun)
+                    self._check_journal(now)
+                    self._check_sleep()
             except Exception:  # whoever watches must not end
                 failed("supervisor", "goes on")
         self.hearts.end("supervisor")
@@ -152,6 +132,49 @@ class HealthChecks:
         too_slow = late and level == len(EFFORTS) - 1
         text = f"decisions come late ({', '.join(late)}): this machine is too slow or too busy"
         self.supervisor.check("speed", Ill(text) if too_slow else None)
+
+    def _check_parts(self) -> None:
+        stale = [each for each in self.hearts.stale() if each.name not in self.senses]
+        self._check("workers", "; ".join(map(str, stale)))
+        unwell = ", ".join(failing())
+        self._check("threads", f"{unwell}: {UNFORESEEN}" if unwell else "")
+        self.supervisor.check("disk", disk(self.journal.path.parent))
+        self._check("clock", self.doubt())
+        self._check("armed", self.forgotten())
+
+    def _check(self, about: str, text: str) -> None:
+        """Tell the supervisor what is wrong with a part, one line; empty: nothing."""
+        self.supervisor.check(about, Ill(text) if text else None)
+
+    def _check_growth(self, run_s: float) -> None:
+        """See whether memory, threads or files become more than there were once the station had settled."""
+        if self._settled is None and run_s >= WARM_UP_S:
+            self._settled = figures()
+        for about, ill in growth(self._settled, figures()).items() if self._settled else ():
+            self.supervisor.check(about, ill)
+
+    def _check_journal(self, now: float) -> None:
+        if (
+            now >= self._probe_at
+            or self.journal_failed
+            or not self.journal.path.exists()
+            or self.supervisor.phase("journal") is not Phase.HEALTHY
+        ):
+            self.journal_failed = False
+            self._probe_at = now + PROBE_S
+            self.supervisor.check("journal", self._probe())
+        check_s = DOUBT_S if self.journal.file.doubted else CHECK_S
+        if now >= self._read_at + check_s and not self._reader.is_alive():
+            self._read_at = now
+            self._reader = threading.Thread(target=self._read_journal, name="read-journal", daemon=True)
+            self._reader.start()
+
+    def _check_sleep(self) -> None:
+        before_s, self._slept_s = self._slept_s, asleep()
+        if self._slept_s - before_s > SLEPT_S:
+            text = f"machine: slept for {self._slept_s - before_s:.0f} s; nothing was watched. Forbid it to sleep"
+            log.error("%s", text)
+            self.dispatch.trouble("machine", text)
 
     def _read_journal(self) -> None:
         """Read all of the journal, which may take minutes, to see whether it is damaged."""

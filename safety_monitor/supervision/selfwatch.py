@@ -52,16 +52,16 @@ def growth(first: Figures, now: Figures) -> Mapping[str, Ill | None]:
         now: later.
     """
     return {
-        "memory": _grown("memory", first.memory, now.memory, GROWN_MEMORY, 1e6, "MB"),
-        "threads": _grown("threads", first.threads, now.threads, GROWN_THREADS, 1, "of them"),
-        "files": _grown("open files", first.files, now.files, GROWN_FILES, 1, "of them"),
+        "memory": _grown(first.memory, now.memory, GROWN_MEMORY, 1e6, " MB"),
+        "number of threads": _grown(first.threads, now.threads, GROWN_THREADS),
+        "open files": _grown(first.files, now.files, GROWN_FILES),
     }
 
 
-def _grown(what: str, first: int | None, now: int | None, most: int, unit: float, name: str) -> Ill | None:
+def _grown(first: int | None, now: int | None, most: int, unit: float = 1.0, name: str = "") -> Ill | None:
     if first is None or now is None or now - first <= most:
         return None
-    return Ill(f"{what} grew from {first / unit:.0f} to {now / unit:.0f} {name}; start the station anew")
+    return Ill(f"grew from {first / unit:.0f} to {now / unit:.0f}{name}; start the station anew")
 
 
 def disk(home: Path) -> Ill | None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from safety_monitor.escalation import (
     DEFAULT,
     DEFAULT_TROUBLE,
+    Kind,
     Nature,
     Policy,
     Step,
@@ -52,6 +53,7 @@ def incident(*labels: str) -> Incident:
         ((TOGETHER, LOUD), ("scream",), LOUD),
         ((TOGETHER, LOUD), ("scream", "open"), TOGETHER),
         ((TOGETHER, REST), ("open", "close"), REST),
+        ((HIDDEN, REST), ("scream", "open"), REST),
         ((TROUBLES, LOUD), ("open",), DEFAULT),
     ],
 )
@@ -75,6 +77,21 @@ def test_by_default_everything_is_done_at_once() -> None:
 def test_a_silent_policy_and_a_trouble_are_neither_heard_nor_seen() -> None:
     for planned in (plan(HIDDEN, "id", CHANNELS), plan(DEFAULT_TROUBLE, "id", CHANNELS, "trouble")):
         assert [each.channel for each in planned] == ["sms:anna", "sms:ben", "email", "mysql"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "kind", "instead"),
+    [
+        (Policy(fallback=("all",)), "alarm", ("alarm", "speech", "sms:ben", "email", "mysql")),
+        (Policy(fallback=("all",), silent=True), "alarm", ("sms:ben", "email", "mysql")),
+        (Policy(fallback=("all",)), "trouble", ("sms:ben", "email", "mysql")),
+    ],
+)
+def test_a_siren_may_sound_where_a_message_fails_but_for_a_silent_policy_or_a_trouble(
+    policy: Policy, kind: Kind, instead: tuple[str, ...]
+) -> None:
+    planned = {each.channel: each.fallback for each in plan(policy, "id", CHANNELS, kind)}
+    assert planned["sms:anna"] == instead
 
 
 def test_steps_wait_and_tell_the_same_person_again_under_another_key() -> None:
@@ -101,6 +118,12 @@ def test_a_name_that_would_do_nothing_is_a_mistake(policy: Policy, mistake: str)
     assert mistake in found
 
 
+def test_where_no_channel_is_turned_on_a_mistake_says_so() -> None:
+    assert mistakes([Policy(fallback=("sms",))], {}, []) == [
+        "policies.0.fallback: no channel 'sms' is turned on; on are: none"
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "contacts", "means"),
     [
@@ -120,7 +143,9 @@ def test_a_contact_is_reached_by_all_addresses_that_bear_the_name(
 
 
 def test_a_sound_policy_has_no_mistakes() -> None:
-    assert not mistakes([LOUD, REST, TROUBLES, Policy(silent=True), Policy(fallback=("sms",))], CHANNELS, [])
+    siren, quietly = (Step(0.0, ("alarm",)),), (Step(0.0, ("sms",)),)
+    sound = [LOUD, REST, TROUBLES, Policy(silent=True), Policy(steps=siren, fallback=("sms",))]
+    assert not mistakes([*sound, Policy(silent=True, steps=quietly)], CHANNELS, [])
 
 
 actions = st.lists(st.sampled_from([*CHANNELS, "sms", "all", "unknown"]), min_size=1, max_size=4).map(tuple)

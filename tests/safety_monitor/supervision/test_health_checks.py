@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from media.heartbeat import Heartbeats
+from media.lasting import failed
 from safety_monitor.dispatch import delivering
 from safety_monitor.dispatch.delivering import ATTEND, ATTEND_LIMIT_S, Dispatch
 from safety_monitor.fusion import FusionRules
@@ -63,6 +64,41 @@ def test_a_hang_at_the_journal_is_seen_but_no_new_start_is_asked_for_while_the_d
     running.join(WAIT_S)
     dispatch.close()
     journal.close()
+
+
+class Rounds(threading.Event):
+    """Set once it was asked so often."""
+
+    def __init__(self, rounds: int) -> None:
+        super().__init__()
+        self.left = rounds
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+def test_a_thread_that_fails_stays_a_trouble_once_the_station_has_settled(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health_checks, "WARM_UP_S", 0.0)
+    dispatch = Dispatch(journal, [])
+    checks = HealthChecks(
+        senses=(),
+        view=LiveView(FusionRules(), []),
+        supervisor=Supervisor(),
+        workload=Workload(),
+        hearts=Heartbeats(),
+        journal=journal,
+        dispatch=dispatch,
+    )
+    try:
+        raise OSError("in the thread that keeps evidence")
+    except OSError:
+        failed("recorder", "goes on")
+    checks.run(Rounds(1))
+    assert [trouble.line for trouble in checks.board()] == [f"threads: recorder: {health_checks.UNFORESEEN}"]
+    dispatch.close()
 
 
 def test_a_station_at_which_nobody_looks_any_more_does_not_say_that_all_is_well(journal: Journal) -> None:

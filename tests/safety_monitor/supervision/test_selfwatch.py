@@ -18,8 +18,8 @@ FIRST = Figures(memory=300_000_000, threads=20, files=50)
         (FIRST, []),
         (Figures(memory=800_000_000, threads=60, files=250), []),
         (Figures(memory=900_000_000, threads=20, files=50), ["memory"]),
-        (Figures(memory=300_000_000, threads=61, files=251), ["threads", "files"]),
-        (Figures(memory=None, threads=61, files=None), ["threads"]),
+        (Figures(memory=300_000_000, threads=61, files=251), ["number of threads", "open files"]),
+        (Figures(memory=None, threads=61, files=None), ["number of threads"]),
         (Figures(memory=1, threads=1, files=1), []),
     ],
 )
@@ -46,7 +46,7 @@ def test_a_leak_of_this_very_process_is_seen(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
     assert kept
-    assert texts.keys() == {"memory", "threads", "files"}
+    assert texts.keys() == {"memory", "number of threads", "open files"}
     assert all("start the station anew" in text for text in texts.values())
 
 
