@@ -46,15 +46,13 @@ class EmergencyGestures:
         else:
             name = gesture.movement or ""
             shown, probability = reading.movement == name, reading.movement_probabilities.get(name, 0.0)
+        if not shown:
+            return 0.0
         key = (reading.hand, gesture.label)
         hold = self._holds.get(key)
         if hold is None or reading.at_s - hold.last_s > GAP_S:
-            if not shown:
-                self._holds.pop(key, None)
-                return 0.0
+            self._holds = {each: held for each, held in self._holds.items() if reading.at_s - held.last_s <= GAP_S}
             hold = self._holds[key] = _Hold(reading.at_s, reading.at_s)
-        if not shown:
-            return 0.0
         hold.last_s = reading.at_s
         return probability if reading.at_s - hold.since_s >= gesture.held_s else 0.0
 

@@ -5,7 +5,7 @@ import pytest
 
 from gesture.detector import HandReading
 from safety_monitor.config.detection import EmergencyGesture
-from safety_monitor.emergency import EmergencyGestures, unknown_labels
+from safety_monitor.emergency import EmergencyGestures, gestures_lost, unknown_labels
 
 SIGNS = ("open_palm", "fist", "none")
 
@@ -44,14 +44,23 @@ def test_a_short_miss_does_not_end_a_hold_but_letting_go_does() -> None:
     rule = EmergencyGesture(sign="fist", held_s=0.5)
     missed = [reading(0.0, "fist"), reading(0.2, "open_palm"), reading(0.3, "fist"), reading(0.5, "fist")]
     assert probabilities(rule, missed)[-1] == 0.9
-    let_go = [reading(0.0, "fist"), reading(0.4, "open_palm"), reading(0.5, "fist"), reading(0.9, "fist")]
+    let_go = [reading(0.0, "fist"), reading(0.4, "open_palm"), *(reading(at_s, "fist") for at_s in (0.5, 0.7, 0.9))]
     assert probabilities(rule, let_go)[-1] == 0.0
+
+
+def test_a_hand_that_shows_no_emergency_gives_no_evidence_at_all() -> None:
+    judge = EmergencyGestures((EmergencyGesture(sign="fist"), EmergencyGesture(sequence="signal_for_help")))
+    assert judge.evidence(reading(0.0, "open_palm")) == []
 
 
 def test_each_hand_is_judged_by_itself() -> None:
     rule = EmergencyGesture(sign="fist", held_s=0.5)
-    readings = [reading(step / 10, "fist", hand=step % 2) for step in range(5)] + [reading(0.6, "fist", hand=7)]
-    assert probabilities(rule, readings)[-1] == 0.0
+    readings = [reading(step / 10, "fist", hand=step % 2) for step in range(6)] + [reading(0.6, "fist", hand=7)]
+    assert probabilities(rule, readings) == [0.0] * 7
+    assert probabilities(rule, [*readings, reading(0.65, "fist", hand=1), reading(0.7, "fist", hand=0)])[7:] == [
+        0.9,
+        0.9,
+    ]
 
 
 def test_a_movement_can_be_an_emergency() -> None:
@@ -70,3 +79,23 @@ def test_a_movement_can_be_an_emergency() -> None:
 )
 def test_a_label_that_no_model_knows_is_a_complaint(rule: EmergencyGesture, complaint: list[str]) -> None:
     assert unknown_labels((rule,), SIGNS, ("wave",)) == complaint
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "lost"),
+    [
+        ("signs", ("fist", "none"), ()),
+        ("signs", ("open_palm", "none"), ("fist",)),
+        ("motions", ("wave", "none"), ()),
+        ("motions", ("none",), ("wave",)),
+    ],
+)
+def test_a_model_of_one_task_loses_only_gestures_of_that_task(
+    task: str, labels: tuple[str, ...], lost: tuple[str, ...]
+) -> None:
+    gestures = (
+        EmergencyGesture(sign="fist"),
+        EmergencyGesture(movement="wave"),
+        EmergencyGesture(sequence="signal_for_help"),
+    )
+    assert gestures_lost(gestures, task, labels) == lost
