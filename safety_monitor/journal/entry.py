@@ -1,6 +1,5 @@
 """An incident as the journal holds it, with all that belongs to it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -8,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from safety_monitor.delivery import Delivery
 from safety_monitor.incident import Incident, Mark, State
-from safety_monitor.journal.outbox import called_off, delivery_of
+from safety_monitor.journal.covert import overt
 from safety_monitor.journal.tables import (
     PERSON,
     DeliveryRow,
@@ -16,6 +15,7 @@ from safety_monitor.journal.tables import (
     PlaceRow,
     RemarkRow,
     TransitionRow,
+    delivery_of,
     incident_of,
 )
 from safety_monitor.place import Place
@@ -90,24 +90,12 @@ def entry_of(session: Session, row: IncidentRow, *, covert: bool) -> Entry:
             Transition(State(step.state), step.at, step.at_s, step.confidence, step.reason, step.by)
             for step in transitions
         ),
-        deliveries=tuple(map(delivery_of, deliveries)) if covert else _overt(deliveries, answered_at),
+        deliveries=tuple(map(delivery_of, deliveries)) if covert else overt(deliveries, answered_at),
         remarks=tuple(
             Remark(each.at, each.by, each.text, None if each.mark is None else Mark(each.mark)) for each in remarks
         ),
         place=place_in(session.get(PlaceRow, row.id)),
     )
-
-
-def _overt(rows: Iterable[DeliveryRow], answered_at: str) -> tuple[Delivery, ...]:
-    """Deliveries as they would look if nobody were being forced: each record has one of what came of it, the newest."""
-    shown: dict[str, Delivery] = {}
-    for row in rows:
-        if row.covert and row.kind == "alarm" and not row.waits:
-            continue  # asked for since, in place of one that failed: there would be none
-        each = called_off(delivery_of(row), row.sent_at, answered_at) if row.covert else delivery_of(row)
-        shown.pop(each.key, None)
-        shown[each.key] = each
-    return tuple(shown.values())
 
 
 def place_in(row: PlaceRow | None) -> Place | None:

@@ -1,6 +1,7 @@
 """The journal: what became of every incident. What is written here is durable before anything else is done with it.
 
-`file` opens the file, `outbox` holds the deliveries that incidents ask for, `search` finds incidents again.
+`file` opens the file, `asking` adds the deliveries that incidents ask for, `outbox` holds them, `covert` says what
+people may see of them, `search` finds incidents again.
 """
 
 import json
@@ -16,9 +17,10 @@ from sqlalchemy.orm import Session
 from safety_monitor.delivery import Turn
 from safety_monitor.escalation import Kind, Nature, Planned, delivery_key
 from safety_monitor.incident import MAY_FOLLOW, OPEN, Incident, Mark, State
+from safety_monitor.journal.asking import answer, ask, ask_records, ask_told, unfinished
 from safety_monitor.journal.entry import Entry, entry_of, place_in
-from safety_monitor.journal.file import JournalError, JournalFile, iso
-from safety_monitor.journal.outbox import Outbox, answer, ask, ask_records, ask_told, unfinished
+from safety_monitor.journal.file import JournalError, JournalFile
+from safety_monitor.journal.outbox import Outbox
 from safety_monitor.journal.search import Search, find_incidents
 from safety_monitor.journal.tables import (
     PERSON,
@@ -29,6 +31,7 @@ from safety_monitor.journal.tables import (
     TransitionRow,
     decision_of,
     incident_of,
+    iso,
 )
 from safety_monitor.place import Place
 

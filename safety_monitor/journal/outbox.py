@@ -11,30 +11,23 @@ from dataclasses import replace
 from typing import cast
 
 from sqlalchemy import ColumnElement, Select, exists, func, select, text, union_all, update
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
 from safety_monitor.delivery import Delivery, DeliveryState, Job, Result, Turn
-from safety_monitor.escalation import Kind, Nature, Planned, delivery_key
+from safety_monitor.escalation import Kind, Nature, Planned
 from safety_monitor.incident import State
-from safety_monitor.journal.file import JournalError, JournalFile, iso
-from safety_monitor.journal.tables import PERSON, DeliveryRow, IncidentRow, TransitionRow, decision_of, incident_of
+from safety_monitor.journal.asking import ask
+from safety_monitor.journal.covert import TWINS, VISIBLE, row_shown, shown
+from safety_monitor.journal.file import JournalError, JournalFile
+from safety_monitor.journal.tables import PERSON, DeliveryRow, IncidentRow, TransitionRow, decision_of, incident_of, iso
 
 STALE = "of an earlier run: too late to be of use"
 OFF = "the channel is not turned on any more"
-NOT_FOLLOWED = "handed over before somebody answered"
 TURNS = (Turn.FRESH, Turn.WANTED, Turn.RETRY, Turn.HELD, Turn.FOLLOW)
 """In this order what is due is done."""
-TWINS = ("update", "duress")
-"""Kinds of deliveries of which people see one, see `_row_shown`."""
 UNIX_EPOCH_JD = 2_440_587.5
 """1970 as a Julian day."""
 _JOBS = select(DeliveryRow, IncidentRow).join(IncidentRow, IncidentRow.id == DeliveryRow.incident_id)
-_VISIBLE = DeliveryRow.covert.is_(False) | (
-    (DeliveryRow.kind == "duress")
-    & DeliveryRow.incident_id.in_(select(IncidentRow.id).where(IncidentRow.kind == "alarm"))
-)
-"""What people may see, if not as what it is: that help is called under duress looks as if it were called off."""
 
 
 class Outbox:
@@ -243,11 +236,11 @@ class Outbox:
     def list(self, limit: int = 100) -> Sequence[Delivery]:
         """What is still to be done, in order of time, then what failed, the newest first; as much as may be seen."""
         with self._file.reading() as session:
-            visible = select(DeliveryRow).where(_VISIBLE).limit(limit)
+            visible = select(DeliveryRow).where(VISIBLE).limit(limit)
             waiting = visible.where(DeliveryRow.due_at.is_not(None)).order_by(DeliveryRow.due_at, DeliveryRow.channel)
             failed = visible.where(text("state = 'failed'")).order_by(DeliveryRow.asked_at.desc(), DeliveryRow.channel)
             rows = [*session.scalars(waiting).all(), *session.scalars(failed).all()]
-            return [_shown(row) for row in rows if row.kind not in TWINS or _row_shown(session, _shown(row).key) is row]
+            return [shown(row) for row in rows if row.kind not in TWINS or row_shown(session, shown(row).key) is row]
 
     def count(self) -> dict[str, int]:
         """How many deliveries there are in each state, as far as they may be seen."""
@@ -284,8 +277,8 @@ class Outbox:
                 .where(DeliveryRow.due_at > now, DeliveryRow.turn.in_((Turn.RETRY, Turn.HELD)))
                 .values(due_at=now)
             )
-            due = select(DeliveryRow).where(_VISIBLE, DeliveryRow.due_at <= now, DeliveryRow.nature != Nature.SOUND)
-            return list(dict.fromkeys(_shown(row).key for row in session.scalars(due)))
+            due = select(DeliveryRow).where(VISIBLE, DeliveryRow.due_at <= now, DeliveryRow.nature != Nature.SOUND)
+            return list(dict.fromkeys(shown(row).key for row in session.scalars(due)))
 
     def hasten(self, channel: str) -> None:
         """Make due now what failed before on a channel that works again; what is held back is, if it still must be."""
@@ -343,111 +336,10 @@ class Outbox:
             JournalError: there is none.
         """
         with self._file.reading() as session:
-            row = _row_shown(session, key)
+            row = row_shown(session, key)
             if row is None:
                 raise JournalError(f"no delivery '{key}'")
-            return _shown(row)
-
-
-def ask(
-    session: Session,
-    incident_id: str,
-    deliveries: Iterable[Planned],
-    now: float,
-    *,
-    covert: bool = False,
-    begin_sounds: bool = False,
-) -> None:
-    """Add deliveries; one whose key is there already is not asked for twice. If it waits for longer, that ends earlier.
-
-    With `begin_sounds` they are written as begun: they are made in the same moment, and nothing may come between.
-    """
-    rows = [
-        {
-            "key": each.key,
-            "incident_id": incident_id,
-            "channel": each.channel,
-            "nature": each.nature,
-            "kind": each.kind,
-            "state": DeliveryState.SENDING if begun else DeliveryState.PENDING,
-            "turn": Turn.TAKEN if begun else Turn.FRESH,
-            "version": 1,
-            "waits": each.after_s > 0,
-            "covert": covert,
-            "attempts": int(begun),
-            "asked_at": now + each.after_s,
-            "due_at": now + each.after_s,
-            "fallback": json.dumps(each.fallback) if each.fallback else None,
-            "changed_at": iso(now),
-            "detail": "",
-            "reference": "",
-            "sent_at": None,
-        }
-        for each in deliveries
-        for begun in [begin_sounds and each.immediate]
-    ]
-    if rows:
-        asked = insert(DeliveryRow)
-        waits_longer = (DeliveryRow.turn == Turn.FRESH) & (DeliveryRow.due_at > asked.excluded.due_at)
-        session.execute(asked.on_conflict_do_update(set_={"due_at": asked.excluded.due_at}, where=waits_longer), rows)
-
-
-def ask_records(session: Session, incident_id: str, now: float, kind: Kind = "update") -> None:
-    """Have the channels that keep a record of the incident write it again."""
-    for channel in session.scalars(_reached(incident_id, Nature.RECORD)).all():
-        key = delivery_key(incident_id, channel, kind)
-        row = session.get(DeliveryRow, key)
-        if row is None:
-            ask(session, incident_id, [Planned(key, channel, Nature.RECORD, kind)], now, covert=kind == "duress")
-        else:
-            row.version += 1
-            row.state, row.turn, row.attempts = DeliveryState.PENDING, Turn.FRESH, 0
-            row.asked_at = row.due_at = now
-            row.sent_at, row.detail, row.changed_at = None, "", iso(now)
-
-
-def ask_told(session: Session, incident_id: str, now: float, kind: Kind) -> None:
-    """Have those who were told of an incident told what became of it; what is still to be sent tells the newest."""
-    if kind == "duress":
-        unsent = DeliveryRow.nature == Nature.MESSAGE, DeliveryRow.kind == "update", DeliveryRow.attempts == 0
-        session.execute(
-            update(DeliveryRow)
-            .where(DeliveryRow.incident_id == incident_id, *unsent)
-            .values(key=func.replace(DeliveryRow.key, ":update", ":duress"), kind="duress", covert=True)
-        )
-    told = select(DeliveryRow.channel, func.count()).where(
-        DeliveryRow.incident_id == incident_id,
-        DeliveryRow.nature == Nature.MESSAGE,
-        DeliveryRow.attempts > 0,
-        DeliveryRow.kind.in_(TWINS),  # counted alike, so that their keys look alike
-    )
-    before: dict[str, int] = dict(session.execute(told.group_by(DeliveryRow.channel)).all())
-    channels = session.scalars(_reached(incident_id, Nature.MESSAGE).where(DeliveryRow.kind == "alarm")).all()
-    planned = [
-        Planned(delivery_key(incident_id, name, kind, before.get(name, 0)), name, Nature.MESSAGE, kind)
-        for name in channels
-    ]
-    ask(session, incident_id, planned, now, covert=kind == "duress")
-
-
-def _reached(incident_id: str, nature: Nature) -> Select[str]:
-    """The channels on which an incident was told, or is told without waiting for an answer."""
-    return (
-        select(DeliveryRow.channel)
-        .where(
-            DeliveryRow.incident_id == incident_id,
-            DeliveryRow.nature == nature,
-            DeliveryRow.waits.is_(False) | (DeliveryRow.attempts > 0),
-        )
-        .distinct()
-    )
-
-
-def unfinished(session: Session, incident_id: str) -> Sequence[DeliveryRow]:
-    """What is still to be done about an incident."""
-    return session.scalars(
-        select(DeliveryRow).where(DeliveryRow.incident_id == incident_id, DeliveryRow.due_at.is_not(None))
-    ).all()
+            return shown(row)
 
 
 def _but(keys: Sequence[str]) -> list[ColumnElement[bool]]:
@@ -473,21 +365,8 @@ def _let_go(session: Session, now: float) -> None:
     session.execute(held.values(due_at=now, asked_at=func.min(DeliveryRow.asked_at, now)))
 
 
-def _row_shown(session: Session, key: str) -> DeliveryRow | None:
-    """The row that people see under a key: of an update and a call for help under duress the newer one."""
-    head, _, repeat = key.rpartition(":update")
-    rows = [session.get(DeliveryRow, each) for each in (key, f"{head}:duress{repeat}")]
-    seen = [row for row in rows if row is not None and (not row.covert or (row.kind == "duress" and row.key != key))]
-    return max(seen, key=lambda row: row.asked_at, default=None)
-
-
-def _shown(row: DeliveryRow) -> Delivery:
-    """A delivery as people see it, who must not learn that somebody is being forced."""
-    return called_off(delivery_of(row), row.sent_at, row.changed_at) if row.covert else delivery_of(row)
-
-
 def _waiting_or_failed(session: Session, key: str) -> DeliveryRow:
-    row = _row_shown(session, key)
+    row = row_shown(session, key)
     if row is None:
         raise JournalError(f"no delivery '{key}'")
     if row.turn == Turn.TAKEN and row.due_at is not None:
@@ -495,46 +374,6 @@ def _waiting_or_failed(session: Session, key: str) -> DeliveryRow:
     if row.due_at is None and row.state != DeliveryState.FAILED:
         raise JournalError(f"'{key}' is {row.state}")
     return row
-
-
-def delivery_of(row: DeliveryRow) -> Delivery:
-    """The delivery that a row holds."""
-    return Delivery(
-        key=row.key,
-        incident_id=row.incident_id,
-        channel=row.channel,
-        kind=cast(Kind, row.kind),
-        state=DeliveryState(row.state),
-        attempts=row.attempts,
-        changed_at=row.changed_at,
-        due_at=None if row.due_at is None else iso(row.due_at),
-        detail=row.detail,
-    )
-
-
-def answer(row: DeliveryRow, at: str) -> None:
-    """A step that waits is not needed any more; one that was handed over stays so, and is not followed any further."""
-    shown = called_off(delivery_of(row), row.sent_at, at)
-    row.state, row.changed_at, row.detail, row.due_at = shown.state, shown.changed_at, shown.detail, None
-
-
-def called_off(delivery: Delivery, sent_at: float | None, at: str) -> Delivery:
-    """What a covert delivery would look like, had the incident really been called off.
-
-    Args:
-        delivery: as it is.
-        sent_at: when it was handed over, seconds since 1970; None: it was not.
-        at: when somebody answered.
-    """
-    if delivery.kind == "alarm" and sent_at is not None and iso(sent_at) <= at:
-        sent = iso(sent_at)
-        return replace(
-            delivery, state=DeliveryState.SENT, attempts=1, changed_at=sent, due_at=None, detail=NOT_FOLLOWED
-        )
-    if delivery.kind == "duress":
-        head, _, repeat = delivery.key.rpartition(":duress")
-        return replace(delivery, key=f"{head}:update{repeat}", kind="update")
-    return replace(delivery, state=DeliveryState.DROPPED, attempts=0, changed_at=at, due_at=None, detail="")
 
 
 def _jobs(session: Session, wanted: Select[DeliveryRow, IncidentRow]) -> list[Job]:

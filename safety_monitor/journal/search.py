@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, exists, func, or_, select
 
 from safety_monitor.incident import Incident, Mark, Sense, State
 from safety_monitor.journal.entry import Entry, entry_of
-from safety_monitor.journal.file import JournalError, JournalFile, iso
-from safety_monitor.journal.tables import PERSON, IncidentRow, PlaceRow, RemarkRow, TransitionRow, incident_of
+from safety_monitor.journal.file import JournalError, JournalFile
+from safety_monitor.journal.tables import PERSON, IncidentRow, PlaceRow, RemarkRow, TransitionRow, incident_of, iso
 
 EXPORTED = 5000
 """Rows that an export reads at once."""

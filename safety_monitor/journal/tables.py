@@ -1,10 +1,14 @@
 """The tables of the journal, and how those of older programs become them."""
 
 import json
+from datetime import UTC, datetime
+from typing import cast
 
 from sqlalchemy import ForeignKey, Index, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from safety_monitor.delivery import Delivery, DeliveryState
+from safety_monitor.escalation import Kind
 from safety_monitor.incident import Evidence, Incident, Sense, State
 
 VERSION = 5
@@ -146,6 +150,11 @@ TABLES = tuple(table.name for table in _Table.metadata.sorted_tables)
 """Their names; what others refer to comes first."""
 
 
+def iso(seconds: float) -> str:
+    """A moment as the tables hold it: UTC, ISO 8601, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
 def incident_of(row: IncidentRow) -> Incident:
     """The incident that a row holds."""
     return Incident(
@@ -158,6 +167,21 @@ def incident_of(row: IncidentRow) -> Incident:
             for piece in json.loads(row.evidence)
         ),
         reason=row.reason,
+    )
+
+
+def delivery_of(row: DeliveryRow) -> Delivery:
+    """The delivery that a row holds."""
+    return Delivery(
+        key=row.key,
+        incident_id=row.incident_id,
+        channel=row.channel,
+        kind=cast(Kind, row.kind),
+        state=DeliveryState(row.state),
+        attempts=row.attempts,
+        changed_at=row.changed_at,
+        due_at=None if row.due_at is None else iso(row.due_at),
+        detail=row.detail,
     )
 
 
