@@ -19,6 +19,7 @@ from safety_monitor.actions.channel import Channel, deliver_many_of, follow_of, 
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState, Job, Result, Turn
 from safety_monitor.dispatch.composing import Composer, foremost, together
+from safety_monitor.dispatch.kept import Kept, moved_by
 from safety_monitor.dispatch.rate_limiter import RateLimiter
 from safety_monitor.dispatch.settling import Waits, settle
 from safety_monitor.escalation import Nature
@@ -51,66 +52,6 @@ ANSWERED = "somebody had answered before it sounded"
 T = TypeVar("T")
 Trial = Callable[[Channel], Outcome | None]
 """Something that somebody wants to be tried on a channel."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A job of which the journal does not hold what came of it.
-
-    Attributes:
-        job: as it was done last, or is to be done.
-        result: what came of it; None: it was not done yet.
-        entry: with which its delivery gets into the journal, so that what came of it is written there; None: it never
-            does.
-        ahead_s: how far the journal's clock was ahead of `time.monotonic()` when all this was put down.
-        waits: whether its time was still to come when it was handed over.
-    """
-
-    job: Job
-    result: Result | None
-    entry: Entry | None
-    ahead_s: float
-    waits: bool = False
-
-    @property
-    def due(self) -> float | None:
-        """`time.monotonic()` at which it is to be done from memory; None: it needs nothing more."""
-        if self.result is None:
-            return self.asked
-        if self.result.state is not DeliveryState.PENDING or self.result.due_at is None:
-            return None
-        return self.result.due_at - self.ahead_s
-
-    @property
-    def asked(self) -> float:
-        """`time.monotonic()` at which it was to be done first."""
-        return self.job.asked_at - self.ahead_s
-
-    @property
-    def in_journal(self) -> bool:
-        """Whether the journal holds its delivery."""
-        return self.entry is not None and self.entry.written
-
-    @property
-    def never_in_journal(self) -> bool:
-        """Whether the journal never will."""
-        return self.entry is None or (self.entry.refused is not None and not self.entry.written)
-
-    def moved(self, ahead_s: float) -> "_Kept":
-        """The same by a clock that was set meanwhile."""
-        by_s = ahead_s - self.ahead_s
-        result = self.result
-        if result is not None:
-            result = replace(result, at=_later(result.at, by_s), due_at=_later(result.due_at, by_s))
-        return replace(self, job=_moved(self.job, by_s), result=result, ahead_s=ahead_s)
-
-    @property
-    def next(self) -> Job:
-        """What is to be done then, as the journal would give it."""
-        job, result = self.job, self.result
-        if result is None:
-            return job
-        return replace(job, attempts=job.attempts + 1, turn=Turn.RETRY, reference=result.reference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +116,7 @@ class ChannelWorker:
         self._woken = threading.Event()
         self._handed: deque[Job] = deque()
         """To be done at once, without a look at the journal."""
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, Kept] = {}
         """By key, what is done from memory, or was done and could not be written to the journal."""
         self._done: deque[str] = deque(maxlen=DONE_KEPT)
         """Keys of what was done last: whoever asks for it again, from memory, has not heard of it."""
@@ -215,7 +156,7 @@ class ChannelWorker:
         if journaled:
             self._handed.append(job)
         else:
-            kept = _Kept(job, None, self._given.get(job.key), self._ahead_s(), waits=job.asked_at > self._clock())
+            kept = Kept(job, None, self._given.get(job.key), self._ahead_s(), waits=job.asked_at > self._clock())
             before = self._kept.setdefault(job.key, kept)
             if before.result is None and kept.asked < before.asked:  # asked for again, and sooner
                 self._kept[job.key] = replace(kept, entry=before.entry)
@@ -386,7 +327,7 @@ class ChannelWorker:
         to_book = any(each.result is not None and not each.never_in_journal for each in kept)
         return max(min([*due_s, LOOK_S if to_book else IDLE_S]), 0.01)
 
-    def _due_from_memory(self, *, tried: bool) -> _Kept | None:
+    def _due_from_memory(self, *, tried: bool) -> Kept | None:
         """What is kept and due, and was tried before or was not."""
         now = time.monotonic()
         for key, kept in list(self._kept.items()):
@@ -448,7 +389,7 @@ class ChannelWorker:
         return True
 
     def _do(self, jobs: Sequence[Job], entry: Entry | None) -> None:
-        """Have the channel do its jobs, and write what came of them; `entry` as with `_Kept`."""
+        """Have the channel do its jobs, and write what came of them; `entry` as with `Kept`."""
         ahead_s = self._ahead_s()
         if self._is_answered(jobs[0]):
             now = self._clock()
@@ -456,7 +397,7 @@ class ChannelWorker:
         else:
             with self._at_work():
                 outcomes = self._outcomes(jobs)
-            jobs = [_moved(job, self._ahead_s() - ahead_s) for job in jobs]  # the clock may have been set meanwhile
+            jobs = [moved_by(job, self._ahead_s() - ahead_s) for job in jobs]  # the clock may have been set meanwhile
             if jobs[0].turn is not Turn.FOLLOW:
                 told = [job for job, outcome in zip(jobs, outcomes, strict=True) if outcome is not None and outcome.ok]
                 failed_before = self._fails or len(told) < len(jobs)
@@ -467,7 +408,7 @@ class ChannelWorker:
             results = [self._settled(job, outcome, now) for job, outcome in zip(jobs, outcomes, strict=True)]
         done = list(zip(jobs, results, strict=True))
         ahead_s = self._ahead_s()
-        self._kept |= {job.key: _Kept(job, result, entry, ahead_s) for job, result in done}
+        self._kept |= {job.key: Kept(job, result, entry, ahead_s) for job, result in done}
         for job, result in done:
             if result.state is DeliveryState.FAILED:
                 self._failed(job, result)
@@ -547,12 +488,3 @@ class ChannelWorker:
         elif outcome is not None:
             log.log(logging.DEBUG if job.hidden else logging.INFO, "%s: %s", self._name, result.detail)
         return result
-
-
-def _moved(job: Job, by_s: float) -> Job:
-    """The same by a clock that was set meanwhile."""
-    return replace(job, asked_at=job.asked_at + by_s, sent_at=_later(job.sent_at, by_s))
-
-
-def _later(at: float | None, by_s: float) -> float | None:
-    return None if at is None else at + by_s

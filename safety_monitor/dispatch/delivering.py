@@ -135,16 +135,7 @@ class Dispatch:
             )
             for channel in channels
         }
-        self._lock = FileLock(journal.path.with_name(LOCK_NAME), thread_local=False)
-        busy = f"{journal.path.parent}: another safety-monitor delivers from this journal"
-        for wait_s in (0.0, patience_s):
-            try:
-                self._lock.acquire(timeout=wait_s)
-                break
-            except Timeout:
-                if wait_s == patience_s:
-                    raise OutboxBusyError(busy) from None
-                log.warning("%s; waiting up to %g s for its end", busy, patience_s)
+        self._lock = _sole_deliverer(journal, patience_s)
         try:
             gone = self._pass_on_gone()
             spent_s = max(self._waits.give_up_messages_s - AFTER_START_S, 0.0)
@@ -481,3 +472,22 @@ class Dispatch:
                     log.error("%s", error)
             except Exception:
                 failed(ATTEND, "goes on")
+
+
+def _sole_deliverer(journal: Journal, patience_s: float) -> FileLock:
+    """The lock that only one process holds, which delivers from this journal; waits for another one to end.
+
+    Raises:
+        OutboxBusyError: that went on.
+    """
+    lock = FileLock(journal.path.with_name(LOCK_NAME), thread_local=False)
+    busy = f"{journal.path.parent}: another safety-monitor delivers from this journal"
+    for wait_s in (0.0, patience_s):
+        try:
+            lock.acquire(timeout=wait_s)
+            break
+        except Timeout:
+            if wait_s == patience_s:
+                raise OutboxBusyError(busy) from None
+            log.warning("%s; waiting up to %g s for its end", busy, patience_s)
+    return lock
