@@ -26,6 +26,7 @@ from safety_monitor.commands.conventions import (
     fail,
     settings_or_fail,
     silence_native_libraries,
+    tell_of_service,
 )
 from safety_monitor.commands.first_run import init
 from safety_monitor.commands.gestures import app as gesture_commands
@@ -34,7 +35,7 @@ from safety_monitor.commands.incidents import incident_line, incidents
 from safety_monitor.commands.measuring import add_measuring_commands
 from safety_monitor.commands.models import models
 from safety_monitor.commands.outbox import add_outbox_commands
-from safety_monitor.commands.service import add_service_commands
+from safety_monitor.commands.service import add_service_commands, as_service
 from safety_monitor.commands.training import evaluate_app, train_app
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.incident import Incident, incident_json
@@ -52,6 +53,18 @@ app.add_typer(incidents, name="incidents")
 app.add_typer(gesture_commands)
 app.add_typer(train_app, name="train")
 app.add_typer(evaluate_app, name="evaluate")
+
+
+@app.callback()
+def begin(
+    service: Annotated[
+        bool,
+        typer.Option("--service", help="Do it as the service that runs here: by its settings, secrets and journal."),
+    ] = False,
+) -> None:
+    """Hears screams, sees an emergency hand gesture, and gets help."""
+    if service:
+        as_service()
 
 
 END_LIMIT_S = 55.0
@@ -197,6 +210,7 @@ def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     from safety_monitor.operating.doctor import examine
 
     settings = settings_or_fail(config)
+    tell_of_service(settings)
     silence_native_libraries(settings)
     findings = examine(settings)
     for finding in findings:

@@ -3,7 +3,7 @@
 import smtplib
 import socket
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -73,6 +73,16 @@ def mailbox_of(url: str) -> Mailbox | None:
         return None
     sender, port = str(plugin.from_addr[1]), int(plugin.port or PORTS[0])
     return Mailbox(sender, host, port, plugin.user or "", plugin.password or "", encryption)
+
+
+def with_password(url: str, password: str) -> str | None:
+    """An Apprise address of e-mail with another password, all else as it is; None where that cannot be put in."""
+    before = mailbox_of(url)
+    scheme, colon, rest = url.partition("://")
+    end = min((place for each in "/?" if (place := rest.find(each)) >= 0), default=len(rest))
+    user, at, host = rest[:end].rpartition("@")
+    other = f"{scheme}{colon}{user.partition(':')[0]}:{_quoted(password)}{at}{host}{rest[end:]}"
+    return other if before is not None and mailbox_of(other) == replace(before, password=password) else None
 
 
 def known_server(sender: str) -> str:

@@ -113,6 +113,7 @@ def with_journal(config: Path | None, use: Callable[["Journal"], Any]) -> Any:
     from safety_monitor.journal.incidents import Journal
 
     settings = settings_or_fail(config)
+    tell_of_service(settings)
     try:
         journal = Journal(settings.home)
         try:
@@ -121,6 +122,17 @@ def with_journal(config: Path | None, use: Callable[["Journal"], Any]) -> Any:
             journal.close()
     except JournalError as error:
         fail(error)
+
+
+def tell_of_service(settings: Settings) -> None:
+    """Say so where a service runs here, and this does not look at it: who takes one for the other trusts it wrongly."""
+    from safety_monitor.operating import service
+
+    if service.UNIT.exists() and settings.home != service.HOME:
+        say(
+            f"safety-monitor: this looks at {settings.home}, not at the service that runs here; "
+            f"for that: sudo {service.program()} --service …"
+        )
 
 
 def given_line() -> str:

@@ -14,7 +14,9 @@ from safety_monitor.actions.mailbox import (
     mailbox_of,
     server_of,
     sign_in,
+    with_password,
 )
+from safety_monitor.actions.messages import Messages
 from safety_monitor.actions.twilio import API, Account, Twilio
 from safety_monitor.config import PREFIX
 from safety_monitor.operating.first_run import ContactError, account_sid, mail_address, phone_number, token
@@ -23,6 +25,7 @@ from safety_monitor.people.decision import PinError
 T = TypeVar("T")
 
 NO_TWILIO = "NO SMS AND NO CALL GOES OUT without an account.\n  The numbers stand in the settings, but switched off."
+NO_MAIL_FROM_HERE = "NO E-MAIL GOES OUT from this mailbox."
 NO_MAIL = "NO E-MAIL GOES OUT, and the addresses are not kept."
 
 
@@ -129,6 +132,41 @@ def ask_mailbox(addresses: Iterable[str]) -> Mailbox | None:
             if then == "skip":
                 _put_off(NO_MAIL)
             return mailbox if then == "use" else None
+
+
+def renewed_passwords(addresses: Mapping[str, str]) -> dict[str, str]:
+    """Those of these addresses whose mail server refuses the password by now, with one that it takes.
+
+    Args:
+        addresses: of Apprise, by name.
+    """
+    names: dict[Mailbox, list[str]] = {}
+    for name, address in addresses.items():
+        if (mailbox := mailbox_of(address)) is not None and mailbox.user:
+            names.setdefault(mailbox, []).append(name)
+    renewed: dict[str, str] = {}
+    for mailbox, its in names.items():
+        typer.echo(f"\nE-mails to {', '.join(its)} are sent from {mailbox.sender}. Trying to sign in …")
+        if (password := _password_now(addresses[its[0]])) is not None:
+            given = {name: with_password(addresses[name], password) for name in its}
+            renewed |= {name: address for name, address in given.items() if address is not None}
+    return renewed
+
+
+def _password_now(address: str) -> str | None:
+    """What a mail server takes instead of the password in an address; None where that is as it was, or put off."""
+    password = None
+    while True:
+        outcome = Messages("tried", address).check()
+        typer.echo(f"  {outcome.detail}")
+        if outcome.ok or outcome.again:
+            return password
+        password = asked("  Its password now (not shown while you type; Enter: put off)", str, hidden=True)
+        other = password and with_password(address, password)
+        if not other:
+            _put_off(NO_MAIL_FROM_HERE)
+            return None
+        address = other
 
 
 def _what_then() -> str:

@@ -12,10 +12,19 @@ import typer
 from safety_monitor.actions.channel import Channel, is_aloud, nature_of
 from safety_monitor.actions.message import Message, trial_message
 from safety_monitor.commands.conventions import fail, read_settings
-from safety_monitor.commands.first_accounts import ask_mailbox, ask_twilio, asked, is_whole, keeps_twilio, one_of
+from safety_monitor.commands.first_accounts import (
+    ask_mailbox,
+    ask_twilio,
+    asked,
+    is_whole,
+    keeps_twilio,
+    one_of,
+    renewed_passwords,
+)
 from safety_monitor.commands.outbox import tried
 from safety_monitor.config import PREFIX, SettingsError
 from safety_monitor.config.escalation import Contact
+from safety_monitor.config.secret_file import env_file
 from safety_monitor.dispatch.channels import outward_channels
 from safety_monitor.dispatch.places import make_places
 from safety_monitor.dispatch.policies import contact_names, mistakes_of, natures_of, unheard
@@ -87,7 +96,10 @@ def ask_contacts(known: Answers, earlier: Earlier, named: Sequence[str]) -> Answ
         given = ask_twilio(earlier.account)
         held, in_env = given is None, given is not None
         secrets |= given or {}
-    mailbox = ask_mailbox(earlier.addresses.values()) if any(each.mail for each in people) else None
+    stay = {name: each for name, each in earlier.addresses.items() if addresses.variable(name) not in secrets}
+    stay |= (renewed := renewed_passwords(stay))
+    secrets |= {addresses.variable(name): each for name, each in renewed.items()}
+    mailbox = ask_mailbox(stay.values()) if any(each.mail for each in people) else None
     for each in people:
         ways = [mailbox.to(each.mail)] if each.mail and mailbox else []
         ways += [each.service] if each.service else []
@@ -101,7 +113,7 @@ def _ask_again(contact: Contact, addresses: "_Addresses", earlier: Earlier) -> _
     """What becomes of somebody who is told already: as before, told otherwise, or None: not told any more."""
     off = "" if is_whole(earlier.account) else " (switched off)"
     ways = [f"{way} {number}{off}" for way in CONTACT_KEYS if (number := getattr(contact, way))]
-    ways += [f"{texts.channel(f'messages:{name}')} (kept in .env)" for name in addresses.of(contact.name)]
+    ways += [f"{texts.channel(f'messages:{name}')} (kept in {env_file().name})" for name in addresses.of(contact.name)]
     typer.echo(f"\n{contact.name} is told by: {', '.join(ways) or 'nothing yet'}")
     while True:
         question = f"  What of {contact.name}: keep, change, remove"
@@ -129,7 +141,7 @@ def _ask_ways(before: Contact, addresses: "_Addresses") -> _Person:
     while True:
         contact = _ask_number(before)
         keeps = bool(there) and typer.confirm(
-            f"  .env has an address for {before.name} already. Keep it?", default=True
+            f"  {env_file().name} has an address for {before.name} already. Keep it?", default=True
         )
         mail, service = ("", "") if keeps else _ask_addresses()
         if contact.sms or contact.call or contact.whatsapp or mail or service or keeps:
@@ -191,7 +203,12 @@ class _Addresses:
             # There may be a contact anna_json, too.
             names.append(next(each for each in (f"{name}_{service}", f"{name}_{number}") if self._reaches(each, name)))
         entries: dict[str, str | None] = {**dict.fromkeys(self.of(name)), **dict(zip(names, ways, strict=False))}
-        return {f"{PREFIX}MESSAGES__{each.upper()}": value for each, value in entries.items()}
+        return {self.variable(each): value for each, value in entries.items()}
+
+    @staticmethod
+    def variable(name: str) -> str:
+        """The variable that sets an address."""
+        return f"{PREFIX}MESSAGES__{name.upper()}"
 
     def _reaches(self, address: str, name: str) -> bool:
         return person_of(f"messages:{address}", self.contacts | {name.lower()}) == name.lower()

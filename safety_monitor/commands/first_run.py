@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safety_monitor.commands.conventions import fail, silence_native_libraries
+from safety_monitor.commands.conventions import complain, fail, silence_native_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +23,9 @@ LISTEN_S = 5.0
 
 
 def init(
-    config: Annotated[Path, typer.Option("--config", help="Where to write the settings.")] = Path("station.toml"),
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Where to write the settings; default: station.toml.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take the options and else the defaults.")] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Begin anew, whatever the file says; it is kept beside the new one.")
@@ -42,13 +44,22 @@ def init(
 ) -> None:
     """Make the first settings, or change them: finds devices, measures the room, tries the siren, asks whom to tell."""
     from safety_monitor.commands.first_contacts import offer_test
-    from safety_monitor.config import SettingsError
+    from safety_monitor.config import FILE_NAME, SettingsError
+    from safety_monitor.config.secret_file import env_file
+    from safety_monitor.config.sources import CONFIG_VARIABLE
     from safety_monitor.operating import service
     from safety_monitor.operating.earlier import changes, earlier_settings
     from safety_monitor.operating.first_run import Answers, ContactError, read_contact, with_others, write_settings
 
     if not yes and not sys.stdin.isatty():
         fail("run it in a terminal, or with --yes and options")
+    config = config or Path(os.environ.get(CONFIG_VARIABLE) or FILE_NAME)
+    of_service = config.absolute() == service.SETTINGS
+    if service.UNIT.exists() and not of_service:
+        complain(
+            f"the service that runs here goes by {service.SETTINGS}, which this leaves as it is; to change that:\n"
+            f"  {service.init_command(service.SETTINGS)}"
+        )
     try:
         contacts = tuple(read_contact(each) for each in contact or ())
     except ContactError as error:
@@ -74,9 +85,9 @@ def init(
     if changed or not earlier.text:
         print(f"\nwritten: {config}" + (f"; the one before is {before}" if before else ""))
     if answers.secrets:
-        print("written: .env, with what is secret; only you can read it, and nobody else should")
+        print(f"written: {env_file()}, with what is secret; only you can read it, and nobody else should")
     for variable in answers.secrets.keys() & os.environ.keys():
-        print(f"WARNING: {variable} is set in the environment, which counts more than .env")
+        print(f"WARNING: {variable} is set in the environment, which counts more than {env_file()}")
     if not yes:
         offer_test(config)
     elif contacts:
@@ -85,11 +96,8 @@ def init(
             "…__NUMBER in .env (docs/channels.md): without them the station does not start, so that nobody relies on\n"
             "messages that cannot be sent. Then try safety-monitor test-alert."
         )
-    if service.UNIT.exists() and config.absolute() != service.SETTINGS:
-        print(
-            f"\nThe service that runs here goes by {service.SETTINGS}, which is as it was:\n"
-            "sudo safety-monitor install-service --replace has it go by this."
-        )
+    if of_service:
+        return
     print("\nNext: safety-monitor doctor, then safety-monitor run. Every other setting is explained in the file.")
     if yes:
         print("E-mail and other services: docs/channels.md. A PIN for calling off: safety-monitor pin-hash.")
@@ -109,12 +117,15 @@ def _ask(known: "Answers", config: Path, earlier: "Earlier", named: "Sequence[st
     from gesture.capture import list_cameras
     from safety_monitor.commands.first_contacts import ask_contacts
     from safety_monitor.config import Settings
+    from safety_monitor.config.sources import home_file
+    from safety_monitor.operating.beside import HEARD, station_runs
     from safety_monitor.operating.first_run import check_place, check_text
     from safety_monitor.operating.first_signal import first_picture, first_sound
 
     check_place(config)
     check_text(config, earlier.text_with(known.values(earlier.values), held=False))
     silence_native_libraries(Settings())
+    running = station_runs(Path(earlier.values.get("home") or home_file().parent))
     if earlier.text:
         typer.echo(
             f"{config} is there already. What it says stands in brackets: Enter alone keeps it. What is not asked\n"
@@ -128,20 +139,26 @@ def _ask(known: "Answers", config: Path, earlier: "Earlier", named: "Sequence[st
         known = replace(known, address=_ask_address(earlier.value("place", "address") or ""))
     if known.camera is None:
         cameras = [camera.name for camera in list_cameras()]
-        known = replace(known, camera=_choose("camera", cameras, first_picture, earlier.value("camera", "source")))
+        known = replace(
+            known, camera=_choose("camera", cameras, first_picture, earlier.value("camera", "source"), running)
+        )
     if known.microphone is None:
         try:
             found = [device.name for device in sorted(list_devices(), key=lambda device: not device.default)]
         except SoundError as error:
             typer.echo(str(error))
             found = []
-        chosen = _choose("microphone", found, first_sound, earlier.value("microphone", "source"))
+        chosen = _choose("microphone", found, first_sound, earlier.value("microphone", "source"), running)
         known = replace(known, microphone=chosen)
-    if known.microphone != "off":
+    if known.microphone != "off" and not running:
         while typer.confirm(f"Listen to the room for {LISTEN_S:g} s, as it usually is?", default=True):
             if _listen(known.microphone or ""):
                 break
-    if earlier.value("alarm", "enabled") is not False:
+    if earlier.value("alarm", "enabled") is False:
+        pass
+    elif running:
+        typer.echo(f"The siren is {HEARD}. Its page Settings tries it.")
+    else:
         known = _try_siren(known, earlier.value("alarm", "volume"))
     return ask_contacts(known, earlier, named)
 
@@ -154,7 +171,7 @@ def _ask_address(before: str) -> str | None:
     return None if answer == before else "" if answer == "-" else answer
 
 
-def _choose(what: str, names: list[str], look: "Callable[[str], Signal]", before: str | None) -> str:
+def _choose(what: str, names: list[str], look: "Callable[[str], Signal]", before: str | None, running: bool) -> str:
     """A source that works: a device by name (its number may change), an address, or off.
 
     Args:
@@ -162,6 +179,7 @@ def _choose(what: str, names: list[str], look: "Callable[[str], Signal]", before
         names: of the devices that there are.
         look: tries a source.
         before: the source of before; None or empty: none was named.
+        running: whether a station runs, which has it in use.
     """
     from audio.blocks import SoundError
     from gesture.capture import CameraError
@@ -179,6 +197,9 @@ def _choose(what: str, names: list[str], look: "Callable[[str], Signal]", before
     asked += f" [{display_name(default) if is_address(default) else default}]"  # not the password in an address
     while (answer := str(typer.prompt(asked, default=default, show_default=False))) not in (OFF, DEMO):
         source = names[int(answer) - 1] if answer.isdigit() and 1 <= int(answer) <= len(names) else answer
+        if running and source == before:
+            typer.echo("  kept; the station that runs uses it")
+            return source
         try:
             signal = look(source)
         except (SoundError, CameraError) as error:

@@ -120,8 +120,9 @@ def try_channels(
     from safety_monitor.dispatch.channels import make_channels
     from safety_monitor.dispatch.places import make_places
     from safety_monitor.dispatch.policies import contact_names, natures_of, unheard
-    from safety_monitor.escalation import ALL, resolve
+    from safety_monitor.escalation import ALL, Nature, resolve
     from safety_monitor.incident import notice
+    from safety_monitor.operating.beside import HEARD, station_runs
 
     settings = settings_or_fail(config)
 
@@ -146,8 +147,13 @@ def try_channels(
                 fail(f"no channel '{channel}' is turned on; on are: {on}" if channel else "no channel is turned on")
             for line in unheard(settings, natures) if channel is None else ():
                 typer.echo(f"safety-monitor: {line}", err=True)
-            well = True
-            for name, outcome in tried([each for each in channels if each.name in asked], message):
+            heard = [name for name in asked if natures[name] is Nature.SOUND]
+            heard = heard if heard and station_runs(settings.home) else []
+            for name in heard:
+                typer.echo(f"safety-monitor: {name}: {HEARD}; its page Settings tries it", err=True)
+            wanted = [each for each in channels if each.name in asked and each.name not in heard]
+            well = bool(wanted)
+            for name, outcome in tried(wanted, message):
                 well = well and outcome.ok
                 told = {"channel": name, "ok": outcome.ok, "delivered": outcome.delivered, "detail": outcome.detail}
                 word = "delivered" if outcome.delivered else "sent" if outcome.ok else "FAILED"

@@ -1,10 +1,11 @@
 """Commands around the station: the service, and what to send along when asking for help with it."""
 
 import json
+import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -25,6 +26,28 @@ def add_service_commands(app: typer.Typer) -> None:
     app.command("licences")(list_licences)
 
 
+def as_service() -> NoReturn:
+    """Have the command that stands behind --service done as the service does it; what `init` changed comes into use."""
+    from safety_monitor.operating import service
+
+    place = service.Place()
+    arguments = sys.argv[1:]
+    arguments.remove("--service")
+    try:
+        before = service.settings_changed_at(place)
+        status = service.run_as_service(arguments, place)
+        if status == 0 and service.settings_changed_at(place) != before and service.is_active():
+            asked = "--yes" not in arguments and sys.stdin.isatty()
+            if not asked or typer.confirm("Start the station anew now, so that it goes by this?", default=True):
+                service.restart()
+                print("The station has been started anew; safety-monitor --service doctor shows how it is.")
+            else:
+                print("It goes by this from its next start on: sudo systemctl restart safety-monitor")
+    except (service.ServiceError, OSError) as error:
+        fail(error)
+    raise typer.Exit(status)
+
+
 def install_service(
     config: ConfigOption = None,
     show: Annotated[bool, typer.Option("--print", help="Only show the unit.")] = False,
@@ -37,7 +60,7 @@ def install_service(
     """Let systemd run the station, now and whenever the machine starts; takes the rights of root."""
 
     from safety_monitor.config import SettingsError
-    from safety_monitor.config.secret_file import for_systemd, secrets_there
+    from safety_monitor.config.secret_file import for_service, secrets_there
     from safety_monitor.operating import service
 
     if show:
@@ -48,7 +71,7 @@ def install_service(
         settings_or_fail(config)
     place = service.Place(root.absolute())
     try:
-        secrets = for_systemd(secrets_there())
+        secrets = for_service(secrets_there())
         done = service.install(service.program(), found, place, secrets=secrets, start=not no_start, replace=replace)
         for line in done:
             print(line)

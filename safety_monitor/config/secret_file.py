@@ -1,5 +1,7 @@
-"""The file `.env` of secrets: entries put into it, all others left as they are, and handed on to systemd."""
+"""The file `.env` of secrets: entries put into it, all others left as they are, and handed on to the service."""
 
+import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import StringIO
@@ -11,11 +13,16 @@ from dotenv.parser import parse_stream
 from models.atomic_file import write_whole
 from safety_monitor.config import PREFIX, SettingsError
 
-OF_THE_UNIT = frozenset({f"{PREFIX}HOME", f"{PREFIX}CACHE"})
+SECRETS_VARIABLE = f"{PREFIX}SECRETS"
+"""Names another file than `.env` in the current folder: that of the service."""
+OF_THE_UNIT = frozenset({f"{PREFIX}HOME", f"{PREFIX}CACHE", SECRETS_VARIABLE})
 """Variables that a service has from its unit."""
-ENV_FILE = Path(".env")
-"""Where the program looks for it: in the current folder."""
 MODE = 0o600
+
+
+def env_file() -> Path:
+    """Where the secrets stand."""
+    return Path(os.environ.get(SECRETS_VARIABLE) or ".env")
 
 
 def secrets_there() -> dict[str, str | None]:
@@ -24,7 +31,7 @@ def secrets_there() -> dict[str, str | None]:
     Raises:
         SettingsError: it cannot be read, or a line of it is not a name and a value.
     """
-    path = ENV_FILE
+    path = env_file()
     if path.is_dir():
         return {}
     try:
@@ -38,16 +45,19 @@ def secrets_there() -> dict[str, str | None]:
     for binding in parse_stream(StringIO(text)):
         if binding.error:
             raise SettingsError(f"{path}: line {binding.original.line} is not written NAME=value, or lacks a quote")
-    return dotenv_values(stream=StringIO(text))
+    values = dotenv_values(stream=StringIO(text), interpolate=not os.environ.get(SECRETS_VARIABLE))
+    if not os.environ.get(SECRETS_VARIABLE):
+        return values
+    return {name: value and re.sub(r"\\([$`])", r"\1", value) for name, value in values.items()}  # see `for_service`
 
 
 @contextmanager
-def secrets_put(entries: Mapping[str, str | None], path: Path = ENV_FILE) -> Iterator[None]:
+def secrets_put(entries: Mapping[str, str | None], path: Path | None = None) -> Iterator[None]:
     """Put entries into the file while what depends on them is written; if that fails, it is as it was before.
 
     Args:
         entries: name of a variable -> its value, without quotes, backslashes and line ends; None: to be taken out.
-        path: the file; afterwards only its owner may read it.
+        path: the file; None: see `env_file`. Afterwards only its owner may read it.
 
     Raises:
         SettingsError: it cannot be read or written.
@@ -55,6 +65,7 @@ def secrets_put(entries: Mapping[str, str | None], path: Path = ENV_FILE) -> Ite
     if not entries:
         yield
         return
+    path = path or env_file()
     place = path.resolve()
     try:
         before = place.read_bytes() if place.exists() else None
@@ -98,12 +109,12 @@ def with_entries(text: str, entries: Mapping[str, str | None]) -> str:
 
 def _entry(name: str, value: str) -> str:
     if unfit := set(value) & set("'\\\n\r"):
-        raise SettingsError(f"{name}: a value with {min(unfit)!r} cannot be written; put it into .env by hand")
+        raise SettingsError(f"{name}: a value with {min(unfit)!r} cannot be written; put it into the file by hand")
     return f"{name}='{value}'"
 
 
-def for_systemd(values: Mapping[str, str | None]) -> str:
-    """Our variables among these, as an `EnvironmentFile` has them.
+def for_service(values: Mapping[str, str | None]) -> str:
+    """Our variables among these, as the file of the service has them: systemd and shells read them as well.
 
     Raises:
         SettingsError: systemd would ignore a name.

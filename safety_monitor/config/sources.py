@@ -16,10 +16,12 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from safety_monitor.config import FILE_NAME, PREFIX, Settings, SettingsError, place_of
 from safety_monitor.config.mistakes import of_error
-from safety_monitor.config.secret_file import secrets_there
+from safety_monitor.config.secret_file import SECRETS_VARIABLE, env_file, secrets_there
 
-NOT_SETTINGS = frozenset({"SAFETY_MONITOR_CACHE"})
-"""Variables with our prefix that are read elsewhere (where downloaded files are kept)."""
+CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+"""Names the settings file where the command line does not: so commands go by that of the service."""
+NOT_SETTINGS = frozenset({f"{PREFIX}CACHE", CONFIG_VARIABLE, SECRETS_VARIABLE})
+"""Variables with our prefix that say where files are, the first where downloaded ones are kept."""
 
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -37,11 +39,13 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
 
 
 def find_file(environ: Mapping[str, str] | None = None) -> Path | None:
-    """`station.toml` in the current folder, else in the station's home, else none.
+    """What the environment names, else `station.toml` in the current folder, else in the station's home, else none.
 
     Raises:
         SettingsError: what the environment sets is malformed, or a folder cannot be looked into.
     """
+    if named := (os.environ if environ is None else environ).get(CONFIG_VARIABLE):
+        return Path(named)
     for place in (Path(FILE_NAME), home_file(environ)):
         try:
             if place.is_file():
@@ -92,7 +96,7 @@ def checked(in_file: dict[str, Any], path: Path | None = None, environ: Mapping[
 def _layers(environ: Mapping[str, str] | None) -> list[tuple[str, dict[str, Any]]]:
     dotenv = {key: value for key, value in secrets_there().items() if value is not None}
     given = os.environ if environ is None else environ
-    return [(".env", _from_environment(dotenv)), ("environment", _from_environment(given))]
+    return [(str(env_file()), _from_environment(dotenv)), ("environment", _from_environment(given))]
 
 
 def _together(layers: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, SecretStr
 
 from audio.blocks import SoundError
@@ -22,9 +21,10 @@ from safety_monitor.config import Settings, SettingsError
 from safety_monitor.dispatch.channels import make_channels
 from safety_monitor.dispatch.policies import NOBODY_TOLD, mistakes_of, natures_of, unheard
 from safety_monitor.escalation import Nature
-from safety_monitor.journal.file import LOCK_NAME, JournalError
+from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.local_time import when
+from safety_monitor.operating.beside import station_runs
 from safety_monitor.operating.first_signal import Signal, first_picture, first_sound
 from safety_monitor.operating.serving import WebError, bound, check_certificate, check_exposure
 from safety_monitor.senses import DEMO, OFF, check_gestures
@@ -75,7 +75,7 @@ def examine(settings: Settings) -> list[Finding]:
 
 def _sources(settings: Settings) -> list[Finding]:
     """Whether camera and microphone give anything; those of a station that runs are left alone."""
-    running = _is_running(settings)
+    running = station_runs(settings.home)
     looks: dict[str, tuple[str, list[str], Callable[[str], Signal]]] = {
         "camera": (settings.camera.source, [camera.name for camera in list_cameras()], first_picture),
         "microphone": (settings.microphone.source, [device.name for device in microphones()], first_sound),
@@ -107,20 +107,6 @@ def _tried(part: str, source: str, look: Callable[[str], Signal]) -> Finding:
     return Finding(part, ok=not signal.doubt, detail=detail, needed=not signal.doubt)
 
 
-def _is_running(settings: Settings) -> bool:
-    """Whether a station delivers from this home now."""
-    lock = settings.home / LOCK_NAME
-    if not lock.exists():
-        return False
-    try:
-        with FileLock(lock, timeout=0):
-            return False
-    except Timeout:
-        return True
-    except OSError:  # a disk that cannot be written: `_home` says so
-        return False
-
-
 def _named(source: str) -> str:
     return display_name(source) if is_address(source) else source
 
@@ -131,7 +117,7 @@ def _start(settings: Settings) -> list[Finding]:
     try:
         check_exposure(settings.web)
         check_certificate(settings.web)
-        if settings.web.port and not _is_running(settings):
+        if settings.web.port and not station_runs(settings.home):
             bound(settings.web).close()
     except WebError as error:
         findings.append(Finding("pages", ok=False, detail=str(error), needed=True))

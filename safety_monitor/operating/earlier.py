@@ -12,7 +12,7 @@ from media.container import display_name, is_address
 from safety_monitor.config import PREFIX, SettingsError
 from safety_monitor.config.mistakes import in_words
 from safety_monitor.config.page import template
-from safety_monitor.config.secret_file import secrets_there
+from safety_monitor.config.secret_file import env_file, secrets_there
 from safety_monitor.config.sources import checked, read_file, set_outside
 from safety_monitor.config.text import TextError, changed
 
@@ -125,7 +125,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any], secrets: Mappin
         if value != there.get(variable):
             name = variable.removeprefix(PREFIX).lower().replace("__", ".")
             word = "taken out" if value is None else "another one" if variable in there else "new"
-            yield f"{name} in .env: {word}"
+            yield f"{name} in {env_file().name}: {word}"
 
 
 def named_in(values: Mapping[str, Any], name: str) -> str | None:

@@ -16,7 +16,7 @@ from safety_monitor.actions.messages import Messages
 from safety_monitor.config import SettingsError
 from safety_monitor.config.escalation import CHANNEL_WORDS, Contact
 from safety_monitor.config.file import replace_file
-from safety_monitor.config.secret_file import ENV_FILE, secrets_put
+from safety_monitor.config.secret_file import env_file, secrets_put
 from safety_monitor.config.section import PhoneNumber, ShortName
 from safety_monitor.config.sources import checked
 from safety_monitor.config.station import Station
@@ -267,7 +267,7 @@ def check_place(path: Path) -> None:
     Raises:
         SettingsError: they cannot.
     """
-    for file in (path, ENV_FILE):
+    for file in (path, env_file()):
         folder = file.absolute().parent
         if folder.is_dir() and not os.access(folder, os.W_OK):
             raise SettingsError(f"{folder}: cannot be written by this user; start it in another folder")

@@ -4,15 +4,21 @@ import grp
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from models import hand_landmarker
+from models.atomic_file import write_whole
 from models.card import ModelError
+from safety_monitor.config import PREFIX
 from safety_monitor.config.file import BACKUP
+from safety_monitor.config.secret_file import SECRETS_VARIABLE
+from safety_monitor.config.sources import CONFIG_VARIABLE
 
 NAME = "safety-monitor"
 USER = "safety-monitor"
@@ -41,9 +47,8 @@ StartLimitIntervalSec=0
 Type=notify
 NotifyAccess=main
 ExecStart={program} run --config {settings}
-Environment=SAFETY_MONITOR_HOME={home} SAFETY_MONITOR_CACHE={home}/cache
+Environment=SAFETY_MONITOR_HOME={home} SAFETY_MONITOR_CACHE={home}/cache SAFETY_MONITOR_SECRETS={secrets}
 Environment=PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-EnvironmentFile=-{secrets}
 WorkingDirectory={home}
 Restart=always
 RestartSec=2
@@ -69,6 +74,8 @@ NoNewPrivileges=yes
 CapabilityBoundingSet=
 AmbientCapabilities=
 ProtectSystem=strict
+# Its settings are changed on its pages.
+ReadWritePaths=-{config}
 ProtectHome={protect_home}
 PrivateTmp=yes
 PrivateMounts=yes
@@ -126,12 +133,18 @@ def program() -> Path:
     return Path(sys.executable).with_name(NAME)
 
 
+def init_command(settings: Path) -> str:
+    """What somebody types to change, by answering questions, the settings in a file."""
+    return f"sudo {program()} --service init" if settings.absolute() == SETTINGS else f"{program()} init"
+
+
 def unit(program: Path) -> str:
     """The unit file for an installed command."""
     return TEMPLATE.format(
         program=program,
         settings=SETTINGS,
         secrets=SECRETS,
+        config=CONFIG,
         home=HOME,
         user=USER,
         groups=" ".join(GROUPS),
@@ -162,11 +175,11 @@ def install(
     if place.here and not _exists(USER):
         _call("useradd", "--system", "--user-group", "--home-dir", str(HOME), "--shell", "/usr/sbin/nologin", USER)
         yield f"user {USER}: made"
-    for folder, mode in ((CONFIG, 0o750), (HOME, 0o700), (HOME / "cache", 0o700)):
-        there = place(folder)
+    for folder in (CONFIG, HOME, HOME / "cache"):
+        there = _no_link(place(folder))
         there.mkdir(parents=True, exist_ok=True)
-        there.chmod(mode)
-        _give(there, place, owner=None if folder == CONFIG else USER)
+        there.chmod(0o700)
+        _give(there, place)
     yield from _put(SETTINGS, settings.read_text(encoding="utf-8") if settings else "", place, replace=replace)
     yield from _put(SECRETS, SECRETS_TEXT + secrets if secrets else "", place, SECRETS_TEXT, replace=replace)
     yield from _put_hand_model(place)
@@ -178,8 +191,59 @@ def install(
         _call("systemctl", "daemon-reload")
         if start:
             _call("systemctl", "enable", NAME)
-            _call("systemctl", "restart", NAME)
+            restart()
             yield "started; `systemctl status safety-monitor` and `journalctl -u safety-monitor` show how it is"
+
+
+def restart() -> None:
+    """Start the service anew, so that it goes by its settings as they are now.
+
+    Raises:
+        ServiceError: systemd does not.
+    """
+    _call("systemctl", "restart", NAME)
+
+
+def is_active() -> bool:
+    """Whether the service runs on this machine."""
+    if not UNIT.exists() or shutil.which("systemctl") is None:
+        return False
+    return subprocess.run(["systemctl", "is-active", "--quiet", NAME], check=False).returncode == 0
+
+
+def run_as_service(arguments: Sequence[str], place: Place) -> int:
+    """Run a command of this program as the service does: with its settings, secrets, journal and rights.
+
+    Args:
+        arguments: of the command.
+        place: where the service is.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        ServiceError: no rights, or there is no such service.
+    """
+    if not place(UNIT).exists():
+        raise ServiceError(f"{place(UNIT)}: there is no such service; install-service puts one in place")
+    _check_rights(place)
+    environ = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
+    files = {
+        f"{PREFIX}HOME": HOME,
+        f"{PREFIX}CACHE": HOME / "cache",
+        CONFIG_VARIABLE: SETTINGS,
+        SECRETS_VARIABLE: SECRETS,
+    }
+    environ |= {name: str(place(path)) for name, path in files.items()} | {"HOME": str(place(HOME))}
+    rights: dict[str, Any] = {"user": USER, "group": USER, "extra_groups": GROUPS} if place.here else {}
+    signal.signal(signal.SIGINT, lambda number, frame: None)  # Ctrl-C is for the command; this waits for its end
+    return subprocess.run([program(), *arguments], env=environ, umask=0o077, check=False, **rights).returncode
+
+
+def settings_changed_at(place: Place) -> list[int]:
+    """When settings and secrets of the service were written last, in ns; 0 where they are not there."""
+    files = map(place, (SETTINGS, SECRETS))
+    return [file.stat().st_mtime_ns if file.exists() else 0 for file in files]
 
 
 def uninstall(place: Place) -> Iterator[str]:
@@ -234,24 +298,35 @@ def _check_rights(place: Place) -> None:
 
 def _put(path: Path, text: str, place: Place, otherwise: str = "", *, replace: bool) -> Iterator[str]:
     """Write a file that is not there, or shall be replaced: the text, or where that is empty what it begins with."""
-    there, before = place(path), ""
+    there, before = _no_link(place(path)), ""
     if there.exists():
         differs = bool(text) and there.read_text(encoding="utf-8") != text
         if not differs or not replace:
+            _give(there, place)
             yield f"{there}: kept as it is{'; --replace takes over yours from here' if differs else ''}"
             return
         kept = there.with_name(there.name + BACKUP)
-        shutil.copy2(there, kept)
+        there.replace(kept)
         before = f"; the one before is {kept}"
-    there.touch(0o640)
-    there.write_text(text or otherwise, encoding="utf-8")
-    _give(there, place, owner=None)
+    write_whole(there, (text or otherwise).encode())
+    _give(there, place)
     yield f"{there}: written{before}"
+
+
+def _no_link(path: Path) -> Path:
+    """A path in a folder of the service: who took that over must not have root write elsewhere.
+
+    Raises:
+        ServiceError: it is a link.
+    """
+    if path.is_symlink():
+        raise ServiceError(f"{path}: is a link, and must be a file or folder of its own; take it away first")
+    return path
 
 
 def _put_hand_model(place: Place) -> Iterator[str]:
     """The file that the set-up put into the cache of whoever ran it, for the service; put together anew if need be."""
-    kept = place(HOME / "cache" / hand_landmarker.TASK_NAME)
+    kept = _no_link(place(HOME / "cache" / hand_landmarker.TASK_NAME))
     if kept.exists():
         return
     caches = [hand_landmarker.default_path()]
@@ -265,15 +340,14 @@ def _put_hand_model(place: Place) -> Iterator[str]:
             hand_landmarker.ensure(kept.parent)
     except ModelError as error:
         raise ServiceError(str(error)) from None
-    _give(kept, place, owner=USER)
+    _give(kept, place)
     yield f"{kept}: put in place"
 
 
-def _give(path: Path, place: Place, owner: str | None) -> None:
-    """Let the service's group read it, or its user own it; elsewhere than on this machine there is no such user."""
+def _give(path: Path, place: Place) -> None:
+    """Let the service's user own it; elsewhere than on this machine there is no such user."""
     if place.here:
-        uid = pwd.getpwnam(owner).pw_uid if owner else 0
-        os.chown(path, uid, grp.getgrnam(USER).gr_gid)
+        os.chown(path, pwd.getpwnam(USER).pw_uid, grp.getgrnam(USER).gr_gid, follow_symlinks=False)
 
 
 def _exists(user: str) -> bool:

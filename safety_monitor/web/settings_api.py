@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from safety_monitor import disarming
 from safety_monitor.config import PREFIX, Settings, SettingsError
+from safety_monitor.config.secret_file import env_file
 from safety_monitor.operating.redaction import MASK
 from safety_monitor.people.decision import PinError
 from safety_monitor.web import texts
@@ -103,7 +104,7 @@ def make_settings_api(site: Site) -> APIRouter:
         try:
             if within(site.settings_file.outside(), path) is not None:
                 variable = PREFIX + "__".join(path).upper()
-                raise HTTPException(409, f"{key}: {texts.SET_OUTSIDE.format(variable=variable)}")
+                raise HTTPException(409, f"{key}: {texts.SET_OUTSIDE.format(variable=variable, secrets=env_file())}")
             before = site.settings_file.read()
         except SettingsError as error:
             raise HTTPException(409, str(error)) from None

@@ -13,6 +13,7 @@ from nicegui import ui
 from pydantic import BaseModel
 
 from safety_monitor.config import PREFIX
+from safety_monitor.config.secret_file import env_file
 from safety_monitor.web import texts
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.layout import dialog_about
@@ -85,13 +86,11 @@ class Form:
                 ui.label(texts.setting(key.name)).classes("font-semibold")
                 ui.label(" ".join(filter(None, (key.means, key.bounds)))).classes("quiet text-sm")
             if key.kind is Kind.SECRET:
-                ui.label((texts.SECRET_SET if set_outside else texts.SECRET_OPEN).format(variable=variable)).classes(
-                    "quiet"
-                )
+                ui.label(_told(texts.SECRET_SET if set_outside else texts.SECRET_OPEN, variable)).classes("quiet")
             elif key.kind is Kind.SECRETS:
-                ui.label(texts.SECRETS_OPEN.format(variable=f"{variable}__<NAME>")).classes("quiet")
+                ui.label(_told(texts.SECRETS_OPEN, f"{variable}__<NAME>")).classes("quiet")
             elif set_outside:
-                ui.label(texts.SET_OUTSIDE.format(variable=variable)).classes("quiet")
+                ui.label(_told(texts.SET_OUTSIDE, variable)).classes("quiet")
             else:
                 self._control(key, draft)
 
@@ -217,9 +216,14 @@ class Form:
         if key.means:
             ui.label(key.means).classes("quiet text-sm")
         if set_outside:
-            ui.label(texts.SET_OUTSIDE.format(variable=draft.variable(key.name))).classes("quiet")
+            ui.label(_told(texts.SET_OUTSIDE, draft.variable(key.name))).classes("quiet")
         else:
             self.tables(key, draft)
+
+
+def _told(text: str, variable: str) -> str:
+    """A text about what stands outside the settings file, and where that is."""
+    return text.format(variable=variable, secrets=env_file())
 
 
 def _shown(value: Any) -> str:

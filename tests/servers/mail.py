@@ -1,10 +1,12 @@
 """A mail server that takes every mail, or only those of whoever knows the password."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
+from pathlib import Path
 from typing import Any
 
 from aiosmtpd.controller import Controller
@@ -55,14 +57,18 @@ class Mails:
 
 
 @contextmanager
-def mail_server(password: str = "") -> Iterator[Mails]:
-    """A running server; with a password nobody sends mails without it."""
+def mail_server(password: str = "", certificate: tuple[Path, Path] | None = None) -> Iterator[Mails]:
+    """A running server; with a password nobody sends mails without it, with certificate and key it has STARTTLS."""
 
     def log_in(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
         right = data.password.decode() == password
         return AuthResult(success=right, handled=right)
 
     locked: dict[str, Any] = {"authenticator": log_in, "auth_require_tls": False, "auth_required": True}
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*certificate)
+        locked["tls_context"] = context
     mails = Mails(free_port())
     controller = Controller(mails, hostname="127.0.0.1", port=mails.port, **(locked if password else {}))
     controller.start()

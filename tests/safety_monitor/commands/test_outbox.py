@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.delivery import DeliveryState, Result
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import State
+from safety_monitor.journal.file import LOCK_NAME
 from safety_monitor.journal.incidents import Journal
 from tests.alarms import SCREAM
 from tests.servers.hook import hook
@@ -88,6 +90,17 @@ def test_a_test_names_channels_that_are_not_there(tmp_path: Path) -> None:
     result = safety_monitor(tmp_path, "test-alert", "--channel", "fax")
     assert result.status == 2
     assert "no channel 'fax' is turned on; on are: alarm, speech" in result.stderr
+
+
+def test_beside_a_station_that_would_hear_them_siren_and_voice_are_not_sounded(tmp_path: Path) -> None:
+    with hook() as posts, FileLock(tmp_path / LOCK_NAME):
+        address = {"SAFETY_MONITOR_MESSAGES__ANNA": posts.url.replace("http://", "json://")}
+        result = safety_monitor(tmp_path, "test-alert", "--json", **address)
+        sounds = safety_monitor(tmp_path, "test-alert", "--channel", "alarm", **address)
+    assert [each["channel"] for each in result.objects] == ["messages:anna"]
+    assert "alarm: not sounded: the station that runs here would hear it" in result.stderr
+    assert "speech: not sounded" in result.stderr
+    assert (result.status, sounds.status, sounds.stdout, len(posts.posts)) == (0, 1, "", 1)
 
 
 def test_a_contact_is_told_by_all_addresses_that_bear_the_name(tmp_path: Path) -> None:

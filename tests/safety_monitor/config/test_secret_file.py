@@ -8,7 +8,7 @@ import pytest
 from dotenv import dotenv_values
 
 from safety_monitor.config import SettingsError
-from safety_monitor.config.secret_file import for_systemd, secrets_put, with_entries
+from safety_monitor.config.secret_file import for_service, secrets_put, with_entries
 from safety_monitor.config.sources import load_settings
 
 OLD = "# mine\n\nexport A='1'\nSAFETY_MONITOR_B=\"two\nlines\"\nsafety_monitor_c=3"
@@ -79,11 +79,11 @@ def test_a_home_that_cannot_be_looked_into_is_one_line(monkeypatch: pytest.Monke
 
 def test_systemd_gets_our_variables_alone(tmp_path: Path) -> None:
     ours = {"SAFETY_MONITOR_A": HASH, "SAFETY_MONITOR_B": 'a "b" \\ `c`', "SAFETY_MONITOR_C": "it's"}
-    text = for_systemd({**ours, "OTHER": "1", "SAFETY_MONITOR_HOME": "/home/me", "SAFETY_MONITOR_EMPTY": None})
+    text = for_service({**ours, "OTHER": "1", "SAFETY_MONITOR_HOME": "/home/me", "SAFETY_MONITOR_EMPTY": None})
     (tmp_path / "secrets.env").write_text(text)
     # It reads these quotes as a shell does.
     shell = ["sh", "-c", "set -a; . ./secrets.env; exec env -0"]
     read = subprocess.run(shell, cwd=tmp_path, env={}, capture_output=True, text=True, check=True).stdout.split("\0")
     assert {each for each in read if "SAFETY_" in each} == {f"{name}={each}" for name, each in ours.items()}
     with pytest.raises(SettingsError, match="SAFETY_MONITOR_MESSAGES__ANNA-M"):
-        for_systemd({"SAFETY_MONITOR_MESSAGES__ANNA-M": "x"})
+        for_service({"SAFETY_MONITOR_MESSAGES__ANNA-M": "x"})

@@ -11,12 +11,14 @@ from pathlib import Path
 import pexpect
 import pytest
 from argon2 import PasswordHasher
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from safety_monitor.cli import app
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.page import template
 from safety_monitor.config.sources import load_settings
+from safety_monitor.journal.file import LOCK_NAME
 from safety_monitor.operating.earlier import earlier_settings
 from safety_monitor.operating.first_run import (
     Answers,
@@ -31,6 +33,7 @@ from safety_monitor.operating.first_run import (
     token,
 )
 from safety_monitor.people.decision import hash_of
+from tests.servers.certificate import make_certificate
 from tests.servers.hook import hook
 from tests.servers.mail import mail_server
 from tests.servers.twilio import SID, TOKEN, fake_twilio
@@ -342,6 +345,53 @@ def test_started_again_it_begins_with_what_is_there_and_leaves_all_else(tmp_path
     assert (tmp_path / "station.toml.bak").read_text() == MINE
     assert "CARL" not in secrets.read_text()
     assert "MESSAGES__ANNA='mailtos://shop:planted-mail@127.0.0.1:1?" in secrets.read_text()
+
+
+def test_beside_a_running_station_nothing_is_taken_from_it_and_nothing_sounds(tmp_path: Path) -> None:
+    before = '[camera]\nsource = "0"\n[microphone]\nsource = "http://user:planted@127.0.0.1:9/door"\n'
+    (tmp_path / "station.toml").write_text(before)
+    with FileLock(tmp_path / LOCK_NAME):
+        child = terminal(tmp_path, "--name", "shop", "--address", "Main Street 1", **NO_SOUND)
+        say(child, ("The camera", ""))
+        child.expect_exact("kept; the station that runs uses it")
+        say(child, ("microphone: http or rtsp address, or off [http://127.0.0.1:9/door]", ""))
+        child.expect_exact("kept; the station that runs uses it")
+        child.expect_exact("The siren is not sounded: the station that runs here would hear it")
+        say(child, ("Short name", ""), ("PIN, 4", ""))
+        ends(child)
+    assert before in (tmp_path / "station.toml").read_text()
+
+
+def test_a_changed_mailbox_password_is_asked_for_once_and_changed_for_all(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path)
+    with mail_server("new p@ss", certificate) as mails:
+        sender = f"127.0.0.1:{mails.port}?from=shop@example.org&mode=starttls&name=Shop"
+        other = "mailtos://other:kept@127.0.0.1:1?from=other@example.org&to=carl@example.org"
+        (tmp_path / "station.toml").write_text('[[contacts]]\nname = "ben"\n[[contacts]]\nname = "carl"\n')
+        (tmp_path / ".env").write_text(
+            f"SAFETY_MONITOR_MESSAGES__BEN='mailtos://shop:planted-old@{sender}&to=ben@example.org'\n"
+            f"SAFETY_MONITOR_MESSAGES__CHIEF='mailtos://shop:planted-old@{sender}&to=chief@example.org'\n"
+            f"SAFETY_MONITOR_MESSAGES__CARL='{other}'\n"
+        )
+        child = terminal(tmp_path, *QUICK, SSL_CERT_FILE=str(certificate[0]), **NO_SOUND)
+        say(child, ("Sound the siren", "n"), ("What of ben", ""), ("What of carl", ""), ("somebody else", ""))
+        child.expect_exact("E-mails to ben, chief are sent from shop@example.org")
+        child.expect_exact("refuses this user name and password")
+        say(child, ("Its password now", "wrong"))
+        child.expect_exact("refuses this user name and password")
+        say(child, ("Its password now", "new p@ss"))
+        child.expect_exact("127.0.0.1 lets the station in")
+        child.expect_exact("E-mails to carl are sent from other@example.org")
+        child.expect_exact("Connection refused")
+        say(child, ("PIN, 4", ""))
+        child.expect_exact("messages.ben in .env: another one")
+        say(child, ("test message", "y"))
+        ends(child)
+        assert sorted(mails.recipients) == ["ben@example.org", "chief@example.org"]
+    secrets = (tmp_path / ".env").read_text()
+    assert "planted-old" not in secrets
+    assert secrets.count("&name=Shop&to=") == 2
+    assert f"CARL='{other}'" in secrets
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The service: what systemd itself says of the unit, and that putting it in place loses nothing."""
 
+import json
 import os
 import re
 import shutil
@@ -10,7 +11,24 @@ from pathlib import Path
 import pytest
 
 from models.hand_landmarker import check
-from safety_monitor.operating.service import Place, ServiceError, closed_folder, install, program, uninstall, unit
+from safety_monitor.config.secret_file import for_service
+from safety_monitor.config.sources import load_settings
+from safety_monitor.journal.incidents import Journal
+from safety_monitor.operating.service import (
+    HOME,
+    SECRETS,
+    SETTINGS,
+    Place,
+    ServiceError,
+    closed_folder,
+    install,
+    program,
+    run_as_service,
+    settings_changed_at,
+    uninstall,
+    unit,
+)
+from tests.alarms import SCREAM
 from tests.system.command import PROGRAM, safety_monitor
 
 MOST_EXPOSED = 2.0
@@ -56,7 +74,7 @@ def test_installed_twice_it_keeps_settings_and_secrets_and_leaves_with_its_unit_
     unit_there = root / "etc/systemd/system/safety-monitor.service"
     assert settings.read_text() == mine.read_text()
     assert unit_there.read_text() == unit(PROGRAM)
-    assert secrets.stat().st_mode & 0o007 == 0
+    assert secrets.stat().st_mode & 0o077 == 0
     assert 'SAFETY_MONITOR_MESSAGES__ANNA="json://example.org/?a=b#c"' in secrets.read_text()
     check(root / "var/lib/safety-monitor/cache/hand_landmarker.task")
     assert (root / "var/lib/safety-monitor").stat().st_mode & 0o077 == 0
@@ -72,7 +90,7 @@ def test_installed_twice_it_keeps_settings_and_secrets_and_leaves_with_its_unit_
         before = path.with_name(path.name + ".bak")
         assert f"{path}: written; the one before is {before}" in replaced
         assert mark in path.read_text()
-        assert path.stat().st_mode & 0o007 == before.stat().st_mode & 0o007 == 0
+        assert path.stat().st_mode & 0o077 == before.stat().st_mode & 0o077 == 0
     settings.write_text('[station]\nname = "changed"\n')
     assert safety_monitor(tmp_path, "uninstall-service", "--root", str(root)).status == 0
     assert not unit_there.exists()
@@ -81,6 +99,64 @@ def test_installed_twice_it_keeps_settings_and_secrets_and_leaves_with_its_unit_
     gone = safety_monitor(tmp_path, "uninstall-service", "--root", str(root))
     assert gone.status == 2
     assert "there is no such service" in gone.stderr
+
+
+PASSWORD = 'a"b$c`d\\'
+"""Of what `.env`, a shell and systemd make something of their own."""
+
+
+def test_a_command_goes_by_what_the_service_goes_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    place, mine = Place(tmp_path / "root"), tmp_path / "mine.toml"
+    with pytest.raises(ServiceError, match="there is no such service"):
+        run_as_service(["incidents"], place)
+    mine.write_text('[station]\nname = "hall"\n[alarm]\nenabled = false\n[speech]\nenabled = false\n')
+    (tmp_path / ".env").write_text("SAFETY_MONITOR_MESSAGES__ANNA='json://example.org'\n")
+    assert safety_monitor(tmp_path, "install-service", "--root", str(place.root), "--config", str(mine)).status == 0
+    with place(SECRETS).open("a") as file:
+        file.write(for_service({"SAFETY_MONITOR_WEBHOOK__SECRET": PASSWORD, "SAFETY_MONITOR_WEBHOOK__URL": "http://x"}))
+    journal = Journal(place(HOME))
+    journal.record(SCREAM)
+    journal.close()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)  # whose settings and variables are none of its
+    (elsewhere / "station.toml").write_text("[alarm]\nloudness = 1\n")
+    (elsewhere / ".env").write_text("SAFETY_MONITOR_MESSAGES__BEN='json://example.org'\n")
+    monkeypatch.setenv("SAFETY_MONITOR_MESSAGES__CARL", "json://example.org")
+
+    assert run_as_service(["incidents", "--json"], place) == 0
+    assert json.loads(capfd.readouterr().out)["incident"] == SCREAM.id
+    assert run_as_service(["test-alert", "--channel", "none"], place) == 2
+    assert capfd.readouterr().err.endswith("on are: webhook, messages:anna\n")
+    before = settings_changed_at(place)
+    assert run_as_service(["init", "--yes", "--name", "back shop"], place) == 0
+    assert "station.name: hall -> back shop" in capfd.readouterr().out
+    assert settings_changed_at(place) != before
+    assert 'name = "back shop"' in place(SETTINGS).read_text()
+    with monkeypatch.context() as patch:
+        patch.setenv("SAFETY_MONITOR_SECRETS", str(place(SECRETS)))
+        patch.delenv("SAFETY_MONITOR_MESSAGES__CARL")
+        webhook = load_settings(place(SETTINGS)).webhook
+    assert webhook is not None
+    assert webhook.secret.get_secret_value() == PASSWORD
+
+
+def test_nothing_is_written_through_a_link_that_a_service_taken_over_may_have_left(tmp_path: Path) -> None:
+    place, victim = Place(tmp_path / "root"), tmp_path / "victim"
+    victim.write_text("")
+    place(SECRETS).parent.mkdir(parents=True)
+    place(SECRETS).symlink_to(victim)
+    with pytest.raises(ServiceError, match="is a link"):
+        list(install(PROGRAM, None, place, secrets="SAFETY_MONITOR_A=1\n", replace=True))
+    assert victim.read_text() == ""
+
+
+def test_without_a_service_there_is_none_to_go_by(tmp_path: Path) -> None:
+    result = safety_monitor(tmp_path, "--service", "incidents")
+    assert (result.status, result.stdout) == (2, "")
+    assert "there is no such service; install-service puts one in place" in result.stderr
 
 
 def test_settings_that_are_wrong_are_not_installed(tmp_path: Path) -> None:
