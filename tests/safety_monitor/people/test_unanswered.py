@@ -69,3 +69,16 @@ def test_what_was_answered_before_or_long_ago_or_is_too_much_is_not_asked_for() 
     closed(unanswered, "late")
     clock.now += WAITS_S + 1.0
     assert unanswered.late(dict.fromkeys(unanswered.waiting(), State.CANCELLED)) == []
+
+
+def test_what_an_earlier_run_left_unanswered_waits_for_what_is_left_of_its_time() -> None:
+    clock = Clock()
+    unanswered = Unanswered(clock=clock)
+    long_over, just_over = (replace(SCREAM, id=number, state=State.CLOSED) for number in "12")
+    unanswered.recall([(long_over, WAITS_S - 10.0), (just_over, 5.0)])
+    assert unanswered.newest() == (just_over, 5.0)
+    clock.now += 10.0
+    assert unanswered.waiting() == ("1", "2")
+    clock.now += 1.0
+    assert unanswered.waiting() == ("2",)
+    assert not unanswered.others_wait(OTHER), "its siren does not sound any more"
