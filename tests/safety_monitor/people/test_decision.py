@@ -27,8 +27,10 @@ def kinds(journal: Journal) -> list[str]:
     return [each.kind for each in journal.show(SCREAM.id, covert=True).deliveries]
 
 
-def test_without_a_pin_anybody_may_decide(journal: Journal) -> None:
-    assert Decisions(journal).decide("0b4", State.CANCELLED).state is State.CANCELLED
+@pytest.mark.parametrize("typed", ["", PIN])
+def test_without_a_pin_anybody_may_decide(journal: Journal, typed: str) -> None:
+    assert Decisions(journal).decide("0b4", State.CANCELLED, typed).state is State.CANCELLED
+    assert kinds(journal) == ["alarm", "update"]
 
 
 @pytest.mark.parametrize("pin", ["", "0000", "4711 ", "47111"])
