@@ -1,4 +1,4 @@
-"""Evidence, deliveries and export over a real journal."""
+"""Incidents over the REST API and a real journal: found, decided about, with evidence, deliveries and export."""
 
 import csv
 import io
@@ -15,11 +15,65 @@ from safety_monitor.journal.incidents import Journal
 from safety_monitor.place import Place
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.site import Site
-from tests.web_site import MakeSite, client_of, incident_of
+from tests.web_site import PIN, MakeSite, client_of, incident_of
 
 ID = f"{1:032x}"
 PATH = f"/api/v1/incidents/{ID}"
 TOKEN, TOKEN_HASH = new_token()
+
+
+def test_incidents_come_page_by_page_and_filtered(client: TestClient, journal: Journal) -> None:
+    for number in range(7):
+        journal.record(incident_of(number, sense=Sense.GESTURE if number % 2 else Sense.AUDIO))
+    seen: list[str] = []
+    after = ""
+    while after is not None:
+        page = client.get("/api/v1/incidents", params={"limit": 3, "after": after}).json()
+        seen += [each["incident"] for each in page["incidents"]]
+        after = page["older"]
+    assert sorted(seen) == [f"{number:032x}" for number in range(7)]
+    hands = client.get("/api/v1/incidents", params={"sense": "gesture"}).json()["incidents"]
+    assert [each["labels"] for each in hands] == [["signal_for_help"]] * 3
+    assert client.get("/api/v1/incidents", params={"state": "cancelled"}).json()["incidents"] == []
+
+
+@pytest.mark.parametrize(
+    "query", ["state=burning", "limit=0", "limit=1000", "after=nothing", "since=yesterday", "sense=nose"]
+)
+def test_a_wrong_filter_is_refused(client: TestClient, query: str) -> None:
+    assert client.get(f"/api/v1/incidents?{query}").status_code == 422
+
+
+def test_an_incident_is_acknowledged_then_cancelled(client: TestClient, journal: Journal) -> None:
+    journal.record(incident_of(1))
+    path = f"/api/v1/incidents/{1:032x}"
+    assert client.post(f"{path}/ack").json()["state"] == "acknowledged"
+    assert client.post(f"{path}/ack").status_code == 409
+    assert client.post(f"{path}/cancel").json()["state"] == "cancelled"
+    assert client.get(path).json()["state"] == "cancelled"
+    assert journal.state_of(f"{1:032x}") is State.CANCELLED
+
+
+def test_cancelling_takes_the_pin_where_there_is_one(make_site: MakeSite, journal: Journal) -> None:
+    client = client_of(make_site(pin=True))
+    journal.record(incident_of(1))
+    path = f"/api/v1/incidents/{1:032x}/cancel"
+    assert client.post(path).status_code == 403
+    assert client.post(path, json={"pin": "1111"}).status_code == 403
+    assert client.post(path, json={"pin": PIN}).json()["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("body", [b'{"pin": ["24\\ud8005"]}', b'{"\\ud800": 1}', b'{"pin": 1e999}', b"{"])
+def test_what_is_malformed_is_told_and_not_repeated(client: TestClient, journal: Journal, body: bytes) -> None:
+    journal.record(incident_of(1))
+    headers = {"Content-Type": "application/json"}
+    answer = client.post(f"/api/v1/incidents/{1:032x}/cancel", content=body, headers=headers)
+    assert (answer.status_code, "24" in answer.text) == (422, False)
+
+
+def test_an_unknown_incident_is_not_found(client: TestClient) -> None:
+    assert client.get("/api/v1/incidents/nothing").status_code == 404
+    assert client.post("/api/v1/incidents/nothing/ack").status_code == 404
 
 
 def test_evidence_is_listed_and_given_in_ranges(client: TestClient, site: Site) -> None:
