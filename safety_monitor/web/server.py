@@ -15,7 +15,6 @@ from safety_monitor.operating.serving import WebError, bound, check_certificate,
 from safety_monitor.station import Station
 from safety_monitor.supervision.supervisor import Ill
 from safety_monitor.trouble import Phase
-from safety_monitor.web.access import Access
 from safety_monitor.web.analysis_process import Analyses
 from safety_monitor.web.door import AT_ONCE, Door
 
@@ -158,32 +157,19 @@ class WebServer:
         import uvicorn
 
         from safety_monitor.config.file import SettingsFile
-        from safety_monitor.evidence import evidence_store
-        from safety_monitor.listeners import Listeners, ears_of
-        from safety_monitor.operating.restart import Restart
         from safety_monitor.web.app import make_app
-        from safety_monitor.web.picture import Pictures
-        from safety_monitor.web.site import Site
+        from safety_monitor.web.site import make_site
 
         assert self._socket is not None  # noqa: S101  # else nobody calls this
         web = self._settings.web
-        listeners = Listeners(station, ears_of(self._settings, station.journal))
-        station.at_end.append(listeners.close)
-        site = Site(
+        site = make_site(
             self._settings,
             station,
-            station.view,
-            station.journal,
-            station.decisions,
-            Access(web),
-            self._analyses,
-            Pictures(station.view),
-            listeners,
-            evidence_store(self._settings),
-            SettingsFile(self._settings_file, would_start),
-            Restart(station),
-            self._trainings,
+            settings_file=SettingsFile(self._settings_file, would_start),
+            analyses=self._analyses,
+            trainings=self._trainings,
         )
+        station.at_end.append(site.listeners.close)
         config = uvicorn.Config(
             make_app(site, let_in=self._socket.let_in),
             loop="asyncio",

@@ -12,10 +12,11 @@ from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.file import SettingsFile, Written
 from safety_monitor.delivery import Delivery, DeliveryState
+from safety_monitor.evidence import evidence_store
 from safety_monitor.journal.file import JournalError, JournalUnusableError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.learning.training import Trainings
-from safety_monitor.listeners import Listeners
+from safety_monitor.listeners import Listeners, ears_of
 from safety_monitor.live import LiveView
 from safety_monitor.operating.restart import Restart
 from safety_monitor.people.decision import Decisions
@@ -67,16 +68,13 @@ AT_ONCE = frozenset({"fusion", "schedule"})
 """Tables of the settings that a running station follows without a restart."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """The running station and its journal, as far as pages need them.
+    """The running station, and what pages need beside it.
 
     Attributes:
         settings: of the station.
-        station: to arm and disarm.
-        view: what it hears and sees.
-        journal: what happened.
-        decisions: takes what persons decide.
+        station: that is shown.
         access: who may do what.
         analyses: judges uploads.
         pictures: of the camera.
@@ -90,9 +88,6 @@ class Site:
 
     settings: Settings
     station: Station
-    view: LiveView
-    journal: Journal
-    decisions: Decisions
     access: Access
     analyses: Analyses
     pictures: Pictures
@@ -104,6 +99,21 @@ class Site:
     openapi: Callable[[], dict[str, Any]] = field(default=dict)
     _steps: dict[str, tuple[float, NextStep | None]] = field(default_factory=dict)
     _asking: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def view(self) -> LiveView:
+        """What the station hears and sees."""
+        return self.station.view
+
+    @property
+    def journal(self) -> Journal:
+        """What happened."""
+        return self.station.journal
+
+    @property
+    def decisions(self) -> Decisions:
+        """Takes what persons decide."""
+        return self.station.decisions
 
     @property
     def change_takes_pin(self) -> bool:
@@ -182,3 +192,21 @@ class Site:
             SettingsError: it would refuse its settings.
         """
         self.settings_file.settings(self.settings_file.read().values)
+
+
+def make_site(
+    settings: Settings, station: Station, *, settings_file: SettingsFile, analyses: Analyses, trainings: Trainings
+) -> Site:
+    """The site of a station; whoever makes it closes its `listeners`."""
+    return Site(
+        settings=settings,
+        station=station,
+        access=Access(settings.web),
+        analyses=analyses,
+        pictures=Pictures(station.view),
+        listeners=Listeners(station, ears_of(settings, station.journal)),
+        evidence=evidence_store(settings),
+        settings_file=settings_file,
+        restart=Restart(station),
+        trainings=trainings,
+    )

@@ -10,15 +10,12 @@ from safety_monitor.config import Settings
 from safety_monitor.config.file import SettingsFile
 from safety_monitor.config.web import Web
 from safety_monitor.dispatch.delivering import Dispatch
-from safety_monitor.evidence import evidence_store
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.learning.training import Trainings
-from safety_monitor.listeners import Listeners, ears_of
-from safety_monitor.operating.restart import Restart
+from safety_monitor.listeners import Listeners
 from safety_monitor.people.decision import Decisions, hash_of
-from safety_monitor.web.access import Access
+from safety_monitor.web import site as web_site
 from safety_monitor.web.analysis_process import Analyses
-from safety_monitor.web.picture import Pictures
 from safety_monitor.web.server import would_start
 from safety_monitor.web.site import Site
 from tests.idle_station import idle_station
@@ -36,25 +33,15 @@ def make_site(journal: Journal, tmp_path: Path) -> Iterator[MakeSite]:
         pins = [hash_of(PIN), hash_of(DURESS_PIN)] if pin else ["", ""]
         decisions = Decisions(journal, pin_hash=pins[0], duress_pin_hash=pins[1])
         station = idle_station(journal, dispatch, decisions=decisions)
-        analyses = Analyses(settings, settings.web.analysis_limit_s)
-        closing.append(analyses)
-        listeners = Listeners(station, ears_of(settings, station.journal))
-        closing.append(listeners)
-        return Site(
+        site = web_site.make_site(
             settings,
             station,
-            station.view,
-            journal,
-            decisions,
-            Access(settings.web),
-            analyses,
-            Pictures(station.view),
-            listeners,
-            evidence_store(settings),
-            SettingsFile(tmp_path / "station.toml", would_start, {"SAFETY_MONITOR_HOME": str(tmp_path)}),
-            Restart(station),
-            Trainings(settings),
+            settings_file=SettingsFile(tmp_path / "station.toml", would_start, {"SAFETY_MONITOR_HOME": str(tmp_path)}),
+            analyses=Analyses(settings, settings.web.analysis_limit_s),
+            trainings=Trainings(settings),
         )
+        closing.extend((site.analyses, site.listeners))
+        return site
 
     yield make
     for each in closing:
