@@ -4,6 +4,8 @@ What a page holds is a draft: the values of the file, nested like it. A key that
 Secrets and hashes are not shown: of those only whether they are set is told.
 """
 
+import asyncio
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,12 +14,20 @@ from typing import Any
 from nicegui import ui
 from pydantic import BaseModel
 
+from gesture.capture import list_cameras
 from safety_monitor.config import PREFIX
 from safety_monitor.config.secret_file import env_file
+from safety_monitor.sources import microphones
 from safety_monitor.web import texts
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.layout import dialog_about
 from safety_monitor.web.settings_keys import Draft, Key, Kind, keys_of
+
+DEVICES: Mapping[tuple[str, ...], Callable[[], list[str]]] = {
+    ("camera", "source"): lambda: [camera.name for camera in list_cameras()],
+    ("microphone", "source"): lambda: [device.name for device in microphones()],
+}
+"""Keys that name a device, and what lists the names of those that are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +94,13 @@ class Form:
         with ui.element("div").classes("grid grid-cols-1 md:grid-cols-2 gap-x-6 gap-y-1 w-full py-2 items-start"):
             with ui.column().classes("gap-0"):
                 ui.label(texts.setting(key.name)).classes("font-semibold")
-                ui.label(" ".join(filter(None, (key.means, key.bounds)))).classes("quiet text-sm")
+                ui.label(" ".join(filter(None, (_said(key.means), key.bounds)))).classes("quiet text-sm")
             if key.kind is Kind.SECRET:
-                ui.label(_told(texts.SECRET_SET if set_outside else texts.SECRET_OPEN, variable)).classes("quiet")
+                _tell(texts.SECRET_SET if set_outside else texts.SECRET_OPEN, variable)
             elif key.kind is Kind.SECRETS:
-                ui.label(_told(texts.SECRETS_OPEN, f"{variable}__<NAME>")).classes("quiet")
+                _tell(texts.SECRETS_OPEN, f"{variable}__<NAME>")
             elif set_outside:
-                ui.label(_told(texts.SET_OUTSIDE, variable)).classes("quiet")
+                _tell(texts.SET_OUTSIDE, variable)
             else:
                 self._control(key, draft)
 
@@ -135,9 +145,11 @@ class Form:
                 ),
             ).props(f'outlined dense autogrow aria-label="{name}"').classes("w-full")
         else:
-            self._line(key, value, put, name)
+            field = self._line(key, value, put, name)
+            if (look := DEVICES.get((*draft.path, key.name))) is not None:
+                _offer_devices(look, field)
 
-    def _line(self, key: Key, value: Any, put: Callable[[Any], None], name: str) -> None:
+    def _line(self, key: Key, value: Any, put: Callable[[Any], None], name: str) -> ui.input:
         """A text or a number on one line; empty is the default."""
         default = "" if key.default is None else _shown(key.default)
         number = key.kind in (Kind.NUMBER, Kind.WHOLE)
@@ -155,6 +167,7 @@ class Form:
             field.props("inputmode=decimal")
         if default:
             field.props["hint"] = texts.DEFAULT.format(value=default)
+        return field
 
     def _token(self, put: Callable[[Any], None], set_already: bool) -> None:
         with ui.column().classes("gap-1"):
@@ -214,16 +227,38 @@ class Form:
     def _titled_tables(self, key: Key, draft: DraftTable, *, set_outside: bool) -> None:
         ui.label(texts.setting(key.name)).classes("text-lg font-semibold mt-3")
         if key.means:
-            ui.label(key.means).classes("quiet text-sm")
+            ui.label(_said(key.means)).classes("quiet text-sm")
         if set_outside:
-            ui.label(_told(texts.SET_OUTSIDE, draft.variable(key.name))).classes("quiet")
+            _tell(texts.SET_OUTSIDE, draft.variable(key.name))
         else:
             self.tables(key, draft)
 
 
-def _told(text: str, variable: str) -> str:
-    """A text about what stands outside the settings file, and where that is."""
-    return text.format(variable=variable, secrets=env_file())
+def _offer_devices(look: Callable[[], list[str]], field: ui.input) -> None:
+    """A button that shows which devices there are; pressing one of these puts its name into the field."""
+
+    async def show() -> None:
+        names = await asyncio.to_thread(look)
+        found.clear()
+        with found:
+            for name in names:
+                ui.button(name, on_click=partial(field.set_value, name)).props("outline no-caps dense color=quiet")
+            if not names:
+                ui.label(texts.NO_DEVICES).classes("quiet")
+
+    ui.button(texts.WHICH_DEVICES, icon="search", on_click=show).props("flat no-caps dense color=quiet")
+    found = ui.row().classes("gap-2").props("role=status")
+
+
+def _tell(text: str, variable: str) -> None:
+    """Say something about what stands outside the settings file, and where that is."""
+    told = ui.label(text.format(variable=variable, secrets=env_file())).classes("quiet")
+    told.style("overflow-wrap: anywhere")  # names of variables are wider than a phone
+
+
+def _said(means: str) -> str:
+    """What a key means, with other keys in it called as they are on the page."""
+    return re.sub(r"`([a-z_.]+)`", lambda found: f"“{': '.join(map(texts.setting, found[1].split('.')))}”", means)
 
 
 def _shown(value: Any) -> str:

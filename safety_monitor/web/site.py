@@ -46,7 +46,7 @@ class NextStep:
 
 
 def next_of(deliveries: Iterable[Delivery], now: float) -> NextStep | None:
-    """The next step of a policy, out of what an incident has asked for.
+    """The next step of a policy, out of what an incident has asked for; what is held back is none.
 
     Args:
         deliveries: of the incident.
@@ -55,7 +55,7 @@ def next_of(deliveries: Iterable[Delivery], now: float) -> NextStep | None:
     waiting = [
         (datetime.fromisoformat(each.due_at).timestamp(), each.channel)
         for each in deliveries
-        if each.state is DeliveryState.PENDING and each.attempts == 0 and each.due_at
+        if each.state is DeliveryState.PENDING and each.attempts == 0 and not each.detail and each.due_at
     ]
     later = [(at, channel) for at, channel in waiting if at > now]
     if not later:

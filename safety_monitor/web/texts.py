@@ -311,6 +311,7 @@ SECRET_SET = "A secret; it is set, and not shown. Change it as {variable} in the
 SECRET_OPEN = "A secret; it is not set. Set it as {variable} in the environment or in {secrets}."
 SECRETS_OPEN = "Secrets; set them as {variable} in the environment or in {secrets}."
 SET_OUTSIDE = "Set as {variable} in the environment or in {secrets}; the file cannot change it."
+WHICH_DEVICES, NO_DEVICES = "Which are there?", "None is there."
 NEW_PASSWORD = "New password (empty: stays as it is)"
 NEW_TOKEN = "Make a new token"
 TOKEN_SET = "It is set."

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketR
 from pydantic import SecretStr
 
 from audio.detector import SoundReading
-from gesture.capture import Frame
+from gesture.capture import Camera, Frame
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.config import Settings
@@ -36,7 +36,7 @@ from safety_monitor.journal.file import JournalError, JournalUnusableError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.people.decision import decisions_of, hash_of
 from safety_monitor.place import Place
-from safety_monitor.web import layout, texts
+from safety_monitor.web import layout, settings_form, texts
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.door import OF_ONE
 from safety_monitor.web.server import WebServer
@@ -49,6 +49,7 @@ PATIENCE_MS = 60_000
 USERS = (
     WebUser(name="vera", role="viewer", password_hash=hash_password(PASSWORD)),
     WebUser(name="otto", role="operator", password_hash=hash_password(PASSWORD)),
+    WebUser(name="ada", role="admin", password_hash=hash_password(PASSWORD)),
 )
 TOKEN, TOKEN_HASH = new_token()
 
@@ -648,3 +649,22 @@ def test_a_crowd_of_strangers_and_a_head_without_an_end_keep_nobody_out(served: 
     with socket.create_connection(address) as connection, pytest.raises(OSError, match=r"reset|pipe"):
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 50_000_000)
     expect(page.get_by_text(texts.ALL_QUIET)).to_be_visible()  # this page has stayed
+
+
+def test_on_a_phone_another_camera_is_chosen_by_its_name_and_nothing_is_wider_than_that(
+    served: Served, stranger: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings_form, "list_cameras", lambda: [Camera(2, "HD Webcam C525")])
+    stranger.set_viewport_size({"width": 390, "height": 844})
+    sign_in(stranger, f"{served.url}/settings", "ada")
+    find = stranger.get_by_label("Find a setting")
+    find.fill("what the station sees with")
+    stranger.get_by_role("button", name="Which are there?").click()
+    stranger.get_by_role("button", name="HD Webcam C525").click()
+    expect(stranger.get_by_role("textbox", name="Source")).to_have_value("HD Webcam C525")
+    expect(stranger.get_by_text(texts.UNSAVED)).to_be_visible()
+    find.fill("duress pin")
+    expect(stranger.get_by_text("SAFETY_MONITOR_ACKNOWLEDGE__DURESS_PIN_HASH")).to_be_visible()
+    assert stranger.evaluate("document.documentElement.scrollWidth") <= 390
+    find.fill("cool down quiet")
+    expect(stranger.get_by_text("within “Within (seconds)”; what comes on several")).to_be_visible()
