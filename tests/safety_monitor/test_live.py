@@ -85,6 +85,28 @@ def test_a_near_miss_is_told_once_with_its_peak(view: LiveView, clock: Clock) ->
     assert "0.62 is below the threshold 0.80" in miss.reason
 
 
+def test_what_stays_near_is_one_near_miss_however_long(view: LiveView, clock: Clock) -> None:
+    for _ in range(10):
+        view.judged(scream(0.4))
+        clock.now += NEAR_OVER_S - 0.1
+    assert view.snapshot().near_misses == ()
+    clock.now += 0.1
+    assert len(view.snapshot().near_misses) == 1
+
+
+def test_what_begins_while_an_incident_is_open_is_no_near_miss_and_what_begins_later_is(
+    view: LiveView, clock: Clock
+) -> None:
+    view.moved(incident(State.CONFIRMED))
+    for probability, state in ((0.6, State.CLOSED), (0.5, None)):
+        view.judged(scream(probability))
+        clock.now += NEAR_OVER_S
+        view.judged(scream(0.0))
+        if state is not None:
+            view.moved(incident(state))
+    assert [miss.probability for miss in view.snapshot().near_misses] == [0.5]
+
+
 def test_of_a_hidden_incident_nothing_is_shown(view: LiveView, clock: Clock) -> None:
     view.judged(scream(0.9))
     view.moved(incident(State.PENDING), hidden=True)
@@ -118,6 +140,7 @@ def test_an_incident_is_shown_while_it_is_open(view: LiveView) -> None:
     ("peak", "armed", "said"),
     [
         (0.4, True, "0.40 is below 0.50"),
+        (0.5, True, "0.50 is below the threshold 0.80"),
         (0.7, True, "0.70 is below the threshold 0.80"),
         (0.9, True, "called off"),
         (0.9, False, "disarmed"),
