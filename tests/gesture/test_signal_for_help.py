@@ -88,6 +88,7 @@ def test_still_the_sign(script: Script) -> None:
         pytest.param([(OPEN, 1), ("none", 2), (TUCK, 1), (FIST, 1)], id="palm long ago"),
         pytest.param([(OPEN, 1), (TUCK, 1), ("none", 1.5), (FIST, 1)], id="closes much later"),
         pytest.param([(OPEN, 1), (TUCK, 20), (FIST, 1)], id="held for ever"),
+        pytest.param([(OPEN, 1), (TUCK, 1), ("victory", 0.7), (FIST, 1)], id="one other sign in between"),
     ],
 )
 def test_not_the_sign(script: Script, rate: float) -> None:
