@@ -59,7 +59,7 @@ from safety_monitor.journal.incidents import Journal
 from safety_monitor.live import LiveView
 from safety_monitor.running import make_dispatch
 from safety_monitor.senses import gesture_moment, load_gesture_detector
-from safety_monitor.sensing import ReadySense, RunningSense
+from safety_monitor.sensing import Inputs, ReadySense, RunningSense
 from safety_monitor.station import Station
 
 SHARES = {"scenes": 0.5, "screams": 0.15, "hands": 0.15, "load": 0.2}
@@ -168,14 +168,13 @@ def run_station(
         running = RunningSense(f"{name} {sense}", False, moments(view), lambda: None)
         return lambda: ReadySense(sense, lambda start: running)
 
+    load = {sense: ready(sense, moments) for sense, moments in senses.items()}
     station = Station(
-        {sense: ready(sense, moments) for sense, moments in senses.items()},
+        Inputs(load=load, source="soak", live=False),
         rules=settings.fusion.rules,
         journal=house.journal,
         dispatch=dispatch,
         on_transition=told.append,
-        source="soak",
-        live=False,
         view=view,
         recorder=recorder,
     )

@@ -29,7 +29,7 @@ from safety_monitor.people.decision import decisions_of
 from safety_monitor.place import Place
 from safety_monitor.schedule import schedule_of
 from safety_monitor.senses import OFF, check_models, is_recorded, load_hearing, load_seeing
-from safety_monitor.sensing import ReadySense, SenseError
+from safety_monitor.sensing import Inputs, ReadySense, SenseError
 from safety_monitor.sources import is_patient
 from safety_monitor.station import Station
 from safety_monitor.supervision.supervisor import SIGNS, Rules, Supervisor
@@ -66,25 +66,67 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     if journal.file.rescued:
         log.error("journal: %s", journal.file.rescued)
         dispatch.trouble("journal", f"journal: {journal.file.rescued}")
-    senses: dict[Sense, Callable[[], ReadySense]] = {}
     there = {Sense.AUDIO: settings.microphone.source, Sense.GESTURE: settings.camera.source}
     view = LiveView(
         settings.fusion.rules, [sense for sense, source in there.items() if source != OFF], own_sound.deaf_at
     )
     workload = Workload()
     supervisor = make_supervisor(settings)
+    station = Station(
+        inputs_of(settings, fast=fast, view=view, recorder=recorder, supervisor=supervisor, workload=workload),
+        rules=settings.fusion.rules,
+        schedule=schedule_of(settings.schedule),
+        journal=journal,
+        dispatch=dispatch,
+        on_transition=on_transition,
+        view=view,
+        recorder=recorder,
+        hearts=hearts,
+        places=places,
+        supervisor=supervisor,
+        workload=workload,
+        decisions=decisions_of(settings.acknowledge, journal),
+    )
+    for channel in channels:
+        if (attend := attend_of(channel)) is not None:
+            from safety_monitor.remote import Remote
+
+            attend(Remote(station))
+    return station
+
+
+def inputs_of(
+    settings: Settings,
+    *,
+    fast: bool,
+    view: LiveView,
+    recorder: Recorder | None,
+    supervisor: Supervisor,
+    workload: Workload,
+) -> Inputs:
+    """What a station hears and sees with, as the settings say; nothing is loaded or opened yet.
+
+    Args:
+        settings: of the station.
+        fast: whether recordings are played as fast as they are judged.
+        view: told what is heard and seen.
+        recorder: keeps it; None: nobody does.
+        supervisor: told how the signals are.
+        workload: says how much is judged.
+    """
+    load: dict[Sense, Callable[[], ReadySense]] = {}
     if settings.microphone.source != OFF:
-        senses[Sense.AUDIO] = lambda: load_hearing(
+        load[Sense.AUDIO] = lambda: load_hearing(
             settings,
             fast=fast,
-            deaf=own_sound.deaf_at,
+            deaf=view.deaf,
             view=view,
             keep=recorder.hear if recorder else lambda block: None,
             notice=partial(supervisor.noticed, Sense.AUDIO),
             workload=workload,
         )
     if settings.camera.source != OFF:
-        senses[Sense.GESTURE] = lambda: load_seeing(
+        load[Sense.GESTURE] = lambda: load_seeing(
             settings,
             fast=fast,
             view=view,
@@ -94,31 +136,13 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
             workload=workload,
         )
     sources = [source.source for source in (settings.microphone, settings.camera) if source.source != OFF]
-    station = Station(
-        senses,
-        rules=settings.fusion.rules,
-        schedule=schedule_of(settings.schedule),
-        journal=journal,
-        dispatch=dispatch,
-        on_transition=on_transition,
+    return Inputs(
+        load=load,
         source=f"microphone {settings.microphone.source or 'default'}, camera {settings.camera.source or 'default'}",
         live=not all(is_recorded(source) for source in sources),
-        together=any(is_recorded(source) for source in sources),
-        view=view,
-        recorder=recorder,
-        hearts=hearts,
-        places=places,
-        supervisor=supervisor,
-        workload=workload,
         patient=is_patient(settings),
-        decisions=decisions_of(settings.acknowledge, journal),
+        together=any(is_recorded(source) for source in sources),
     )
-    for channel in channels:
-        if (attend := attend_of(channel)) is not None:
-            from safety_monitor.remote import Remote
-
-            attend(Remote(station))
-    return station
 
 
 def places_of(settings: Settings, journal: Journal) -> Places:

@@ -68,20 +68,37 @@ class ReadySense:
     live: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What a station hears and sees with.
+
+    Attributes:
+        load: for each sense what loads its detector; called in the sense's own thread, where it stays.
+        source: what is listened to and watched, for the journal.
+        live: whether time goes on by itself; False only if every source is a recording.
+        patient: whether a sense that cannot begin is waited for, and does not end the run.
+        together: whether no sense begins before all are loaded, as recordings of one scene must; else each begins as
+            soon as it can.
+    """
+
+    load: Mapping[Sense, Callable[[], ReadySense]]
+    source: str
+    live: bool
+    patient: bool = False
+    together: bool = True
+
+
 class Sensing:
     """Runs the senses.
 
     Args:
-        load: for each sense what loads its detector; called in the sense's own thread, where it stays.
+        inputs: of the station.
         line: takes what they find.
         view: told of sources that open and break.
         supervisor: told of sources that open.
         hearts: where each thread says that it still works.
         stop: ends all of them soon; set here where a sense cannot begin, because that ends the run.
         trouble: called with one line when a sense has ended and will not go on.
-        patient: whether a sense that cannot begin is waited for, and does not end the run.
-        together: whether no sense begins before all are loaded, as recordings of one scene must; else each begins as
-            soon as it can.
 
     Attributes:
         threads: one a sense; the caller starts and joins them.
@@ -91,7 +108,7 @@ class Sensing:
 
     def __init__(
         self,
-        load: Mapping[Sense, Callable[[], ReadySense]],
+        inputs: Inputs,
         *,
         line: TimeLine,
         view: LiveView,
@@ -99,18 +116,16 @@ class Sensing:
         hearts: Heartbeats,
         stop: threading.Event,
         trouble: Callable[[str], None],
-        patient: bool,
-        together: bool,
     ) -> None:
-        self._load = load
+        self._load = load = inputs.load
         self._line = line
         self._view = view
         self._supervisor = supervisor
         self._hearts = hearts
         self._stop = stop
         self._trouble = trouble
-        self._patient = patient
-        self._together = together
+        self._patient = inputs.patient
+        self._together = together = inputs.together
         self.start_s = 0.0 if together else time.monotonic()
         self.started = True
         self._loaded = threading.Barrier(len(load), action=self._set_start) if together else None

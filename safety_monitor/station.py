@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from safety_monitor.actions.place import Places
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.fusion import Fusion, FusionRules
-from safety_monitor.incident import MAY_FOLLOW, Incident, Sense, State
+from safety_monitor.incident import MAY_FOLLOW, Incident, State
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.journal.search import unanswered_incidents
@@ -24,7 +24,7 @@ from safety_monitor.people.decision_lookup import DecisionLookup, open_id
 from safety_monitor.people.unanswered import MOST_WAIT, WAITS_S, Unanswered
 from safety_monitor.place import Place
 from safety_monitor.schedule import Schedule
-from safety_monitor.sensing import ReadySense, Sensing
+from safety_monitor.sensing import Inputs, Sensing
 from safety_monitor.supervision.health_checks import HealthChecks
 from safety_monitor.supervision.rounds import go_round
 from safety_monitor.supervision.supervisor import Supervisor
@@ -60,13 +60,11 @@ class Station:
     """Runs the senses and decides.
 
     Args:
-        load: for each sense what loads its detector; called in the sense's own thread, where it stays.
+        inputs: what it hears and sees with.
         rules: of fusion.
         journal: where incidents become durable.
         dispatch: what is done about them.
         on_transition: told of every transition, after the journal.
-        source: what is watched and listened to, for the journal.
-        live: whether time goes on by itself; False only if every source is a recording.
         view: told of everything that may be shown.
         recorder: keeps sound and pictures of confirmed incidents; None: nobody does.
         schedule: when it is armed, and how sure it must be; None: always, and as `rules` say.
@@ -75,21 +73,17 @@ class Station:
         places: knows where incidents happened; None: nobody does.
         supervisor: decides what is wrong with which part; None: one with the usual rules.
         workload: measures how late decisions come.
-        patient: whether a sense that cannot begin at the start is waited for, and does not end the run.
-        together: whether no sense begins before all are loaded, as recordings of one scene must.
         decisions: takes what persons decide, whichever way they come; None: there is no PIN.
     """
 
     def __init__(
         self,
-        load: Mapping[Sense, Callable[[], ReadySense]],
+        inputs: Inputs,
         *,
         rules: FusionRules,
         journal: Journal,
         dispatch: Dispatch,
         on_transition: Callable[[Incident], None],
-        source: str,
-        live: bool,
         view: LiveView | None = None,
         recorder: Recorder | None = None,
         hearts: Heartbeats | None = None,
@@ -98,8 +92,6 @@ class Station:
         places: Places | None = None,
         supervisor: Supervisor | None = None,
         workload: Workload | None = None,
-        patient: bool = False,
-        together: bool = True,
         decisions: Decisions | None = None,
     ) -> None:
         self.decisions = decisions or Decisions(journal)
@@ -119,13 +111,12 @@ class Station:
         self._local_time = local_time
         self._armed_by_hours = True
         self._on_transition = on_transition
-        self._source = source
-        self._live = live
-        self.view = view or LiveView(rules, tuple(load))
+        self._inputs = inputs
+        self.view = view or LiveView(rules, tuple(inputs.load))
         self._disarmed = threading.Event()
         self._disarmed_at = 0.0
         """`time.monotonic()` at which that was last."""
-        self._line = TimeLine(load, live=live)
+        self._line = TimeLine(inputs.load, live=inputs.live)
         self._stop, self._over = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self._summary = Summary()
@@ -142,18 +133,16 @@ class Station:
         self._lookup = DecisionLookup(journal)
         self._looked_up = 0.0
         self._sensing = Sensing(
-            load,
+            inputs,
             line=self._line,
             view=self.view,
             supervisor=self.supervisor,
             hearts=self.hearts,
             stop=self._stop,
             trouble=self._trouble,
-            patient=patient,
-            together=together,
         )
         self._checks = HealthChecks(
-            senses=load,
+            senses=inputs.load,
             view=self.view,
             supervisor=self.supervisor,
             workload=self.workload,
@@ -225,7 +214,7 @@ class Station:
     def run(self) -> Summary:
         """Run until the inputs end or `stop` is called."""
         threads = self._sensing.threads
-        if self._live:
+        if self._inputs.live:
             checks = threading.Thread(target=self._checks.run, args=(self._over,), name="supervisor", daemon=True)
             threads = [*threads, checks]
             lasting("rounds", lambda: go_round(self.dispatch, self.supervisor.check, self._over), self._over)
@@ -288,16 +277,16 @@ class Station:
         moment = self._line.take(TICK_S)
         if moment is not None:
             self.view.judged(moment)
-            if self._live:
+            if self._inputs.live:
                 self.workload.decided(moment.sense, time.monotonic() - self._sensing.start_s - moment.at_s)
             self._follow(self._fusion.judge(moment) if self.armed else self._fusion.advance(moment.at_s))
-        elif self._live and self._sensing.start_s:
+        elif self._inputs.live and self._sensing.start_s:
             self._follow(self._fusion.advance(time.monotonic() - self._sensing.start_s))
 
     def _follow(self, transitions: list[Incident]) -> None:
         """Make each transition durable, then act on it."""
         for incident in transitions:
-            self.follow(incident, self._source, recorder=self._recorder)
+            self.follow(incident, self._inputs.source, recorder=self._recorder)
 
     def follow(
         self, incident: Incident, source: str, place: Place | None = None, recorder: Recorder | None = None
@@ -330,7 +319,7 @@ class Station:
         except JournalError as error:  # a full disk must not stop an alarm
             self._checks.journal_failed = True
             self._trouble(str(error))
-        self._tell(incident, here=source == self._source)
+        self._tell(incident, here=source == self._inputs.source)
         if incident.state is State.CONFIRMED and not self.dispatch.is_hidden(incident):
             self._summary.confirmed.append(incident)
 
@@ -360,14 +349,14 @@ class Station:
 
     def _keep_schedule(self) -> None:
         """Arm, disarm and set the threshold as the hours ask for; a recording has none of its own."""
-        at = self._local_time()
-        if self._live:
+        rules = self._rules
+        if self._inputs.live:
+            at = self._local_time()
             armed = self._schedule.armed_at(at)
             if armed != self._armed_by_hours:
                 self._armed_by_hours = armed
                 self.arm(armed)
-        threshold = self._schedule.threshold_at(at, self._rules.threshold) if self._live else self._rules.threshold
-        rules = replace(self._rules, threshold=threshold)
+            rules = replace(rules, threshold=self._schedule.threshold_at(at, rules.threshold))
         if rules != self._fusion.rules:
             self._fusion.rules = self.view.rules = rules
 

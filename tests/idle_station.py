@@ -9,7 +9,7 @@ from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Sense
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.people.decision import Decisions
-from safety_monitor.sensing import ReadySense
+from safety_monitor.sensing import Inputs, ReadySense
 from safety_monitor.station import Station
 
 
@@ -24,13 +24,11 @@ def idle_station(
 ) -> Station:
     """One with ears and eyes."""
     return Station(
-        {Sense.AUDIO: _never, Sense.GESTURE: _never},
+        Inputs(load={Sense.AUDIO: _never, Sense.GESTURE: _never}, source="test", live=live),
         rules=FusionRules(),
         journal=journal,
         dispatch=dispatch,
         on_transition=lambda incident: None,
-        source="test",
-        live=live,
         local_time=local_time,
         places=places,
         decisions=decisions,

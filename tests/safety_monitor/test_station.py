@@ -31,7 +31,7 @@ from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.people import unanswered
-from safety_monitor.sensing import ReadySense, RunningSense, SenseError
+from safety_monitor.sensing import Inputs, ReadySense, RunningSense, SenseError
 from safety_monitor.station import Station, Summary
 from safety_monitor.supervision import health_checks
 from safety_monitor.supervision.supervisor import SIGNS, Fault, Rules, Sign, Supervisor
@@ -69,16 +69,12 @@ def station_of(
     recorder: Recorder | None = None,
 ) -> Station:
     return Station(
-        load,
+        Inputs(load=load, source="scripted", live=live, patient=patient, together=together),
         rules=FusionRules(),
         journal=journal,
         dispatch=Dispatch(journal, channels),
         on_transition=tell,
-        source="scripted",
-        live=live,
         supervisor=supervisor,
-        patient=patient,
-        together=together,
         recorder=recorder,
     )
 
