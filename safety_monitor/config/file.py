@@ -111,6 +111,7 @@ def replace_file(path: Path, text: str) -> Path | None:
         place.parent.mkdir(parents=True, exist_ok=True)
         backup = place.with_name(place.name + BACKUP) if place.exists() else None
         if backup:
+            backup.unlink(missing_ok=True)  # root may have left it there, where this user may only take it away
             shutil.copy2(place, backup)
         write_whole(place, text.encode(), mode=0o644)
     except OSError as error:

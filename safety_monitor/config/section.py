@@ -24,9 +24,25 @@ def parts_of(address: str) -> SplitResult:
 
 
 def _phone_number(text: str) -> str:
-    if not re.fullmatch(r"\+[1-9][0-9]{6,14}", text):
-        raise ValueError("is not a telephone number: write + country number, digits only, such as +15005550006")
+    """A telephone number without what people write into it: blanks, dashes, brackets, 00 for +."""
+    number = re.sub(r"[ \-/().]", "", text.replace("(0)", ""))
+    number = f"+{number[2:]}" if number.startswith("00") else number
+    if not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
+        raise ValueError("is not a telephone number with its country, such as +49 171 3920031 for 0171 3920031")
+    return number
+
+
+def _short_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", text):
+        raise ValueError("is not a short name: letters, digits, - and _, such as anna")
     return text
+
+
+def _clock_time(text: str) -> str:
+    found = re.fullmatch(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", text.strip())
+    if found is None:
+        raise ValueError("is not a time of the day, such as 22:00")
+    return f"{int(found[1]):02}:{found[2]}"
 
 
 def web_address(text: str) -> str:
@@ -43,9 +59,9 @@ PhoneNumber = Annotated[str, AfterValidator(_phone_number)]
 """E.164."""
 WebAddress = Annotated[str, AfterValidator(web_address)]
 """With host, and without spaces."""
-ShortName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+ShortName = Annotated[str, AfterValidator(_short_name)]
 """Letters, digits, - and _: part of the name of a channel."""
-ClockTime = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+ClockTime = Annotated[str, AfterValidator(_clock_time)]
 """HH:MM."""
 HASH = r"^\$argon2id\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{22,}$"
 """A whole argon2id hash: one that a shell or a program for containers has taken a $ out of lets nobody in."""

@@ -86,12 +86,12 @@ class Answers:
 
 
 def contact_of(name: str, **numbers: str) -> Contact:
-    """A contact with at least one number, spaces and the like in numbers left out.
+    """A contact with at least one number.
 
     Raises:
         ContactError: the name or a number is malformed, or there is none.
     """
-    given = {key: plain_number(number) for key, number in numbers.items() if number}
+    given = {key: number for key, number in numbers.items() if number}
     if unknown := given.keys() - set(CONTACT_KEYS):
         raise ContactError(f"{name}: unknown '{min(unknown)}'; known: {', '.join(CONTACT_KEYS)}")
     if not given:
@@ -103,12 +103,6 @@ def contact_of(name: str, **numbers: str) -> Contact:
         raise ContactError(f"{name}: a number is written +<country><number>, such as +491713920031") from None
 
 
-def plain_number(text: str) -> str:
-    """A telephone number without what people write into it: blanks, dashes, brackets, 00 for +."""
-    number = "".join(each for each in text.replace("(0)", "") if each not in " -/().")
-    return f"+{number[2:]}" if number.startswith("00") else number
-
-
 def phone_number(text: str) -> str:
     """A telephone number as the settings have it.
 
@@ -116,7 +110,7 @@ def phone_number(text: str) -> str:
         ContactError: it is none, or lacks the country.
     """
     try:
-        return str(TypeAdapter(PhoneNumber).validate_python(plain_number(text)))
+        return str(TypeAdapter(PhoneNumber).validate_python(text))
     except ValidationError:
         raise ContactError(f"'{text}' lacks the country: write it such as +49 171 3920031, not 0171 3920031") from None
 

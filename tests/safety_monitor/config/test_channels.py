@@ -59,7 +59,8 @@ def test_a_secret_in_the_file_is_refused_and_not_repeated(text: str, name: str) 
             'policies = [{name = "x", evidence = ["clip"]}]\n[evidence]\npicture = "snapshot"\n',
             "policies, the first: evidence: [evidence] keeps no clip",
         ),
-        ('[limits]\nquiet_from = "25:00"\n', "limits.quiet_from: is not written as it must be"),
+        ('[limits]\nquiet_from = "25:00"\n', "limits.quiet_from: is not a time of the day, such as 22:00"),
+        ('[[contacts]]\nname = "anna m"\n', "contacts, the first: name: is not a short name: letters, digits, - and _"),
     ],
 )
 def test_a_mistake_names_file_and_key(text: str, message: str) -> None:
@@ -67,6 +68,15 @@ def test_a_mistake_names_file_and_key(text: str, message: str) -> None:
         load(text)
     assert str(caught.value).startswith(f"station.toml: {message}")
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_and_times_may_be_written_as_people_do() -> None:
+    settings = load(
+        '[[contacts]]\nname = "anna"\nsms = "+49 (0)171 392-0031"\ncall = "0049 171/3920031"\n'
+        '[limits]\nquiet_from = "22:00"\nquiet_until = "7:00"\nquiet_channels = ["all"]\n'
+    )
+    assert (settings.contacts[0].sms, settings.contacts[0].call) == ("+491713920031", "+491713920031")
+    assert settings.limits.quiet_until == "07:00"
 
 
 KEY = {"TWILIO__ACCOUNT_SID": SID, "TWILIO__KEY_SID": "SK" + "0" * 32, "WEB__PUBLIC_URL": "https://example.org"}
