@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from safety_monitor.config import SettingsError
+from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.sources import load_settings
 
 SID = "AC" + "0" * 32
@@ -12,7 +12,7 @@ SID = "AC" + "0" * 32
 pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
-def load(text: str = "", **environ: str) -> object:
+def load(text: str = "", **environ: str) -> Settings:
     path = Path("station.toml")
     path.write_text(text, encoding="utf-8")
     return load_settings(path, environ={f"SAFETY_MONITOR_{name}": value for name, value in environ.items()})
