@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from audio.blocks import BLOCK_SAMPLES, Samples
-from audio.liveness import Rate, SoundFault, examine, loud_at, measure
+from audio.liveness import Rate, SoundFault, after_loss, examine, loud_at, measure
 
 RNG = np.random.default_rng(0)
 TIME = np.arange(BLOCK_SAMPLES) / 16_000
@@ -53,6 +53,8 @@ def test_a_source_was_loud_last_when_more_than_its_own_noise_was_heard() -> None
         ((5.0, 5.0, 5.0), None),
         ((4.8, 5.3, 4.8), None),
         ((4.2, 5.8, 5.0), None),  # late, and then in a rush
+        ((5.9,), None),  # once proves nothing
+        ((5.9, 5.0, 5.9), None),
         ((5.0, 2.5, 2.5), SoundFault.WRONG_RATE),
         ((5.9, 5.9), SoundFault.WRONG_RATE),
         ((5.9, 5.9, 5.0), None),
@@ -65,3 +67,17 @@ def test_sound_and_time_go_on_alike(given: tuple[float, ...], fault: SoundFault 
         rate = measure(rate, (sound_s - 0.1, 100.0 + 5 * number - 0.1))  # too early to say anything
         rate = measure(rate, (sound_s, 100.0 + 5 * number))
     assert rate.fault is fault
+
+
+@pytest.mark.parametrize(
+    ("given_s", "goes_on"),
+    [
+        pytest.param(4.0, True, id="there was too much sound: some was thrown away because of that"),
+        pytest.param(3.0, True, id="there was as much as time"),
+        pytest.param(2.0, False, id="what was lost is missing in the measurement"),
+    ],
+)
+def test_a_measurement_goes_on_after_a_loss_only_where_there_was_enough_sound(given_s: float, goes_on: bool) -> None:
+    rate = Rate(begun=(1.0, 100.0), gained_s=1.0)
+    assert after_loss(rate, (1.0 + given_s, 103.0)) == (rate if goes_on else Rate())
+    assert after_loss(Rate(), (5.0, 103.0)) == after_loss(rate, None) == Rate()
