@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from safety_monitor.actions.message import written
+from safety_monitor.actions.message import OVER, UNNOTICED, written
 from safety_monitor.actions.sms import plain
 from safety_monitor.escalation import Kind
 from safety_monitor.incident import Evidence, Incident, Sense, State
@@ -66,6 +66,15 @@ def test_only_what_can_be_taken_on_says_how(kind: Kind, state: State, url: str, 
             "somebody has taken it on (by ben). Before",
         ),
         ("update", {"state": State.CANCELLED, "reason": "by a person"}, False, "called off as a false alarm. Before"),
+        ("update", {"state": State.CLOSED, "reason": "quiet for 30 s"}, False, "kiosk: it is over. Before, a scream"),
+        ("alarm", {"state": State.CANCELLED}, False, "(97% sure).\nIt has been called off since.\n"),
+        ("alarm", {"state": State.ACKNOWLEDGED}, False, "(97% sure).\nSomebody has taken it on since.\n"),
+        ("duress", {"state": State.CANCELLED}, True, "kiosk: called off by somebody who is being FORCED to. Help is"),
+        ("duress", {"state": State.CANCELLED}, True, f"needed.\n{UNNOTICED}\nBefore, a scream was heard"),
+        ("duress", {"evidence": ()}, True, f"by somebody who is being FORCED to. Help is needed.\n{UNNOTICED}\n2026"),
+        ("trouble", {"reason": "audio: unplugged"}, False, "kiosk: trouble. audio: unplugged\n"),
+        ("trouble", {"reason": f"{OVER}audio: unplugged"}, False, "kiosk: works again. audio: unplugged\n"),
+        ("test", {}, False, "TEST of kiosk: nothing has happened."),
     ],
 )
 def test_it_says_who_how_sure_and_what_must_not_be_done(
@@ -74,10 +83,28 @@ def test_it_says_who_how_sure_and_what_must_not_be_done(
     assert said in written(kind, replace(INCIDENT, **changes), "kiosk", AT, None, discreet=discreet)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("ago_s", "said"),
+    [
+        (599.0, "+02:00"),
+        (600.0, "+02:00, 10 minutes ago"),
+        (7199.0, "+02:00, 120 minutes ago"),
+        (7200.0, "+02:00, 2 hours ago"),
+        (3 * 86_400.0, "+02:00, 3 days ago"),
+    ],
+)
+def test_what_was_long_ago_says_so(ago_s: float, said: str) -> None:
+    assert written("alarm", INCIDENT, "kiosk", AT, None, ago_s=ago_s).splitlines()[1].endswith(said)
+
+
 def test_what_is_read_out_can_be_listened_to() -> None:
     assert written("alarm", INCIDENT, "kiosk", AT, PLACE, URL, aloud=True) == (
         "EMERGENCY at kiosk: a scream was heard and the signal for help was seen, 97% sure. 04 July, 05:02. "
         "Place: Station hall, 2nd floor, behind the ticket machines. Nobody has taken it on yet."
+    )
+    answered = replace(INCIDENT, state=State.ACKNOWLEDGED)
+    assert written("alarm", answered, "kiosk", AT, replace(PLACE, address=""), aloud=True, ago_s=600.0).endswith(
+        "97% sure. Somebody has taken it on since. 04 July, 05:02, 10 minutes ago."
     )
 
 
