@@ -34,7 +34,7 @@ _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}")
 
 
 class EvidenceError(Exception):
-    """Whether evidence stays cannot be changed; the text is one line that says why."""
+    """Evidence cannot be read, or whether it stays cannot be changed; the text is one line that says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,11 @@ class EvidenceStore:
         return path
 
     def files(self, incident_id: str) -> tuple[Path, ...]:
-        """The whole files of an incident, by name."""
+        """The whole files of an incident, by name.
+
+        Raises:
+            OSError: its folder cannot be read.
+        """
         try:
             found = list(self._of(incident_id).iterdir())
         except FileNotFoundError:
@@ -106,10 +110,10 @@ class EvidenceStore:
         Raises:
             EvidenceError: there is none, or the disk refuses.
         """
-        if not (files := self.files(incident_id)):
-            raise EvidenceError(f"there is no evidence of {incident_id}: none was kept, or it is gone")
         mark = self._of(incident_id) / PROTECTED
         try:
+            if not (files := self.files(incident_id)):
+                raise EvidenceError(f"there is no evidence of {incident_id}: none was kept, or it is gone")
             if protected:
                 mark.touch(mode=0o600)
             else:

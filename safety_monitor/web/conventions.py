@@ -66,7 +66,7 @@ REFUSALS = problems(
         413: "Too large",
         421: "Not its name",
         422: "Malformed",
-        503: "The journal cannot be used",
+        503: "The journal, or evidence, cannot be read",
     }
 )
 REFUSED = problems({409: "Its state does not allow it"})

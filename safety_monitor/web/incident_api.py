@@ -22,12 +22,13 @@ from safety_monitor.web.alerts import channels_of
 from safety_monitor.web.conventions import REFUSALS, REFUSED, Answered, Asked, Decision, in_journal, needs, problems
 from safety_monitor.web.export import csv_lines, json_lines
 from safety_monitor.web.incident_schemas import IncidentOut, IncidentPage, entry_out
-from safety_monitor.web.site import Site
+from safety_monitor.web.site import Recorded, Site
 
 log = logging.getLogger(__name__)
 
 TYPES = {".jpg": "image/jpeg", ".flac": "audio/flac", ".mp4": "video/mp4", ".csv": "text/csv"}
 ANY_TYPE = "application/octet-stream"
+UNREADABLE = "what was recorded cannot be read"
 AFTER = "^([^~]+~[^~]+)?$"
 Id = Annotated[
     str,
@@ -142,7 +143,7 @@ def make_incident_api(site: Site) -> APIRouter:
     @api.get("/incidents/{incident}/evidence", responses=missing)
     def files(incident: Id) -> list[EvidenceFile]:
         """The files that belong to an incident."""
-        return files_of(site, entry_at(site, incident).incident.id)
+        return evidence_at(site, entry_at(site, incident).incident.id)
 
     @api.get(
         "/incidents/{incident}/evidence/{name}",
@@ -152,9 +153,13 @@ def make_incident_api(site: Site) -> APIRouter:
     def file(incident: Id, name: FileName) -> FileResponse:
         """A file that belongs to an incident; parts of it where the request asks for a range."""
         full = entry_at(site, incident).incident.id
-        path = next((path for path in site.evidence.files(full) if path.name == name), None)
+        path = next((path for path, _ in recorded_at(site, full).files if path.name == name), None)
         if path is None:
             raise HTTPException(404, f"incident {full} has no file '{name}'")
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise HTTPException(503, f"{UNREADABLE}: {error.strerror or error}") from None
         return FileResponse(path, media_type=TYPES.get(path.suffix, ANY_TYPE))
 
     @api.post("/incidents/{incident}/protect", responses=missing | REFUSED)
@@ -165,7 +170,7 @@ def make_incident_api(site: Site) -> APIRouter:
             protect_evidence(site, full, wanted.protected, by=visitor.name)
         except EvidenceError as error:
             raise HTTPException(409, str(error)) from None
-        return files_of(site, full)
+        return evidence_at(site, full)
 
     @api.post("/incidents/{incident}/mark", responses=missing | REFUSED)
     def mark(incident: Id, said: Said, visitor: Annotated[Visitor, needs("operator")]) -> IncidentOut:
@@ -215,17 +220,20 @@ def entry_at(site: Site, incident: str) -> Entry:
     return in_journal(lambda: site.journal.show(incident), 404)
 
 
-def files_of(site: Site, incident_id: str) -> list[EvidenceFile]:
-    """The files that belong to an incident."""
-    protected = site.evidence.is_protected(incident_id)
+def recorded_at(site: Site, incident_id: str) -> Recorded:
+    """The evidence of an incident; where it cannot be read, that is the answer."""
+    try:
+        return site.recorded(incident_id)
+    except EvidenceError as error:
+        raise HTTPException(503, f"{UNREADABLE}: {error}") from None
+
+
+def evidence_at(site: Site, incident_id: str) -> list[EvidenceFile]:
+    """The files that belong to an incident, or the answer that they cannot be read."""
+    recorded = recorded_at(site, incident_id)
     return [
-        EvidenceFile(
-            name=path.name,
-            type=TYPES.get(path.suffix, ANY_TYPE),
-            bytes=path.stat().st_size,
-            protected=protected,
-        )
-        for path in site.evidence.files(incident_id)
+        EvidenceFile(name=path.name, type=TYPES.get(path.suffix, ANY_TYPE), bytes=size, protected=recorded.protected)
+        for path, size in recorded.files
     ]
 
 

@@ -69,10 +69,10 @@ def sound_drawn(request: Request, incident_id: str) -> Response:
     """The spectrogram of an incident's sound; made here, only because somebody asks."""
     site = site_of(request)
     try:
-        files = site.evidence.files(site.journal.show(incident_id[:64]).incident.id)
-        sound = next(path for path in files if path.name == SOUND)
+        files = site.recorded(site.journal.show(incident_id[:64]).incident.id).files
+        sound = next(path for path, _ in files if path.name == SOUND)
         levels = spectrogram([read_clip(sound)], COLUMNS)
-    except (JournalError, StopIteration, SoundError, OSError):
+    except (JournalError, EvidenceError, StopIteration, SoundError, OSError):
         return Response(status_code=404)
     return Response(drawn(levels), media_type="image/png") if len(levels) else Response(status_code=404)
 
@@ -82,19 +82,24 @@ async def incident_page(request: Request, incident_id: str) -> None:
     """One incident."""
     site = site_of(request)
 
-    def read() -> tuple[Entry, Place | None, _Files, bool]:
+    def in_journal() -> tuple[Entry, Place | None]:
         entry = site.journal.show(incident_id[:64])
+        return entry, site.station.place_of(entry.incident)
+
+    def read() -> tuple[Entry, Place | None, _Files, bool]:
+        entry, place = site.in_time(in_journal)
         files: _Files
         try:
-            files, protected = site.evidence.files(entry.incident.id), site.evidence.is_protected(entry.incident.id)
-        except OSError as error:  # whoever takes the incident on can do without
-            files, protected = texts.UNREADABLE.format(why=error.strerror or error), False
-        return entry, site.station.place_of(entry.incident), files, protected
+            recorded = site.recorded(entry.incident.id)
+            files, protected = tuple(path for path, _ in recorded.files), recorded.protected
+        except EvidenceError as error:  # whoever takes the incident on can do without
+            files, protected = texts.UNREADABLE.format(why=error), False
+        return entry, place, files, protected
 
     async def look() -> tuple[Entry, Place | None, _Files, bool] | str:
         """All that there is to show; or a line that says why there is nothing."""
         try:
-            return await asyncio.to_thread(site.in_time, read)
+            return await asyncio.to_thread(read)
         except JournalUnusableError as error:
             return str(error)
         except JournalError:

@@ -3,12 +3,14 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 from media.in_time import in_time
-from safety_monitor.actions.evidence import EvidenceStore
+from safety_monitor.actions.evidence import EvidenceError, EvidenceStore
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.file import SettingsFile, Written
 from safety_monitor.delivery import Delivery, DeliveryState
@@ -28,7 +30,7 @@ from safety_monitor.web.picture import Pictures
 
 STEP_S = 1.0
 ANSWER_S = 2.0
-"""So long it is waited for the journal where an answer is of use only in time."""
+"""So long it is waited for the journal where an answer is of use only in time, and for evidence."""
 T = TypeVar("T")
 
 
@@ -62,6 +64,19 @@ def next_of(deliveries: Iterable[Delivery], now: float) -> NextStep | None:
         return None
     first = min(at for at, _ in later)
     return NextStep(first, tuple(sorted({channel for at, channel in later if at - first < 1.0})))
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The evidence of an incident.
+
+    Attributes:
+        files: with the bytes of each.
+        protected: whether it stays.
+    """
+
+    files: tuple[tuple[Path, int], ...] = ()
+    protected: bool = False
 
 
 AT_ONCE = frozenset({"fusion", "schedule"})
@@ -150,6 +165,29 @@ class Site:
             return in_time("journal for pages", use, ANSWER_S, lambda late: None)
         except TimeoutError:
             raise JournalUnusableError(f"the journal has not answered for {ANSWER_S:g} s") from None
+
+    def recorded(self, incident_id: str) -> Recorded:
+        """The evidence of an incident. Waits for its disk, which may not be the journal's, but not for long.
+
+        Raises:
+            EvidenceError: it cannot be read, or not in time.
+        """
+
+        def look() -> Recorded:
+            sizes = []
+            for path in self.evidence.files(incident_id):
+                with suppress(FileNotFoundError):  # it has gone meanwhile
+                    sizes.append((path, path.stat().st_size))
+            return Recorded(tuple(sizes), self.evidence.is_protected(incident_id))
+
+        try:
+            return in_time("evidence for pages", look, ANSWER_S, lambda late: None)
+        except TimeoutError:
+            raise EvidenceError(f"the disk has not answered for {ANSWER_S:g} s") from None
+        except OSError as error:
+            raise EvidenceError(error.strerror or str(error)) from None
+        except ValueError as error:
+            raise EvidenceError(str(error)) from None
 
     def troubles(self) -> list[str]:
         """What is wrong with the station, a line each; none if all is well. Waits for the disk, but not for long."""

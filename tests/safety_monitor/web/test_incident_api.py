@@ -2,6 +2,8 @@
 
 import csv
 import io
+import shutil
+import threading
 
 import pytest
 from starlette.testclient import TestClient
@@ -85,6 +87,31 @@ def test_evidence_is_listed_and_given_in_ranges(client: TestClient, site: Site) 
     assert (part.status_code, part.content) == (206, bytes(range(10, 20)))
     assert part.headers["content-type"] == "audio/flac"
     assert client.get(f"{PATH[:-30]}/evidence/sound.flac").content == bytes(range(100))
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["it refuses", "it hangs"])
+def test_evidence_that_cannot_be_read_is_told_in_one_line_and_keeps_nothing_else_up(
+    client: TestClient, site: Site, monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    monkeypatch.setattr("safety_monitor.web.site.ANSWER_S", 0.2)
+    site.journal.record(incident_of(1))
+    site.evidence.save(ID, "sound.flac", b"x")
+    over, folder = threading.Event(), site.settings.home / "evidence" / ID
+    if hangs:
+        monkeypatch.setattr(type(site.evidence), "files", lambda *_: over.wait(60.0))
+        why = "the disk has not answered for 0.2 s"
+    else:
+        shutil.rmtree(folder)
+        folder.touch()  # no folder; a disk that fails, or belongs to somebody else, refuses in the same way
+        why = "Not a directory"
+    for path in ("", "/sound.flac"):
+        answer = client.get(f"{PATH}/evidence{path}")
+        assert (answer.status_code, answer.json()) == (503, {"detail": f"what was recorded cannot be read: {why}"})
+    if not hangs:
+        answer = client.post(f"{PATH}/protect", json={"protected": True})
+        assert (answer.status_code, answer.json()["detail"].endswith(f": {why}")) == (409, True)
+    assert client.post(f"{PATH}/ack").json()["state"] == "acknowledged"
+    over.set()
 
 
 def test_evidence_is_kept_for_good_until_somebody_lets_it_go(client: TestClient, site: Site) -> None:

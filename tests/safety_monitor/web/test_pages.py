@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from audio.detector import SoundReading
 from gesture.capture import Camera, Frame
+from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.config import Settings
@@ -554,18 +555,25 @@ def test_a_journal_that_cannot_be_read_does_not_look_like_one_without_incidents(
         assert page.request.get(f"{served.url}/api/v1/incidents").status == 503
 
 
-def test_an_incident_whose_recordings_cannot_be_read_is_taken_on_all_the_same(served: Served, page: Page) -> None:
-    incident = incident_of(12)
+@pytest.mark.parametrize("why", ["Not a directory", "the disk has not answered"])
+def test_an_incident_whose_recordings_cannot_be_read_is_taken_on_all_the_same(
+    served: Served, page: Page, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    incident = incident_of(12 if why == "Not a directory" else 14)
+    over = threading.Event()
     served.happen(incident)
     folder = served.settings.home / "evidence" / incident.id
     folder.parent.mkdir(exist_ok=True)
     folder.touch()  # no folder; a disk that fails, or belongs to somebody else, refuses in the same way
+    if why != "Not a directory":
+        monkeypatch.setattr(EvidenceStore, "files", lambda *_: over.wait(PATIENCE_MS / 1000))
     page.goto(f"{served.url}/incidents/{incident.id}")
-    expect(page.get_by_role("alert")).to_contain_text("Not a directory")
+    expect(page.get_by_role("alert")).to_contain_text(why)
     page.get_by_role("button", name="Acknowledge").click()
     page.get_by_role("dialog").get_by_role("button", name="Acknowledge").click()
     expect(page.get_by_text("Acknowledged.")).to_be_visible()
     assert served.journal.state_of(incident.id) is State.ACKNOWLEDGED
+    over.set()
     folder.unlink()
 
 
