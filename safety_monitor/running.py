@@ -63,9 +63,6 @@ def make_station(settings: Settings, *, fast: bool, on_transition: Callable[[Inc
     for channel in channels:
         if isinstance(channel, Absent):
             log.error("%s: %s", channel.name, channel.why)
-    if journal.file.rescued:
-        log.error("journal: %s", journal.file.rescued)
-        dispatch.trouble("journal", f"journal: {journal.file.rescued}")
     there = {Sense.AUDIO: settings.microphone.source, Sense.GESTURE: settings.camera.source}
     view = LiveView(
         settings.fusion.rules, [sense for sense, source in there.items() if source != OFF], own_sound.deaf_at
@@ -240,7 +237,7 @@ def make_dispatch(
             patience_s=PATIENCE_S,
             hearts=hearts,
         )
-    except (SettingsError, OutboxBusyError, JournalError) as error:
+    except (SettingsError, OutboxBusyError) as error:
         for channel in channels:
             channel.close()
         raise SettingsError(
@@ -272,7 +269,6 @@ def make_outbox(settings: Settings, journal: Journal) -> Dispatch | None:
     """The outbox at work beside no station: without sound, only for what waits; None if a station does that already.
 
     Raises:
-        JournalError: what waits cannot be read.
         SettingsError: a channel cannot be made as the settings ask for.
     """
     place = make_places(settings, journal).place

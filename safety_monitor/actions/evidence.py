@@ -95,6 +95,8 @@ class EvidenceStore:
         Raises:
             OSError: its folder cannot be read.
         """
+        if not _ID.fullmatch(incident_id):  # it stands in a damaged journal, and was never saved under
+            return ()
         try:
             found = list(self._of(incident_id).iterdir())
         except FileNotFoundError:
@@ -110,10 +112,10 @@ class EvidenceStore:
         Raises:
             EvidenceError: there is none, or the disk refuses.
         """
-        mark = self._of(incident_id) / PROTECTED
         try:
             if not (files := self.files(incident_id)):
                 raise EvidenceError(f"there is no evidence of {incident_id}: none was kept, or it is gone")
+            mark = self._of(incident_id) / PROTECTED
             if protected:
                 mark.touch(mode=0o600)
             else:
@@ -124,7 +126,7 @@ class EvidenceStore:
 
     def is_protected(self, incident_id: str) -> bool:
         """Whether the evidence of an incident stays."""
-        return (self._of(incident_id) / PROTECTED).exists()
+        return bool(_ID.fullmatch(incident_id)) and (self._of(incident_id) / PROTECTED).exists()
 
     def forget(self, incident_id: str) -> None:
         """Delete all evidence of an incident, protected or not."""

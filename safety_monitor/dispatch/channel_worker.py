@@ -103,6 +103,7 @@ class ChannelWorker:
         self._name = channel.name
         self._clock = journal.clock
         self._outbox = journal.outbox
+        self._file = journal.file
         self._waits = waits
         self._limiter = limiter
         self._composer = composer
@@ -325,7 +326,8 @@ class ChannelWorker:
         kept = list(self._kept.values())
         due_s += [each.due - time.monotonic() for each in kept if each.due is not None]
         to_book = any(each.result is not None and not each.never_in_journal for each in kept)
-        return max(min([*due_s, LOOK_S if to_book else IDLE_S]), 0.01)
+        # What means nothing is due as well, and is not done before it was put right.
+        return max(min([*due_s, LOOK_S if to_book else IDLE_S]), LOOK_S if self._file.doubted else 0.01)
 
     def _due_from_memory(self, *, tried: bool) -> Kept | None:
         """What is kept and due, and was tried before or was not."""

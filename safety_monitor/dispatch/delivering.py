@@ -43,7 +43,7 @@ from safety_monitor.escalation import (
     resolve,
 )
 from safety_monitor.incident import Incident, State, notice
-from safety_monitor.journal.file import LOCK_NAME, JournalError
+from safety_monitor.journal.file import LOCK_NAME, JournalDamagedError, JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.journal.writer import JournalWriter, Step
 from safety_monitor.place import Place
@@ -84,9 +84,10 @@ class Dispatch:
         patience_s: how long to wait for another process that delivers from this journal to end.
         hearts: where every worker says that it still works.
 
+    What an earlier run left behind is taken up; where the journal cannot be written now, as soon as it can.
+
     Raises:
         OutboxBusyError: another process delivers from this journal, and went on doing so.
-        JournalError: what an earlier run left behind cannot be read or written.
     """
 
     def __init__(
@@ -117,7 +118,8 @@ class Dispatch:
         self._hidden: dict[str, bool] = {}
         """Whether they are hidden, for the incidents confirmed last: what adds to one later does not change it."""
         self._closing = threading.Event()
-        self._limiter = limiter = RateLimiter(
+        self._troubles = Troubles()
+        self._limiter = RateLimiter(
             {name: its for name in self._natures if (its := limits(name)) is not None},
             {name: person_of(name, contacts) for name in self._natures},
         )
@@ -126,7 +128,7 @@ class Dispatch:
                 channel,
                 journal=journal,
                 waits=self._waits,
-                limiter=limiter,
+                limiter=self._limiter,
                 composer=self._composer,
                 hearts=self._hearts,
                 given=self._writer.given,
@@ -136,26 +138,25 @@ class Dispatch:
             for channel in channels
         }
         self._lock = _sole_deliverer(journal, patience_s)
+        self._taken_up = False
+        """Whether what an earlier run left behind is."""
+        self._begun_at = journal.clock()
         try:
-            gone = self._pass_on_gone()
-            spent_s = max(self._waits.give_up_messages_s - AFTER_START_S, 0.0)
-            left = self._outbox.recover(self._natures, journal.clock() - spent_s)
-            limiter.recall(self._outbox.told_since(journal.clock() - limiter.lasting_s))
-            self._troubles = Troubles(journal.troubles_within(TROUBLE_EVERY_S))
-        except JournalError:
-            self._lock.release()
-            raise
-        if left:
-            log.info("outbox: %d deliveries are taken up again", left)
+            self._begin()
+        except JournalDamagedError as error:
+            log.error("%s", error)
+            self._begin_anew()
+        except JournalError as error:
+            self._begins_without(error)
         watcher = threading.Thread(target=self._watch, name=WATCH, daemon=True)
         self._threads = [*(worker.thread for worker in self._workers.values()), watcher]
         self._attendant = threading.Thread(target=self._attend, name=ATTEND, daemon=True)
         for thread in (*self._threads, self._attendant):
             thread.start()
-        for channel in gone:
-            text = f"{channel}: is not turned on any more; what was still to be told there was not"
+        if journal.file.rescued:
+            text = f"journal: {journal.file.rescued}"
             log.error("%s", text)
-            self.trouble(channel, text)
+            self.trouble("journal", text)
 
     def is_hidden(self, incident: Incident) -> bool:
         """Whether nothing of an incident may be heard or seen where the station stands."""
@@ -357,6 +358,41 @@ class Dispatch:
         if not job.hidden and job.kind != "trouble":
             self.trouble(job.channel, f"{job.channel} failed: {result.detail}")
 
+    def _begin(self) -> None:
+        """Take up what an earlier run left behind, and remember what people were told by it.
+
+        Raises:
+            JournalError: it cannot be read or written.
+        """
+        self._limiter.recall(self._outbox.told_since(self._journal.clock() - self._limiter.lasting_s))
+        self._troubles = Troubles(self._journal.troubles_within(TROUBLE_EVERY_S))
+        self._take_up()
+
+    def _begin_anew(self) -> None:
+        """The same, once what means nothing in the journal was put right."""
+        try:
+            self._journal.file.rescued = self._journal.file.rescue()
+            self._begin()
+        except JournalError as error:
+            self._begins_without(error)
+
+    def _begins_without(self, error: JournalError) -> None:
+        """A disk that is full must not keep a station from starting."""
+        log.error("what an earlier run left behind is not taken up before the journal can be used: %s", error)
+
+    def _take_up(self, written_before: float | None = None) -> None:
+        """Make ready to be done what an earlier run left behind; `written_before` as with `Outbox.recover`."""
+        gone = self._pass_on_gone()
+        spent_s = max(self._waits.give_up_messages_s - AFTER_START_S, 0.0)
+        left = self._outbox.recover(self._natures, self._journal.clock() - spent_s, written_before=written_before)
+        self._taken_up = True
+        if left:
+            log.info("outbox: %d deliveries are taken up again", left)
+        for channel in gone:
+            text = f"{channel}: is not turned on any more; what was still to be told there was not"
+            log.error("%s", text)
+            self.trouble(channel, text)
+
     def _pass_on_gone(self) -> Sequence[str]:
         """Ask others to do what waits on channels turned off since: the fallback, and whoever would be told now.
 
@@ -459,6 +495,9 @@ class Dispatch:
                     self._outbox.shift(set_by_s, now - looked)
                     self.wake()
                 ahead_s, looked = ahead_s + set_by_s, now
+                if not self._taken_up:
+                    self._take_up(self._begun_at)
+                    self.wake()
                 overdue = self._outbox.overdue(self._journal.clock() - self._waits.fallback_after_s)
                 self._fall_back_on_late([job for job in overdue if self._is_late(job)], late, ATTEND)
                 for name in self._outbox.due_on():

@@ -3,6 +3,7 @@
 The command line can read and write it beside the running station.
 """
 
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -16,9 +17,12 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
+from safety_monitor.journal.pages import readable
 from safety_monitor.journal.plausible import searches
 from safety_monitor.journal.rescue import copy, move_aside, salvage
 from safety_monitor.journal.tables import TABLES, VERSION, NewerError, migrate
+
+log = logging.getLogger(__name__)
 
 FILE_NAME = "journal.sqlite"
 CONNECTIONS = 16
@@ -27,6 +31,8 @@ LOCK_NAME = "outbox.lock"
 """Held by the process that delivers."""
 DAMAGE = ("malformed", "not a database", "no such table")
 """What SQLite says of a file that is no journal any more."""
+NONSENSE = (ValueError, TypeError, LookupError, AttributeError)
+"""What comes of a row that means nothing."""
 NO_TEXT = "what was given holds bytes that are no text"
 """Said of what somebody asks for; what stands in the file is not to blame."""
 READ_WHOLE = 8_000_000
@@ -200,7 +206,7 @@ class JournalFile:
             raise _unusable(error)(f"{self.path}: cannot be written: {_reason(error)}") from None
         except UnicodeEncodeError:
             raise JournalError(NO_TEXT) from None
-        except (ValueError, TypeError, LookupError) as error:
+        except NONSENSE as error:
             raise self._nonsense(error) from error
 
     @contextmanager
@@ -217,12 +223,17 @@ class JournalFile:
             raise _unusable(error)(f"{self.path}: cannot be read: {_reason(error)}") from None
         except UnicodeEncodeError:
             raise JournalError(NO_TEXT) from None
-        except (ValueError, TypeError, LookupError) as error:
+        except NONSENSE as error:
             raise self._nonsense(error) from error
 
-    def _nonsense(self, error: Exception) -> JournalDamagedError:
-        """What is in the file means nothing, or there is a mistake of ours: checking it will show."""
+    def doubt(self, error: Exception) -> None:
+        """Something in the file means nothing, or there is a mistake of ours: checking it will show."""
+        if not self.doubted:
+            log.error("%s: holds what means nothing: %s", self.path, error)
         self.doubted = True
+
+    def _nonsense(self, error: Exception) -> JournalDamagedError:
+        self.doubt(error)
         return JournalDamagedError(f"{self.path}: holds what means nothing: {error}")
 
 
@@ -238,6 +249,7 @@ def _durable(connection: Any, _record: Any) -> None:
     later one fail half-way.
     """
     connection.isolation_level = None
+    connection.text_factory = readable
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")

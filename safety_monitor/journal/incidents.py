@@ -243,9 +243,9 @@ class Journal:
         """Where an incident stands now, whoever moved it."""
         with self.file.reading() as session:
             state = session.scalar(select(IncidentRow.state).where(IncidentRow.id == incident_id))
-        if state is None:
-            raise JournalError(f"no incident {incident_id}")
-        return State(state)
+            if state is None:
+                raise JournalError(f"no incident {incident_id}")
+            return State(state)
 
     def decisions(self, incident_ids: Sequence[str]) -> Mapping[str, State]:
         """What persons decided last about incidents, by id; those about which nobody decided anything are left out."""

@@ -5,12 +5,12 @@ be done has a `due_at`; only those are indexed for the workers, so that a journa
 an empty one.
 """
 
-import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import cast
 
-from sqlalchemy import ColumnElement, Select, exists, func, select, text, union_all, update
+from sqlalchemy import ColumnElement, Select, exists, func, literal_column, select, text, union_all, update
 from sqlalchemy.orm import Session
 
 from safety_monitor.delivery import Delivery, DeliveryState, Job, Result, Turn
@@ -18,13 +18,23 @@ from safety_monitor.escalation import Kind, Nature, Planned
 from safety_monitor.incident import State
 from safety_monitor.journal.asking import ask
 from safety_monitor.journal.covert import TWINS, VISIBLE, row_shown, shown
-from safety_monitor.journal.file import JournalError, JournalFile
-from safety_monitor.journal.tables import PERSON, DeliveryRow, IncidentRow, TransitionRow, decision_of, incident_of, iso
+from safety_monitor.journal.file import NONSENSE, JournalError, JournalFile
+from safety_monitor.journal.tables import (
+    PERSON,
+    DeliveryRow,
+    IncidentRow,
+    TransitionRow,
+    decision_of,
+    incident_of,
+    iso,
+    words_in,
+)
 
 STALE = "of an earlier run: too late to be of use"
 OFF = "the channel is not turned on any more"
 TURNS = (Turn.FRESH, Turn.WANTED, Turn.RETRY, Turn.HELD, Turn.FOLLOW)
 """In this order what is due is done."""
+_ROW: ColumnElement[int] = literal_column("deliveries.rowid")
 UNIX_EPOCH_JD = 2_440_587.5
 """1970 as a Julian day."""
 _JOBS = select(DeliveryRow, IncidentRow).join(IncidentRow, IncidentRow.id == DeliveryRow.incident_id)
@@ -56,7 +66,7 @@ class Outbox:
                     DeliveryRow.due_at <= self._file.clock(),
                     *_but(without),
                 )
-                if jobs := _jobs(session, of_turn.order_by(DeliveryRow.due_at, DeliveryRow.asked_at).limit(limit)):
+                if jobs := self._jobs(session, of_turn.order_by(DeliveryRow.due_at, DeliveryRow.asked_at), limit):
                     return jobs
         return []
 
@@ -80,6 +90,20 @@ class Outbox:
         with self._file.reading() as session:
             due = session.scalars(union_all(*of_turn)).all()
         return min((each for each in due if each is not None), default=None)
+
+    def _jobs(self, session: Session, wanted: Select[DeliveryRow, IncidentRow], limit: int) -> list[Job]:
+        """Jobs out of rows; one that means nothing waits until the journal was put right, and keeps up no other."""
+        try:
+            return [_job(session, delivery, incident) for delivery, incident in session.execute(wanted.limit(limit))]
+        except NONSENSE as error:
+            self._file.doubt(error)
+        jobs: list[Job] = []
+        for number in session.scalars(wanted.with_only_columns(_ROW)).all():
+            with suppress(*NONSENSE):
+                jobs += [_job(session, *row) for row in session.execute(wanted.where(_ROW.is_(number)))]
+            if len(jobs) == limit:
+                break
+        return jobs
 
     def begin(self, jobs: Iterable[Job]) -> Sequence[Job]:
         """Write that jobs are being done; each is an attempt, unless it is only followed.
@@ -138,7 +162,7 @@ class Outbox:
                 DeliveryRow.fallback.is_not(None),
                 DeliveryRow.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),
             )
-            return _jobs(session, late.limit(100))
+            return self._jobs(session, late, 100)
 
     def fall_back(self, job: Job, instead: Iterable[Planned]) -> None:
         """Ask others to do a job, once; where somebody has answered, none that is heard where the station stands.
@@ -162,6 +186,9 @@ class Outbox:
 
         Args:
             channels: those that are turned on.
+
+        Raises:
+            JournalDamagedError: one of them means nothing.
         """
         with self._file.reading() as session:
             left = _JOBS.where(
@@ -170,7 +197,7 @@ class Outbox:
                 DeliveryRow.nature == Nature.MESSAGE,
                 DeliveryRow.sent_at.is_(None),
             )
-            return _jobs(session, left.order_by(DeliveryRow.asked_at))
+            return [_job(session, *row) for row in session.execute(left.order_by(DeliveryRow.asked_at))]
 
     def pass_on(self, job: Job, others: Iterable[Planned]) -> None:
         """Give up what is `gone`, and ask others to do it."""
@@ -181,7 +208,7 @@ class Outbox:
             row.detail, row.changed_at = OFF, iso(now)
             ask(session, row.incident_id, others, now, covert=row.covert)
 
-    def recover(self, channels: Iterable[str], not_before: float = 0.0) -> int:
+    def recover(self, channels: Iterable[str], not_before: float = 0.0, *, written_before: float | None = None) -> int:
         """Make what an earlier run left behind ready to be done; only while no other process delivers.
 
         Sound whose time has passed is not made now. What was being sent may have arrived or not: it is sent again,
@@ -191,6 +218,7 @@ class Outbox:
             channels: those that are turned on; deliveries of any other have failed.
             not_before: seconds since 1970; messages that were to be sent earlier count from then: a station that was
                 off for days must not give one up at its first attempt, before the network is there.
+            written_before: seconds since 1970; what was written since is being done by this run. None: nothing is.
 
         Returns:
             How many deliveries are taken up again.
@@ -205,13 +233,16 @@ class Outbox:
             unfinished = update(DeliveryRow).where(DeliveryRow.due_at.is_not(None))
             failed = {"state": DeliveryState.FAILED, "due_at": None, "changed_at": iso(now)}
             is_sound = DeliveryRow.nature == Nature.SOUND
-            session.execute(unfinished.where(is_sound, DeliveryRow.due_at <= now).values(detail=STALE, **failed))
+            earlier = unfinished
+            if written_before is not None:
+                earlier = unfinished.where(DeliveryRow.changed_at < iso(written_before))
+            session.execute(earlier.where(is_sound, DeliveryRow.due_at <= now).values(detail=STALE, **failed))
             gone = unfinished.where(~is_sound, DeliveryRow.channel.not_in(tuple(channels)))
             session.execute(gone.where(DeliveryRow.sent_at.is_not(None)).values(due_at=None))
             session.execute(gone.values(detail=OFF, **failed))
             unsent = DeliveryRow.nature == Nature.MESSAGE, DeliveryRow.sent_at.is_(None)
             session.execute(unfinished.where(*unsent, DeliveryRow.asked_at < not_before).values(asked_at=not_before))
-            taken = unfinished.where(DeliveryRow.turn == Turn.TAKEN)
+            taken = earlier.where(DeliveryRow.turn == Turn.TAKEN)
             session.execute(
                 taken.where(DeliveryRow.state == DeliveryState.SENDING).values(
                     state=DeliveryState.PENDING, turn=Turn.RETRY, due_at=now
@@ -376,10 +407,6 @@ def _waiting_or_failed(session: Session, key: str) -> DeliveryRow:
     return row
 
 
-def _jobs(session: Session, wanted: Select[DeliveryRow, IncidentRow]) -> list[Job]:
-    return [_job(session, delivery, incident) for delivery, incident in session.execute(wanted)]
-
-
 def _job(session: Session, delivery: DeliveryRow, row: IncidentRow) -> Job:
     incident, kind = incident_of(row), cast(Kind, delivery.kind)
     if delivery.nature == Nature.MESSAGE:  # records tell what it is, messages what became of it
@@ -396,7 +423,7 @@ def _job(session: Session, delivery: DeliveryRow, row: IncidentRow) -> Job:
         asked_at=delivery.asked_at,
         sent_at=delivery.sent_at,
         reference=delivery.reference,
-        fallback=tuple(json.loads(delivery.fallback)) if delivery.fallback else (),
+        fallback=words_in(delivery.fallback) if delivery.fallback else (),
         hidden=delivery.covert or row.silent,
         incident=incident,
         opened_at=row.opened_at,

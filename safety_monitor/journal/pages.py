@@ -26,6 +26,11 @@ CONSTANTS = {0: None, 8: 0, 9: 1}
 """Values that need no bytes, by serial type."""
 
 
+def readable(raw: bytes) -> str:
+    """Text out of a file that may be damaged: of what is none, as much as can be read."""
+    return raw.decode("utf-8", "replace")
+
+
 def rows(path: Path) -> Iterator[tuple[int, tuple[Value, ...]]]:
     """Number and values of all rows of all tables in a file and the log beside it; which is of which, nobody says.
 
@@ -121,7 +126,7 @@ def _values(record: bytes) -> Iterator[Value]:
         if kind >= 12:
             size = (kind - 12) // 2
             data = _taken(record, place, size)
-            yield data.decode("utf-8", "replace") if kind % 2 else data
+            yield readable(data) if kind % 2 else data
         elif kind == 7:
             size = 8
             yield struct.unpack(">d", _taken(record, place, size))[0]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from safety_monitor.journal.pages import Value, rows
+from safety_monitor.journal.pages import Value, readable, rows
 from safety_monitor.journal.plausible import corrections
 from safety_monitor.journal.tables import TABLES
 
@@ -72,13 +72,13 @@ def salvage(damaged: Path, fresh: Path) -> dict[str, int]:
     with closing(sqlite3.connect(fresh, isolation_level=None, timeout=10.0)) as new:
         new.execute("PRAGMA foreign_keys = ON")
         for table in TABLES:  # in this order: what belongs to an incident that is lost is lost with it
-            about = [_Column(*row[1:4]) for row in new.execute(f"PRAGMA table_info({table})")]
-            columns = {column.name for column in about}
+            about = [_Column(row[1], row[2], row[3], row[5]) for row in new.execute(f"PRAGMA table_info({table})")]
+            columns = {column.name: column for column in about}
             if not columns or not damaged.is_file():
                 continue
             new.execute("BEGIN IMMEDIATE")
             for row in _rows(damaged, table, about):
-                known = {name: value for name, value in row.items() if name in columns}
+                known = {name: columns[name].right(value) for name, value in row.items() if name in columns}
                 names = ", ".join(f'"{name}"' for name in known)
                 places = ", ".join("?" for _ in known)
                 with suppress(sqlite3.IntegrityError, sqlite3.DataError):  # half a row, or its incident is lost
@@ -110,12 +110,26 @@ class _Column:
     """As the table declares it."""
     needed: int
     """Whether it is never empty."""
+    of_key: int
+    """Whether rows are known by it."""
 
     def takes(self, value: Value) -> bool:
         """Whether a value may stand in it."""
         if value is None:
             return not self.needed or self.kind == "INTEGER"  # the number of the row stands in no record
-        return isinstance(value, str if "CHAR" in self.kind or "TEXT" in self.kind else int | float)
+        return isinstance(value, str if self.is_text else int | float)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it holds text."""
+        return "CHAR" in self.kind or "TEXT" in self.kind
+
+    def right(self, value: object) -> object:
+        """A value as it may stand in it: bytes as text where it holds that; nothing where there must be something is
+        something that means nothing."""
+        if value is None and self.needed and not self.of_key:
+            return "" if self.is_text else 0
+        return readable(value) if self.is_text and isinstance(value, bytes) else value
 
 
 def _rows(path: Path, table: str, columns: Sequence[_Column]) -> Iterator[dict[str, object]]:
@@ -124,7 +138,7 @@ def _rows(path: Path, table: str, columns: Sequence[_Column]) -> Iterator[dict[s
     for order in ("ASC", "DESC"):
         try:
             with closing(sqlite3.connect(path, timeout=10.0)) as old:
-                old.text_factory = lambda raw: raw.decode("utf-8", "replace")
+                old.text_factory = readable
                 found = old.execute(f"SELECT rowid AS _row, * FROM {table} ORDER BY rowid {order}")  # noqa: S608
                 names = [column[0] for column in found.description]
                 for values in found:

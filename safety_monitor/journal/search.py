@@ -12,8 +12,19 @@ from sqlalchemy import ColumnElement, exists, func, or_, select
 from safety_monitor.incident import Incident, Mark, Sense, State
 from safety_monitor.journal.entry import Entry, entry_of
 from safety_monitor.journal.file import JournalError, JournalFile
-from safety_monitor.journal.tables import PERSON, IncidentRow, PlaceRow, RemarkRow, TransitionRow, incident_of, iso
+from safety_monitor.journal.tables import (
+    PERSON,
+    IncidentRow,
+    PlaceRow,
+    RemarkRow,
+    TransitionRow,
+    incident_of,
+    iso,
+    words_in,
+)
 
+_words = lru_cache(maxsize=256)(words_in)
+"""Of senses or labels, of which there are few."""
 EXPORTED = 5000
 """Rows that an export reads at once."""
 LONGEST_S = 86_400.0
@@ -122,21 +133,15 @@ def export_incidents(file: JournalFile, search: Search) -> Iterator[dict[str, An
     after = ""
     while True:
         with file.reading() as session:
-            some = session.execute(rows.where(*_wanted(search, after)).order_by(*order).limit(EXPORTED)).all()
-        for row in some:
-            columns = dict(zip(names, row, strict=True))
-            columns["senses"], columns["labels"] = _words(columns["senses"]), _words(columns["labels"])
-            columns["mark"] = None if columns["mark"] == Mark.NONE else columns["mark"]
-            yield columns
+            found = session.execute(rows.where(*_wanted(search, after)).order_by(*order).limit(EXPORTED))
+            some = [dict(zip(names, row, strict=True)) for row in found]
+            for columns in some:
+                columns["senses"], columns["labels"] = _words(columns["senses"]), _words(columns["labels"])
+                columns["mark"] = None if columns["mark"] == Mark.NONE else columns["mark"]
+        yield from some
         if len(some) < EXPORTED:
             return
-        after = f"{some[-1].opened_at}~{some[-1].incident}"
-
-
-@lru_cache(maxsize=256)
-def _words(listed: str) -> tuple[str, ...]:
-    """A JSON list of senses or labels, of which there are few."""
-    return tuple(json.loads(listed))
+        after = f"{some[-1]['opened_at']}~{some[-1]['incident']}"
 
 
 def _wanted(search: Search, after: str) -> list[ColumnElement[bool]]:

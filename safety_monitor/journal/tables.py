@@ -1,10 +1,11 @@
 """The tables of the journal, and how those of older programs become them."""
 
 import json
+import math
 from datetime import UTC, datetime
-from typing import cast
+from typing import Annotated, Any, cast
 
-from sqlalchemy import ForeignKey, Index, select, text
+from sqlalchemy import Dialect, Float, ForeignKey, Index, Integer, String, TypeDecorator, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from safety_monitor.delivery import Delivery, DeliveryState
@@ -15,6 +16,8 @@ VERSION = 5
 """Of the tables; kept in the file as `PRAGMA user_version`."""
 
 
+YEARS = range(1000, 3000)
+"""In which something may have happened."""
 PERSON = "person"
 """Who moved an incident, where it was not the station."""
 
@@ -34,8 +37,65 @@ class NewerError(Exception):
     """The tables are those of a newer program; the text is one line that says so."""
 
 
+class _Text(TypeDecorator[str]):
+    """Text that is text. SQLite keeps anything in any column, and a damaged file may hold anything."""
+
+    impl = String
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        if value is not None and not isinstance(value, str):
+            raise ValueError(f"{value!r} is no text")
+        return value
+
+
+class _Moment(TypeDecorator[str]):
+    """A moment: UTC, ISO 8601."""
+
+    impl = String
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        if value is None or (moment := datetime.fromisoformat(value)).tzinfo is None or moment.year not in YEARS:
+            raise ValueError(f"{value!r} is no moment")
+        return str(value)
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no number")
+    return value
+
+
+class _Number(TypeDecorator[float]):
+    """A number that is one, and finite."""
+
+    impl = Float
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> float | None:
+        return None if value is None else _number(value)
+
+
+class _Whole(TypeDecorator[int]):
+    """A whole number."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
+        if value is not None and not isinstance(value, int):
+            raise ValueError(f"{value!r} is no whole number")
+        return value
+
+
+Moment = Annotated[str, mapped_column(_Moment)]
+
+
 class _Table(DeclarativeBase):
-    pass
+    """What is read of a row is what its columns are declared as, or that is a ValueError."""
+
+    type_annotation_map = {str: _Text, float: _Number, int: _Whole}  # noqa: RUF012  # as SQLAlchemy has it
 
 
 class IncidentRow(_Table):
@@ -51,9 +111,9 @@ class IncidentRow(_Table):
     kind: Mapped[str]
     """"alarm"; "trouble" for what is told though nothing was noticed, such as that a part of the station failed."""
     state: Mapped[str]
-    opened_at: Mapped[str]
-    """UTC, ISO 8601: when the row was first written."""
-    changed_at: Mapped[str]
+    opened_at: Mapped[Moment]
+    """When the row was first written."""
+    changed_at: Mapped[Moment]
     at_s: Mapped[float]
     confidence: Mapped[float]
     senses: Mapped[str]
@@ -76,7 +136,7 @@ class TransitionRow(_Table):
     number: Mapped[int] = mapped_column(primary_key=True)
     incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), index=True)
     state: Mapped[str]
-    at: Mapped[str]
+    at: Mapped[Moment]
     at_s: Mapped[float]
     confidence: Mapped[float]
     reason: Mapped[str]
@@ -91,7 +151,7 @@ class RemarkRow(_Table):
 
     number: Mapped[int] = mapped_column(primary_key=True)
     incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), index=True)
-    at: Mapped[str]
+    at: Mapped[Moment]
     by: Mapped[str]
     """Who said it; empty if nobody gave a name."""
     text: Mapped[str]
@@ -129,7 +189,7 @@ class DeliveryRow(_Table):
     """When there is something to be done for it; null when all is done."""
     fallback: Mapped[str | None]
     """JSON list of the channels to try if it fails; null when there are none, or they were."""
-    changed_at: Mapped[str]
+    changed_at: Mapped[Moment]
     detail: Mapped[str]
     reference: Mapped[str]
     sent_at: Mapped[float | None]
@@ -151,8 +211,27 @@ TABLES = tuple(table.name for table in _Table.metadata.sorted_tables)
 
 
 def iso(seconds: float) -> str:
-    """A moment as the tables hold it: UTC, ISO 8601, to the millisecond."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    """A moment as the tables hold it: UTC, ISO 8601, to the millisecond.
+
+    Raises:
+        ValueError: no date can be so far away.
+    """
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, OSError):
+        raise ValueError(f"{seconds} is no moment") from None
+
+
+def words_in(listed: str) -> tuple[str, ...]:
+    """The words of a JSON list.
+
+    Raises:
+        ValueError: it is none.
+    """
+    words = json.loads(listed)
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ValueError(f"{listed!r} is no list of words")
+    return tuple(words)
 
 
 def incident_of(row: IncidentRow) -> Incident:
@@ -163,7 +242,7 @@ def incident_of(row: IncidentRow) -> Incident:
         at_s=row.at_s,
         confidence=row.confidence,
         evidence=tuple(
-            Evidence(Sense(piece["sense"]), piece["label"], piece["probability"], piece["at_s"])
+            Evidence(Sense(piece["sense"]), str(piece["label"]), _number(piece["probability"]), _number(piece["at_s"]))
             for piece in json.loads(row.evidence)
         ),
         reason=row.reason,

@@ -3,12 +3,13 @@ from noticing the next emergency."""
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from media.lasting import lasting
 from safety_monitor.fusion import Fusion
 from safety_monitor.incident import State
-from safety_monitor.journal.file import JournalError
+from safety_monitor.journal.file import JournalDamagedError, JournalError
 from safety_monitor.journal.incidents import Journal
 
 
@@ -86,7 +87,9 @@ class DecisionLookup:
                 self._answered = question, found
 
     def _look_up(self, open_id: str, closed_ids: tuple[str, ...]) -> Decided:
-        closed = self._journal.decisions(closed_ids) if closed_ids else {}
+        closed: Mapping[str, State] = {}
+        with suppress(JournalDamagedError):  # what was decided of one means nothing, and must not hide the open one
+            closed = self._journal.decisions(closed_ids) if closed_ids else {}
         try:
             return Decided(self._journal.state_of(open_id) if open_id else None, closed)
         except JournalError:  # the open one could not be written yet

@@ -186,8 +186,6 @@ class Site:
             raise EvidenceError(f"the disk has not answered for {ANSWER_S:g} s") from None
         except OSError as error:
             raise EvidenceError(error.strerror or str(error)) from None
-        except ValueError as error:
-            raise EvidenceError(str(error)) from None
 
     def troubles(self) -> list[str]:
         """What is wrong with the station, a line each; none if all is well. Waits for the disk, but not for long."""

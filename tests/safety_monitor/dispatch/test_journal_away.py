@@ -17,7 +17,7 @@ from safety_monitor.delivery import DeliveryState, Job
 from safety_monitor.dispatch import channel_worker, delivering
 from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.dispatch.settling import Waits
-from safety_monitor.escalation import Policy, Step
+from safety_monitor.escalation import Nature, Policy, Step, plan
 from safety_monitor.incident import State
 from safety_monitor.journal import writer
 from safety_monitor.journal.file import JournalError
@@ -468,3 +468,50 @@ def test_a_channel_that_works_again_tells_what_is_due_also_from_a_disk_that_is_f
             until(lambda: [message.incident.id for message in sms.messages] == ["0", "1", "new", "1"])
             other.execute("ROLLBACK")
         until(lambda: journal.outbox.delivery("0:sms:alarm").state is DeliveryState.DELIVERED)
+
+
+def test_what_means_nothing_in_the_journal_is_told_and_keeps_neither_a_start_nor_a_message_back(
+    journal: Journal,
+) -> None:
+    """A channel that is gone is asked for at the start."""
+    for channel in ("gone", "email"):
+        incident = replace(SCREAM, id=channel)
+        journal.record(incident, plan(Policy(), channel, {channel: Nature.MESSAGE}))
+    with closing(sqlite3.connect(journal.path)) as other:
+        other.execute("UPDATE incidents SET evidence = '[' WHERE id = 'gone'")
+        other.commit()
+    email = Outlet("email")
+    with running(journal, email):
+        until(lambda: len(email.messages) == 4)
+        with closing(sqlite3.connect(journal.path)) as other:
+            other.execute("UPDATE incidents SET evidence = '[' WHERE kind = 'trouble'")
+            other.execute("UPDATE deliveries SET due_at = 0.0, turn = 0, version = 7 WHERE kind = 'trouble'")
+            other.commit()
+        journal.record(SCREAM, plan(Policy(), SCREAM.id, {"email": Nature.MESSAGE}))
+        until(lambda: email.messages[-1].incident == SCREAM)
+        assert journal.file.doubted
+    told = [message.text for message in email.messages]
+    assert any("journal: was damaged" in text for text in told)
+    assert [message.incident.id for message in email.messages if message.kind == "alarm"][-1] == SCREAM.id
+    assert {message.incident.id for message in email.messages} >= {"gone", "email"}
+
+
+def test_a_disk_that_is_full_keeps_no_station_from_starting_and_what_was_left_is_told_later(
+    journal: Journal, impatient: Journal
+) -> None:
+    later = replace(SCREAM, id="left")
+    journal.record(later, plan(Policy(), "left", {"sms": Nature.MESSAGE, "alarm": Nature.SOUND}))
+    journal.outbox.begin(journal.outbox.due("sms"))  # the power went
+    blocker = sqlite3.connect(journal.path, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")  # what cannot be written for now is refused in the same way
+    sms, alarm = Outlet("sms"), Outlet("alarm", heard=True)
+    with running(impatient, sms, alarm) as dispatch:
+        with pytest.raises(JournalError):
+            dispatch.follow(SCREAM)
+        until(lambda: [message.incident.id for message in (*sms.messages, *alarm.messages)] == [SCREAM.id] * 2)
+        blocker.execute("ROLLBACK")
+        until(lambda: [message.incident.id for message in sms.messages] == [SCREAM.id, "left"])
+        until(lambda: len(journal.list()) == 2)
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+    blocker.close()
+    assert [message.incident.id for message in alarm.messages] == [SCREAM.id]

@@ -1,10 +1,11 @@
 """Journals of earlier programs are brought up to date, and of damaged ones what can be read is kept."""
 
+import json
 import sqlite3
 import struct
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from safety_monitor.incident import Incident, Mark, State
 from safety_monitor.journal.file import LOCK_NAME, JournalDamagedError, JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.journal.rescue import salvage
-from safety_monitor.journal.search import unanswered_incidents
+from safety_monitor.journal.search import Search, export_incidents, unanswered_incidents
 from safety_monitor.journal.tables import VERSION
+from safety_monitor.local_time import when
 from tests.alarms import SCREAM
 from tests.safety_monitor.journal.old_journals import CONTENT, VERSION_1, VERSION_2, VERSION_3
 
@@ -170,15 +172,35 @@ def test_rows_that_no_journal_can_hold_keep_no_others_from_being_read(tmp_path: 
     assert {step.at_s for entry in kept for step in entry.transitions} == {SCREAM.at_s, 1.0}
 
 
-NONSENSE: list[tuple[str, str, str | int]] = [
+def piece(sense: str = "audio", label: str = "scream", probability: str = "1.0") -> str:
+    """A list of evidence as the table holds it."""
+    return f'[{{"sense": "{sense}", "label": "{label}", "probability": {probability}, "at_s": 1.0}}]'
+
+
+NONSENSE: list[tuple[str, str, str | float | bytes | None]] = [
     ("incidents", "state", "clozed"),
     ("incidents", "kind", "?"),
     ("incidents", "opened_at", "soon"),
+    ("incidents", "changed_at", "2026-02-31T00:00:00.000+00:00"),
+    ("incidents", "confidence", "sure"),
+    ("incidents", "at_s", float("inf")),
+    ("incidents", "reason", b"\xff\xfe"),
+    ("incidents", "labels", "[1]"),
+    ("incidents", "silent", None),
     ("incidents", "evidence", "[{"),
     ("incidents", "evidence", '["scream"]'),
-    ("incidents", "evidence", '[{"sense": "smell", "label": "fire", "probability": 1.0, "at_s": 1.0}]'),
+    ("incidents", "evidence", piece(sense="smell")),
+    ("incidents", "evidence", piece(label="\\ud800")),
+    ("incidents", "evidence", piece(probability="1e999")),
+    ("incidents", "evidence", piece(label='scream", "label": "')),
     ("transitions", "state", ""),
+    ("transitions", "at", "2026-05-04T24:00:00.000+00:00"),
     ("remarks", "mark", "rael"),
+    ("remarks", "at", None),
+    ("deliveries", "attempts", "many"),
+    ("deliveries", "asked_at", 1e300),
+    ("deliveries", "covert", "?"),
+    ("deliveries", "detail", b"\x00"),
     ("deliveries", "state", "pendimg"),
     ("deliveries", "turn", 77),
     ("deliveries", "fallback", "sms"),
@@ -189,6 +211,14 @@ NONSENSE: list[tuple[str, str, str | int]] = [
 
 
 def test_what_means_nothing_is_no_ones_end_and_is_put_right_as_far_as_it_can_be(tmp_path: Path) -> None:
+    Journal(tmp_path).close()
+    with closing(
+        sqlite3.connect(tmp_path / "journal.sqlite")
+    ) as other:  # what is damaged may be empty where nothing can be
+        other.executescript(
+            "PRAGMA writable_schema = 1; UPDATE sqlite_master SET sql = replace(sql, 'NOT NULL', '')"
+            " WHERE type = 'table'"
+        )
     journal = Journal(tmp_path)
     for number, (table, column, value) in enumerate(NONSENSE):
         each = incident(number)
@@ -204,14 +234,15 @@ def test_what_means_nothing_is_no_ones_end_and_is_put_right_as_far_as_it_can_be(
             other.commit()
     uses: list[Callable[[], object]] = [
         lambda: journal.list(100),
-        lambda: unanswered_incidents(journal.file, 3600.0, 20),
-        lambda: journal.outbox.due("email", 100),
+        lambda: unanswered_incidents(journal.file, 3600.0, 100),
+        lambda: list(export_incidents(journal.file, Search())),
         journal.outbox.list,
         journal.file.check,
     ]
     for use in uses:
         with pytest.raises(JournalDamagedError, match="holds what means nothing"):
             use()
+    assert 0 < len(journal.outbox.due("email", 100)) < len(NONSENSE)  # those that mean something are kept up by none
     journal.outbox.recover(["email"])
     assert f"{len(NONSENSE)} incidents could be read" in journal.file.rescue()
     for use in uses:
@@ -221,6 +252,8 @@ def test_what_means_nothing_is_no_ones_end_and_is_put_right_as_far_as_it_can_be(
     assert all(entry.incident.state is State.CLOSED and entry.remarks[0].text == "a note" for entry in entries.values())
     without_evidence = {number for number, entry in entries.items() if not entry.incident.evidence}
     assert without_evidence == {number for number, (_, column, _) in enumerate(NONSENSE) if column == "evidence"}
+    json.dumps([asdict(entry) for entry in entries.values()], allow_nan=False)
+    assert all(when(entry.opened_at) and when(entry.changed_at) for entry in entries.values())
     told: set[int] = set()
     while jobs := journal.outbox.due("email", 100):
         told |= {int(job.incident.id, 16) for job in jobs}
