@@ -300,6 +300,19 @@ def test_the_outbox_does_what_it_is_told_under_duress_too_as_far_as_can_be_seen(
         assert forced == free
 
 
+def test_who_is_told_instead_where_a_step_fails_under_duress_is_not_to_be_seen(journal: Journal, clock: Clock) -> None:
+    confirmed(journal, asked("sms"), replace(asked("call", after_s=60.0), fallback=("email",)))
+    journal.decide(SCREAM.id, State.CANCELLED, "by a person", duress=True)
+    before = journal.show(SCREAM.id).deliveries
+    clock.now += 60
+    job = take(journal, "call")
+    journal.outbox.fall_back(job, instead_of(job, {"email": Nature.MESSAGE}))
+    journal.outbox.finish([Result(job.key, job.version, DeliveryState.FAILED, "refused")])
+    assert journal.show(SCREAM.id).deliveries == before
+    assert "email" not in repr((journal.outbox.list(), journal.outbox.retry()))
+    assert take(journal, "email").kind == "duress"
+
+
 def test_a_disarming_under_duress_shows_nowhere_in_the_outbox(journal: Journal) -> None:
     told = notice("disarmed")
     duress = Planned(delivery_key(told.id, "sms", "duress"), "sms", Nature.MESSAGE, "duress")
