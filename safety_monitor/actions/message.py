@@ -18,6 +18,8 @@ LATE_S = 600.0
 """What was noticed longer ago is told with how long: whoever is woken by it must not take it for now."""
 OVER = "over: "
 """How the text of a trouble begins that is over."""
+SENSES = {"audio": "hearing", "gesture": "seeing"}
+"""What people call the parts that troubles are about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,10 @@ def said(kind: Kind, incident: Incident, station: str, *, discreet: bool = False
         case "test":
             lines = [f"TEST of {station}: nothing has happened. An emergency would be told this way."]
         case "trouble":
+            about, colon, what = incident.reason.removeprefix(OVER).partition(": ")
+            about = SENSES.get(about, about)
             over = incident.reason.startswith(OVER)
-            lines = [f"{station}: {'works again.' if over else 'trouble.'} {incident.reason.removeprefix(OVER)}"]
+            lines = [f"{station}: {'works again. Before,' if over else 'trouble.'} {about}{colon}{what}"]
         case "duress" if not incident.evidence:
             lines = [
                 f"EMERGENCY at {station}: disarmed or changed by somebody who is being FORCED to. Help is needed.",
@@ -135,7 +139,7 @@ def written(
     if waits:
         how = f": {public_url}/incidents/{number}" if public_url else f" at the station: incident {number}"
         lines.append(f"Take it on{how}")
-    elif kind != "test":
+    elif kind not in ("test", "trouble"):
         lines.append(f"Incident {number}")
     return "\n".join(lines)
 

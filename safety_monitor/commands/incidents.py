@@ -48,13 +48,14 @@ def incidents_default(
 def list_incidents(limit: ListedOption = 20, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """The newest incidents."""
     from safety_monitor.journal.entry import Entry
+    from safety_monitor.web import texts
 
     def line(entry: Entry) -> str:
         incident = entry.incident
-        what = ", ".join(incident.labels)
-        told = f", {entry.standing}" if entry.standing is not incident.state else ""
-        state = f"{incident.state}{told}"
-        return f"{incident.id[:8]}  {when(entry.opened_at, zoned=True)}  {state:<20} {incident.confidence:.2f}  {what}"
+        state, at = texts.state(incident.state, entry.standing), when(entry.opened_at, zoned=True)
+        mark = f"  {texts.MARKED[entry.mark]}" if entry.mark else ""
+        what = ", ".join(map(texts.label, incident.labels))
+        return f"{incident.id[:8]}  {at}  {state:<20}  {incident.confidence:.2f}  {what}{mark}"
 
     entries = with_journal(config, lambda journal: journal.list(limit))
     for entry in entries:
@@ -70,12 +71,15 @@ def show_incident(
     as_json: JsonOption = False,
 ) -> None:
     """All that belongs to one incident."""
+    from safety_monitor.web import texts
+
     entry = with_journal(config, lambda journal: journal.show(incident_id))
     if as_json:
         print(json.dumps(entry_json(entry)))
         return
     incident = entry.incident
-    print(f"incident   {incident.id}\nstate      {incident.state}\nsource     {entry.source}")
+    print(f"incident   {incident.id}\nstate      {texts.state(incident.state, entry.standing)}")
+    print(f"source     {entry.source}")
     print(f"noticed    {', '.join(incident.labels)}, confidence {incident.confidence:.2f}")
     for piece in incident.evidence:
         print(f"evidence   {piece.at_s:8.2f} s  {piece.sense}: {piece.label} {piece.probability:.2f}")

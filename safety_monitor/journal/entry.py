@@ -65,9 +65,15 @@ class Entry:
 
     @property
     def standing(self) -> State:
-        """Where it stands for people: an incident that is over may have been taken on or called off before or since."""
+        """Where it stands for people: an incident that is over may have been taken on or called off before or since.
+
+        One that was noticed and never became an emergency is PENDING: nobody called it off.
+        """
+        state, steps = self.incident.state, [step.state for step in self.transitions]
+        if state is State.CANCELLED and steps and State.CONFIRMED not in steps:
+            return State.PENDING
         decided = [step.state for step in self.transitions if step.by == PERSON]
-        return decided[-1] if decided and self.incident.state is State.CLOSED else self.incident.state
+        return decided[-1] if decided and state is State.CLOSED else state
 
 
 def entry_of(session: Session, row: IncidentRow, *, covert: bool) -> Entry:

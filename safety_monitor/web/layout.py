@@ -180,9 +180,9 @@ def look_of(state: State, standing: State | None = None) -> tuple[str, str, str]
         state: of an incident.
         standing: see `Entry.standing`; None: not known, or of no account.
     """
+    words = texts.state(state, standing)
     if state is not State.CLOSED or standing is None:
-        return texts.STATE[state], STATE_ICON[state], STATE_COLOR[state]
-    words = texts.CLOSED_AS[standing]
+        return words, STATE_ICON[state], STATE_COLOR[state]
     if standing is State.CLOSED:
         return words, "help", "amber-9"
     return words, STATE_ICON[state if standing is State.ACKNOWLEDGED else standing], STATE_COLOR[state]

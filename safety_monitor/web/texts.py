@@ -35,6 +35,7 @@ CLOSED_AS = {
     State.CANCELLED: "Closed, called off",
 }
 """How an incident is called that is over, by where it stands for people."""
+NOT_CONFIRMED = "Noticed, no alarm"
 STATE_MEANS = {
     State.PENDING: "Something was noticed; it is not yet enough.",
     State.CONFIRMED: "An emergency: alarm, voice and messages, as far as they are set up.",
@@ -340,6 +341,13 @@ WRONG = "Name or password is wrong."
 API_HINT = "Programs send a token: Authorization: Bearer …; it is made with safety-monitor web-token."
 SCHEMA = "OpenAPI document"
 ANSWERS, BODY = "Answers", "body"
+
+
+def state(is_now: State, standing: State | None = None) -> str:
+    """What is said of where an incident is, and where it stands for people, see `Entry.standing`; None: not known."""
+    if is_now is State.CANCELLED and standing is State.PENDING:
+        return NOT_CONFIRMED
+    return CLOSED_AS[standing] if is_now is State.CLOSED and standing is not None else STATE[is_now]
 
 
 def label(name: str) -> str:

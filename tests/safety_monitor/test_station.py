@@ -184,8 +184,8 @@ def test_a_live_sense_that_stays_unwell_is_told_of_and_that_it_works_again(journ
     with running(station, over):
         told = post.messages.get(timeout=FOREVER), post.messages.get(timeout=FOREVER)
     assert [message.kind for message in told] == ["trouble", "trouble"]
-    assert "station: trouble. audio: unplugged" in told[0].text
-    assert "station: works again. audio: unplugged" in told[1].text
+    assert "station: trouble. hearing: unplugged" in told[0].text
+    assert "station: works again. Before, hearing: unplugged" in told[1].text
     assert journal.list() == []
 
 

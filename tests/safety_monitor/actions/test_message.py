@@ -46,7 +46,7 @@ def test_an_alarm_says_all_that_helps_in_two_sms() -> None:
         ("alarm", State.ACKNOWLEDGED, URL, "Incident 0b4ad0e6"),
         ("update", State.CANCELLED, URL, "Incident 0b4ad0e6"),
         ("duress", State.CANCELLED, URL, "Incident 0b4ad0e6"),
-        ("trouble", State.CLOSED, URL, "Incident 0b4ad0e6"),
+        ("trouble", State.CLOSED, URL, "2026-07-04 05:02:01 UTC+02:00"),
         ("test", State.CLOSED, URL, "2026-07-04 05:02:01 UTC+02:00"),
     ],
 )
