@@ -19,8 +19,16 @@ from safety_monitor.actions.mailbox import (
 from safety_monitor.actions.messages import Messages
 from safety_monitor.actions.twilio import API, Account, Twilio
 from safety_monitor.config import PREFIX
-from safety_monitor.operating.first_run import ContactError, account_sid, mail_address, phone_number, token
+from safety_monitor.operating.first_run import (
+    ContactError,
+    account_sid,
+    mail_address,
+    page_address,
+    phone_number,
+    token,
+)
 from safety_monitor.people.decision import PinError
+from safety_monitor.supervision.dead_man import unreachable
 
 T = TypeVar("T")
 
@@ -167,6 +175,27 @@ def _password_now(address: str) -> str | None:
             _put_off(NO_MAIL_FROM_HERE)
             return None
         address = other
+
+
+def ask_watcher(*, set_already: bool) -> dict[str, str | None]:
+    """The entry of `.env` for who notices that the station has fallen silent."""
+    variable = f"{PREFIX}SUPERVISION__PING_URL"
+    if set_already and typer.confirm(
+        "\nA service is told already while all is well, and notices when it ceases. Keep that?", default=True
+    ):
+        return {}
+    typer.echo(
+        "\nA station without power or network tells nobody. A service such as https://healthchecks.io\n"
+        "notices that it hears nothing of it any more, and tells you: make a check there, for every\n"
+        "minute, and give its ping address here. Enter alone: nobody notices."
+    )
+    while (url := asked("  Ping address (Enter: none)", page_address)) is not None:
+        wrong = unreachable(url)
+        typer.echo(f"  It cannot be reached: {wrong}." if wrong else "  It answers.")
+        then = _what_then() if wrong else "use"
+        if then != "again":
+            return {variable: url} if then == "use" else {}
+    return {variable: None} if set_already else {}
 
 
 def _what_then() -> str:

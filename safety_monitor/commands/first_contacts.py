@@ -15,6 +15,7 @@ from safety_monitor.commands.conventions import fail, read_settings
 from safety_monitor.commands.first_accounts import (
     ask_mailbox,
     ask_twilio,
+    ask_watcher,
     asked,
     is_whole,
     keeps_twilio,
@@ -106,6 +107,7 @@ def ask_contacts(known: Answers, earlier: Earlier, named: Sequence[str]) -> Answ
         if not each.keeps and (ways or not each.mail):  # else the new address is put off, and the old one stays
             secrets |= addresses.entries(each.contact.name, ways)
     secrets |= _ask_pins(set_already=earlier.has_pin)
+    secrets |= ask_watcher(set_already=earlier.is_watched)
     return replace(known, contacts=contacts, account_in_env=in_env, held=held, secrets=secrets)
 
 
@@ -123,6 +125,9 @@ def _ask_again(contact: Contact, addresses: "_Addresses", earlier: Earlier) -> _
         if then != "remove":
             return _Person(contact, keeps=True)
         if (where := named_in(earlier.values, contact.name)) is None:
+            typer.echo(
+                f"  If {contact.name} knows the PIN, or signs in on the pages: set another one, below and in [web]."
+            )
             return None
         typer.echo(f"  {where}: {contact.name} stands there; name somebody else there first, in the file")
 
@@ -220,7 +225,8 @@ def _ask_pins(*, set_already: bool) -> dict[str, str | None]:
     if set_already and not typer.confirm("\nA PIN is set already. Set another one?", default=False):
         return {}
     typer.echo("\nWith a PIN only those who know it can call an alarm off, or switch the station off.")
-    pin = _ask_pin("PIN, 4 characters or more (not shown; Enter: none)")
+    none = "stays as it is" if set_already else "none"
+    pin = _ask_pin(f"PIN, 4 characters or more (not shown; Enter: {none})")
     if pin is None:
         return {}
     typer.echo(

@@ -67,9 +67,10 @@ def install_service(
         print(service.unit(service.program()), end="")
         return
     found = next((path for path in (config, Path("station.toml")) if path is not None and path.is_file()), None)
-    if config is not None or found is not None:
-        settings_or_fail(config)
     place = service.Place(root.absolute())
+    taken_over = replace or not place(service.SETTINGS).exists()  # else what stands here is of no account any more
+    if taken_over and (config is not None or found is not None):
+        settings_or_fail(config)
     try:
         secrets = for_service(secrets_there())
         done = service.install(service.program(), found, place, secrets=secrets, start=not no_start, replace=replace)

@@ -30,6 +30,7 @@ class Earlier:
         account: what file, `.env` and environment say of Twilio, also where that is no whole account.
         addresses: Apprise addresses by name, as `.env` and the environment set them.
         has_pin: whether one is set.
+        is_watched: whether somebody elsewhere learns when the station falls silent.
     """
 
     text: str
@@ -37,6 +38,7 @@ class Earlier:
     account: Mapping[str, Any]
     addresses: Mapping[str, str]
     has_pin: bool
+    is_watched: bool
 
     def value(self, section: str, key: str) -> Any:
         """What the file says; None where it says nothing."""
@@ -84,7 +86,8 @@ def earlier_settings(path: Path, *, anew: bool = False) -> Earlier:
             raise
         values.pop("twilio", None)  # its token is nowhere: the account is asked for anew
         checked(values, path, environ={})
-    return Earlier(text, values, account, outside.get("messages", {}), "pin_hash" in outside.get("acknowledge", {}))
+    has_pin, is_watched = ("pin_hash" in outside.get("acknowledge", {})), ("ping_url" in outside.get("supervision", {}))
+    return Earlier(text, values, account, outside.get("messages", {}), has_pin, is_watched)
 
 
 def _turned_on(text: str) -> str:

@@ -17,7 +17,7 @@ from safety_monitor.config import SettingsError
 from safety_monitor.config.escalation import CHANNEL_WORDS, Contact
 from safety_monitor.config.file import replace_file
 from safety_monitor.config.secret_file import env_file, secrets_put
-from safety_monitor.config.section import PhoneNumber, ShortName
+from safety_monitor.config.section import PhoneNumber, ShortName, web_address
 from safety_monitor.config.sources import checked
 from safety_monitor.config.station import Station
 from safety_monitor.operating.earlier import CONTACT_KEYS
@@ -164,6 +164,18 @@ def service_address(text: str) -> str:
     except ValueError as error:
         raise ContactError(f"that {error}; one of ntfy is written ntfys://shop-k7m2x9q4") from None
     return text
+
+
+def page_address(text: str) -> str:
+    """An address of a page, with what quotes mean something to written as in any address.
+
+    Raises:
+        ContactError: it is none.
+    """
+    try:
+        return web_address("".join(quote(each) if each in "'\"\\$`" else each for each in text))
+    except ValueError as error:
+        raise ContactError(f"that {error}") from None
 
 
 def account_sid(text: str) -> str:

@@ -45,10 +45,16 @@ def pinging(url: str, every_s: float, well: Callable[[], bool]) -> Iterator[None
 
 def _ping(url: str, silent: bool) -> bool:
     """Ask for the page; whether that failed, which is said once."""
+    why = unreachable(url)
+    if why and not silent:
+        log.warning("the page of the dead man's switch cannot be reached: %s", why)
+    return bool(why)
+
+
+def unreachable(url: str) -> str:
+    """Ask for the page; why that failed, in a word that does not repeat the address; empty if it did not."""
     try:
-        requests.get(url, timeout=ANSWER_S).raise_for_status()
+        answer = requests.get(url, timeout=ANSWER_S)
     except requests.RequestException as error:
-        if not silent:
-            log.warning("the page of the dead man's switch cannot be reached: %s", type(error).__name__)
-        return True
-    return False
+        return type(error).__name__
+    return "" if answer.ok else f"it answers {answer.status_code}"
