@@ -70,8 +70,11 @@ class Absent:
             except self._errors as error:
                 return Outcome(ok=False, detail=str(error), again=True)
             with self._lock:
-                self._made = made
-                self._show()
+                if self._made is None:
+                    self._made = made
+                    self._show()
+                else:  # by a check, meanwhile
+                    made.close()
         return use(self._made)
 
     def _show(self) -> None:

@@ -30,7 +30,7 @@ class Channel(Protocol):
         """Do it, and say what came of it; blocks, within a time limit of its own."""
 
     def check(self) -> Outcome:
-        """Try whether it could be done now, without doing it."""
+        """Try whether it could be done now, without doing it; of messages also while one is being delivered."""
 
     def close(self) -> None:
         """Give devices and processes back."""

@@ -73,7 +73,7 @@ class ChannelWorker:
     """Delivers on one channel, once its `thread` is started.
 
     Args:
-        channel: used by this thread only, but for `interrupt` and `close`.
+        channel: used by this thread only, but for `interrupt`, `close`, and `check` where it sends messages.
         journal: where the outbox is; its clock is the one that counts.
         waits: how long and how often deliveries are tried.
         limiter: holds messages back.
@@ -205,6 +205,23 @@ class ChannelWorker:
         coming: Future[Outcome | None] = Future()
         self._trials.append((use, coming))
         self.wake()
+        return coming
+
+    def try_check(self) -> "Future[Outcome | None]":
+        """Have it tried whether the channel could deliver; no message waits for that, however long it takes."""
+        if self.nature is not Nature.MESSAGE:
+            return self.try_out(lambda channel: channel.check())
+        coming: Future[Outcome | None] = Future()
+        coming.set_running_or_notify_cancel()
+
+        def check() -> None:
+            try:
+                outcome = self.channel.check()
+            except Exception as error:
+                outcome = self._unforeseen(error)
+            coming.set_result(outcome)
+
+        threading.Thread(target=check, name=f"check-{self._name}", daemon=True).start()
         return coming
 
     def hangs_s(self) -> float | None:

@@ -72,7 +72,7 @@ class Dispatch:
 
     Args:
         journal: where the outbox is; its clock is the one that counts.
-        channels: each is used by one thread only, but for `interrupt` and `close`.
+        channels: each is used by one thread only, but for `interrupt`, `close`, and `check` where it sends messages.
         policies: which incidents ask for what; none: everything at once.
         waits: how long and how often deliveries are tried.
         limits: how much a channel's messages are held back; None: not at all.
@@ -275,8 +275,8 @@ class Dispatch:
         return self._workers[name].try_out(lambda channel: channel.deliver(self._composer.trial(channel)))
 
     def try_check(self, name: str) -> "Future[Outcome | None]":
-        """Try whether a channel could deliver, in its own turn and without sending anything."""
-        return self._workers[name].try_out(lambda channel: channel.check())
+        """Try whether a channel could deliver, without sending anything; keeps no message waiting."""
+        return self._workers[name].try_check()
 
     def follow_trial(self, name: str, reference: str) -> "Future[Outcome | None]":
         """Ask the far end whether a test has arrived; None if that is not yet known, or cannot be asked."""

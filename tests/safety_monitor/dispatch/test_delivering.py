@@ -118,6 +118,26 @@ def test_help_that_is_late_makes_the_fallback_be_tried_while_the_first_goes_on(j
     assert len(email.messages) == 1
 
 
+def test_no_message_waits_until_it_has_been_tried_whether_its_channel_could_deliver(journal: Journal) -> None:
+    answers = threading.Event()
+
+    class Dying(Outlet):
+        def check(self) -> Outcome:
+            self.begun.set()
+            answers.wait(FOREVER_S)
+            return REFUSED
+
+    mail = Dying("mail")
+    with running(journal, mail) as dispatch:
+        tried = dispatch.try_check("mail")
+        assert mail.begun.wait(FOREVER_S)
+        confirm(dispatch)
+        settled(journal, "mail:alarm", DeliveryState.DELIVERED)
+        assert not tried.done()
+        answers.set()
+        assert tried.result(FOREVER_S) == REFUSED
+
+
 def test_a_channel_that_hangs_is_a_trouble(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channel_worker, "HUNG_S", 0.1)
     release = threading.Event()
