@@ -167,6 +167,8 @@ class Outbox:
     def fall_back(self, job: Job, instead: Iterable[Planned]) -> None:
         """Ask others to do a job, once; where somebody has answered, none that is heard where the station stands.
 
+        Nobody is asked if it was handed over since it was read: a disk that hung may have kept whoever finds it late.
+
         Raises:
             JournalError: the journal does not hold it.
         """
@@ -174,7 +176,8 @@ class Outbox:
             row = session.get(DeliveryRow, job.key)
             if row is None:
                 raise JournalError(f"no delivery '{job.key}'")
-            if row.version == job.version and row.fallback is not None:
+            handed_over = row.sent_at is not None and job.sent_at is None
+            if row.version == job.version and row.fallback is not None and not handed_over:
                 row.fallback = None
                 decisions = TransitionRow.incident_id == row.incident_id, TransitionRow.by == PERSON
                 if session.scalar(select(exists().where(*decisions))):

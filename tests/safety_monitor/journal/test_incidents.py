@@ -368,6 +368,20 @@ def test_a_delivery_that_failed_asks_others_once(journal: Journal, clock: Clock)
     assert not journal.outbox.due("fax")
 
 
+def test_nobody_is_asked_to_do_what_was_done_while_the_disk_kept_whoever_finds_it_late(
+    journal: Journal, clock: Clock
+) -> None:
+    confirmed(journal, replace(asked("sms"), fallback=("email",)))
+    taken = take(journal, "sms")
+    (late,) = journal.outbox.overdue(clock.now + 60)
+    journal.outbox.finish([Result(taken.key, taken.version, DeliveryState.SENT, "", clock.now, "SM1")])
+    journal.outbox.fall_back(late, [asked("email")])
+    assert not journal.outbox.due("email")
+    (followed,) = journal.outbox.due("sms")
+    journal.outbox.fall_back(followed, [asked("email")])  # it did not arrive
+    assert take(journal, "email").key == asked("email").key
+
+
 def test_what_was_held_back_is_late_a_while_after_its_time_and_not_before(journal: Journal, clock: Clock) -> None:
     confirmed(journal, replace(asked("sms"), fallback=("email",)))
     (job,) = journal.outbox.due("sms")
