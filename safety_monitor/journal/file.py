@@ -19,7 +19,7 @@ from sqlalchemy.pool import QueuePool
 
 from safety_monitor.journal.pages import readable
 from safety_monitor.journal.plausible import searches
-from safety_monitor.journal.rescue import copy, move_aside, salvage
+from safety_monitor.journal.rescue import copy, move_aside, salvage, saved, unsaved
 from safety_monitor.journal.tables import TABLES, VERSION, NewerError, migrate
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ DAMAGE = ("malformed", "not a database", "no such table")
 """What SQLite says of a file that is no journal any more."""
 NONSENSE = (ValueError, TypeError, LookupError, AttributeError)
 """What comes of a row that means nothing."""
+UNSAVED_STILL = "what can be read of a damaged one is still to be put into it"
 NO_TEXT = "what was given holds bytes that are no text"
 """Said of what somebody asks for; what stands in the file is not to blame."""
 READ_WHOLE = 8_000_000
@@ -79,7 +80,7 @@ class JournalFile:
         self.stands_in = ""
         """Why it is used in place of the one in the station's home, one line; empty if it is that one."""
         try:
-            self._open()
+            self._open(saved=not unsaved(self.path))
         except JournalDamagedError:
             if not rescue:
                 raise
@@ -89,7 +90,8 @@ class JournalFile:
             except Timeout:
                 raise JournalError(f"{self.path}: is damaged, and another safety-monitor is at work with it") from None
 
-    def _open(self) -> None:
+    def _open(self, *, saved: bool = True) -> None:
+        """Open it; where not all is `saved` that was moved aside, it is damaged, too."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._engine = create_engine(
@@ -100,6 +102,8 @@ class JournalFile:
                 migrate(session)
             for connection in [self._engine.connect() for _ in range(self._connections)]:
                 connection.close()
+            if not saved:
+                raise JournalDamagedError(f"{self.path}: {UNSAVED_STILL}")
         except (OSError, SQLAlchemyError) as error:
             raise JournalUnusableError(f"{self.path}: the journal cannot be opened: {_reason(error)}") from None
         except NewerError as error:
@@ -117,20 +121,30 @@ class JournalFile:
         Raises:
             JournalError: no fresh one can be begun.
         """
-        gone = not self.path.exists()
         try:
-            aside = move_aside(self.path, self.clock())
-            if gone:
-                self._copy_open(aside)
+            if not unsaved(self.path):
+                self._move_aside()
             self._engine.dispose()
-            self._open()
-            copied = salvage(aside, self.path)
+            try:
+                self._open()
+            except JournalDamagedError:  # the one that was begun before
+                self._move_aside()
+                self._open()
+            for aside in unsaved(self.path):
+                salvage(aside, self.path)
+            left = [str(saved(aside)) for aside in unsaved(self.path)]
             self.doubted = False
+            with self.reading() as session:
+                kept = session.scalar(text("SELECT count(*) FROM incidents"))
         except (OSError, sqlite3.Error) as error:
             raise JournalUnusableError(f"{self.path}: no fresh journal can be begun: {_reason(error)}") from None
-        return (
-            f"was damaged: {aside} is what is left of it; {copied['incidents']} incidents could be read and were kept"
-        )
+        return f"was damaged: {', '.join(left)} is what is left of it; {kept} incidents could be read and were kept"
+
+    def _move_aside(self) -> None:
+        gone = not self.path.exists()
+        aside = move_aside(self.path, self.clock())
+        if gone:
+            self._copy_open(aside)
 
     def _copy_open(self, aside: Path) -> None:
         """Write what a file holds that was deleted while it is open: it is there as long as a connection is."""
@@ -167,6 +181,8 @@ class JournalFile:
         """
         if not self.path.exists():
             raise JournalDamagedError(f"{self.path}: is gone")
+        if unsaved(self.path):
+            raise JournalDamagedError(f"{self.path}: {UNSAVED_STILL}")
         self._read_anew()
         with self.writing() as session:
             session.execute(text(f"PRAGMA user_version = {VERSION}"))

@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +18,12 @@ ENDINGS = ("", "-wal", "-shm")
 """Of the files that SQLite keeps a database in."""
 
 
+UNSAVED, DAMAGED = "unsaved", "damaged"
+"""In the names of files moved aside: of what is to be read of them something may still be to be saved, or nothing."""
+
+
 def move_aside(path: Path, now: float) -> Path:
-    """Move a journal's files out of the way; none of them has to be there.
+    """Move a journal's files out of the way, to be saved; none of them has to be there.
 
     Args:
         path: of the journal.
@@ -32,11 +36,25 @@ def move_aside(path: Path, now: float) -> Path:
         OSError: it cannot be moved.
     """
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S")
-    aside = path.with_name(f"{path.stem}-damaged-{stamp}{path.suffix}")
+    return _moved(path, path.with_name(f"{path.stem}-{UNSAVED}-{stamp}{path.suffix}"))
+
+
+def unsaved(path: Path) -> list[Path]:
+    """What was moved out of a journal's way and is still to be saved, the oldest first: the power may have gone, or the
+    disk was full."""
+    return sorted(path.parent.glob(f"{path.stem}-{UNSAVED}-*{path.suffix}"))
+
+
+def saved(aside: Path) -> Path:
+    """Call what was moved aside something that was saved; where it is now."""
+    return _moved(aside, aside.with_name(aside.name.replace(f"-{UNSAVED}-", f"-{DAMAGED}-")))
+
+
+def _moved(path: Path, to: Path) -> Path:
     for ending in ENDINGS:
         with suppress(FileNotFoundError):
-            path.with_name(path.name + ending).rename(aside.with_name(aside.name + ending))
-    return aside
+            path.with_name(path.name + ending).rename(to.with_name(to.name + ending))
+    return to
 
 
 def copy(connection: sqlite3.Connection, path: Path) -> None:
@@ -59,7 +77,7 @@ def salvage(damaged: Path, fresh: Path) -> dict[str, int]:
 
     Args:
         damaged: the old file.
-        fresh: a journal with its tables; what is in it already stays.
+        fresh: a journal with its tables; what is in it already stays, and is not copied again.
 
     Returns:
         Rows that were copied, by table.
@@ -79,15 +97,29 @@ def salvage(damaged: Path, fresh: Path) -> dict[str, int]:
             new.execute("BEGIN IMMEDIATE")
             for row in _rows(damaged, table, about):
                 known = {name: columns[name].right(value) for name, value in row.items() if name in columns}
-                names = ", ".join(f'"{name}"' for name in known)
-                places = ", ".join("?" for _ in known)
                 with suppress(sqlite3.IntegrityError, sqlite3.DataError):  # half a row, or its incident is lost
-                    made = new.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", list(known.values()))  # noqa: S608
-                    copied[table] += made.rowcount
+                    copied[table] += _insert(new, table, known)
             new.execute("COMMIT")
         for correction in corrections():
             new.execute(correction)
     return copied
+
+
+def _insert(new: sqlite3.Connection, table: str, row: Mapping[str, object]) -> int:
+    """Add a row, if it is not there already; how many that makes."""
+    names = ", ".join(f'"{name}"' for name in row)
+    places = ", ".join("?" for _ in row)
+    insert = f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608
+    try:
+        return new.execute(insert, list(row.values())).rowcount
+    except sqlite3.IntegrityError:
+        if row.get("number") is None:
+            raise
+        said = {name: value for name, value in row.items() if name != "number"}
+        same = " AND ".join(f'"{name}" IS ?' for name in said)
+        if new.execute(f"SELECT 1 FROM {table} WHERE {same}", list(said.values())).fetchone():  # noqa: S608
+            return 0
+        return new.execute(insert, list({**row, "number": None}.values())).rowcount  # another has its number since
 
 
 def _lengthen(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Journals of earlier programs are brought up to date, and of damaged ones what can be read is kept."""
 
 import json
+import resource
 import sqlite3
 import struct
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from filelock import FileLock
 from safety_monitor.delivery import DeliveryState, Result
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import Incident, Mark, State
-from safety_monitor.journal.file import LOCK_NAME, JournalDamagedError, JournalError
+from safety_monitor.journal.file import LOCK_NAME, JournalDamagedError, JournalError, JournalUnusableError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.journal.rescue import salvage
 from safety_monitor.journal.search import Search, export_incidents, unanswered_incidents
@@ -121,6 +122,35 @@ def test_of_a_damaged_journal_what_can_be_read_is_kept_and_a_fresh_one_is_used(
     new = replace(SCREAM, id="f" * 32)
     journal.record(new)
     assert journal.show(new.id).incident == new
+
+
+def test_a_rescue_for_which_there_was_no_room_is_made_up_for_and_loses_nothing_written_since(tmp_path: Path) -> None:
+    at_its_head(filled(tmp_path))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # as a disk that is full
+    try:
+        with pytest.raises(JournalUnusableError):
+            Journal(tmp_path, rescue=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with pytest.raises(JournalDamagedError, match="still to be put into it"):
+        Journal(tmp_path)
+    (left,) = tmp_path.glob("journal-unsaved-*.sqlite")
+    aside = left.rename(tmp_path / "aside")
+    journal = Journal(tmp_path)
+    journal.record(SCREAM)
+    aside.rename(left)
+    with pytest.raises(JournalDamagedError, match="still to be put into it"):
+        journal.file.probe()
+    for _ in range(2):
+        assert (
+            f"{left.name.replace('unsaved', 'damaged')} is what is left of it; {MANY + 1} inc" in journal.file.rescue()
+        )
+        kept = journal.list(2 * MANY)
+        assert len(kept) == MANY + 1
+        assert {len(entry.transitions) for entry in kept} == {1}
+        assert not list(tmp_path.glob("journal-unsaved-*"))
+        left.with_name(left.name.replace("unsaved", "damaged")).rename(left)  # the power went before that was known
 
 
 def test_a_journal_that_is_overwritten_while_it_is_in_use_is_found_and_loses_nothing(tmp_path: Path) -> None:
