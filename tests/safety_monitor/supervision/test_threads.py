@@ -31,9 +31,9 @@ from safety_monitor.supervision.dead_man import pinging
 from safety_monitor.supervision.systemd import told_to_systemd
 from safety_monitor.web.server import WebServer
 from tests.alarms import SCREAM
+from tests.dispatching import confirm, settled
+from tests.dispatching import running as dispatching
 from tests.outlet import Outlet
-from tests.safety_monitor.dispatch.test_delivering import confirm, settled
-from tests.safety_monitor.dispatch.test_delivering import running as dispatching
 from tests.waiting import LIMIT_S, until
 
 
