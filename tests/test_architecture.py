@@ -30,7 +30,17 @@ WITHIN: dict[str, set[str]] = {
     "learning": {"actions", "config", "journal"},
     "operating": {"actions", "config", "demo", "dispatch", "journal", "supervision"},
     "web": {"actions", "config", "dispatch", "journal", "learning", "operating", "people", "supervision"},
-    "commands": {"actions", "config", "dispatch", "journal", "learning", "operating", "people", "web"},
+    "commands": {
+        "actions",
+        "config",
+        "dispatch",
+        "journal",
+        "learning",
+        "operating",
+        "people",
+        "supervision",
+        "web",
+    },
 }
 """Each package of safety_monitor -> the others that it may import, from the lowest up."""
 

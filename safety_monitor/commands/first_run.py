@@ -116,6 +116,7 @@ def _ask(known: "Answers", config: Path, earlier: "Earlier", named: "Sequence[st
     from audio.microphone import list_devices
     from gesture.capture import list_cameras
     from safety_monitor.commands.first_contacts import ask_contacts
+    from safety_monitor.commands.first_pages import ask_pages
     from safety_monitor.config import Settings
     from safety_monitor.config.sources import home_file
     from safety_monitor.operating.beside import HEARD, station_runs
@@ -160,7 +161,7 @@ def _ask(known: "Answers", config: Path, earlier: "Earlier", named: "Sequence[st
         typer.echo(f"The siren is {HEARD}. Its page Settings tries it.")
     else:
         known = _try_siren(known, earlier.value("alarm", "volume"))
-    return ask_contacts(known, earlier, named)
+    return ask_pages(ask_contacts(known, earlier, named), earlier)
 
 
 def _ask_address(before: str) -> str | None:

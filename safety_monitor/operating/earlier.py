@@ -121,7 +121,9 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any], secrets: Mappin
             yield from _of_contacts(old or [], new or [])
         elif isinstance(old, Mapping) and isinstance(new, Mapping):
             for key in [*new, *(each for each in old if each not in new)]:
-                if old.get(key) != new.get(key):
+                if key == "users" and old.get(key) != new.get(key):
+                    yield f"{section}.{key}: {', '.join(each['name'] for each in new.get(key, ()))}"
+                elif old.get(key) != new.get(key):
                     yield f"{section}.{key}: {_became(old.get(key), new.get(key))}"
     there = secrets_there()
     for variable, value in secrets.items():

@@ -20,10 +20,14 @@ from safety_monitor.config.secret_file import env_file, secrets_put
 from safety_monitor.config.section import PhoneNumber, ShortName, web_address
 from safety_monitor.config.sources import checked
 from safety_monitor.config.station import Station
+from safety_monitor.config.web import Web, WebUser
 from safety_monitor.operating.earlier import CONTACT_KEYS
+from safety_monitor.operating.serving import LOCAL
 
 ACCOUNT_KEYS = ("account_sid", "key_sid", "number")
 """What `init` asks of Twilio and puts into `.env`."""
+EVERYWHERE = "0.0.0.0"  # noqa: S104  # with a user, and because somebody wants it
+"""The address that pages are served on for other machines."""
 
 
 class ContactError(Exception):
@@ -41,6 +45,7 @@ class Answers:
         volume: of the siren, 0..1.
         contacts: everybody who is told; None: those of before.
         address: where the station stands, for them; empty: that is not told.
+        user: somebody who may sign in on the pages, which other machines may open from now on.
         account_in_env: whether `.env` holds the Twilio account from now on, and the file need not.
         held: whether the contacts' numbers stand there commented out, because nothing reaches them yet.
         secrets: what goes into `.env`: name of a variable -> its value, None to take it out.
@@ -52,6 +57,7 @@ class Answers:
     volume: float | None = None
     contacts: tuple[Contact, ...] | None = None
     address: str | None = None
+    user: WebUser | None = None
     account_in_env: bool = False
     held: bool = False
     secrets: Mapping[str, str | None] = field(default_factory=dict, repr=False)
@@ -78,6 +84,11 @@ class Answers:
         if self.account_in_env and "twilio" in values:
             left = {key: value for key, value in values["twilio"].items() if key not in ACCOUNT_KEYS}
             values = {**values, "twilio": left} if left else {k: v for k, v in values.items() if k != "twilio"}
+        if self.user is not None:
+            web = values.setdefault("web", {})
+            web["users"] = [*web.get("users", ()), self.user.model_dump()]
+            if web.get("host", Web().host) in LOCAL:
+                web["host"] = EVERYWHERE
         if self.contacts is not None:
             values.pop("contacts", None)
             if self.contacts:

@@ -63,3 +63,13 @@ def bound(web: Web) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             reason = "another program is there, perhaps another station"
         raise WebError(f"web: cannot serve on {host} port {port}: {reason}; set web.port, or use --no-web") from None
+
+
+def network_address() -> str:
+    """Where others in the network find this machine: its address on the way out, else its name. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way_out:
+        try:
+            way_out.connect(("192.0.2.1", 9))  # an address of nobody
+            return str(way_out.getsockname()[0])
+        except OSError:
+            return socket.gethostname()

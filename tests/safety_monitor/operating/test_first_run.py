@@ -21,6 +21,7 @@ from safety_monitor.config.sources import load_settings
 from safety_monitor.journal.file import LOCK_NAME
 from safety_monitor.operating.earlier import earlier_settings
 from safety_monitor.operating.first_run import (
+    EVERYWHERE,
     Answers,
     ContactError,
     account_sid,
@@ -42,8 +43,11 @@ from tests.system.command import PROGRAM, environment, safety_monitor
 
 QUICK = ("--name", "shop", "--address", "Main Street 1", "--camera", "off", "--mic", "off")
 """Nothing is asked but about people."""
+NO_MORE = (("PIN, 4", ""), ("Ping address", ""), ("this network, too", ""))
+"""The last questions, with Enter alone."""
 SENDER = "+15005550001"
 PIN, DURESS = "47110815", "08154711"
+WORD = "planted page word"
 NO_SOUND = {"PULSE_SERVER": "unix:/nonexistent", "SDL_AUDIODRIVER": "pulseaudio"}
 
 
@@ -96,7 +100,7 @@ def test_a_person_with_a_microphone_and_a_loudspeaker(tmp_path: Path, sound_syst
         say(child, *(("somebody else", name) for name in ("anna", "Anna M", "")))
         say(child, ("Account SID", ""))
         child.expect_exact("NO SMS AND NO CALL GOES OUT")
-        say(child, ("PIN, 4", ""), ("Ping address", ""))
+        say(child, *NO_MORE)
         child.expect_exact("written: station.toml")
         child.expect_exact("NOBODY ELSEWHERE WILL BE TOLD")
         ends(child)
@@ -124,7 +128,14 @@ def test_a_person_without_devices_gets_settings_too_and_the_file_before_is_kept(
     child.expect_exact("well suited")
     say(child, ("Sound the siren", "y"))
     child.expect_exact("no sound device can be opened")
-    say(child, ("Sound the siren", "n"), ("Short name", ""), ("PIN, 4", ""), ("Ping address", ""))
+    say(
+        child,
+        ("Sound the siren", "n"),
+        ("Short name", ""),
+        ("PIN, 4", ""),
+        ("Ping address", ""),
+        ("this network, too", ""),
+    )
     ends(child)
     assert load_settings(old, environ={}).microphone.source == "demo"
     assert old.read_text().startswith("# mine\n")
@@ -167,7 +178,9 @@ def test_people_are_told_by_what_was_said_and_secrets_stand_in_their_own_file(
         say(child, ("PIN, 4", "123"), ("PIN, 4", PIN), ("once more", "4712"), ("PIN, 4", PIN), ("once more", PIN))
         say(child, ("Duress PIN (", PIN), ("Duress PIN (", DURESS), ("once more", DURESS))
         say(child, ("Ping address", "banana"), ("Ping address", "http://127.0.0.1:1/planted-ping"), ("What now", ""))
-        say(child, ("Ping address", f"{posts.url}planted-ping"), ("What now", "use"), ("test message", ""))
+        say(child, ("Ping address", f"{posts.url}planted-ping"), ("What now", "use"))
+        say(child, ("this network, too", "y"), ("sign in with", "the owner"), ("sign in with", ""))
+        say(child, ("Password, 8", "short"), ("Password, 8", WORD), ("once more", WORD), ("test message", ""))
         ends(child)
     told = seen.getvalue()
     for line in ("arrived  SMS to anna", "arrived  Call to anna", "sent     Message: anna ", "sent     Message: ben"):
@@ -175,8 +188,10 @@ def test_people_are_told_by_what_was_said_and_secrets_stand_in_their_own_file(
     assert "sent     Message: anna_json" in told
     assert (len(twilio.messages), len(twilio.calls), len(posts.posts), len(mails.subjects)) == (1, 1, 1, 2)
     text, secrets = (tmp_path / "station.toml").read_text(), (tmp_path / ".env").read_text()
-    for secret in (TOKEN, "planted-mail-password", PIN, DURESS):
+    assert "web.users: owner" in told
+    for secret in (TOKEN, "planted-mail-password", PIN, DURESS, WORD, "argon2"):
         assert secret not in told
+    for secret in (TOKEN, "planted-mail-password", PIN, DURESS, WORD):
         assert secret not in text
     assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
     assert secrets.startswith("# keep this line\nSAFETY_MONITOR_MQTT__PASSWORD=planted-broker-password\n")
@@ -185,6 +200,9 @@ def test_people_are_told_by_what_was_said_and_secrets_stand_in_their_own_file(
     monkeypatch.chdir(tmp_path)
     settings = load_settings(environ={})
     assert (settings.mqtt and settings.mqtt.host, settings.twilio and settings.twilio.number) == ("127.0.0.1", SENDER)
+    (owner,) = settings.web.users
+    assert (settings.web.host, owner.name, owner.role) == (EVERYWHERE, "owner", "admin")
+    assert PasswordHasher().verify(owner.password_hash, WORD)
     decided = settings.acknowledge
     for pin, kept in ((PIN, decided.pin_hash), (DURESS, decided.duress_pin_hash)):
         assert kept is not None
@@ -249,7 +267,7 @@ def test_what_is_set_already_is_kept_if_that_is_wanted(tmp_path: Path) -> None:
     child = terminal(tmp_path, *QUICK, **NO_SOUND)
     say(child, ("Sound the siren", "n"), ("Short name", "ben"), ("Telephone", "+491713920031"))
     say(child, ("sms, call or both", "sms"), ("Keep it", ""), ("somebody else", ""), (f"{SID} is set already", ""))
-    say(child, ("A PIN is set already", ""), ("notices when it ceases", ""))
+    say(child, ("A PIN is set already", ""), ("notices when it ceases", ""), ("this network, too", ""))
     child.expect_exact("SMS to ben, Message: ben")
     say(child, ("test message", "n"))
     ends(child)
@@ -321,7 +339,13 @@ def test_started_again_it_begins_with_what_is_there_and_leaves_all_else(tmp_path
     say(child, ("What of ben", ""))
     child.expect_exact("carl is told by: sms +491713920033, Message: carl (kept in .env)")
     say(child, ("What of carl", "remove"), ("somebody else", ""), (f"{SID} is set already", ""))
-    say(child, ("sent from shop@example.org already", ""), ("PIN, 4", ""), ("Ping address", ""))
+    say(
+        child,
+        ("sent from shop@example.org already", ""),
+        ("PIN, 4", ""),
+        ("Ping address", ""),
+        ("this network, too", ""),
+    )
     child.expect_exact("Changed:")
     child.expect_exact("SMS to anna, Message: ben, Message: ben_json, Message: anna")
     say(child, ("test message", "n"))
@@ -361,7 +385,7 @@ def test_beside_a_running_station_nothing_is_taken_from_it_and_nothing_sounds(tm
         say(child, ("microphone: http or rtsp address, or off [http://127.0.0.1:9/door]", ""))
         child.expect_exact("kept; the station that runs uses it")
         child.expect_exact("The siren is not sounded: the station that runs here would hear it")
-        say(child, ("Short name", ""), ("PIN, 4", ""), ("Ping address", ""))
+        say(child, ("Short name", ""), *NO_MORE)
         ends(child)
     assert before in (tmp_path / "station.toml").read_text()
 
@@ -387,7 +411,7 @@ def test_a_changed_mailbox_password_is_asked_for_once_and_changed_for_all(tmp_pa
         child.expect_exact("127.0.0.1 lets the station in")
         child.expect_exact("E-mails to carl are sent from other@example.org")
         child.expect_exact("Connection refused")
-        say(child, ("PIN, 4", ""), ("Ping address", ""))
+        say(child, *NO_MORE)
         child.expect_exact("messages.ben in .env: another one")
         say(child, ("test message", "y"))
         ends(child)
