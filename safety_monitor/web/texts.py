@@ -71,14 +71,6 @@ THRESHOLD, WEAK = "threshold", "counts from here"
 NEAR_MISSES = "Why it did not alarm"
 NO_NEAR_MISSES = "Nothing has come near an alarm."
 HEALTH = "Health"
-PART = {
-    "journal": "Journal",
-    "disk": "Disk",
-    "memory": "Memory",
-    "speed": "Speed",
-    "workers": "Workers",
-    "clock": "Clock",
-}
 WELL = "works"
 PEOPLE = "People"
 LAST_USED, NOT_USED = "used last at {when}", "not used since the start"
@@ -357,7 +349,7 @@ def label(name: str) -> str:
 
 def part(name: str) -> str:
     """A part of the station as people read it."""
-    return PART.get(name, name.capitalize())
+    return name.capitalize()
 
 
 def channel(name: str) -> str:
