@@ -1,6 +1,5 @@
 """Telling people of an incident with one press of a button, whatever its policy says."""
 
-import asyncio
 from collections.abc import Mapping
 from functools import partial
 
@@ -15,6 +14,7 @@ from safety_monitor.journal.entry import Entry
 from safety_monitor.journal.file import JournalError
 from safety_monitor.web import texts
 from safety_monitor.web.layout import may, site_of, visitor_of
+from safety_monitor.web.own_threads import deciding
 
 MAIL = ("mailto", "mailtos")
 ICON = {texts.SMS: "sms", texts.EMAIL: "mail", texts.CALL: "call"}
@@ -75,7 +75,8 @@ async def _alert(request: Request, incident_id: str, text: str, channels: Mappin
     if not may(request, "operator"):
         return
     try:
-        await asyncio.to_thread(site_of(request).journal.alert, incident_id, channels)
+        journal = site_of(request).journal
+        await deciding(lambda: journal.alert(incident_id, channels))
     except JournalError as error:
         ui.notify(str(error), type="negative")
         return

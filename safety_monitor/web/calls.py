@@ -5,7 +5,6 @@ over address and form is found right. The key that takes an incident on does so 
 taken on.
 """
 
-import asyncio
 import logging
 import time
 from datetime import datetime
@@ -18,6 +17,7 @@ from safety_monitor.actions.voice import PATH, TAKE_ON, TEST, answer_url, instru
 from safety_monitor.config import Settings
 from safety_monitor.incident import State
 from safety_monitor.journal.file import JournalError
+from safety_monitor.web.own_threads import deciding
 from safety_monitor.web.site import Site
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def make_calls(site: Site, token: str) -> APIRouter:
                 log.warning("a key pressed in a call is refused: the post is not signed by Twilio for %s", public_url)
             raise HTTPException(403, "not signed by Twilio")
         key = str(form.get("Digits", ""))
-        said = await asyncio.to_thread(answer, site, about, contact, take_on=key == TAKE_ON)
+        said = await deciding(lambda: answer(site, about, contact, take_on=key == TAKE_ON))
         return Response(said, media_type="text/xml")
 
     return router

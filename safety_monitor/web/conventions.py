@@ -41,7 +41,7 @@ class Problem(BaseModel):
 def needs(role: Role) -> Any:
     """A dependency that lets only those pass who have at least this role."""
 
-    def check(request: Request) -> Visitor:
+    async def check(request: Request) -> Visitor:  # one that is not async would take a thread
         visitor: Visitor = request.state.visitor
         if not visitor.may(role):
             raise HTTPException(403, f"needs the role {role}; you are {visitor.role}")

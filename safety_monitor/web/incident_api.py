@@ -22,6 +22,7 @@ from safety_monitor.web.alerts import channels_of
 from safety_monitor.web.conventions import REFUSALS, REFUSED, Answered, Asked, Decision, in_journal, needs, problems
 from safety_monitor.web.export import csv_lines, json_lines
 from safety_monitor.web.incident_schemas import IncidentOut, IncidentPage, entry_out
+from safety_monitor.web.own_threads import deciding
 from safety_monitor.web.site import Recorded, Site
 
 log = logging.getLogger(__name__)
@@ -109,18 +110,18 @@ def make_incident_api(site: Site) -> APIRouter:
         return entry_out(entry_at(site, incident))
 
     @api.post("/incidents/{incident}/ack", responses=missing | REFUSED)
-    def acknowledge(
+    async def acknowledge(
         visitor: Annotated[Visitor, needs("operator")], incident: Id, decision: Decision | None = None
     ) -> IncidentOut:
         """Take an incident on: alarm and voice end, help stays called."""
-        return decide(visitor, incident, State.ACKNOWLEDGED, decision)
+        return await deciding(lambda: decide(visitor, incident, State.ACKNOWLEDGED, decision))
 
     @api.post("/incidents/{incident}/cancel", responses=missing | REFUSED)
-    def cancel(
+    async def cancel(
         visitor: Annotated[Visitor, needs("operator")], incident: Id, decision: Decision | None = None
     ) -> IncidentOut:
         """Call an incident off: it was a false alarm."""
-        return decide(visitor, incident, State.CANCELLED, decision)
+        return await deciding(lambda: decide(visitor, incident, State.CANCELLED, decision))
 
     @api.get(
         "/incidents.csv",
@@ -192,8 +193,11 @@ def make_incident_api(site: Site) -> APIRouter:
         return entry_out(entry_at(site, entry.incident.id))
 
     @api.post("/incidents/{incident}/alert", responses=missing | REFUSED, dependencies=[needs("operator")])
-    def alert(incident: Id, wanted: Alert) -> IncidentOut:
+    async def alert(incident: Id, wanted: Alert) -> IncidentOut:
         """Tell people of an incident now, whatever its policy says."""
+        return await deciding(lambda: tell(incident, wanted))
+
+    def tell(incident: str, wanted: Alert) -> IncidentOut:
         full = entry_at(site, incident).incident.id
         channels = channels_of(site.station.dispatch, wanted.channel)
         if not channels:

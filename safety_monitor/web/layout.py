@@ -1,6 +1,5 @@
 """What every page has: its frame, its colours, and who looks at it."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from safety_monitor.people.decision import PinError
 from safety_monitor.web import texts
 from safety_monitor.web.access import Visitor
 from safety_monitor.web.guard import session_key
+from safety_monitor.web.own_threads import deciding
 from safety_monitor.web.site import Site
 
 app.add_static_files("/static", Path(__file__).parent / "static")
@@ -246,11 +246,12 @@ def arm_button(request: Request, armed: bool) -> None:
 
     async def arm() -> None:
         if may(request, "operator"):
-            await asyncio.to_thread(site.station.arm, True)
+            await deciding(lambda: site.station.arm(True))
 
     async def disarm(pin: str = "") -> None:
         if may(request, "operator"):
-            await asyncio.to_thread(disarming.disarm, site.station, pin, who=visitor_of(request).who)
+            who = visitor_of(request).who
+            await deciding(lambda: disarming.disarm(site.station, pin, who=who))
 
     def ask_first() -> None:
         if site.decisions.has_pin:
@@ -325,7 +326,7 @@ def ask(request: Request, incident_id: str, state: State) -> None:
     }[state]
 
     async def decide(pin: str) -> None:
-        await asyncio.to_thread(decisions.decide, incident_id, state, pin, visitor.reason, who=visitor.who)
+        await deciding(lambda: decisions.decide(incident_id, state, pin, visitor.reason, who=visitor.who))
 
     ask_pin(request, text, hint, decide, texts.DONE[state], pin=decisions.needs_pin(state))
 
@@ -346,7 +347,7 @@ async def ask_owner(request: Request, text: str, do: Callable[[], Awaitable[None
         return
 
     async def with_pin(pin: str) -> None:
-        await asyncio.to_thread(disarming.allow, site.station, pin)
+        await deciding(lambda: disarming.allow(site.station, pin))
         await do()
 
     ask_pin(request, text, texts.CHANGE_HINT, with_pin, "")

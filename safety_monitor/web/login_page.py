@@ -1,6 +1,5 @@
 """Signing in: plain HTML, which needs nothing of what is behind it."""
 
-import asyncio
 import html
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from safety_monitor.web import texts
 from safety_monitor.web.access import SESSION_S, TooManyTriesError
 from safety_monitor.web.guard import COOKIE, session_key
 from safety_monitor.web.layout import site_of
+from safety_monitor.web.own_threads import signing_in
 from safety_monitor.web.plain_page import plain_page
 
 TOKEN_S = 400 * 86_400.0
@@ -62,7 +62,7 @@ async def sign_in(
     access = site_of(request).access
     address = request.client.host if request.client else ""
     try:
-        key = await asyncio.to_thread(access.sign_in, name, password, address)
+        key = await signing_in(lambda: access.sign_in(name, password, address))
     except TooManyTriesError as error:
         answer = page(request, own(then), str(error), 429)
         answer.headers["Retry-After"] = str(round(error.wait_s))

@@ -21,6 +21,7 @@ from safety_monitor.web.analysis_process import WAITING
 from safety_monitor.web.conventions import REFUSALS, Answered, Asked, Decision, needs, problems
 from safety_monitor.web.judging import busy, judge_upload
 from safety_monitor.web.metrics import metrics_text
+from safety_monitor.web.own_threads import deciding
 from safety_monitor.web.site import Site
 from safety_monitor.web.trials import tried
 
@@ -111,16 +112,16 @@ def make_station_api(site: Site) -> APIRouter:
         return Response(text, headers={"Content-Type": kind})
 
     @api.post("/arm", dependencies=[needs("operator")])
-    def arm() -> Armed:
+    async def arm() -> Armed:
         """From now on what is noticed becomes an incident."""
-        site.station.arm(True)
+        await deciding(lambda: site.station.arm(True))
         return Armed(armed=site.station.armed)
 
     @api.post("/disarm")
-    def disarm(visitor: Annotated[Visitor, needs("operator")], decision: Decision | None = None) -> Armed:
+    async def disarm(visitor: Annotated[Visitor, needs("operator")], decision: Decision | None = None) -> Armed:
         """From now on the station only hears and sees; it is armed again when it starts anew."""
         try:
-            disarming.disarm(site.station, decision.pin if decision else "", who=visitor.who)
+            await deciding(lambda: disarming.disarm(site.station, decision.pin if decision else "", who=visitor.who))
         except PinError as error:
             raise HTTPException(403, str(error)) from None
         return Armed(armed=site.station.armed)

@@ -4,6 +4,8 @@ import csv
 import io
 import shutil
 import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.testclient import TestClient
@@ -12,6 +14,7 @@ from safety_monitor.config.web import Web, WebToken, WebUser
 from safety_monitor.delivery import DeliveryState, Result
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import Sense, State
+from safety_monitor.journal.entry import Entry
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.place import Place
@@ -202,3 +205,35 @@ def test_the_table_is_taken_along(client: TestClient, journal: Journal, monkeypa
     hands = client.get("/api/v1/incidents.json", params={"sense": "gesture"}).json()
     assert [each["labels"] for each in hands] == [["signal_for_help"]] * 4
     assert client.get("/api/v1/incidents.json", params={"state": "closed"}).json() == []
+
+
+def test_however_many_look_or_sign_in_at_once_an_incident_is_answered(
+    make_site: MakeSite, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The routes have forty threads, the event loop six on a small machine."""
+    users = (WebUser(name="otto", role="operator", password_hash=hash_password("correct horse")),)
+    tokens = (WebToken(name="wall", role="operator", token_hash=TOKEN_HASH),)
+    site = make_site(Web(users=users, tokens=tokens))
+    journal.record(incident_of(1))
+    over, waiting = threading.Event(), threading.Semaphore(0)
+    waited: list[bool] = []
+
+    def hang(*_: object) -> tuple[Sequence[Entry], None]:
+        waiting.release()
+        waited.append(over.wait(60.0))
+        return (), None
+
+    monkeypatch.setattr(site.access, "sign_in", lambda *_: hang()[1])
+    monkeypatch.setattr("safety_monitor.web.incident_api.find_incidents", hang)
+    form = {"name": "otto", "password": "correct horse"}
+    with client_of(site, Authorization=f"Bearer {TOKEN}") as client, ThreadPoolExecutor(100) as guests:
+        for _ in range(50):
+            guests.submit(client.get, "/api/v1/incidents")
+            guests.submit(client.post, "/login", data=form)
+        for _ in range(42):  # all forty of the routes, and the two for passwords
+            assert waiting.acquire(timeout=60.0)
+        assert client.post(f"{PATH}/ack").json()["state"] == "acknowledged"
+        assert client.post(f"{PATH}/cancel").json()["state"] == "cancelled"
+        assert client.post("/api/v1/disarm").json() == {"armed": False}
+        assert not waited  # for as long as all these hang
+        over.set()
