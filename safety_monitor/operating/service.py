@@ -135,7 +135,7 @@ def program() -> Path:
 
 def init_command(settings: Path) -> str:
     """What somebody types to change, by answering questions, the settings in a file."""
-    return f"sudo {program()} --service init" if settings.absolute() == SETTINGS else f"{program()} init"
+    return f"sudo {program()} --service init" if settings.absolute() == SETTINGS else f"{NAME} init"
 
 
 def unit(program: Path) -> str:
