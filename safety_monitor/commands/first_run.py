@@ -46,8 +46,9 @@ def init(
     from safety_monitor.commands.first_contacts import offer_test
     from safety_monitor.config import FILE_NAME, SettingsError
     from safety_monitor.config.secret_file import env_file
-    from safety_monitor.config.sources import CONFIG_VARIABLE
+    from safety_monitor.config.sources import CONFIG_VARIABLE, home_of
     from safety_monitor.operating import service
+    from safety_monitor.operating.beside import station_runs
     from safety_monitor.operating.earlier import changes, earlier_settings
     from safety_monitor.operating.first_run import Answers, ContactError, read_contact, with_others, write_settings
 
@@ -98,6 +99,8 @@ def init(
         )
     if of_service:
         return
+    if changed and station_runs(home_of(earlier.values)):
+        print("\nThe station that runs goes by this from its next start on.")
     print("\nNext: safety-monitor doctor, then safety-monitor run. Every other setting is explained in the file.")
     if yes:
         print("E-mail and other services: docs/channels.md. A PIN for calling off: safety-monitor pin-hash.")
@@ -118,7 +121,7 @@ def _ask(known: "Answers", config: Path, earlier: "Earlier", named: "Sequence[st
     from safety_monitor.commands.first_contacts import ask_contacts
     from safety_monitor.commands.first_pages import ask_pages
     from safety_monitor.config import Settings
-    from safety_monitor.config.sources import home_file
+    from safety_monitor.config.sources import home_of
     from safety_monitor.operating.beside import HEARD, station_runs
     from safety_monitor.operating.first_run import check_place, check_text
     from safety_monitor.operating.first_signal import first_picture, first_sound
@@ -126,7 +129,7 @@ def _ask(known: "Answers", config: Path, earlier: "Earlier", named: "Sequence[st
     check_place(config)
     check_text(config, earlier.text_with(known.values(earlier.values), held=False))
     silence_native_libraries(Settings())
-    running = station_runs(Path(earlier.values.get("home") or home_file().parent))
+    running = station_runs(home_of(earlier.values))
     if earlier.text:
         typer.echo(
             f"{config} is there already. What it says stands in brackets: Enter alone keeps it. What is not asked\n"

@@ -55,6 +55,15 @@ def find_file(environ: Mapping[str, str] | None = None) -> Path | None:
     return None
 
 
+def home_of(in_file: Mapping[str, Any]) -> Path:
+    """The station's home, with these values of a settings file.
+
+    Raises:
+        SettingsError: what the environment sets is malformed.
+    """
+    return Path(set_outside().get("home") or in_file.get("home") or Settings().home)
+
+
 def home_file(environ: Mapping[str, str] | None = None) -> Path:
     """Where `station.toml` is in the station's home, whether it is there or not."""
     return Path(set_outside(environ).get("home") or Settings().home) / FILE_NAME

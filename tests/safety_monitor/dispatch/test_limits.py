@@ -43,40 +43,28 @@ LIMITS = Limits(cool_down_s=30.0, most=3, within_s=3600.0)
 
 
 @pytest.mark.parametrize(
-    ("sent", "wait_s"),
+    ("sent", "wait_s", "urgent_wait_s"),
     [
-        ((), None),
-        ((-31.0,), None),
-        ((-30.0,), None),
-        ((-10.0,), 20.0),
-        ((-10.0, 86_400.0), 20.0),
-        ((86_400.0,), None),
-        ((-3000.0, -2000.0, -1000.0), 600.0),
-        ((-3601.0, -2000.0, -1000.0), None),
-        ((-3000.0, -2000.0, -1.0), 600.0),
-        ((-3590.0, -2000.0, -1.0), 29.0),
+        ((), None, None),
+        ((-31.0,), None, None),
+        ((-30.0,), None, None),
+        ((-10.0,), 20.0, 20.0),
+        ((-10.0, 86_400.0), 20.0, 20.0),
+        ((86_400.0,), None, None),
+        ((-3000.0, -2000.0, -1000.0), 600.0, 200.0),
+        ((-3601.0, -2000.0, -1000.0), None, None),
+        ((-3000.0, -2000.0, -1.0), 600.0, 600.0),
+        ((-3000.0, -2000.0, -1300.0), 600.0, None),
+        ((-3.0, -2.0, -1.0), 3597.0, 1199.0),
+        ((-3590.0, -2000.0, -1.0), 29.0, 29.0),
     ],
 )
-def test_not_too_soon_and_not_too_often(sent: Sequence[float], wait_s: float | None) -> None:
+def test_not_too_soon_and_not_too_often_and_an_emergency_waits_for_its_share_only(
+    sent: Sequence[float], wait_s: float | None, urgent_wait_s: float | None
+) -> None:
     now = at(12)
-    held = hold(LIMITS, now, [now.timestamp() + each for each in sent])
-    assert (held.until - now.timestamp() if held else None) == wait_s
-
-
-@pytest.mark.parametrize(
-    ("sent", "wait_s"),
-    [
-        ((-1000.0,), None),
-        ((-3000.0, -2000.0, -1000.0), 200.0),
-        ((-3000.0, -2000.0, -1300.0), None),
-        ((-3.0, -2.0, -1.0), 1199.0),
-        ((-3590.0, -2000.0, -1000.0), 10.0),
-    ],
-)
-def test_an_emergency_beyond_the_limit_waits_for_its_share_only(sent: Sequence[float], wait_s: float | None) -> None:
-    now = at(12)
-    held = hold(LIMITS, now, [now.timestamp() + each for each in sent], urgent=True)
-    assert (held.until - now.timestamp() if held else None) == wait_s
+    held = [hold(LIMITS, now, [now.timestamp() + each for each in sent], urgent=urgent) for urgent in (False, True)]
+    assert [each and each.until - now.timestamp() for each in held] == [wait_s, urgent_wait_s]
 
 
 @given(st.lists(st.integers(0, 4000), max_size=60), st.integers(1, 5), st.integers(0, 60), st.booleans())

@@ -386,6 +386,7 @@ def test_beside_a_running_station_nothing_is_taken_from_it_and_nothing_sounds(tm
         child.expect_exact("kept; the station that runs uses it")
         child.expect_exact("The siren is not sounded: the station that runs here would hear it")
         say(child, ("Short name", ""), *NO_MORE)
+        child.expect_exact("goes by this from its next start on")
         ends(child)
     assert before in (tmp_path / "station.toml").read_text()
 
