@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from gesture.detector import HandJudge
 from gesture.keypoint_classifier import SignClassifier
 from gesture.point_history_classifier import MOVING, SPANS_S, STILL, MotionClassifier, combine, motion_features
-from gesture.rows import PALM
+from gesture.rows import MOTIONS as ROWS
+from gesture.rows import PALM, TWO_MODEL_LABELS
 from gesture.tracked import Clip
 from gesture.trajectories import MOTIONS, draw
 from models.card import read_labels
@@ -20,9 +21,6 @@ from models.runtime import TFLiteModel
 
 Points = NDArray[np.float32]
 
-TWO_MODEL_MOTIONS = {
-    "Stop": "stop", "Clockwise": "clockwise", "Counter Clockwise": "counter_clockwise", "Move": "move"
-}  # fmt: skip
 CLIP_MOVEMENTS = {
     "circlecc": "counter_clockwise", "left": "swipe_left", "right": "swipe_right", "up": "swipe_up",
     "down": "swipe_down",
@@ -60,7 +58,7 @@ def two_model_motions(model: Path, labels: Path, count: int = 300, seed: int = 9
     Raises:
         ModelError: a file is missing or damaged.
     """
-    names = [TWO_MODEL_MOTIONS.get(label, label) for label in read_labels(labels)]
+    names = [TWO_MODEL_LABELS[ROWS].get(label, label) for label in read_labels(labels)]
     network = TFLiteModel(model)
     recall = {}
     for label, paths in unseen_paths(names, count, seed).items():

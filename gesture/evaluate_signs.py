@@ -16,6 +16,8 @@ from gesture.held_out import HeldOut
 from gesture.network import predict
 from gesture.plan import SignPlan
 from gesture.prepare import SIGNS
+from gesture.rows import SIGNS as ROWS
+from gesture.rows import TWO_MODEL_LABELS
 from gesture.signal_for_help import STAGES
 from gesture.tables import FLAT_SOURCES, HandTable, square_rows
 from gesture.train_signs import fit_signs
@@ -25,8 +27,6 @@ from models.runtime import TFLiteModel
 Points = NDArray[np.float32]
 
 SHORT = SignPlan(epochs=12, samples=8_000, members=1)
-TWO_MODEL_SIGNS = {"Open": "open_palm", "Close": "fist", "Pointer": "pointer", "OK": "ok"}
-"""Labels of the two-model repository, and the signs they mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def two_model_score(table: HandTable, model: Path, labels: Path, name: str = "tw
     Raises:
         ModelError: a file is missing or damaged.
     """
-    names = [TWO_MODEL_SIGNS.get(label, label) for label in read_labels(labels)]
+    names = [TWO_MODEL_LABELS[ROWS].get(label, label) for label in read_labels(labels)]
     network = TFLiteModel(model)
     answers = np.array([names[int(network(row[None])[0].argmax())] for row in two_model_input(table)])
     recall = {

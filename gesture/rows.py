@@ -20,6 +20,13 @@ Points = NDArray[np.float32]
 SIGNS, MOTIONS = "signs", "motions"
 HEADS = {SIGNS: (*HEAD, *LANDMARK_COLUMNS), MOTIONS: (*MOTION_HEAD, *PATH_COLUMNS)}
 TWO_MODEL_COLUMNS = {SIGNS: 43, MOTIONS: 33}
+TWO_MODEL_LABELS = {
+    SIGNS: {"Open": "open_palm", "Close": "fist", "Pointer": "pointer", "OK": "ok"},
+    MOTIONS: {
+        "Stop": "stop", "Clockwise": "clockwise", "Counter Clockwise": "counter_clockwise", "Move": "move"
+    },
+}  # fmt: skip
+"""Labels of the two-model repository that mean a sign or a movement of ours, and which."""
 PALM = 0.09
 """Picture widths that a palm size counts as where a movement goes to or comes from the two-model format."""
 
@@ -131,8 +138,11 @@ def from_two_model(
     wanted = TWO_MODEL_COLUMNS[kind]
     if len(row) != wanted:
         raise CollectionError(f"{place}: {len(row)} columns where {wanted} are expected")
+    if not row[0].strip().isdecimal():
+        raise CollectionError(f"{place}: its first column must be the number of a class, not {row[0]!r}")
+    number = int(row[0])
     try:
-        number, values = int(row[0]), np.array(row[1:], np.float64)
+        values = np.array(row[1:], np.float64)
     except ValueError as error:
         raise CollectionError(f"{place}: {error}") from None
     if not np.isfinite(values).all():

@@ -285,12 +285,20 @@ def import_rows(
     config: ConfigOption = None,
 ) -> None:
     """Take over a keypoint.csv or point_history.csv of the two-model format; what is there already is left out."""
-    from gesture.rows import Origin
+    from gesture.rows import TWO_MODEL_LABELS, Origin
 
     with complaints():
         origin = Origin(file.name, person, "import")
-        count = _collection(config, data).import_two_model(kind, file, label_file, origin)
+        collection = _collection(config, data)
+        count = collection.import_two_model(kind, file, label_file, origin)
+        there = set(collection.labels(kind))
     typer.echo(f"{count} new rows")
+    for theirs, ours in TWO_MODEL_LABELS[kind].items():
+        if theirs in there:
+            typer.echo(
+                f"'{theirs}' is what safety-monitor calls {ours}; trained under two names, one is taken for the other: "
+                f"safety-monitor labels rename '{theirs}' {ours} --kind {kind}"
+            )
 
 
 @data_app.command("export")

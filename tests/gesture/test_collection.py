@@ -239,7 +239,7 @@ def test_two_model_tables_come_in_and_go_out(collection: Collection, tmp_path: P
         pytest.param(line(0) + "\n" + line(1, 40), r"keypoint.csv:2: 41 columns where 43 are expected", id="short"),
         pytest.param(line(0, value=float("nan")), "not a number", id="NaN"),
         pytest.param(line(7), "class 7 has no label; the label file has 2", id="class"),
-        pytest.param(line(0).replace("0,", "zero,", 1), "invalid literal", id="text"),
+        pytest.param(line(0).replace("0,", "zero,", 1), "number of a class, not .zero.", id="text"),
     ],
 )
 def test_damaged_two_model_tables_change_nothing(

@@ -55,6 +55,11 @@ def test_data(home: Path, tmp_path: Path) -> None:
     assert "3 new rows" in said("data", "import", str(tmp_path / "out" / "keypoint.csv"), "--labels", labels)
     assert "0 new rows" in said("data", "import", str(tmp_path / "out" / "keypoint.csv"), "--labels", labels)
     assert len(read_hands(home / "gestures" / "hands.csv")) == 6
+    (tmp_path / "theirs.csv").write_text("Open\n")
+    exported = str(tmp_path / "out" / "keypoint.csv")
+    output = said("data", "import", exported, "--labels", str(tmp_path / "theirs.csv"))
+    assert "labels rename 'Open' open_palm --kind signs" in output
+    assert "open_palm now: 3 rows" in said("labels", "rename", "Open", "open_palm", "--kind", "signs")
     assert "cannot be read" in said("data", "import", str(tmp_path / "missing.csv"), status=2)
 
 
