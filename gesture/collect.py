@@ -8,6 +8,7 @@ q or Escape ends. Every row is on the disk before the next frame is looked at.
 """
 
 import importlib
+import math
 import select
 import sys
 import time
@@ -20,10 +21,11 @@ from typing import Protocol
 from gesture.capture import Frame
 from gesture.collection import Collection
 from gesture.detector import HandReading
+from gesture.features import WRIST
 from gesture.point_history_classifier import SPANS_S, PointHistory
 from gesture.rows import MOTIONS, SIGNS, CollectionError, Origin, motion_row, sign_row
 from gesture.tables import TableError
-from gesture.tracks import palm_of
+from gesture.tracks import palm_of, reach
 
 ESCAPE = "\x1b"
 MODES = {"n": None, "k": SIGNS, "h": MOTIONS}
@@ -191,7 +193,7 @@ class Collector:
         for reading in self.readings:
             _, size = palm_of(reading.landmarks, aspect)
             history = self.histories.setdefault(reading.hand, PointHistory())
-            history.add(reading.at_s, reading.landmarks, size, aspect)
+            history.add(reading.at_s, reading.landmarks, size, aspect, anew=jumped(history, reading, size, aspect))
         due = self.panel.automatic and at_s >= self._next_s
         if self.panel.mode is None or self.panel.label is None or self.panel.paused or not (due or self.panel.once):
             return
@@ -265,6 +267,16 @@ class Collector:
             for reading in self.readings
         )
         return "  ".join(hands) or "no hand"
+
+
+def jumped(history: PointHistory, reading: HandReading, size: float, aspect: float) -> bool:
+    """Whether a hand was found again further away than one moves: what lies between is no movement."""
+    if not len(history.times):
+        return False
+    _, _, x, y = history.places[-1]
+    wrist = reading.landmarks[WRIST]
+    moved = math.hypot(float(wrist[0]) - x, float(wrist[1]) * aspect - y)
+    return moved > reach(reading.at_s - float(history.times[-1])) * size
 
 
 def in_terminal(

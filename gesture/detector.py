@@ -135,7 +135,7 @@ class HandJudge:
         for hand, track in zip(hands, found, strict=True):
             if hand.fresh:
                 history = self._pasts[track.number].history
-                history.add(at_s, hand.landmarks, track.size, aspect)
+                history.add(at_s, hand.landmarks, track.size, aspect, anew=track.jumped)
         signs = self._signs(hands, aspect)
         movements = self._motions([self._pasts[track.number].history for track in found])
         return [

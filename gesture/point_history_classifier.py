@@ -58,10 +58,10 @@ class PointHistory:
         """Palm sizes in picture widths; shape (n,)."""
         return self._rows[self._start : self._end, _SIZE]
 
-    def add(self, at_s: float, landmarks: Points, size: float, aspect: float) -> None:
-        """Note one frame; after a long gap the history starts anew."""
+    def add(self, at_s: float, landmarks: Points, size: float, aspect: float, *, anew: bool) -> None:
+        """Note one frame; `anew` where the hand was found again elsewhere."""
         passed = at_s - float(self._rows[self._end - 1, _TIME]) if self._end else 0.0
-        if passed > LONGEST_GAP_S:
+        if anew or passed > LONGEST_GAP_S:
             self._start = self._end = 0
         elif self._end and passed <= 0:
             return

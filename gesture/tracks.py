@@ -1,8 +1,9 @@
 """Which hand of this frame is which hand of the frames before: tracks, each with its own history.
 
-Pure: hands and times in, assignments out. MediaPipe loses a hand that moves fast or turns and finds it again where it
-has gone; a track outlives such a gap. A hand that turns up where the missing one cannot be by now, or on the other side
-and not in its place, is another hand. Two hands that are in view together stay two.
+Pure: hands and times in, assignments out. MediaPipe loses a hand that moves fast or turns and finds it again elsewhere;
+a track outlives such a gap, and a hand that turns up as soon as one is missing is taken for the missing one. Later a
+hand where the missing one cannot be, or on the other side and not in its place, is another. Two hands that are in view
+together stay two.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,9 @@ NEAR = 1.5
 FASTEST = 50.0
 """Palm sizes a second (more than 4 m/s): the hand of a person who waves with all their arm."""
 LONGEST_WAY_S = 0.15
-"""A hand that was missing for longer is not looked for any further away: there it may be anybody's."""
+"""A hand that was missing for longer is not expected any further away."""
+SOON_S = 0.3
+"""Nobody lowers one hand and raises the other in so short a time."""
 SAME = 0.35
 """Palm sizes; two detections whose palms are nearer than this are one hand found twice."""
 WRONG_SIDE = 1.0
@@ -53,6 +56,7 @@ class Track:
         size: palm size in picture widths.
         handedness: "left" or "right" as last seen.
         seen_s: when it was last seen.
+        jumped: whether it was found again further away than a hand moves: its movement starts anew.
     """
 
     number: int
@@ -60,6 +64,7 @@ class Track:
     size: float
     handedness: str
     seen_s: float
+    jumped: bool = False
 
 
 def palm_of(landmarks: NDArray[np.float32], aspect: float) -> tuple[tuple[float, float], float]:
@@ -103,18 +108,18 @@ def assign(
         The track of each hand, in the order of `hands`, and the tracks that wait for their hand.
     """
     alive = [track for track in tracks if at_s - track.seen_s <= gap_s]
-    costs = []
-    for i, one in enumerate(hands):
-        for j, track in enumerate(alive):
-            moved = dist(one.palm, track.palm) / max(one.size, track.size)
-            same_side = one.hand.handedness == track.handedness
-            if moved <= (reach(at_s - track.seen_s) if same_side else NEAR):
-                costs.append((moved + (0.0 if same_side else WRONG_SIDE), i, j))
+    costs = sorted(
+        (_moved(track, one) + (0.0 if _same_side(track, one) else WRONG_SIDE), i, j)
+        for i, one in enumerate(hands)
+        for j, track in enumerate(alive)
+        if _may_be(track, one, at_s)
+    )
     found: dict[int, Track] = {}
     taken: set[int] = set()
-    for _, i, j in sorted(costs):
+    for _, i, j in costs:
         if i not in found and j not in taken:
-            found[i] = _track(alive[j].number, hands[i], at_s)
+            far = _moved(alive[j], hands[i]) > reach(at_s - alive[j].seen_s)
+            found[i] = _track(alive[j].number, hands[i], at_s, jumped=far)
             taken.add(j)
     number = first_number
     for i, one in enumerate(hands):
@@ -129,5 +134,20 @@ def reach(passed_s: float) -> float:
     return max(NEAR, FASTEST * min(passed_s, LONGEST_WAY_S))
 
 
-def _track(number: int, one: Placed, at_s: float) -> Track:
-    return Track(number, one.palm, one.size, one.hand.handedness, at_s)
+def _may_be(track: Track, one: Placed, at_s: float) -> bool:
+    """Whether a hand may be that of a track."""
+    passed_s = at_s - track.seen_s
+    return passed_s <= SOON_S or _moved(track, one) <= (reach(passed_s) if _same_side(track, one) else NEAR)
+
+
+def _moved(track: Track, one: Placed) -> float:
+    """How far a hand is from where that of a track was, in palm sizes."""
+    return dist(one.palm, track.palm) / max(one.size, track.size)
+
+
+def _same_side(track: Track, one: Placed) -> bool:
+    return one.hand.handedness == track.handedness
+
+
+def _track(number: int, one: Placed, at_s: float, *, jumped: bool = False) -> Track:
+    return Track(number, one.palm, one.size, one.hand.handedness, at_s, jumped)

@@ -295,9 +295,14 @@ def import_rows(
     typer.echo(f"{count} new rows")
     for theirs, ours in TWO_MODEL_LABELS[kind].items():
         if theirs in there:
+            put_together = (
+                f"safety-monitor labels remove '{theirs}' --kind {kind}, and import with a label file that says {ours}"
+                if ours in there
+                else f"safety-monitor labels rename '{theirs}' {ours} --kind {kind}"
+            )
             typer.echo(
                 f"'{theirs}' is what safety-monitor calls {ours}; trained under two names, one is taken for the other: "
-                f"safety-monitor labels rename '{theirs}' {ours} --kind {kind}"
+                + put_together
             )
 
 

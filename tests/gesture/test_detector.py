@@ -236,7 +236,7 @@ def test_a_hand_that_goes_on_with_what_another_began_is_no_signal(
             points = points * np.array([-1 if side == "left" else 1, 1 / ASPECT, 1], np.float32)
             hand = Hand((points + np.array([x, 0.6, 0])).astype(np.float32), side, 0.9)
             for frame in range(int(0.8 * rate)):
-                (reading,) = judge([hand], 0.9 * part + frame / rate, ASPECT)
+                (reading,) = judge([hand], 1.2 * part + frame / rate, ASPECT)
                 highest = max(highest, reading.sequences["signal_for_help"])
         return highest >= 0.80
 

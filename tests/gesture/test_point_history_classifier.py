@@ -52,7 +52,7 @@ def history(path: list[tuple[float, tuple[float, float]]], size: float = 0.08) -
         landmarks = np.full((21, 3), 0.5, np.float32) + rng.normal(0, 0.01 * size, (21, 3)).astype(np.float32)
         landmarks[:, 0] += x * size
         landmarks[:, 1] += y * size / ASPECT
-        record.add(at_s, landmarks, size, ASPECT)
+        record.add(at_s, landmarks, size, ASPECT, anew=False)
     return record
 
 
@@ -99,7 +99,13 @@ def test_a_short_gap_is_bridged(classifier: MotionClassifier) -> None:
 
 def test_a_long_gap_starts_anew(classifier: MotionClassifier) -> None:
     record = history([(at_s, circle(at_s, 1.2, 1)) for at_s in times(3.0, 30)])
-    record.add(3.6, np.full((21, 3), 0.5, np.float32), 0.08, ASPECT)
+    record.add(3.6, np.full((21, 3), 0.5, np.float32), 0.08, ASPECT, anew=False)
+    assert movement(classifier, record) is None
+
+
+def test_a_jump_is_no_movement(classifier: MotionClassifier) -> None:
+    record = history([(at_s, (0.0, 0.0)) for at_s in times(1.0, 30)])
+    record.add(1.03, np.full((21, 3), 0.9, np.float32), 0.08, ASPECT, anew=True)
     assert movement(classifier, record) is None
 
 

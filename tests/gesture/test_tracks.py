@@ -35,38 +35,33 @@ def test_two_hands_keep_their_numbers_when_their_order_changes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("passed_s", "moved", "side", "same"),
+    ("passed_s", "moved", "side", "same", "jumped"),
     [
-        (0.1, 4, "right", True),
-        (0.033, 4, "right", False),  # nobody is so fast
-        (0.1, 2, "left", False),  # one goes as the other comes
-        (0.8, 7, "right", True),
-        (0.8, 8, "right", False),
-        (0.8, 1, "left", True),
-        (1.2, 0, "right", False),
+        (0.1, 4, "right", True, False),
+        (0.033, 4, "right", True, True),  # nobody is so fast
+        (0.1, 6, "left", True, True),
+        (0.8, 7, "right", True, False),
+        (0.8, 8, "right", False, False),
+        (0.4, 2, "left", False, False),  # one has gone, the other has come
+        (0.8, 1, "left", True, False),
+        (1.2, 0, "right", False, False),
     ],
 )
 def test_a_hand_is_the_missing_one_where_that_can_be_by_now(
-    passed_s: float, moved: float, side: str, same: bool
+    passed_s: float, moved: float, side: str, same: bool, jumped: bool
 ) -> None:
     """`moved` is in palm sizes."""
     follower = Follower(gap_s=1.0)
     follower.see(0.0, hand(0.1))
     _, size = palm_of(hand(0.1).landmarks, 0.75)
     assert follower.see(passed_s, hand(0.1 + moved * size, side=side)) == [1 if same else 2]
+    assert follower.tracks[0].jumped == jumped
 
 
 def test_a_hand_that_jumps_beside_another_keeps_its_number() -> None:
     follower = Follower()
     follower.see(0.0, hand(0.1), hand(0.8, side="left"))
     assert follower.see(0.1, hand(0.8, side="left"), hand(0.3, 0.2)) == [2, 1]
-
-
-def test_a_hand_taken_for_another_in_between_is_found_again() -> None:
-    follower = Follower()
-    assert follower.see(0.0, hand(0.2)) == [1]
-    assert follower.see(0.03, hand(0.9, side="left")) == [2]
-    assert follower.see(0.07, hand(0.2)) == [1]
 
 
 def test_a_hand_that_is_mistaken_for_the_other_side_keeps_its_number() -> None:
