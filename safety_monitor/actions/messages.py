@@ -9,7 +9,7 @@ Reference: https://github.com/caronc/apprise/wiki
 import logging
 import re
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -25,8 +25,15 @@ LIMIT_S = 60.0
 """Longest time for one delivery, attachments included."""
 SHORTEST_SECRET = 4
 """Shorter parts of an address are not hidden: that would blot out half of every text."""
-RECIPIENTS = ("targets", "topics", "users", "groups", "channels", "devices", "phone")
+RECIPIENTS = (
+    *("targets", "topics", "users", "groups", "channels", "devices", "phone"),
+    *("target_phones", "target_groups", "dm_users"),
+)
 """Where the services of Apprise keep whom they send to."""
+NEED_ONE = frozenset({"46elks", "CM.com", "Cisco Webex Teams", "Kook", "SerwerSMS"})
+"""Services that need a recipient though their templates say that it goes without."""
+HERE = frozenset({"dbus", "gio", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"})
+"""Schemes of what is only to be seen on the machine itself."""
 DROPPED = re.compile(r"^Dropped|ignored")
 """How Apprise says that it leaves a recipient out."""
 CAUSE = re.compile(r"ConnectionPool\(.*\[Errno -?\d+\] ([^\"')\]]+)")
@@ -92,6 +99,8 @@ class Messages:
         finally:
             _heard.records = None
         self._service = str(plugin.service_name)
+        if url.strip().partition(":")[0].lower() in HERE:
+            raise ValueError(f"would reach nobody elsewhere: {self._service} is only seen on this machine")
         if not _names_somebody(plugin):
             raise ValueError(f"would reach nobody: {self._service} needs a recipient in it, see docs/channels.md")
         if any(record.levelno >= logging.WARNING and DROPPED.search(record.getMessage()) for record in heard):
@@ -183,14 +192,16 @@ def _names_somebody(plugin: Any) -> bool:
     """
     if len(plugin) == 0:
         return False
-    kept = [getattr(plugin, name, None) for name in RECIPIENTS]
-    named = [each for each in kept if isinstance(each, Collection)]
-    if any(named) or not named:
+    kept = {name: getattr(plugin, name, None) for name in RECIPIENTS}
+    if isinstance(kept["targets"], Collection):  # then the others are something else, such as ways to reach these
+        kept = {"targets": kept["targets"]}
+    named = [each for each in kept.values() if isinstance(each, Collection)]
+    if any(any(each.values()) if isinstance(each, Mapping) else each for each in named) or not named:
         return True
     tokens = {name for name, token in plugin.template_tokens.items() if "targets" in (name, token.get("map_to"))}
     goes_without = not all(any(f"{{{name}}}" in form for name in tokens) for form in plugin.templates)
     # Telegram without a chat is sent to whoever wrote to the bot last, if that was today.
-    return goes_without and not getattr(plugin, "detect_owner", False)
+    return goes_without and not getattr(plugin, "detect_owner", False) and str(plugin.service_name) not in NEED_ONE
 
 
 def reason(heard: Iterable[logging.LogRecord]) -> str:

@@ -27,7 +27,7 @@ from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
 
 if TYPE_CHECKING:
-    from safety_monitor.actions.twilio import Medium
+    from safety_monitor.actions.twilio import Account, Medium
 
 log = logging.getLogger(__name__)
 
@@ -220,7 +220,7 @@ def _twilio(settings: Settings) -> Iterator[Making]:
     if given is None:
         medium, name, _ = asked[0]
         raise SettingsError(f"contacts: {name} has a number for {medium}, which needs [twilio]")
-    from safety_monitor.actions.twilio import Account, Twilio
+    from safety_monitor.actions.twilio import Account
 
     sender = {
         "sms": bool(given.number or given.messaging_service_sid),
@@ -244,7 +244,16 @@ def _twilio(settings: Settings) -> Iterator[Making]:
         if not sender[medium]:
             key = "whatsapp_number" if medium == "whatsapp" else "number"
             raise SettingsError(f"contacts: {name} has a number for {medium}, which needs twilio.{key}")
-        yield f"{medium}:{name}", NOTHING, partial(Twilio, medium, name, number, account)
+        yield f"{medium}:{name}", NOTHING, partial(_to_somebody, medium, name, number, account)
+
+
+def _to_somebody(medium: "Medium", name: str, number: str, account: "Account") -> Channel:
+    from safety_monitor.actions.twilio import Twilio
+
+    own = account.whatsapp_number if medium == "whatsapp" else "" if account.service_sid else account.number
+    if number == own:  # Twilio refuses every message: https://www.twilio.com/docs/api/errors/21266
+        raise SettingsError(f"contacts: {name} has the station's own number for {medium}, which nobody answers")
+    return Twilio(medium, name, number, account)
 
 
 def _numbers(contact: Contact) -> "tuple[tuple[Medium, PhoneNumber | None], ...]":

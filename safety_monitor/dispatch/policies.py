@@ -74,7 +74,11 @@ def unheard(settings: Settings, channels: Mapping[str, Nature]) -> list[str]:
     named = {in_words(("policies", place)): each for place, each in enumerate(policies_of(settings))}
     if not any(ANY in policy.triggers for policy in named.values()):
         named[f"without policies{' that fit' if named else ''}"] = DEFAULT
-    found = []
+    found = [
+        f"contacts: {contact.name} is told nothing: give a number, or an address messages.{contact.name}"
+        for contact in settings.contacts
+        if not resolve([contact.name.lower()], channels, contacts)
+    ]
     for name, policy in named.items():
         planned = plan(policy, "", channels, contacts=contacts)
         told = {way for each in planned for way in (each.channel, *each.fallback) if channels[way] is Nature.MESSAGE}

@@ -90,6 +90,11 @@ def test_databases_and_hooks_are_not_asked_for_a_connection_at_start() -> None:
             {},
             "firebase.credentials_file: the JSON file of a service account is needed",
         ),
+        (
+            '[[contacts]]\nname = "bob"\ncall = "+15005550001"\n',
+            TWILIO,
+            "contacts: bob has the station's own number for call, which nobody answers",
+        ),
         ("", {"MONGODB__URL": "mongodb://u:planted@@h:x/"}, "environment: mongodb.url: "),
         ("", {"MESSAGES__X": "planted://nothing"}, "messages.x: is not an address that Apprise understands"),
         ("", {"MESSAGES__X": "tgram://123456789:planted_abcdefgh"}, "environment: messages.x: would reach nobody"),
@@ -193,3 +198,9 @@ def test_quiet_hours_in_which_nobody_would_be_told_are_named(quiet: str, policie
 
 def test_who_tells_nobody_elsewhere_is_told_so() -> None:
     assert unheard(settings(), {"alarm": Nature.SOUND, "mysql": Nature.RECORD}) == [NOBODY_TOLD]
+    given = settings(ANNA + '[[contacts]]\nname = "Cleo"\n', **TWILIO)
+    (line,) = unheard(given, dict.fromkeys(names(given), Nature.MESSAGE))
+    assert line.startswith("contacts: Cleo is told nothing")
+    assert not unheard(
+        given, {"sms:anna": Nature.MESSAGE, "sms:bob": Nature.MESSAGE, "messages:cleo_2": Nature.MESSAGE}
+    )
