@@ -18,7 +18,7 @@ from gesture.plan import SignPlan
 from gesture.prepare import SIGNS
 from gesture.rows import SIGNS as ROWS
 from gesture.rows import TWO_MODEL_LABELS
-from gesture.signal_for_help import STAGES
+from gesture.signal_for_help import NONE, STAGES, TUCKED
 from gesture.tables import FLAT_SOURCES, HandTable, square_rows
 from gesture.train_signs import fit_signs
 from models.card import read_labels
@@ -37,16 +37,18 @@ class Score:
         name: for the table.
         recall: share of the hands of each sign that are taken for it.
         false_parts: share of the hands that show no sign but are taken for a part of the Signal for Help.
+        false_tucks: the same for its tucked thumb alone: without one, palms and fists are no Signal for Help.
     """
 
     name: str
     recall: Mapping[str, float]
     false_parts: float
+    false_tucks: float
 
 
 def score(name: str, held_out: HeldOut) -> Score:
     """Recall by sign, and false parts of the Signal for Help."""
-    return Score(name, held_out.recall(), held_out.false_parts())
+    return Score(name, held_out.recall(), held_out.false_parts(), held_out.false_parts((TUCKED,)))
 
 
 def leave_source_out(table: HandTable, source: str, plan: SignPlan = SHORT) -> list[Score]:
@@ -111,17 +113,19 @@ def two_model_score(table: HandTable, model: Path, labels: Path, name: str = "tw
     recall = {
         sign: float((answers[table.label == sign] == sign).mean()) for sign in SIGNS if (table.label == sign).any()
     }
-    none = answers[table.label == "none"]
-    return Score(name, recall, float(np.isin(none, STAGES).mean()) if len(none) else 0.0)
+    none = answers[table.label == NONE]
+    parts, tucks = (float(np.isin(none, some).mean()) if len(none) else 0.0 for some in (STAGES, (TUCKED,)))
+    return Score(name, recall, parts, tucks)
 
 
 def score_table(scores: Sequence[Score]) -> str:
     """Scores side by side, as text."""
-    head = f"{'':24}" + "".join(f"{sign:>14}" for sign in SIGNS) + f"{'mean':>8}{'false parts':>13}"
+    head = f"{'':24}" + "".join(f"{sign:>14}" for sign in SIGNS) + f"{'mean':>8}{'false parts':>13}{'false tucks':>13}"
     lines = [head]
     for one in scores:
         cells = "".join(f"{one.recall[sign]:14.3f}" if sign in one.recall else f"{'-':>14}" for sign in SIGNS)
-        lines.append(f"{one.name:24}{cells}{float(np.mean(list(one.recall.values()))):8.3f}{one.false_parts:13.4f}")
+        mean = float(np.mean(list(one.recall.values())))
+        lines.append(f"{one.name:24}{cells}{mean:8.3f}{one.false_parts:13.4f}{one.false_tucks:13.4f}")
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
 """Cross-validation by person: what models say of people whom they were not trained on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,11 +66,11 @@ class HeldOut:
         np.add.at(matrix, (self.target, self.probabilities.argmax(axis=1)), 1)
         return matrix
 
-    def false_parts(self) -> float:
-        """Share of hands that show no sign but are taken for a part of the Signal for Help."""
+    def false_parts(self, parts: Sequence[str] = STAGES) -> float:
+        """Share of hands that show no sign but are taken for one of these, by default a part of the Signal for Help."""
         answers = self.probabilities.argmax(axis=1)
         none = self.target == self.labels.index(NONE)
-        wrong = np.isin(answers[none], [i for i, label in enumerate(self.labels) if label in STAGES])
+        wrong = np.isin(answers[none], [i for i, label in enumerate(self.labels) if label in parts])
         return float(wrong.mean()) if none.any() else 0.0
 
 

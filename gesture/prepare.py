@@ -7,6 +7,7 @@ ASL letters that differ from a sign by a hair) are left out rather than taught a
 import csv
 import gzip
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -35,14 +36,23 @@ MOST_FLAT = 200
 """Hands without depth that are taken of each class."""
 SOURCES = ("ardamavi", "subhi", "linto", "massey", "tomnlittle")
 SEEN = {
-    # These show a ring of thumb and index with the others up: the OK sign.
+    # A ring of thumb and index with the others up: the OK sign.
     ("ardamavi", "9"): "ok",
-    ("subhi", "3-hand"): "ok",
     # Two fingers up, together or crossed; index up with a ring below; a fist with the nails shown; none of them
     # clearly one sign or clearly none.
     **{("massey", letter): None for letter in "uhrkdzgxqpe"},
     **{("tomnlittle", letter): None for letter in "DE"},
 }
+
+MISFILED = {
+    # Two series of five pictures lie in each other's folder.
+    ("massey", "hand2_4_dif"): "open_palm",
+    ("massey", "hand2_5_dif"): "thumb_tucked",
+    # A thumb laid across the palm, among the open hands.
+    ("subhi", "/5_pic00009"): "thumb_tucked",
+    ("subhi", "/5_pic00010"): "thumb_tucked",
+}
+"""Source and a part of the file's name -> what these pictures show whatever their folder says."""
 
 
 def sign_table(shared: Path) -> HandTable:
@@ -58,8 +68,7 @@ def _read_source(path: Path, source: str) -> HandTable:
     rows = []
     labels = []
     for row in read_rows(path):
-        pose = "other" if row.get("role") == "idle" else row["pose"]
-        label = SEEN.get((source, row["label"]), "none" if pose == "other" else pose)
+        label = _shown(source, row)
         if label in SIGNS:
             rows.append(row)
             labels.append(label)
@@ -77,6 +86,26 @@ def _read_source(path: Path, source: str) -> HandTable:
         session=np.array([row["label"] for row in rows], np.str_),
         at_s=np.zeros(len(rows), np.float32),
     )
+
+
+def _shown(source: str, row: Mapping[str, str]) -> str | None:
+    """The sign that a row of a source shows; None where that is not clear."""
+    for (place, part), label in MISFILED.items():
+        if place == source and part in row["file"]:
+            return label
+    if (source, row["label"]) == ("subhi", "3-hand"):
+        # Three fingers up: middle to little beside a ring (OK), or index to ring, with the little one held (none).
+        index, little = _stretched(row, 5, 8), _stretched(row, 17, 20)
+        return ("ok" if little else None) if not index else ("none" if not little else None)
+    pose = "other" if row.get("role") == "idle" else row["pose"]
+    return SEEN.get((source, row["label"]), "none" if pose == "other" else pose)
+
+
+def _stretched(row: Mapping[str, str], base: int, tip: int) -> bool:
+    """Whether a finger's tip is further from the wrist than its base."""
+    size = np.array([float(row["width"]), float(row["height"])])
+    wrist, base_at, tip_at = (np.array([float(row[f"x{i}"]), float(row[f"y{i}"])]) * size for i in (0, base, tip))
+    return bool(np.linalg.norm(tip_at - wrist) > np.linalg.norm(base_at - wrist))
 
 
 FLAT = {

@@ -15,6 +15,7 @@ from gesture.network import Fitted, LeftOut, fit, softmax
 from gesture.plan import SignPlan
 from gesture.plots import CONFUSION, CURVES
 from gesture.sign_samples import COMPOSED, SignSampler
+from gesture.signal_for_help import TUCKED
 from gesture.tables import DRAWN, FLAT_SOURCES, HandTable, join, shown_by_people, square_rows
 
 Points = NDArray[np.float32]
@@ -119,8 +120,8 @@ from tables without depth, which were given that of similar hands:
 {rows}
 
 Mean {macro:.3f} of the tracked hands. Of those that show no sign, {tracked.false_parts():.4f} are taken for a part of
-the Signal for Help. `{CONFUSION}` shows which sign is taken for which, `{CURVES}` how the loss fell on the hands
-trained on and on those left out.
+the Signal for Help, {tracked.false_parts((TUCKED,)):.4f} for its tucked thumb. `{CONFUSION}` shows which sign is taken
+for which, `{CURVES}` how the loss fell on the hands trained on and on those left out.
 
 The tables without depth are whole sources of one person each, so leaving the person out leaves the source out: some of
 their hands are turned further than 60 degrees or seen from behind, as no other source shows them

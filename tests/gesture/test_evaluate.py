@@ -36,6 +36,7 @@ def test_recall_and_false_parts() -> None:
     result = score("mine", held_out())
     assert result.recall == {"open_palm": pytest.approx(2 / 3), "fist": 0.0, "none": pytest.approx(2 / 3)}
     assert result.false_parts == pytest.approx(1 / 3)
+    assert result.false_tucks == 0
     text = score_table([result])
     assert "mine" in text
     assert "0.444" in text  # the mean

@@ -1,10 +1,13 @@
-"""What becomes base data: a row must show its movement without doubt."""
+"""What becomes base data: a row must show its movement or its sign without doubt."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gesture.point_history_classifier import POINTS
-from gesture.prepare import shown_movements
+from gesture.prepare import SOURCES, shown_movements, sign_table
+from gesture.tables import LANDMARK_COLUMNS, write_rows
 
 ALONG = np.linspace(0, 1, POINTS)
 TURN = 2 * np.pi * ALONG
@@ -28,3 +31,41 @@ TURN = 2 * np.pi * ALONG
 )
 def test_only_what_is_shown_without_doubt_is_base_data(x: np.ndarray, y: np.ndarray, shown: str) -> None:
     assert shown_movements(np.stack([x, y], axis=1)[None].astype(np.float32)).tolist() == [shown]
+
+
+STRETCHED, BENT = 0.9, 0.4
+"""How far from the wrist the tip of a finger is whose base is at 0.5."""
+HEAD = ("label", "pose", "person", "handedness", "width", "height", "file")
+
+
+@pytest.mark.parametrize(
+    ("source", "label", "pose", "file", "index", "little", "shown"),
+    [
+        ("subhi", "3-hand", "other", "a.jpg", BENT, STRETCHED, ["ok"]),
+        ("subhi", "3-hand", "other", "a.jpg", STRETCHED, BENT, ["none"]),  # index to ring
+        ("subhi", "3-hand", "other", "a.jpg", STRETCHED, STRETCHED, []),
+        ("subhi", "3-hand", "other", "a.jpg", BENT, BENT, []),
+        ("subhi", "5-hand", "open_palm", "images/25_pic00009.jpg", STRETCHED, STRETCHED, ["open_palm"]),
+        ("subhi", "5-hand", "open_palm", "images/5_pic00009.jpg", STRETCHED, STRETCHED, ["thumb_tucked"]),
+        ("massey", "4", "thumb_tucked", "4/hand2_4_bot_seg_1.jpeg", STRETCHED, STRETCHED, ["thumb_tucked"]),
+        ("massey", "4", "thumb_tucked", "4/hand2_4_dif_seg_1.jpeg", STRETCHED, STRETCHED, ["open_palm"]),  # misfiled
+        ("massey", "5", "open_palm", "5/hand2_5_dif_seg_1.jpeg", STRETCHED, STRETCHED, ["thumb_tucked"]),
+        ("massey", "u", "other", "u/hand1_u_bot_seg_1.jpeg", STRETCHED, BENT, []),
+        ("ardamavi", "9", "other", "9/a.jpg", BENT, STRETCHED, ["ok"]),
+        ("ardamavi", "6", "other", "6/a.jpg", STRETCHED, BENT, ["none"]),
+    ],
+)
+def test_a_hand_is_given_the_sign_that_it_shows(
+    tmp_path: Path, source: str, label: str, pose: str, file: str, index: float, little: float, shown: list[str]
+) -> None:
+    points = np.full((21, 3), 0.5)
+    points[0] = 0
+    points[[8, 20]] = [index], [little]
+    folder = tmp_path / "gesture" / "landmarks"
+    folder.mkdir(parents=True)
+    fist = ("a", "fist", "anna", "Left", 640, 480, "a.jpg", *points.ravel())
+    row = (label, pose, "anna", "Left", 640, 480, file, *points.ravel())
+    for name in SOURCES:
+        write_rows(folder / f"{name}.csv.gz", (*HEAD, *LANDMARK_COLUMNS), [fist, row] if name == source else [fist])
+    table = sign_table(tmp_path)
+    assert table.label[table.source == source].tolist() == ["fist", *shown]
