@@ -84,8 +84,6 @@ class Messages:
         ValueError: Apprise does not understand the address, or it would reach nobody; the text does not repeat it.
     """
 
-    record = False
-
     def __init__(self, name: str, url: str, *, limit_s: float = LIMIT_S) -> None:
         self.name = f"messages:{name}"
         self._url = url

@@ -126,8 +126,6 @@ class Twilio:
         now: the time, UTC.
     """
 
-    record = False
-
     def __init__(
         self,
         medium: Medium,

@@ -47,7 +47,6 @@ class Webhook:
     """
 
     name = "webhook"
-    record = False
     apart = True
 
     def __init__(
