@@ -27,6 +27,20 @@ def test_a_part_that_moves_is_looked_at_next_or_after(x: int, y: int) -> None:
     assert any(holds(interest.next_part(moved, number / 8), x, y) for number in (10, 11))
 
 
+def test_what_moves_all_the_time_is_looked_at_often_and_keeps_no_other_part_from_it() -> None:
+    size = (480, 640)
+    seen = np.zeros(size, bool)
+    interest, often = Interest(), 0
+    for number in range(48):
+        screen = room(size, number)
+        screen[210:270, 290:350] = 250 if number % 2 else 10
+        part = interest.next_part(screen, number / 4)
+        often += holds(part, 320, 240)
+        seen[part.top : part.top + part.side, part.left : part.left + part.side] = True
+    assert seen.mean() > 0.97
+    assert often >= 16
+
+
 @pytest.mark.parametrize("size", [(480, 640), (720, 1280), (1080, 1920), (640, 480), (240, 320)])
 def test_a_still_room_is_looked_at_everywhere(size: tuple[int, int]) -> None:
     height, width = size

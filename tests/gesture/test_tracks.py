@@ -76,6 +76,28 @@ def test_a_second_hand_is_another_hand() -> None:
     assert follower.see(0.1, hand(0.2), hand(0.7)) == [1, 2]
 
 
+def test_of_two_places_a_hand_is_rather_where_its_side_was() -> None:
+    _, size = palm_of(hand(0.5).landmarks, 0.75)
+    follower = Follower()
+    assert follower.see(0.0, hand(0.5, side="left"), hand(0.5 + 1.4 * size)) == [1, 2]
+    assert follower.see(0.1, hand(0.5 + 0.6 * size)) == [2]
+
+
+def test_a_track_lasts_as_long_on_a_clock_that_has_run_for_days() -> None:
+    follower = Follower(gap_s=1.0)
+    days = 3 * 86_400.0
+    assert follower.see(days, hand(0.2)) == [1]
+    assert follower.see(days + 0.9, hand(0.2)) == [1]
+    assert follower.see(days + 2.0, hand(0.2)) == [2]
+
+
+def test_palms_are_measured_in_picture_widths_whatever_the_shape_of_the_picture() -> None:
+    wide, tall = hand(0.5).landmarks, hand(0.5).landmarks.copy()
+    tall[:, 1] /= 2.0  # the same points in a picture twice as high
+    (x, y), size = palm_of(wide, 0.75)
+    assert palm_of(tall, 1.5) == (pytest.approx((x, y)), pytest.approx(size))
+
+
 def test_a_hand_found_twice_is_one_hand_the_surer_one() -> None:
     assert [found.hand.score for found in distinct([hand(0.5, score=0.6), hand(0.505, score=0.9)], 0.75)] == [0.9]
     assert len(distinct([hand(0.2), hand(0.8)], 0.75)) == 2
