@@ -9,6 +9,7 @@ Reference: https://github.com/caronc/apprise/wiki
 import logging
 import re
 import threading
+import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -23,6 +24,9 @@ from safety_monitor.escalation import Kind
 
 LIMIT_S = 60.0
 """Longest time for one delivery, attachments included."""
+LEFT_BEHIND_S, MOST_LEFT_BEHIND = 300.0, 10
+"""So long after a delivery that hangs the next one is begun beside it, and so many are left behind: a connection that
+was cut where nobody noticed must not silence a channel for good."""
 SHORTEST_SECRET = 4
 """Shorter parts of an address are not hidden: that would blot out half of every text."""
 RECIPIENTS = (
@@ -103,21 +107,27 @@ class Messages:
             raise ValueError(f"would reach nobody: {self._service} needs a recipient in it, see docs/channels.md")
         if any(record.levelno >= logging.WARNING and DROPPED.search(record.getMessage()) for record in heard):
             raise ValueError(f"somebody whom it names is not written as {self._service} has it, and would be left out")
-        self._busy: threading.Thread | None = None
+        self._busy: list[threading.Thread] = []
+        """What still hangs, and when the newest of it was begun."""
+        self._begun = 0.0
         self._plain: set[str] = set()
         """Keys of deliveries that failed with attachments: they are tried without."""
 
     def deliver(self, message: Message) -> Outcome:
         """Send the message, with the evidence files if the service takes any."""
-        if self._busy is not None and self._busy.is_alive():
+        self._busy = [each for each in self._busy if each.is_alive()]
+        left_behind = time.monotonic() - self._begun > LEFT_BEHIND_S and len(self._busy) < MOST_LEFT_BEHIND
+        if self._busy and not left_behind:
             return Outcome(ok=False, detail="still busy with an earlier message", again=True)
         answer: list[Outcome] = []
         # Not every service has time limits of its own: one that hangs keeps a thread, not the station.
-        self._busy = threading.Thread(
+        sending = threading.Thread(
             target=lambda: answer.append(self._send(message)), name=f"{self.name}-send", daemon=True
         )
-        self._busy.start()
-        self._busy.join(self._limit_s)
+        sending.start()
+        self._busy.append(sending)
+        self._begun = time.monotonic()
+        sending.join(self._limit_s)
         if not answer:
             detail = f"{self._service} did not take it within {self._limit_s:g} s"
             return Outcome(ok=False, detail=detail, again=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from safety_monitor.actions import messages
 from safety_monitor.actions.messages import Messages
 from tests.alarms import alarm
 from tests.servers.mail import Mails, mail_server
@@ -104,13 +105,17 @@ def test_a_server_that_is_not_there(server: Mails) -> None:
     assert "Connection refused" in outcome.detail
 
 
-def test_a_server_that_never_says_a_word() -> None:
+def test_a_server_that_never_says_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         out = channel(mute.getsockname()[1], limit_s=0.3)
         outcome = out.deliver(MESSAGE)
         assert (outcome.ok, outcome.again) == (False, True)
         assert "within 0.3 s" in outcome.detail
         assert "still busy" in out.deliver(MESSAGE).detail
+        monkeypatch.setattr(messages, "LEFT_BEHIND_S", 0.0)
+        monkeypatch.setattr(messages, "MOST_LEFT_BEHIND", 2)
+        for told in ("within 0.3 s", "still busy"):
+            assert told in out.deliver(MESSAGE).detail
 
 
 def test_what_goes_wrong_on_the_way_is_told_in_words() -> None:
