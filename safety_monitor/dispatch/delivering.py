@@ -43,7 +43,7 @@ from safety_monitor.escalation import (
     resolve,
 )
 from safety_monitor.incident import Incident, State, notice
-from safety_monitor.journal.file import LOCK_NAME, JournalDamagedError, JournalError
+from safety_monitor.journal.file import LOCK_NAME, JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.journal.writer import JournalWriter, Step
 from safety_monitor.place import Place
@@ -143,11 +143,8 @@ class Dispatch:
         self._begun_at = journal.clock()
         try:
             self._begin()
-        except JournalDamagedError as error:
-            log.error("%s", error)
-            self._begin_anew()
-        except JournalError as error:
-            self._begins_without(error)
+        except JournalError as error:  # a disk that is full, or what stands there, must keep no station from starting
+            log.error("what an earlier run left behind is not taken up before the journal can be used: %s", error)
         watcher = threading.Thread(target=self._watch, name=WATCH, daemon=True)
         self._threads = [*(worker.thread for worker in self._workers.values()), watcher]
         self._attendant = threading.Thread(target=self._attend, name=ATTEND, daemon=True)
@@ -367,18 +364,6 @@ class Dispatch:
         self._limiter.recall(self._outbox.told_since(self._journal.clock() - self._limiter.lasting_s))
         self._troubles = Troubles(self._journal.troubles_within(TROUBLE_EVERY_S))
         self._take_up()
-
-    def _begin_anew(self) -> None:
-        """The same, once what means nothing in the journal was put right."""
-        try:
-            self._journal.file.rescued = self._journal.file.rescue()
-            self._begin()
-        except JournalError as error:
-            self._begins_without(error)
-
-    def _begins_without(self, error: JournalError) -> None:
-        """A disk that is full must not keep a station from starting."""
-        log.error("what an earlier run left behind is not taken up before the journal can be used: %s", error)
 
     def _take_up(self, written_before: float | None = None) -> None:
         """Make ready to be done what an earlier run left behind; `written_before` as with `Outbox.recover`."""

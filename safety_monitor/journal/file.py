@@ -7,12 +7,12 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from filelock import FileLock, Timeout
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import ColumnElement, Select, create_engine, event, text
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
@@ -23,6 +23,8 @@ from safety_monitor.journal.rescue import copy, move_aside, salvage, saved, unsa
 from safety_monitor.journal.tables import TABLES, VERSION, NewerError, migrate
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 FILE_NAME = "journal.sqlite"
 CONNECTIONS = 16
@@ -247,6 +249,35 @@ class JournalFile:
         if not self.doubted:
             log.error("%s: holds what means nothing: %s", self.path, error)
         self.doubted = True
+
+    def sensible(
+        self,
+        session: Session,
+        wanted: Select[*tuple[Any, ...]],
+        number: ColumnElement[int],
+        make: Callable[..., T],
+        limit: int | None = None,
+    ) -> list[T]:
+        """What is made of rows; those that mean nothing are left out until they were put right, and hide no other.
+
+        Args:
+            session: to read in.
+            wanted: the rows.
+            number: the column that holds theirs.
+            make: makes something out of one.
+            limit: at most so many; None: all.
+        """
+        try:
+            return [make(*row) for row in session.execute(wanted.limit(limit))]
+        except NONSENSE as error:
+            self.doubt(error)
+        made: list[T] = []
+        for each in session.scalars(wanted.with_only_columns(number, maintain_column_froms=True)).all():
+            with suppress(*NONSENSE):
+                made += [make(*row) for row in session.execute(wanted.where(number.is_(each)))]
+            if len(made) == limit:
+                break
+        return made
 
     def _nonsense(self, error: Exception) -> JournalDamagedError:
         self.doubt(error)

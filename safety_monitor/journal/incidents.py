@@ -23,6 +23,7 @@ from safety_monitor.journal.file import JournalError, JournalFile
 from safety_monitor.journal.outbox import Outbox
 from safety_monitor.journal.search import Search, find_incidents
 from safety_monitor.journal.tables import (
+    INCIDENT_ROW,
     PERSON,
     DeliveryRow,
     IncidentRow,
@@ -126,15 +127,16 @@ class Journal:
         """
         open_now = select(IncidentRow).where(IncidentRow.kind == "alarm", IncidentRow.state.in_(OPEN))
         with self.file.reading() as session:
-            if session.scalars(open_now.limit(1)).first() is None:
+            if session.scalar(select(open_now.exists())) is False:
                 return 0
         with self.file.writing() as session:
             now = self.clock()
-            rows = session.scalars(open_now).all()
-            for row in rows:
+            rows = self.file.sensible(session, open_now, INCIDENT_ROW, lambda row: (row, incident_of(row)))
+            for row, incident in rows:
                 row.state = State.CANCELLED if row.state == State.PENDING else State.CLOSED
                 row.reason = LEFT_OPEN
-                session.add(_transition_row(incident_of(row), iso(now), "station"))
+                ended = replace(incident, state=State(row.state), reason=LEFT_OPEN)
+                session.add(_transition_row(ended, iso(now), "station"))
                 ask_records(session, row.id, now)
         return len(rows)
 

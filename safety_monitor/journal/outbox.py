@@ -6,8 +6,8 @@ an empty one.
 """
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 from sqlalchemy import ColumnElement, Select, exists, func, literal_column, select, text, union_all, update
@@ -18,7 +18,7 @@ from safety_monitor.escalation import Kind, Nature, Planned
 from safety_monitor.incident import State
 from safety_monitor.journal.asking import ask
 from safety_monitor.journal.covert import TWINS, VISIBLE, row_shown, shown
-from safety_monitor.journal.file import NONSENSE, JournalError, JournalFile
+from safety_monitor.journal.file import JournalError, JournalFile
 from safety_monitor.journal.tables import (
     PERSON,
     DeliveryRow,
@@ -92,18 +92,7 @@ class Outbox:
         return min((each for each in due if each is not None), default=None)
 
     def _jobs(self, session: Session, wanted: Select[DeliveryRow, IncidentRow], limit: int) -> list[Job]:
-        """Jobs out of rows; one that means nothing waits until the journal was put right, and keeps up no other."""
-        try:
-            return [_job(session, delivery, incident) for delivery, incident in session.execute(wanted.limit(limit))]
-        except NONSENSE as error:
-            self._file.doubt(error)
-        jobs: list[Job] = []
-        for number in session.scalars(wanted.with_only_columns(_ROW)).all():
-            with suppress(*NONSENSE):
-                jobs += [_job(session, *row) for row in session.execute(wanted.where(_ROW.is_(number)))]
-            if len(jobs) == limit:
-                break
-        return jobs
+        return self._file.sensible(session, wanted, _ROW, partial(_job, session), limit)
 
     def begin(self, jobs: Iterable[Job]) -> Sequence[Job]:
         """Write that jobs are being done; each is an attempt, unless it is only followed.

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists, func, or_, select
@@ -13,6 +13,7 @@ from safety_monitor.incident import Incident, Mark, Sense, State
 from safety_monitor.journal.entry import Entry, entry_of
 from safety_monitor.journal.file import JournalError, JournalFile
 from safety_monitor.journal.tables import (
+    INCIDENT_ROW,
     PERSON,
     IncidentRow,
     PlaceRow,
@@ -70,9 +71,10 @@ def find_incidents(
     wanted = select(IncidentRow).where(*_wanted(search, after))
     with file.reading() as session:
         order = (IncidentRow.opened_at.desc(), IncidentRow.id)
-        rows = session.scalars(wanted.order_by(*order).limit(limit + 1)).all()
-        older = f"{rows[limit - 1].opened_at}~{rows[limit - 1].id}" if len(rows) > limit else None
-        return [entry_of(session, row, covert=False) for row in rows[:limit]], older
+        read = partial(entry_of, session, covert=False)
+        found = file.sensible(session, wanted.order_by(*order), INCIDENT_ROW, read, limit + 1)
+        last = found[limit - 1] if len(found) > limit else None
+        return found[:limit], f"{last.opened_at}~{last.incident.id}" if last is not None else None
 
 
 def unanswered_incidents(file: JournalFile, within_s: float, most: int) -> list[tuple[Incident, float]]:
@@ -95,12 +97,14 @@ def unanswered_incidents(file: JournalFile, within_s: float, most: int) -> list[
         IncidentRow.silent.is_(False),
         ~exists().where(TransitionRow.incident_id == IncidentRow.id, TransitionRow.by == PERSON),
     )
+
+    def closed(row: IncidentRow) -> tuple[Incident, float]:
+        over_s = now - datetime.fromisoformat(row.changed_at).timestamp()
+        return replace(incident_of(row), state=State.CLOSED), over_s
+
     with file.reading() as session:
-        rows = session.scalars(over.order_by(IncidentRow.changed_at.desc()).limit(most)).all()
-        return [
-            (replace(incident_of(row), state=State.CLOSED), now - datetime.fromisoformat(row.changed_at).timestamp())
-            for row in reversed(rows)
-        ]
+        newest = over.order_by(IncidentRow.changed_at.desc())
+        return file.sensible(session, newest, INCIDENT_ROW, closed, most)[::-1]
 
 
 def export_incidents(file: JournalFile, search: Search) -> Iterator[dict[str, Any]]:

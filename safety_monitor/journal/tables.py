@@ -5,7 +5,19 @@ import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
-from sqlalchemy import Dialect, Float, ForeignKey, Index, Integer, String, TypeDecorator, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    TypeDecorator,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from safety_monitor.delivery import Delivery, DeliveryState
@@ -220,6 +232,9 @@ def iso(seconds: float) -> str:
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
     except (OverflowError, OSError):
         raise ValueError(f"{seconds} is no moment") from None
+
+
+INCIDENT_ROW: ColumnElement[int] = literal_column("incidents.rowid")
 
 
 def words_in(listed: str) -> tuple[str, ...]:
