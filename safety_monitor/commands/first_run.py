@@ -86,7 +86,8 @@ def init(
     if changed or not earlier.text:
         print(f"\nwritten: {config}" + (f"; the one before is {before}" if before else ""))
     if answers.secrets:
-        print(f"written: {env_file()}, with what is secret; only you can read it, and nobody else should")
+        who = "the service" if of_service else "you"
+        print(f"written: {env_file()}, with what is secret; only {who} can read it, and nobody else should")
     for variable in answers.secrets.keys() & os.environ.keys():
         print(f"WARNING: {variable} is set in the environment, which counts more than {env_file()}")
     if not yes:
