@@ -75,6 +75,10 @@ class Lessons:
         """Those that hold nothing of these sources (places in the list of sources)."""
         return self.only(np.flatnonzero(~np.isin(self.sources, list(sources)).any(axis=1)))
 
+    def in_every_fold(self) -> "Lessons":
+        """These, as if nothing of any source were in them."""
+        return replace(self, sources=np.full_like(self.sources, -1))
+
 
 def trust(clip: Clip) -> float:
     """How much a recording counts."""
@@ -113,8 +117,7 @@ def as_recorded(clips: Sequence[Clip], judged: Windows, traits: Array, picked: P
 
 def of_further(clips: Sequence[Clip], windows: Windows, traits: Array) -> Lessons:
     """Windows of further recordings, which everything learns from that is judged by the sources of others."""
-    lessons = as_recorded(clips, windows, traits, OF_FURTHER)
-    return replace(lessons, sources=np.full_like(lessons.sources, -1))
+    return as_recorded(clips, windows, traits, OF_FURTHER).in_every_fold()
 
 
 def _apart_from_each_other(places: NDArray[np.intp]) -> list[int]:

@@ -22,10 +22,16 @@ from audio.corpus import LABELS, MANIFEST, SCREAM, CorpusError, rows_of, some
 log = logging.getLogger(__name__)
 
 LIST = Path(__file__).parent.parent / "data" / "sounds.csv"
+UNKNOWN = "unknown"
+"""Of a sound that may be a scream or not: it weighs nothing, only what a teacher makes of it counts."""
 INSIDE = "!"
 """In a path: what follows is inside the archive before it, which is a ZIP file."""
 SCREAM_WEIGHT, OTHER_WEIGHT = 0.6, 0.15
 """Nobody has listened to them: labels go by names and folders. Of others there are many."""
+WRITTEN = {UNKNOWN: ("ambient", 0.0)} | {
+    label: (label, SCREAM_WEIGHT if label == LABELS[SCREAM] else OTHER_WEIGHT) for label in LABELS
+}
+"""Label and weight in the manifest, by the label in the list."""
 NOTE = "label by its name"
 
 
@@ -36,7 +42,7 @@ class PackageSound:
     Attributes:
         package: name of the Debian package.
         path: in the package, see `INSIDE`.
-        label: one of `audio.corpus.LABELS`.
+        label: one of `audio.corpus.LABELS`, or `UNKNOWN`.
     """
 
     package: str
@@ -57,8 +63,8 @@ def read_list(path: Path = LIST) -> tuple[PackageSound, ...]:
     """
     rows = rows_of(path)
     for line, row in rows:
-        if not row.get("package") or not row.get("path") or row.get("label") not in LABELS:
-            raise CorpusError(f"{path}:{line}: needs a package, a path and a label out of {', '.join(LABELS)}")
+        if not row.get("package") or not row.get("path") or row.get("label") not in WRITTEN:
+            raise CorpusError(f"{path}:{line}: needs a package, a path and a label out of {', '.join(WRITTEN)}")
     return tuple(PackageSound(row["package"], row["path"], row["label"]) for _, row in rows)
 
 
@@ -163,8 +169,8 @@ def _write_manifest(sounds: Sequence[PackageSound], folder: Path) -> Path:
         rows = csv.writer(file)
         rows.writerow(["path", "label", "source", "note", "weight"])
         for sound in sounds:
-            weight = SCREAM_WEIGHT if sound.label == LABELS[SCREAM] else OTHER_WEIGHT
-            rows.writerow([sound.kept_as, sound.label, sound.package, NOTE, weight])
+            label, weight = WRITTEN[sound.label]
+            rows.writerow([sound.kept_as, label, sound.package, NOTE, weight])
     return manifest
 
 

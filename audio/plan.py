@@ -13,7 +13,8 @@ class Plan:
     """What decides about a training besides the recordings.
 
     Attributes:
-        parts: how many parts of `examples.PART` examples are composed.
+        parts: how many parts of `examples.PART` examples are composed of what is judged.
+        further_parts: and how many of recordings by which nothing is judged.
         folds: into how many the sources are dealt.
         trunk_epochs: passes of the trunk over the examples.
         networks: how many networks with other seeds a head has that ships.
@@ -21,7 +22,8 @@ class Plan:
         others: and from at most so many other composed windows.
     """
 
-    parts: int = 117
+    parts: int = 78
+    further_parts: int = 39
     folds: int = 6
     trunk_epochs: int = 9
     networks: int = 2

@@ -40,12 +40,13 @@ def prose(judged: Judged, further: Sequence[Clip], plan: Plan, size: int) -> str
 
     Args:
         judged: what the figures are of.
-        further: what was learned from besides.
+        further: what was learned from besides; what weighs nothing was for the trunk alone.
         plan: see `Plan`.
         size: bytes of the files.
     """
     from audio.head import KNOWN_SHARE, NETWORKS_SHARE
 
+    also = f" and {plan.further_parts * PART:,} of further ones" if further else ""
     screams = are_screams(judged.clips)
     sure, by_clip, summed = judged.sure, judged.by_clip, judged.summed
     lines = [
@@ -104,12 +105,12 @@ def prose(judged: Judged, further: Sequence[Clip], plan: Plan, size: int) -> str
         "",
         "## What it learned from",
         "",
-        f"The trunk: {plan.parts * PART:,} windows composed of the recordings above, mixed with each other at -5 to 30",
-        "dB, through made-up rooms, microphones, band limits and codecs, at peaks from -50 to 0 dBFS. Three in ten of",
-        "the screams, and a fifth of the ambient sounds (cries, tones, noise), are synthesised. The head: its networks",
-        "from these and from windows of the recordings as they are, its machine from the latter and from at most",
-        f"{plan.screams:,} composed real screams that can be heard and {plan.others:,} other sounds, which count",
-        f"{COMPOSED} as much. The trunk's teacher was",
+        f"The trunk: {plan.parts * PART:,} windows composed of the recordings above{also}, mixed with each other at",
+        "-5 to 30 dB, through made-up rooms, microphones, band limits and codecs, at peaks from -50 to 0 dBFS. Three",
+        "in ten of the screams, and a fifth of the ambient sounds (cries, tones, noise), are synthesised. The head:",
+        "its networks from these and from windows of the recordings as they are, its machine from the latter and from",
+        f"at most {plan.screams:,} composed real screams that can be heard and {plan.others:,} other sounds, which",
+        f"count {COMPOSED} as much. The trunk's teacher was",
         "YAMNet (Apache-2.0): the scores of its 521 classes and the layer before them. YAMNet is no part of the model.",
         "",
         *(_besides(further) if further else ()),
@@ -123,12 +124,14 @@ def prose(judged: Judged, further: Sequence[Clip], plan: Plan, size: int) -> str
 
 
 def _besides(further: Sequence[Clip]) -> Sequence[str]:
-    screams = int(are_screams(further).sum())
-    sources = len({clip.source for clip in further})
+    counting = [clip for clip in further if clip.weight]
+    screams, unlabelled = int(are_screams(counting).sum()), len(further) - len(counting)
+    sources = len({clip.source for clip in counting})
     return (
-        f"Head and second opinion learned besides from {screams} screams and {len(further) - screams:,} other sounds",
-        f"of {sources} further sources, in every fold; nothing is judged by them. Those of the model that ships come",
-        "out of Debian's packages: `data/README.md`.",
+        f"Head and second opinion learned besides from {screams} screams and {len(counting) - screams:,} other sounds",
+        f"of {sources} further sources, in every fold; nothing is judged by them.",
+        *([f"The trunk heard {unlabelled:,} more, without a label."] if unlabelled else []),
+        "Those of the model that ships come out of Debian's packages: `data/README.md`.",
         "",
     )
 

@@ -59,7 +59,8 @@ def learn_trunk(parts: Sequence[Path], plan: Plan, cache: Path) -> Path:
 
     from audio.trunk import TrunkRecipe, export_trunk, fit_line, fit_trunk
 
-    name = f"trunk-{parts[0].parent.name}-{plan.parts}-{plan.trunk_epochs}"
+    folders = "-".join(dict.fromkeys(part.parent.name for part in parts))
+    name = f"trunk-{folders}-{len(parts)}-{plan.trunk_epochs}"
     path, learned = cache / f"{name}.tflite", cache / f"{name}.keras"
     if not path.exists():
         log.info("the trunk learns from %d examples", len(parts) * PART)
@@ -111,25 +112,55 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Gathered:
+    """Further recordings before a trunk has heard them.
+
+    Attributes:
+        clips: those whose label counts.
+        windows: of these.
+        parts: examples composed of all.
+    """
+
+    clips: Sequence[Clip]
+    windows: Windows
+    parts: Sequence[Path]
+
+
+@dataclass(frozen=True, slots=True)
 class Further:
-    """Recordings that everything learns from and by which nothing is judged.
+    """What is learned from recordings by which nothing is judged, in every fold.
 
     Attributes:
         clips: the recordings.
-        lessons: what heads learn from them.
+        recorded: what heads learn from them.
+        composed: what heads learn from what is composed of them.
         overviews: of each, float32 of shape (recordings, `TRAITS`).
     """
 
     clips: Sequence[Clip]
-    lessons: Lessons
+    recorded: Lessons
+    composed: Lessons
     overviews: Array
 
 
-def prepare_further(clips: Sequence[Clip], trunk: Path, cache: Path, jobs: int) -> Further:
-    """What is to be learned from further recordings."""
-    windows = cut_windows(read_sounds(clips, cache, jobs), cache, jobs)
+def gather(clips: Sequence[Clip], teacher: Path | None, plan: Plan, cache: Path, jobs: int) -> Gathered:
+    """Further recordings; those that weigh nothing are for the trunk alone."""
+    sounds = read_sounds(clips, cache, jobs)
+    counting = [sound for sound in sounds if sound.clip.weight]
+    parts = compose_parts(sounds, plan.further_parts, teacher, cache, jobs)
+    return Gathered([sound.clip for sound in counting], cut_windows(counting, cache, jobs), parts)
+
+
+def hear(gathered: Gathered, trunk: Path, cache: Path) -> Further:
+    """What heads and second opinion learn from further recordings."""
+    clips, windows = gathered.clips, gathered.windows
     traits = _traits(windows, trunk, cache)
-    return Further(clips, of_further(clips, windows, traits), overviews_of(traits, windows, len(clips)))
+    return Further(
+        clips,
+        of_further(clips, windows, traits),
+        as_composed(trunk, gathered.parts, cache).in_every_fold(),
+        overviews_of(traits, windows, len(clips)),
+    )
 
 
 def _traits(windows: Windows, trunk: Path, cache: Path) -> Array:
@@ -211,12 +242,14 @@ def train_scream(
     sounds = read_sounds(clips, cache, jobs)
     parts = compose_parts(sounds, plan.parts, teacher, cache, jobs)
     judged = cut_windows(sounds, cache, jobs)
-    trunk = find("scream") / TRUNK_FILE if teacher is None else learn_trunk(parts, plan, cache)
+    gathered = gather(unjudged, teacher, plan, cache, jobs) if unjudged else None
+    everything = [*parts, *(gathered.parts if gathered else ())]
+    trunk = find("scream") / TRUNK_FILE if teacher is None else learn_trunk(everything, plan, cache)
     traits = _traits(judged, trunk, cache)
     composed, recorded = as_composed(trunk, parts, cache), as_recorded(clips, judged, traits)
-    besides = prepare_further(unjudged, trunk, cache, jobs) if unjudged else None
+    besides = hear(gathered, trunk, cache) if gathered else None
     if besides:
-        recorded = recorded.then(besides.lessons)
+        composed, recorded = composed.then(besides.composed), recorded.then(besides.recorded)
     overviews = overviews_of(traits, judged, len(clips))
     screams = are_screams(clips)
     # What people marked is learned from, never judged: it is what the model in use got wrong, or just that one scream.

