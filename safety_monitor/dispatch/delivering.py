@@ -141,10 +141,11 @@ class Dispatch:
         self._taken_up = False
         """Whether what an earlier run left behind is."""
         self._begun_at = journal.clock()
-        try:
-            self._begin()
-        except JournalError as error:  # a disk that is full, or what stands there, must keep no station from starting
-            log.error("what an earlier run left behind is not taken up before the journal can be used: %s", error)
+        for begin in (self._remember, self._take_up):
+            try:
+                begin()
+            except JournalError as error:  # neither a full disk nor what stands there must keep a station from starting
+                log.error("what an earlier run left behind is not known before the journal can be used: %s", error)
         watcher = threading.Thread(target=self._watch, name=WATCH, daemon=True)
         self._threads = [*(worker.thread for worker in self._workers.values()), watcher]
         self._attendant = threading.Thread(target=self._attend, name=ATTEND, daemon=True)
@@ -355,18 +356,21 @@ class Dispatch:
         if not job.hidden and job.kind != "trouble":
             self.trouble(job.channel, f"{job.channel} failed: {result.detail}")
 
-    def _begin(self) -> None:
-        """Take up what an earlier run left behind, and remember what people were told by it.
+    def _remember(self) -> None:
+        """Remember what people were told by an earlier run.
+
+        Raises:
+            JournalError: it cannot be read.
+        """
+        self._limiter.recall(self._outbox.told_since(self._journal.clock() - self._limiter.lasting_s))
+        self._troubles = Troubles(self._journal.troubles_within(TROUBLE_EVERY_S))
+
+    def _take_up(self, written_before: float | None = None) -> None:
+        """Make ready to be done what an earlier run left behind; `written_before` as with `Outbox.recover`.
 
         Raises:
             JournalError: it cannot be read or written.
         """
-        self._limiter.recall(self._outbox.told_since(self._journal.clock() - self._limiter.lasting_s))
-        self._troubles = Troubles(self._journal.troubles_within(TROUBLE_EVERY_S))
-        self._take_up()
-
-    def _take_up(self, written_before: float | None = None) -> None:
-        """Make ready to be done what an earlier run left behind; `written_before` as with `Outbox.recover`."""
         gone = self._pass_on_gone()
         spent_s = max(self._waits.give_up_messages_s - AFTER_START_S, 0.0)
         left = self._outbox.recover(self._natures, self._journal.clock() - spent_s, written_before=written_before)
