@@ -244,12 +244,6 @@ class JournalFile:
         except NONSENSE as error:
             raise self._nonsense(error) from error
 
-    def doubt(self, error: Exception) -> None:
-        """Something in the file means nothing, or there is a mistake of ours: checking it will show."""
-        if not self.doubted:
-            log.error("%s: holds what means nothing: %s", self.path, error)
-        self.doubted = True
-
     def sensible(
         self,
         session: Session,
@@ -270,7 +264,8 @@ class JournalFile:
         try:
             return [make(*row) for row in session.execute(wanted.limit(limit))]
         except NONSENSE as error:
-            self.doubt(error)
+            if not self.doubted:
+                log.error("%s", self._nonsense(error))
         made: list[T] = []
         for each in session.scalars(wanted.with_only_columns(number, maintain_column_froms=True)).all():
             with suppress(*NONSENSE):
@@ -280,8 +275,11 @@ class JournalFile:
         return made
 
     def _nonsense(self, error: Exception) -> JournalDamagedError:
-        self.doubt(error)
-        return JournalDamagedError(f"{self.path}: holds what means nothing: {error}")
+        """What is in the file means nothing, or there is a mistake of ours: checking it will show."""
+        self.doubted = True
+        return JournalDamagedError(
+            f"{self.path}: holds what means nothing ({error}); a station that runs puts that right"
+        )
 
 
 def _unusable(error: Exception) -> type[JournalUnusableError]:

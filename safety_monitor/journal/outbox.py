@@ -259,11 +259,16 @@ class Outbox:
     def list(self, limit: int = 100) -> Sequence[Delivery]:
         """What is still to be done, in order of time, then what failed, the newest first; as much as may be seen."""
         with self._file.reading() as session:
-            visible = select(DeliveryRow).where(VISIBLE).limit(limit)
+
+            def seen(row: DeliveryRow) -> Delivery | None:
+                delivery = shown(row)
+                return delivery if row.kind not in TWINS or row_shown(session, delivery.key) is row else None
+
+            visible = select(DeliveryRow).where(VISIBLE)
             waiting = visible.where(DeliveryRow.due_at.is_not(None)).order_by(DeliveryRow.due_at, DeliveryRow.channel)
             failed = visible.where(text("state = 'failed'")).order_by(DeliveryRow.asked_at.desc(), DeliveryRow.channel)
-            rows = [*session.scalars(waiting).all(), *session.scalars(failed).all()]
-            return [shown(row) for row in rows if row.kind not in TWINS or row_shown(session, shown(row).key) is row]
+            found = [self._file.sensible(session, wanted, _ROW, seen, limit) for wanted in (waiting, failed)]
+            return [each for some in found for each in some if each is not None]
 
     def count(self) -> dict[str, int]:
         """How many deliveries there are in each state, as far as they may be seen."""

@@ -266,12 +266,12 @@ def test_what_means_nothing_is_no_ones_end_and_is_put_right_as_far_as_it_can_be(
         lambda: journal.list(100),
         lambda: unanswered_incidents(journal.file, 3600.0, 100),
         lambda: journal.outbox.due("email", 100),
+        journal.outbox.list,
     ]
     for look in looks:  # those that mean something are hidden by none
         assert 0 < len(look()) < len(NONSENSE)
     uses: list[Callable[[], object]] = [
         lambda: list(export_incidents(journal.file, Search())),
-        journal.outbox.list,
         journal.file.check,
     ]
     for use in uses:
@@ -279,7 +279,7 @@ def test_what_means_nothing_is_no_ones_end_and_is_put_right_as_far_as_it_can_be(
             use()
     journal.outbox.recover(["email"])
     assert f"{len(NONSENSE)} incidents could be read" in journal.file.rescue()
-    for use in uses:
+    for use in (*looks, *uses):
         use()
     entries = {int(entry.incident.id, 16): entry for entry in journal.list(100)}
     assert len(entries) == len(NONSENSE)
