@@ -101,5 +101,11 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
     evidence = store(tmp_path)
     with pytest.raises(ValueError):
         evidence.save(FIRST, name, b"")
-    with pytest.raises(ValueError):
-        evidence.files(f"../{name}")
+
+
+@pytest.mark.parametrize("incident_id", ["..", f"../evidence/{FIRST}", "", "a/b"])
+def test_what_is_no_incident_has_no_files(tmp_path: Path, incident_id: str) -> None:
+    evidence = store(tmp_path)
+    (tmp_path / "station.toml").touch()
+    assert evidence.save(FIRST, "sound.flac", b"fLaC")
+    assert evidence.files(incident_id) == ()

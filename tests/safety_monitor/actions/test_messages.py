@@ -153,7 +153,7 @@ def test_an_address_that_nobody_understands_is_refused_without_repeating_it() ->
         ("kook://abcd1234/12345678/", ""),
         ("kodi://example.org", ""),
         ("notifiarr://abcd1234/12345678", ""),
-        ("serwersms://user:password@12345678/+48500500500", ""),
+        ("serwersms://user:password@12345678/+447700900123", ""),
         ("ntfys://shop-k7m2x9q4", ""),
         ("ntfys://ntfy.example.org/topic", ""),
         ("tgram://123456789:abcdefghijklmnop/12345/", ""),
