@@ -128,5 +128,8 @@ def running(home: Path, *arguments: str | Path, environ: Mapping[str, str], **va
             threading.Thread(target=station.read, args=(stream, keep), daemon=True).start()
         try:
             yield station
+        except BaseException:
+            print(*station.log, sep="\n")  # pytest shows it where a test has failed
+            raise
         finally:
             process.kill()
