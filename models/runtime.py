@@ -30,6 +30,11 @@ class TFLiteModel:
             self._interpreter = Interpreter(
                 model_path=str(path), num_threads=threads, experimental_preserve_all_tensors=bool(inner)
             )
+            # Before each call LiteRT counts who refers to its native part, as an array inside it would, and refuses
+            # where anybody does. So does a thread that walks through all objects of the process and finds a call under
+            # way (gc.get_objects; NiceGUI does when its pages start). No array inside it leaves this class:
+            # `get_tensor` copies.
+            self._interpreter._safe_to_run = lambda: True
             self._interpreter.allocate_tensors()
             details = sorted(self._interpreter.get_input_details(), key=lambda detail: str(detail["name"]))
             self._inputs = [detail["index"] for detail in details]
