@@ -49,6 +49,17 @@ def asked(question: str, read: Callable[[str], T], *, default: str = "", hidden:
             typer.echo(f"  {error}")
 
 
+def typed_twice(secret: str) -> str:
+    """A secret that was not shown while it was typed, once it was typed again.
+
+    Raises:
+        ContactError: it was another one.
+    """
+    if typer.prompt("  once more", default="", show_default=False, hide_input=True) != secret:
+        raise ContactError("that was not the same twice")
+    return secret
+
+
 def is_whole(account: Mapping[str, Any]) -> bool:
     """Whether something can be sent with what is set of a Twilio account."""
     sends = any(account.get(each) for each in ("number", "messaging_service_sid", "whatsapp_number"))

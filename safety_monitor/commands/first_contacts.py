@@ -21,6 +21,7 @@ from safety_monitor.commands.first_accounts import (
     keeps_twilio,
     one_of,
     renewed_passwords,
+    typed_twice,
 )
 from safety_monitor.commands.outbox import tried
 from safety_monitor.config import PREFIX, SettingsError
@@ -242,9 +243,7 @@ def _ask_pin(question: str, other_than: str = "") -> str | None:
         hash_of(pin)
         if pin == other_than:
             raise PinError("it must be another one than the PIN")
-        if typer.prompt("  once more", default="", show_default=False, hide_input=True) != pin:
-            raise PinError("that was not the same twice")
-        return pin
+        return typed_twice(pin)
 
     return asked(f"  {question}", read, hidden=True)
 

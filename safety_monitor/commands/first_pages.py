@@ -5,7 +5,7 @@ from dataclasses import replace
 import typer
 from pydantic import ValidationError
 
-from safety_monitor.commands.first_accounts import asked
+from safety_monitor.commands.first_accounts import asked, typed_twice
 from safety_monitor.config.web import Web, WebUser
 from safety_monitor.operating.earlier import Earlier
 from safety_monitor.operating.first_run import Answers, ContactError
@@ -55,6 +55,4 @@ def _user_name(text: str) -> str:
 def _password(text: str) -> str:
     if len(text) < SHORTEST:
         raise ContactError(f"it must have at least {SHORTEST} characters")
-    if typer.prompt("  once more", default="", show_default=False, hide_input=True) != text:
-        raise ContactError("that was not the same twice")
-    return text
+    return typed_twice(text)
