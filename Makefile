@@ -44,6 +44,9 @@ types: .venv/test
 test: style ## all checks and all tests, these in WORKERS processes; 0: in one
 	$(MAKE) --no-print-directory --jobs 2 types tests
 
+# Some machines forbid Python to keep what it has compiled: then every worker and every station that a test starts would
+# compile all that it imports anew.
+tests: export PYTHONDONTWRITEBYTECODE =
 tests: .venv/test
 	$(BIN)/pytest --numprocesses $(WORKERS) --no-loadscope-reorder --durations 20 $(ARGS)
 
