@@ -47,6 +47,8 @@ test: style ## all checks and all tests, these in WORKERS processes; 0: in one
 # Some machines forbid Python to keep what it has compiled: then every worker and every station that a test starts would
 # compile all that it imports anew.
 tests: export PYTHONDONTWRITEBYTECODE =
+# The workers share the cores: a product of small matrices that waits for a thread on another one takes 150 times as long.
+tests: export OPENBLAS_NUM_THREADS = 1
 tests: .venv/test
 	$(BIN)/pytest --numprocesses $(WORKERS) --no-loadscope-reorder --durations 20 $(ARGS)
 
