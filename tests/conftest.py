@@ -21,6 +21,8 @@ REAL_TIME = {
     "tests/system/test_live.py",
 }
 """Files whose tests play, hear or see as time passes: never do two of them at once."""
+LONG = {"tests/safety_monitor/web/test_pages.py"}
+"""Files besides those of whole stations that take minutes, most of it waiting."""
 
 
 @pytest.fixture(autouse=True)
@@ -62,8 +64,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest is dealt first: at the end no worker has long to wait for another."""
+
+    def turn(item: pytest.Item) -> int:
+        file = item.nodeid.partition("::")[0]
+        return 0 if file in REAL_TIME else 1 if "system" in item.path.parts or file in LONG else 2
+
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: (item.nodeid.partition("::")[0] not in REAL_TIME, "system" not in item.path.parts))
+        items.sort(key=turn)
 
 
 @pytest.hookimpl(wrapper=True)
