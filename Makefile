@@ -8,7 +8,7 @@ WORKERS ?= 2
 STATION_PACKAGES := python3-venv libportaudio2 espeak-ng alsa-utils libgl1 libegl1 libgles2 libglib2.0-0
 TEST_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins mariadb-server-core mariadb-client-core mosquitto sqlite3 chromium xvfb xdotool systemd
 
-.PHONY: run setup test tests check style types lock models screenshots docs clean audit soak bench fuzz compare
+.PHONY: run setup test tests check style types lock models trunk screenshots docs clean audit soak bench fuzz compare
 
 run: setup ## set up what is missing and start the station; without camera and microphone it plays the demo scene
 	@$(BIN)/safety-monitor run --demo-without-devices $(ARGS)
@@ -59,13 +59,17 @@ lock: .venv/test ## the locked sets, made anew from pyproject.toml
 	$(LOCK) --extra train --extra dask --extra test --extra mongodb --extra firebase --extra geocoding \
 		--constraint requirements.txt --output-file requirements-test.txt pyproject.toml
 
-models: .venv/test ## train what ships anew from $(DATA); about two hours on two cores
+models: .venv/test ## train what ships anew from $(DATA), but for the trunk that hears; about two hours on two cores
 	$(BIN)/python -m audio.package_sounds --out .cache/hearing/package-sounds
-	$(BIN)/python -m audio.train --data $(DATA)/audio --further .cache/hearing/package-sounds \
-		--teacher $(DATA)/reference/yamnet/yamnet.tflite
+	$(BIN)/python -m audio.train --data $(DATA)/audio --further .cache/hearing/package-sounds
 	$(BIN)/python -m gesture.prepare $(DATA)
 	$(BIN)/python -m safety_monitor.demo.thumbs
 	$(BIN)/python -m gesture.train signs motions
+
+trunk: .venv/test ## train the trunk anew, on a machine with a GPU: docs/training.md; then make models
+	$(BIN)/python -m audio.package_sounds --out .cache/hearing/package-sounds
+	$(BIN)/python -m audio.train_trunk --data $(DATA)/audio --further .cache/hearing/package-sounds \
+		--teacher $(DATA)/reference/yamnet/yamnet.tflite --out models/scream/trunk.tflite
 
 screenshots: .venv/test ## pictures of every page, in docs/screenshots
 	$(BIN)/python -m tests.screenshots docs/screenshots

@@ -1,4 +1,4 @@
-"""What networks learn from: windows of sound composed of the corpus, of rooms and of synthetic sounds, kept in a cache.
+"""Windows of sound composed of the corpus, of rooms and of synthetic sounds, kept in a cache for heads to learn from.
 
 Examples come in parts of `PART` with a seed each, so that an interrupted run goes on where it stopped and the same
 corpus gives the same examples. Every example names the sources it was made of, in front and behind, so that whoever
@@ -6,10 +6,11 @@ must not have heard a source can leave out all that holds a trace of it.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,21 +22,22 @@ from audio.corpus import LABELS, Clip
 from audio.features import FRAME, HOP, WINDOW, Frames, describe, frames, picture, silence
 
 Array = NDArray[np.float32]
-Teacher = Callable[[Array], Array]
-"""15,600 samples at 16 kHz, peak at -3 dBFS, to what another network makes of them."""
 
 PART = 1000
-VERSION = 4
+VERSION = 5
 """Goes up when examples are composed differently: old parts in the cache are then left alone."""
 SAMPLES = (WINDOW - 1) * HOP + FRAME
-TEACHER_SAMPLES = 15_600
 SHARES = {"scream": 0.32, "conversation": 0.28, "ambient": 0.40}
 SYNTHETIC_SCREAMS = 0.3
 """Share of the screams."""
 SYNTHETIC_AMBIENT = 0.2
 """Share of the ambient sounds: cries, tones and noise."""
-BENT = 0.15
-"""Share of the recordings that are bent out of recognition, for the teacher alone."""
+MOVED, REACH = 0.6, 0.16
+"""Share of the recordings that are played faster or slower, and the logarithm of how much so at most."""
+MIXED, VOICE_BEHIND = 0.65, 0.35
+"""Share of the windows with a sound behind, and of these, in front of which is a scream, with a voice there."""
+LOWEST = {"scream": -3.0, "conversation": 0.0, "ambient": -5.0}
+"""Lowest signal-to-noise ratio, dB, by the label of the sound in front."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,7 @@ class Examples:
         images: float16 of shape (n, 96, 64), see `features.picture`.
         facts: float32 of shape (n, DESCRIPTION), see `features.describe`.
         labels: int8 of shape (n,), index into `LABELS`.
-        teacher: float16 of shape (n, k), what the teacher makes of it; k is 0 without a teacher.
-        weights: float32 of shape (n,), how much a label counts; 0: the sound was bent so far that its label is lost,
-            and only the teacher knows what it is now.
+        weights: float32 of shape (n,), how much a label counts.
         sources: int16 of shape (n, 2), place in the list of sources of the sound in front and of the one behind; -1
             where there is none or a synthetic one.
     """
@@ -72,7 +72,6 @@ class Examples:
     images: NDArray[np.float16]
     facts: Array
     labels: NDArray[np.int8]
-    teacher: NDArray[np.float16]
     weights: Array
     sources: NDArray[np.int16]
 
@@ -80,8 +79,37 @@ class Examples:
         return len(self.labels)
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Sounds of one label from one source.
+
+    Attributes:
+        groups: sounds that belong together; each group counts once.
+        weight: how often the source is drawn: by the square root of its length.
+    """
+
+    groups: Sequence[Sequence[Sound]]
+    weight: float
+
+
+def sources_of(sounds: Sequence[Sound], label: str) -> list[Source]:
+    """The sources of sounds of a label; what is too short or holds nothing is left out."""
+    tree: dict[str, dict[str, list[Sound]]] = {}
+    for sound in sounds:
+        if sound.clip.label == label and len(sound.samples) >= SAMPLE_RATE // 20 and sound.samples.any():
+            tree.setdefault(sound.clip.source, {}).setdefault(sound.clip.group, []).append(sound)
+    return [
+        Source(
+            list(groups.values()),
+            float(np.sqrt(sum(len(sound.samples) for group in groups.values() for sound in group)))
+            * _trust(label, source),
+        )
+        for source, groups in tree.items()
+    ]
+
+
 class Pool:
-    """Sounds to draw from, by label; a source counts by the square root of its length, a group once.
+    """Sounds to draw from, by label, see `Source`.
 
     Args:
         sounds: all there are.
@@ -89,55 +117,37 @@ class Pool:
 
     def __init__(self, sounds: Sequence[Sound]) -> None:
         self.sources = sorted({sound.clip.source for sound in sounds})
-        self._sources: dict[str, list[list[list[Sound]]]] = {}
-        self._weights: dict[str, NDArray[np.float64]] = {}
-        for label in LABELS:
-            tree: dict[str, dict[str, list[Sound]]] = {}
-            for sound in sounds:
-                if sound.clip.label == label and len(sound.samples) >= SAMPLE_RATE // 20 and sound.samples.any():
-                    tree.setdefault(sound.clip.source, {}).setdefault(sound.clip.group, []).append(sound)
-            if not tree:
-                continue
-            self._sources[label] = [list(groups.values()) for groups in tree.values()]
-            weights = [
-                np.sqrt(sum(len(sound.samples) for group in groups.values() for sound in group)) * _trust(label, source)
-                for source, groups in tree.items()
-            ]
-            self._weights[label] = np.asarray(weights) / sum(weights)
+        self._sources = {label: found for label in LABELS if (found := sources_of(sounds, label))}
 
     def __contains__(self, label: str) -> bool:
         return label in self._sources
 
     def draw(self, label: str, rng: np.random.Generator) -> Sound:
         """A sound of the label."""
-        source = self._sources[label][rng.choice(len(self._weights[label]), p=self._weights[label])]
-        group = source[rng.integers(len(source))]
-        return group[rng.integers(len(group))]
+        weights = np.asarray([source.weight for source in self._sources[label]])
+        groups = self._sources[label][rng.choice(len(weights), p=weights / weights.sum())].groups
+        group = groups[int(rng.integers(len(groups)))]
+        return group[int(rng.integers(len(group)))]
 
 
 def _trust(label: str, source: str) -> float:
     return 0.35 if (label, source) == ("scream", "emogator") else 1.0
 
 
-def _active(samples: Array) -> NDArray[np.int64]:
+def active(samples: NDArray[Any]) -> NDArray[np.int64]:
     """Starts of the 50 ms pieces within 15 dB of the loudest."""
     count = len(samples) // 800
     if count == 0:
         return np.zeros(1, np.int64)
-    power = np.square(samples[: count * 800].reshape(count, 800)).mean(axis=1)
+    power = np.square(samples[: count * 800].reshape(count, 800).astype(np.float32)).mean(axis=1)
     return np.flatnonzero(power >= power.max() * 10**-1.5) * 800
 
 
-def _front(sound: Sound, rng: np.random.Generator, length: int, *, bent: bool = False) -> Array:
-    """A stretch of the sound around one of its loud moments; all of it where it is shorter.
-
-    Args:
-        bent: played so fast or slow that it is another sound.
-    """
+def _front(sound: Sound, rng: np.random.Generator, length: int) -> Array:
+    """A stretch of the sound around one of its loud moments; all of it where it is shorter."""
     whole = sound.part(0, len(sound.samples))
-    reach = 0.6 if bent else 0.16
-    ratio = float(np.exp(rng.uniform(-reach, reach))) if bent or rng.random() < 0.6 else 1.0
-    start_of = _active(whole)
+    ratio = float(np.exp(rng.uniform(-REACH, REACH))) if rng.random() < MOVED else 1.0
+    start_of = active(whole)
     anchor = int(start_of[rng.integers(len(start_of))])
     needed = int(length * ratio) + 4
     start = anchor - int(rng.uniform(0.02, 0.75) * needed)
@@ -181,15 +191,14 @@ def compose(pool: Pool, label: str, rng: np.random.Generator) -> Composed:
     else:
         sound = pool.draw(label, rng)
         source = sound.clip.source
-        bent = rng.random() < BENT
-        front = _front(sound, rng, length, bent=bent)
-        weight = 0.0 if bent else (1.0 if sound.clip.sure else 0.6) * sound.clip.weight
-    if rng.random() < 0.65:
-        other = "conversation" if label == "scream" and rng.random() < 0.35 and "conversation" in pool else "ambient"
+        front = _front(sound, rng, length)
+        weight = (1.0 if sound.clip.sure else 0.6) * sound.clip.weight
+    if rng.random() < MIXED:
+        voiced = label == "scream" and rng.random() < VOICE_BEHIND and "conversation" in pool
+        other = "conversation" if voiced else "ambient"
         sound = pool.draw(other, rng)
         behind = sound.clip.source
-        low = {"scream": -3.0, "conversation": 0.0, "ambient": -5.0}[label]
-        front = augment.mix(front, _front(sound, rng, length), float(rng.uniform(low, 30)))
+        front = augment.mix(front, _front(sound, rng, length), float(rng.uniform(LOWEST[label], 30)))
     front = augment.colour(front, rng)
     if rng.random() < 0.25:
         front = augment.compress(front, rng)
@@ -204,13 +213,13 @@ def _placed(samples: Array, rng: np.random.Generator, length: int) -> Array:
     return result
 
 
-def compose_part(pool: Pool, seed: int, teacher: Teacher | None) -> Examples:
+def compose_part(pool: Pool, seed: int) -> Examples:
     """`PART` examples."""
     rng = np.random.default_rng(seed)
     kinds = [label for label in LABELS if label in pool or label == "scream"]
     chances = np.asarray([SHARES[label] for label in kinds])
     places = {"": -1} | {source: place for place, source in enumerate(pool.sources)}
-    images, facts, labels, teachings, weights, sources = [], [], [], [], [], []
+    images, facts, labels, weights, sources = [], [], [], [], []
     for _ in range(PART):
         label = kinds[rng.choice(len(kinds), p=chances / chances.sum())]
         composed = compose(pool, label, rng)
@@ -220,21 +229,13 @@ def compose_part(pool: Pool, seed: int, teacher: Teacher | None) -> Examples:
         labels.append(LABELS.index(label))
         weights.append(composed.weight)
         sources.append((places[composed.front], places[composed.back]))
-        if teacher is not None:
-            teachings.append(teacher(loud(composed.samples[-TEACHER_SAMPLES:])))
     return Examples(
         np.stack(images),
         np.stack(facts),
         np.asarray(labels, np.int8),
-        np.stack(teachings).astype(np.float16) if teachings else np.zeros((PART, 0), np.float16),
         np.asarray(weights, np.float32),
         np.asarray(sources, np.int16),
     )
-
-
-def loud(samples: Array) -> Array:
-    """The samples with their peak at -3 dBFS."""
-    return np.asarray(samples * (0.7 / (np.abs(samples).max() + 1e-9)), np.float32)
 
 
 def fingerprint(clips: Sequence[Clip], *facts: object) -> str:

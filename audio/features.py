@@ -25,8 +25,8 @@ RANGE_DB = 80.0
 SILENCE_DB = -140.0
 """Mel level of a frame that is not there (before the start of a source)."""
 
-_FFT = 1024
-_TINY = 1e-16
+FFT = 1024
+TINY = 1e-16
 _PIECES = 5
 _PIECE = 128
 _ACTIVE_DB = 25.0
@@ -102,10 +102,10 @@ def frame_count(samples: int) -> int:
 
 
 @cache
-def _mel_matrix() -> Array:
+def mel_matrix() -> Array:
     """(513, 64) triangular filters, equally spaced on the HTK mel scale."""
     edges = 700 * (10 ** (np.linspace(_mel(60.0), _mel(7800.0), MEL_BANDS + 2) / 2595) - 1)
-    bins = np.arange(_FFT // 2 + 1) * SAMPLE_RATE / _FFT
+    bins = np.arange(FFT // 2 + 1) * SAMPLE_RATE / FFT
     low, mid, high = edges[:-2], edges[1:-1], edges[2:]
     rising = (bins[:, None] - low) / (mid - low)
     falling = (high - bins[:, None]) / (high - mid)
@@ -117,7 +117,7 @@ def _mel(hertz: float) -> float:
 
 
 @cache
-def _hann(length: int) -> Array:
+def hann(length: int) -> Array:
     return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length), np.float32)
 
 
@@ -146,17 +146,17 @@ def frames(samples: Array) -> Frames:
     if count == 0:
         return silence(0)
     cut = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP]
-    power = np.abs(np.fft.rfft(cut * _hann(FRAME), _FFT)).astype(np.float32) ** 2 + _TINY
-    mel = 10 * np.log10(power @ _mel_matrix() + 1e-14)
+    power = np.abs(np.fft.rfft(cut * hann(FRAME), FFT)).astype(np.float32) ** 2 + TINY
+    mel = 10 * np.log10(power @ mel_matrix() + 1e-14)
     pieces = np.lib.stride_tricks.sliding_window_view(samples, _PIECE)[:: HOP // _PIECES][: count * _PIECES]
-    fine = np.abs(np.fft.rfft(pieces * _hann(_PIECE))).astype(np.float32) ** 2
+    fine = np.abs(np.fft.rfft(pieces * hann(_PIECE))).astype(np.float32) ** 2
     envelope = (fine @ _band_matrix(_ENVELOPE_BANDS, _PIECE)).reshape(count, _PIECES, len(_ENVELOPE_BANDS))
     return Frames(mel.astype(np.float32), _voice(power, mel), envelope)
 
 
 def _voice(power: Array, mel: Array) -> Array:
     amplitude = np.sqrt(power)
-    lags = np.fft.irfft(amplitude, _FFT)[:, : _LAGS[-1][1] + 1].astype(np.float32)
+    lags = np.fft.irfft(amplitude, FFT)[:, : _LAGS[-1][1] + 1].astype(np.float32)
     lags /= lags[:, :1]
     ranges = [lags[:, low : high + 1].max(axis=1) for low, high in _LAGS]
     # The first peak that is nearly as high as the highest is the period: later ones are its multiples.
@@ -166,7 +166,7 @@ def _voice(power: Array, mel: Array) -> Array:
     period = 7 + np.argmax(peaks & (inner >= 0.85 * salience[:, None]), axis=1)
     pitch = np.where(salience > 0, np.log2(SAMPLE_RATE / period / 100.0), 0.0)
 
-    bins = np.arange(power.shape[1]) * SAMPLE_RATE / _FFT
+    bins = np.arange(power.shape[1]) * SAMPLE_RATE / FFT
     floor = power.max(axis=1, keepdims=True) * 1e-7
     narrow, wide = slice(6, 256), slice(6, 500)
     logs = np.log(np.maximum(power, floor))
@@ -185,7 +185,7 @@ def _voice(power: Array, mel: Array) -> Array:
     top = power[np.arange(len(power)), strongest + narrow.start]
     columns.append(np.log10(top / power[:, narrow].mean(axis=1)))
     columns.append(np.log2(bins[strongest + narrow.start] / 100))
-    bands = power @ _band_matrix(_BANDS, _FFT)
+    bands = power @ _band_matrix(_BANDS, FFT)
     columns += list(np.log10(np.maximum(bands / bands.sum(axis=1, keepdims=True), 1e-6)).T)
     return np.stack(columns, axis=1).astype(np.float32)
 
@@ -247,7 +247,7 @@ def _longest(flags: NDArray[np.bool_]) -> int:
 def _modulation(envelope: Array) -> Array:
     amplitude = np.sqrt(envelope)
     mean = amplitude.mean(axis=0)
-    spectrum = np.abs(np.fft.rfft((amplitude - mean) * _hann(len(amplitude))[:, None], axis=0)) ** 2
+    spectrum = np.abs(np.fft.rfft((amplitude - mean) * hann(len(amplitude))[:, None], axis=0)) ** 2
     bands = _modulation_matrix(len(amplitude)).T @ spectrum
     return np.asarray(np.log10(bands / (mean * len(amplitude) / 2 + 1e-9) ** 2 + 1e-4).reshape(-1) + 4, np.float32)
 

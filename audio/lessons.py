@@ -144,7 +144,7 @@ def as_composed(trunk: Path, parts: Sequence[Path], cache: Path) -> Lessons:
 def telling(composed: Lessons, most_screams: int, most_others: int) -> Lessons:
     """At most so many composed windows of each kind: screams in noise and from afar, and what is none there.
 
-    Made-up screams are left to the networks: a machine that learns from them finds fewer real ones.
+    Made-up screams are left out: a machine that learns from them finds fewer real ones.
     """
     screams = composed.labels == SCREAM
     audible = screams & (composed.sources[:, 0] >= 0) & (composed.traits[:, -1] > AUDIBLE)

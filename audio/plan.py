@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-FALSE_CLIPS = 0.025
+FALSE_CLIPS = 0.016
 """The operating point: the threshold lets through so many of the other recordings, of sources never learned from."""
 OPINION_SHARE = 5.0
 """Weight of the second opinion on whole recordings."""
@@ -16,21 +16,15 @@ class Plan:
         parts: how many parts of `examples.PART` examples are composed of what is judged.
         further_parts: and how many of recordings by which nothing is judged.
         folds: into how many the sources are dealt.
-        trunk_epochs: passes of the trunk over the examples.
-        networks: how many networks with other seeds a head has that ships.
         screams: its machine learns from at most so many composed screams.
         others: and from at most so many other composed windows.
     """
 
-    parts: int = 78
-    further_parts: int = 39
+    parts: int = 30
+    further_parts: int = 15
     folds: int = 6
-    trunk_epochs: int = 9
-    networks: int = 2
     screams: int = 3000
     others: int = 5000
 
 
 DEFAULT = Plan()
-RETRAIN = Plan(parts=30)
-"""For a trunk that is taken over."""

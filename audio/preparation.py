@@ -14,7 +14,7 @@ from audio.blocks import SoundError
 from audio.cache import keep
 from audio.corpus import Clip
 from audio.detector import DECISION, QUIET_DB
-from audio.examples import PART, VERSION, Pool, Sound, Teacher, compose_part, fingerprint, save, windows
+from audio.examples import PART, VERSION, Pool, Sound, compose_part, fingerprint, save, windows
 from audio.features import describe, picture
 from audio.recording import read_clip
 from audio.unusable import unusable
@@ -24,9 +24,6 @@ from models.runtime import TFLiteModel
 Array = NDArray[np.float32]
 
 log = logging.getLogger(__name__)
-
-EMBEDDING = "yamnet_frames/global_average_pooling2d/Mean"
-"""YAMNet's last layer before its classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +43,6 @@ class Windows:
     facts: Array
     clips: NDArray[np.int32]
     quiet: NDArray[np.bool_]
-
-
-def teacher_of(path: Path) -> Teacher:
-    """What YAMNet makes of 15,600 samples: the logits of its 521 classes, then the 1,024 numbers they are made of."""
-    model = TFLiteModel(path, inner=(EMBEDDING,))
-
-    def score(samples: Array) -> Array:
-        probabilities, *_, embedding = model(samples[None])
-        safe = np.clip(probabilities[0], 1e-5, 1 - 1e-5)
-        return np.concatenate([np.log(safe / (1 - safe)), embedding[0]]).astype(np.float32)
-
-    return score
 
 
 def read_sounds(clips: Sequence[Clip], cache: Path, jobs: int) -> list[Sound]:
@@ -84,22 +69,22 @@ def _decode(path: Path) -> NDArray[np.int16]:
     return np.round(np.clip(read_clip(path), -1, 1) * 32767).astype(np.int16)
 
 
-def compose_parts(sounds: Sequence[Sound], parts: int, teacher: Path | None, cache: Path, jobs: int) -> list[Path]:
+def compose_parts(sounds: Sequence[Sound], parts: int, cache: Path, jobs: int) -> list[Path]:
     """So many parts of examples, composed where they are not in the cache yet."""
     clips = [sound.clip for sound in sounds]
-    folder = cache / f"parts-{fingerprint(clips, teacher is not None, VERSION)}"
+    folder = cache / f"parts-{fingerprint(clips, VERSION)}"
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{number:04}.npz" for number in range(parts)]
     missing = [number for number, path in enumerate(paths) if not path.exists()]
     log.info("composing %d parts of %d examples", len(missing), PART)
-    work = (joblib.delayed(_compose)(sounds, number, teacher, paths[number]) for number in missing)
+    work = (joblib.delayed(_compose)(sounds, number, paths[number]) for number in missing)
     for done, _ in enumerate(joblib.Parallel(n_jobs=jobs, return_as="generator")(work), start=1):
         log.info("composed %d of %d parts", done, len(missing))
     return paths
 
 
-def _compose(sounds: Sequence[Sound], seed: int, teacher: Path | None, path: Path) -> None:
-    save(compose_part(Pool(sounds), seed, None if teacher is None else teacher_of(teacher)), path)
+def _compose(sounds: Sequence[Sound], seed: int, path: Path) -> None:
+    save(compose_part(Pool(sounds), seed), path)
 
 
 def cut_windows(sounds: Sequence[Sound], cache: Path, jobs: int) -> Windows:

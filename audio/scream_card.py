@@ -44,8 +44,10 @@ def prose(judged: Judged, further: Sequence[Clip], plan: Plan, size: int) -> str
         plan: see `Plan`.
         size: bytes of the files.
     """
-    from audio.head import KNOWN_SHARE, NETWORKS_SHARE
+    from audio.head import KNOWN_SHARE
+    from audio.trunk import TrunkRecipe
 
+    recipe = TrunkRecipe()
     also = f" and {plan.further_parts * PART:,} of further ones" if further else ""
     screams = are_screams(judged.clips)
     sure, by_clip, summed = judged.sure, judged.by_clip, judged.summed
@@ -54,11 +56,10 @@ def prose(judged: Judged, further: Sequence[Clip], plan: Plan, size: int) -> str
         "",
         "A trunk, a convolutional network over a log-mel picture of a second, hears what sounds are; it learned that",
         "from the scores of another network. What is a scream is told from that, and from numbers that describe a",
-        f"voice (pitch, salience, roughness, spectral shape), by a support vector machine, {plan.networks} small",
-        f"networks (share {NETWORKS_SHARE}) and what the trunk took over of the teacher's own opinion (share",
-        f"{KNOWN_SHARE}). What is none is conversation or ambient by logistic",
-        f"regression. For whole recordings a second machine gives an opinion, of the mean of the {OVERVIEW_WINDOWS}",
-        f"windows most like a scream (share {OPINION_SHARE}). The files have {size / 1e6:.1f} MB.",
+        "voice (pitch, salience, roughness, spectral shape), by a support vector machine, and from what the trunk",
+        f"took over of the teacher's own opinion (share {KNOWN_SHARE}). What is none is conversation or ambient by",
+        "logistic regression. For whole recordings a second machine gives an opinion, of the mean of the",
+        f"{OVERVIEW_WINDOWS} windows most like a scream (share {OPINION_SHARE}). The files have {size / 1e6:.1f} MB.",
         "",
         "## How good it is",
         "",
@@ -105,13 +106,13 @@ def prose(judged: Judged, further: Sequence[Clip], plan: Plan, size: int) -> str
         "",
         "## What it learned from",
         "",
-        f"The trunk: {plan.parts * PART:,} windows composed of the recordings above{also}, mixed with each other at",
-        "-5 to 30 dB, through made-up rooms, microphones, band limits and codecs, at peaks from -50 to 0 dBFS. Three",
-        "in ten of the screams, and a fifth of the ambient sounds (cries, tones, noise), are synthesised. The head:",
-        "its networks from these and from windows of the recordings as they are, its machine from the latter and from",
-        f"at most {plan.screams:,} composed real screams that can be heard and {plan.others:,} other sounds, which",
-        f"count {COMPOSED} as much. The trunk's teacher was",
-        "YAMNet (Apache-2.0): the scores of its 521 classes and the layer before them. YAMNet is no part of the model.",
+        f"The trunk: {recipe.steps * recipe.batch / 1e6:.1f} million windows, each another mixture of the recordings",
+        "that `data/README.md` names, at -5 to 30 dB, through made-up rooms, microphones, band limits and codecs, at",
+        "peaks from -50 to 0 dBFS; no label. Its teacher was YAMNet (Apache-2.0): the scores of its 521 classes and",
+        "the layer before them, and of what it misses in a mixture, part of what it hears without the sound behind.",
+        "YAMNet is no part of the model. The head: windows of the recordings as they are, and at most",
+        f"{plan.screams:,} real screams that can be heard and {plan.others:,} other sounds, which count {COMPOSED} as",
+        f"much, out of {plan.parts * PART:,} windows composed in the same way of the recordings above{also}.",
         "",
         *(_besides(further) if further else ()),
         "## Limits",

@@ -1,21 +1,10 @@
-"""What trunk and head have in common as networks: how the learning rate falls, and how they are written.
-
-Imports Keras and TensorFlow: for training only.
-"""
+"""How trunk and head are written. Imports Keras and TensorFlow: for training only."""
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
-
-
-def falling_rate(rate: float, steps: int, epochs: int) -> Any:
-    """A learning rate that rises to `rate` within a quarter of a pass of so many steps, and falls along a cosine."""
-    return keras.optimizers.schedules.CosineDecay(
-        rate / 10, steps * epochs, warmup_target=rate, warmup_steps=max(1, steps // 4)
-    )
 
 
 def write(network: keras.Model, path: Path) -> None:

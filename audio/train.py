@@ -3,7 +3,7 @@
 Every step is kept in a cache folder, so that an interrupted run goes on where it stopped:
 
 1. Examples are composed of the corpus, a part at a time (`audio.examples`).
-2. The trunk learns from the teacher what sounds are, of all examples and without labels (`audio.trunk`).
+2. The trunk that ships is taken over (`audio.train_trunk` makes it) and listens to all of it.
 3. The sources are dealt to folds. For each fold a head learns from what holds nothing of the fold's sources, and judges
    the fold's recordings (`audio.head`). All figures, the calibration and the thresholds come from these.
 4. The head that ships learns from everything.
@@ -25,14 +25,12 @@ from audio.calibration import log_odds_line, persisted, strongest, threshold_at
 from audio.candidate import comparable, digests_of, write_learned
 from audio.corpus import LABELS, SCREAM, Clip, CorpusError, are_screams, folds, read_corpus, read_feedback
 from audio.detector import HEAD_FILE, OPERATING_POINT, TRUNK_FILE, VERDICT_FILE, Persistence, log_odds
-from audio.examples import PART, load
 from audio.lessons import Lessons, as_composed, as_recorded, of_further, overviews_of, telling, trust
 from audio.machine import Line, Machine, constant_line, learn_line, learn_machine
 from audio.metrics import held_back
 from audio.plan import DEFAULT, FALSE_CLIPS, OPINION_SHARE, Plan
 from audio.preparation import Windows, compose_parts, cut_windows, listen, read_sounds
 from audio.scream_card import Judged, prose
-from audio.zoo.yamnet import SCREAMING
 from models.card import Card, write_card
 from models.registry import find
 
@@ -47,44 +45,17 @@ SCORES_FILE = "scream-sources-left-out.csv"
 """In the cache: what heads that had not learned from a recording's source said of it."""
 HEAD_PENALTY, OPINION_PENALTY = 50.0, 2.0
 """See `learn_machine`. A head must let pass no window of what it knows to be none: a shout is near a scream."""
-RARE = 6.0
-"""Weight of a window of a recorded scream, to networks, beside those of other recordings and what is composed."""
 CERTAIN = 5.0
 """Log-odds where only one of two kinds was to be learned from."""
 
 
-def learn_trunk(parts: Sequence[Path], plan: Plan, cache: Path) -> Path:
-    """The trunk's file, kept in the cache."""
-    import keras
+def learn_head(composed: Lessons, recorded: Lessons, plan: Plan) -> "Head":
+    """A head; of what was composed it sees only some."""
+    from audio.head import Head
 
-    from audio.trunk import TrunkRecipe, export_trunk, fit_line, fit_trunk
-
-    folders = "-".join(dict.fromkeys(part.parent.name for part in parts))
-    name = f"trunk-{folders}-{len(parts)}-{plan.trunk_epochs}"
-    path, learned = cache / f"{name}.tflite", cache / f"{name}.keras"
-    if not path.exists():
-        log.info("the trunk learns from %d examples", len(parts) * PART)
-        recipe, examples = TrunkRecipe(epochs=plan.trunk_epochs), load(parts)
-        if not learned.exists():
-            fit_trunk(examples, recipe, checkpoint=cache / name).save(learned)
-        trunk = keras.models.load_model(learned)
-        export_trunk(trunk, recipe, fit_line(trunk, examples, SCREAMING), path)
-    return path
-
-
-def learn_head(composed: Lessons, recorded: Lessons, plan: Plan, networks: int) -> "Head":
-    """A head with so many networks, which learn from all of both. Its machine sees only some of the composed."""
-    from audio.head import Head, NetworkRecipe, fit_network
-
-    counted = np.where(recorded.labels == SCREAM, RARE, 1).astype(np.float32)
-    everything = composed.then(replace(recorded, weights=recorded.weights * counted))
-    fitted = [
-        fit_network(everything.traits, everything.labels, everything.weights, NetworkRecipe(seed=seed + 1))
-        for seed in range(networks)
-    ]
     some = recorded.then(telling(composed, plan.screams, plan.others))
     machine = learn_machine(some.traits, some.labels == SCREAM, some.weights, HEAD_PENALTY)
-    return Head(machine, fitted, learn_voices(some))
+    return Head(machine, learn_voices(some))
 
 
 def learn_voices(lessons: Lessons) -> Line:
@@ -118,7 +89,7 @@ class Gathered:
     Attributes:
         clips: those whose label counts.
         windows: of these.
-        parts: examples composed of all.
+        parts: examples composed of these.
     """
 
     clips: Sequence[Clip]
@@ -143,11 +114,10 @@ class Further:
     overviews: Array
 
 
-def gather(clips: Sequence[Clip], teacher: Path | None, plan: Plan, cache: Path, jobs: int) -> Gathered:
+def gather(clips: Sequence[Clip], plan: Plan, cache: Path, jobs: int) -> Gathered:
     """Further recordings; those that weigh nothing are for the trunk alone."""
-    sounds = read_sounds(clips, cache, jobs)
-    counting = [sound for sound in sounds if sound.clip.weight]
-    parts = compose_parts(sounds, plan.further_parts, teacher, cache, jobs)
+    counting = read_sounds([clip for clip in clips if clip.weight], cache, jobs)
+    parts = compose_parts(counting, plan.further_parts, cache, jobs)
     return Gathered([sound.clip for sound in counting], cut_windows(counting, cache, jobs), parts)
 
 
@@ -194,7 +164,7 @@ def judge_left_out(
         log.info("fold %d of %d: a head learns from the other folds", fold + 1, len(numbers))
         sources = [place for place, source in enumerate(sorted(fold_of)) if fold_of[source] == fold]
         composed, recorded = (each.without(sources) for each in lessons)
-        head = learn_head(composed, recorded, plan, 1)
+        head = learn_head(composed, recorded, plan)
         left_out = fold_of_clip == fold
         mine = left_out[judged.clips]
         distances[mine] = head.distances(traits[mine])
@@ -208,8 +178,8 @@ def train_scream(
     data: Path,
     out: Path,
     *,
-    teacher: Path | None,
     cache: Path,
+    trunk: Path | None = None,
     further: Path | None = None,
     feedback: Path | None = None,
     plan: Plan = DEFAULT,
@@ -220,9 +190,8 @@ def train_scream(
     Args:
         data: see `audio.corpus.read_corpus`.
         out: the model folder; its name becomes the model's.
-        teacher: YAMNet's TFLite file; None: the trunk of the model that ships is taken over, and only what follows it
-            learns.
         cache: folder for everything in between; some 3 GB.
+        trunk: what hears, see `audio.train_trunk`; None: that of the model that ships.
         further: recordings to learn from besides, by which nothing is judged, see `audio.corpus.read_corpus`.
         feedback: folder of recordings that people marked, see `audio.corpus.read_feedback`.
         plan: how much of everything.
@@ -240,11 +209,10 @@ def train_scream(
     _check(clips, fold_of)
     cache.mkdir(parents=True, exist_ok=True)
     sounds = read_sounds(clips, cache, jobs)
-    parts = compose_parts(sounds, plan.parts, teacher, cache, jobs)
+    parts = compose_parts(sounds, plan.parts, cache, jobs)
     judged = cut_windows(sounds, cache, jobs)
-    gathered = gather(unjudged, teacher, plan, cache, jobs) if unjudged else None
-    everything = [*parts, *(gathered.parts if gathered else ())]
-    trunk = find("scream") / TRUNK_FILE if teacher is None else learn_trunk(everything, plan, cache)
+    gathered = gather(unjudged, plan, cache, jobs) if unjudged else None
+    trunk = trunk or find("scream") / TRUNK_FILE
     traits = _traits(judged, trunk, cache)
     composed, recorded = as_composed(trunk, parts, cache), as_recorded(clips, judged, traits)
     besides = hear(gathered, trunk, cache) if gathered else None
@@ -270,8 +238,9 @@ def train_scream(
     _write_scores(cache / SCORES_FILE, data, clips, _chance(beyond + log_odds(OPERATING_POINT)), voices)
     log.info("head and second opinion learn from everything")
     out.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(trunk, out / TRUNK_FILE)
-    export_head(learn_head(composed, recorded, plan, plan.networks), slope, offset, out / HEAD_FILE)
+    if trunk.resolve() != (out / TRUNK_FILE).resolve():
+        shutil.copyfile(trunk, out / TRUNK_FILE)
+    export_head(learn_head(composed, recorded, plan), slope, offset, out / HEAD_FILE)
     export_opinion(learn_opinion(clips, overviews, besides), out / VERDICT_FILE)
     write_learned(out, digests_of((*clips, *unjudged)))
     size = sum(file.stat().st_size for file in out.glob("*.tflite"))
@@ -280,7 +249,6 @@ def train_scream(
         "verdict": verdict,
         "held_back": held_back(by_clip[sure], screams[sure]),
         "plan": asdict(plan),
-        "teacher": teacher.name if teacher else "",
         **comparable(None),
     }
     said_of = Judged(clips, fold_of, sure, beyond, summed - np.float32(persistence.threshold))
@@ -340,26 +308,24 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="manifest.csv, its folder, or folders of labels")
-    parser.add_argument("--teacher", type=Path, help="YAMNet's TFLite file, to learn from its scores as well")
+    parser.add_argument("--trunk", type=Path, help="what hears; default: that of the model that ships")
     parser.add_argument("--out", type=Path, default=Path("models/scream"))
     parser.add_argument("--cache", type=Path, default=Path(".cache/hearing"))
     parser.add_argument("--further", type=Path, help="more of the like, to learn from and not to judge by")
     parser.add_argument("--feedback", type=Path, help="folder of recordings that people marked as real or false")
     parser.add_argument("--parts", type=int, default=DEFAULT.parts)
-    parser.add_argument("--trunk-epochs", type=int, default=DEFAULT.trunk_epochs)
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
     logging.basicConfig(level="INFO", format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    plan = Plan(parts=given.parts, trunk_epochs=given.trunk_epochs)
     try:
         card = train_scream(
             given.data,
             given.out,
-            teacher=given.teacher,
             cache=given.cache,
+            trunk=given.trunk,
             further=given.further,
             feedback=given.feedback,
-            plan=plan,
+            plan=replace(DEFAULT, parts=given.parts),
             jobs=given.jobs,
         )
     except CorpusError as error:

@@ -1,25 +1,29 @@
 """The network that hears what sounds are, and how it learns that from a teacher's scores.
 
 Screams are few: what tells them (`audio.head`) learns from labels, but this does not. It learns from another network
-what sounds are, of everything that can be composed (knowledge distillation, Hinton et al. 2015).
+what sounds are, of everything that can be mixed (knowledge distillation, Hinton et al. 2015).
 
 Imports Keras: for training only, the station runs the exported TFLite file.
 """
 
 import logging
-from collections.abc import Iterator
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 from numpy.typing import NDArray
 
-from audio.examples import Examples
 from audio.features import MEL_BANDS, WINDOW
-from audio.tflite import falling_rate, write
+from audio.mixtures import ALONE, Bank, mix, pictures
+from audio.teacher import EMBEDDING, SCORES, loud
+from audio.zoo.yamnet import SCREAMING
 
 Array = NDArray[np.float32]
 
@@ -29,6 +33,10 @@ WIDTH = 512
 """Numbers that the trunk makes of a picture."""
 HEARD = WIDTH + 1
 """Those and, last, the teacher's logit of a scream, as far as the trunk has learned it."""
+LOGITS = (-11.5, 11.5)
+"""The teacher's scores as logits are cut at these."""
+HALF_HEARD_DB = 2.0
+"""Of a sound so far above what is behind, half of what the teacher misses in the mixture is wanted of the trunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +46,19 @@ class TrunkRecipe:
     Attributes:
         stem: channels of the first layer, which takes pieces of 70 ms and 7 mel bands, 40 ms and 4 bands apart.
         stages: channels and residual layers of each further stage; each but the first halves time and frequency.
-        epochs: passes over the examples.
-        batch: examples of a step.
+        steps: how often it learns.
+        warm_up: steps in which the learning rate rises.
+        batch: windows of a step.
         rate: highest learning rate; it falls along a cosine.
-        scores: how many of the teacher's numbers are logits; the rest is what these are made of.
         seed: of everything random.
     """
 
     stem: int = 64
-    stages: tuple[tuple[int, int], ...] = ((64, 1), (128, 1), (256, 1))
-    epochs: int = 10
-    batch: int = 128
+    stages: tuple[tuple[int, int], ...] = ((64, 2), (128, 2), (256, 2))
+    steps: int = 25_000
+    warm_up: int = 200
+    batch: int = 512
     rate: float = 2e-3
-    scores: int = 521
     seed: int = 1
 
 
@@ -79,107 +87,125 @@ def _convolve(x: Any, width: int, size: int, stride: int) -> Any:
     return layers.BatchNormalization()(x)
 
 
-def fit_trunk(
-    examples: Examples, recipe: TrunkRecipe, *, fast: bool = True, checkpoint: Path | None = None
-) -> keras.Model:
+class _Lesson(keras.Model):  # type: ignore[misc]  # Keras has no types
+    """From what was drawn to how far the pupil is from what is wanted of it: (n, 1)."""
+
+    def __init__(self, bank: Bank, teacher: Callable[[Any], Any], pupil: keras.Model, recipe: TrunkRecipe) -> None:
+        super().__init__(name="listening", dtype="float32")
+        self.pupil, self.teacher = pupil, teacher
+        self.seed = keras.random.SeedGenerator(recipe.seed)
+        self.samples = keras.Variable(bank.samples, trainable=False, dtype="int16")
+        embedding = self.teacher(loud(mix(self.samples, _first(bank, recipe), self.seed)[0]))[:, SCORES:]
+        self.spread = np.maximum(ops.convert_to_numpy(embedding).std(axis=0), 0.05).astype(np.float32)
+
+    def call(self, drawn: Mapping[str, Any]) -> Any:
+        sound, front = mix(self.samples, drawn, self.seed)
+        truth = wanted(self.teacher(loud(sound)), self.teacher(loud(front)), drawn["snr_db"])
+        image = ops.stop_gradient(disturbed(pictures(sound), self.seed))
+        return _distance(ops.stop_gradient(truth), self.pupil(image, training=True), self.spread)[:, None]
+
+
+def _first(bank: Bank, recipe: TrunkRecipe) -> dict[str, NDArray[Any]]:
+    return bank.draw(recipe.batch, np.random.default_rng(recipe.seed)).arrays()
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a trunk has learned.
+
+    Attributes:
+        weights: of its layers, in Keras's order.
+        slope: the line through its numbers that tells the teacher's logit of a scream, float32 of shape (`WIDTH`,).
+            Heads learn from few screams of few sources, the teacher knows more: what it says is kept beside them.
+        offset: of the line.
+    """
+
+    weights: Sequence[Array]
+    slope: Array
+    offset: float
+
+
+def fit_trunk(bank: Bank, teacher: Callable[[Any], Any], recipe: TrunkRecipe, *, fast: bool = True) -> Learned:
     """Train a trunk to hear what the teacher hears; labels play no part.
 
     Args:
-        examples: windows to learn from.
+        bank: sounds that windows are mixed of.
+        teacher: see `audio.teacher.teacher_of`.
         recipe: see `TrunkRecipe`.
         fast: calculate in bfloat16.
-        checkpoint: a folder in which every epoch is kept, so that an interrupted training goes on.
     """
     keras.utils.set_random_seed(recipe.seed)
     keras.mixed_precision.set_global_policy("mixed_bfloat16" if fast else "float32")
-    spread = np.maximum(examples.teacher[:20_000, recipe.scores :].astype(np.float32).std(axis=0), 0.05)
-    trunk, pupil = build_trunk(recipe, examples.teacher.shape[1])
-    steps = len(examples) // recipe.batch
-    pupil.compile(
-        keras.optimizers.AdamW(falling_rate(recipe.rate, steps, recipe.epochs), weight_decay=1e-3),
-        loss=_lesson_loss(recipe.scores),
-    )
-    callbacks = [] if checkpoint is None else [keras.callbacks.BackupAndRestore(checkpoint)]
-    pupil.fit(
-        _trunk_batches(examples, recipe, spread),
-        steps_per_epoch=steps,
-        epochs=recipe.epochs,
-        verbose=0 if log.getEffectiveLevel() > logging.INFO else 2,
-        callbacks=callbacks,
-    )
+    trunk, pupil = build_trunk(recipe, SCORES + EMBEDDING)
     keras.mixed_precision.set_global_policy("float32")
-    return trunk
+    lesson = _Lesson(bank, teacher, pupil, recipe)
+    optimizer = keras.optimizers.AdamW(recipe.rate, weight_decay=1e-3)
+    lesson.compile(optimizer, loss=lambda _, distance: ops.mean(distance))
+    rng = np.random.default_rng(recipe.seed + 1)
+    nothing = np.zeros((recipe.batch, 1), np.float32)
+    start, recent = time.monotonic(), 0.0
+    with ThreadPoolExecutor(1) as ahead:
+        drawn = ahead.submit(bank.draw, recipe.batch, rng)
+        for step in range(recipe.steps):
+            risen, fallen = min(1.0, step / recipe.warm_up), (1 + math.cos(math.pi * step / recipe.steps)) / 2
+            optimizer.learning_rate = recipe.rate * risen * fallen
+            batch = drawn.result().arrays()
+            drawn = ahead.submit(bank.draw, recipe.batch, rng)
+            recent += (float(lesson.train_on_batch(batch, nothing)) - recent) / min(step + 1, 200)
+            if (step + 1) % 500 == 0:
+                log.info("step %d, %.0f s: distance %.4f", step + 1, time.monotonic() - start, recent)
+    slope, offset = pupil.get_layer("lesson").get_weights()
+    weights = [np.asarray(values, np.float32) for values in trunk.get_weights()]
+    return Learned(weights, slope[:, SCREAMING].astype(np.float32), float(offset[SCREAMING]))
 
 
-def _lesson_loss(scores: int) -> Any:
-    """Squared error; logits in which the teacher believes count more, and none counts below -9."""
+def wanted(mixed: Any, front: Any, snr_db: Any) -> Any:
+    """What a pupil is to hear in a mixture: what the teacher hears, and what it would hear in the front alone.
 
-    def loss(truth: Any, guess: Any) -> Any:
-        logits = keras.ops.maximum(truth[:, :scores], -9.0)
-        weight = keras.ops.sigmoid(logits + 4.0) * 4.0 + 0.1
-        first = keras.ops.mean(weight * keras.ops.square(logits - guess[:, :scores]), axis=-1) * 0.25
-        return first + keras.ops.mean(keras.ops.square(truth[:, scores:] - guess[:, scores:]), axis=-1)
-
-    return loss
-
-
-def _trunk_batches(examples: Examples, recipe: TrunkRecipe, spread: Array) -> Iterator[tuple[Any, Any]]:
-    rng = np.random.default_rng(recipe.seed)
-    while True:
-        order = rng.permutation(len(examples))
-        for start in range(0, len(order) - recipe.batch + 1, recipe.batch):
-            part = np.sort(order[start : start + recipe.batch])
-            images = examples.images[part].astype(np.float32)
-            disturb(images, rng)
-            lesson = examples.teacher[part].astype(np.float32)
-            lesson[:, recipe.scores :] /= spread
-            yield images, lesson
-
-
-def disturb(images: Array, rng: np.random.Generator) -> None:
-    """Holes in time and frequency, small shifts: what the same sound may look like elsewhere."""
-    for image in images:
-        if rng.random() < 0.5:
-            low = int(rng.integers(0, MEL_BANDS - 8))
-            image[:, low : low + int(rng.integers(2, 8))] = -1
-        if rng.random() < 0.5:
-            first = int(rng.integers(0, WINDOW - 12))
-            image[first : first + int(rng.integers(2, 10))] = -1
-        image += rng.uniform(-0.05, 0.05)
-
-
-def fit_line(trunk: keras.Model, examples: Examples, scream: int) -> tuple[Array, float]:
-    """The line through the trunk's numbers that tells the teacher's logit of a scream best: slope and offset.
-
-    Heads learn from few screams of few sources, the teacher knows more: what it says of a scream is kept beside them.
-    By least squares with a ridge.
+    The teacher misses much of what other sound covers. The fainter the front, the less of it is wanted.
 
     Args:
-        trunk: see `build_trunk`.
-        examples: those it learned from.
-        scream: which of the teacher's numbers it is.
+        mixed: what the teacher makes of the mixture, (n, `SCORES` + `EMBEDDING`).
+        front: and of the sound in front alone.
+        snr_db: how far the front is above what is behind, (n,).
     """
-    heard = np.concatenate(
-        [_predict(trunk, examples.images[start : start + 2048]) for start in range(0, len(examples), 2048)]
+    mixed, front = (
+        ops.concatenate([ops.clip(each[:, :SCORES], *LOGITS), each[:, SCORES:]], axis=1) for each in (mixed, front)
     )
-    truth = examples.teacher[:, scream].astype(np.float32)
-    mean, middle = heard.mean(axis=0), float(truth.mean())
-    centred = heard - mean
-    ridge = np.eye(WIDTH, dtype=np.float32) * 1e-3 * len(heard) * float(centred.var())
-    slope = np.linalg.solve(centred.T @ centred + ridge, centred.T @ (truth - middle)).astype(np.float32)
-    return slope, middle - float(mean @ slope)
+    covered = ops.cast(snr_db < ALONE, "float32")[:, None]
+    heard = ops.sigmoid((snr_db[:, None] - HALF_HEARD_DB) / 3.0) * covered
+    more = heard * ops.relu(front[:, :SCORES] - mixed[:, :SCORES])
+    moved = 0.7 * heard * (front[:, SCORES:] - mixed[:, SCORES:])
+    return mixed + ops.concatenate([more, moved], axis=1)
 
 
-def _predict(trunk: keras.Model, images: NDArray[Any]) -> Array:
-    return np.asarray(trunk.predict_on_batch(images.astype(np.float32)), np.float32)
+def _distance(truth: Any, guess: Any, spread: Array) -> Any:
+    """Squared error, (n,); logits in which the teacher believes count more, and none counts below -9."""
+    logits = ops.maximum(truth[:, :SCORES], -9.0)
+    weight = ops.sigmoid(logits + 4.0) * 4.0 + 0.1
+    first = ops.mean(weight * ops.square(logits - guess[:, :SCORES]), axis=-1) * 0.25
+    return first + ops.mean(ops.square(truth[:, SCORES:] / spread - guess[:, SCORES:]), axis=-1)
 
 
-def export_trunk(trunk: keras.Model, recipe: TrunkRecipe, line: tuple[Array, float], path: Path) -> None:
+def disturbed(images: Any, seed: Any) -> Any:
+    """Holes in time and frequency, small shifts: what the same sound may look like elsewhere."""
+    count = ops.shape(images)[0]
+    for size, hole, axes in ((MEL_BANDS, 8, (1, 1, MEL_BANDS)), (WINDOW, 10, (1, WINDOW, 1))):
+        place = np.arange(size, dtype=np.float32).reshape(axes)
+        first = keras.random.uniform((count, 1, 1), 0.0, size - hole, seed=seed)
+        last = first + keras.random.uniform((count, 1, 1), 2.0, hole, seed=seed)
+        some = keras.random.uniform((count, 1, 1), seed=seed) < 0.5
+        images = ops.where(ops.logical_and(some, ops.logical_and(place >= first, place < last)), -1.0, images)
+    return images + keras.random.uniform((count, 1, 1), -0.05, 0.05, seed=seed)
+
+
+def export_trunk(learned: Learned, recipe: TrunkRecipe, path: Path) -> None:
     """Write a trunk as a TFLite file: pictures (n, 96, 64) in, `HEARD` numbers out."""
-    keras.mixed_precision.set_global_policy("float32")
-    exact, _ = build_trunk(recipe, 1)
-    exact.set_weights(trunk.get_weights())
+    from audio.tflite import write
+
+    trunk, _ = build_trunk(recipe, 1)
+    trunk.set_weights(learned.weights)
     image = layers.Input((WINDOW, MEL_BANDS), name="image")
-    heard = exact(image)
-    known = keras.ops.matmul(heard, line[0][:, None]) + line[1]
-    write(keras.Model(image, keras.ops.concatenate([heard, known], axis=1)), path)
+    heard = trunk(image)
+    known = ops.matmul(heard, learned.slope[:, None]) + learned.offset
+    write(keras.Model(image, ops.concatenate([heard, known], axis=1)), path)

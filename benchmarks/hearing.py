@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from audio.blocks import SAMPLE_RATE, Block, SoundError
 from audio.corpus import SCREAM, Clip, CorpusError, are_screams, read_corpus
 from audio.detector import DECISION, ScreamDetector, load_scream_model
-from audio.examples import loud
 from audio.features import HOP
 from audio.judging import judge_corpus
 from audio.metrics import RATES, UNSTATED, Figures, figures, shown
@@ -86,11 +85,12 @@ def delay_line(name: str, clips: list[Clip], jobs: int) -> str:
 
 
 def yamnet_scores(file: Path, clips: list[Clip]) -> Array:
-    """Highest "Screaming" score of each recording, half a window apart."""
+    """Highest "Screaming" score of each recording, its peak at -3 dBFS, half a window apart."""
     network = TFLiteModel(file)
     result = []
     for clip in clips:
-        samples = loud(read_clip(clip.path))
+        samples = read_clip(clip.path)
+        samples *= 0.7 / (np.abs(samples).max() + 1e-9)
         padded = np.pad(samples, (0, max(0, WINDOW - len(samples))))
         starts = range(0, len(padded) - WINDOW + 1, WINDOW // 2)
         result.append(max(float(network(padded[s : s + WINDOW][None])[0][0, SCREAMING]) for s in starts))

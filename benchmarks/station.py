@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 
 from audio.blocks import SAMPLE_RATE
 from audio.detector import DECISION
-from audio.examples import TEACHER_SAMPLES
 from audio.features import HOP
+from audio.zoo.yamnet import WINDOW
 from benchmarks.hearing import cost
 from benchmarks.machine import described, processor_s, resident_mb
 from gesture.hands import HandFinder
@@ -223,7 +223,7 @@ def hearing_references(yamnet: Path | None) -> dict[str, float]:
     found = {"our detector": cost("scream")["real_time_factor"]}
     if yamnet is not None and yamnet.is_file():
         network = TFLiteModel(yamnet)
-        found["YAMNet"] = loop_share(lambda: network(noise[None, :TEACHER_SAMPLES]), per_s)
+        found["YAMNet"] = loop_share(lambda: network(noise[None, :WINDOW]), per_s)
     try:
         import librosa
     except ImportError:

@@ -95,3 +95,22 @@ def open_classifier(name: str, *, task: str, features: int, home: Path | None = 
     model = TFLiteModel(folder / "model.tflite")
     model.try_out([(1, features)], len(card.labels))
     return model, card
+
+
+def constants(path: Path) -> dict[str, Array]:
+    """What a TFLite file holds that never changes, weights above all, by the names of tensors.
+
+    Those kept with 8 bits are scaled back; float32 of their shapes.
+    """
+    interpreter = Interpreter(model_path=str(path))
+    found: dict[str, Array] = {}
+    for tensor in interpreter.get_tensor_details():
+        try:
+            values = np.asarray(interpreter.get_tensor(tensor["index"]))
+        except ValueError:
+            continue  # calculated
+        quantization = tensor["quantization_parameters"]
+        if len(quantization["scales"]):
+            values = (values.astype(np.float32) - quantization["zero_points"][0]) * quantization["scales"][0]
+        found[str(tensor["name"])] = np.asarray(values, np.float32)
+    return found

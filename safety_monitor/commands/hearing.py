@@ -148,18 +148,16 @@ def train_scream_command(
         in_use = _usable(name, home)
         if model == "scream":
             from audio.evaluate import note_retrained
-            from audio.plan import DEFAULT, RETRAIN
+            from audio.plan import DEFAULT
             from audio.train import SCORES_FILE, train_scream
 
-            base = DEFAULT if teacher else RETRAIN
             with steps_told():
                 card = train_scream(
                     data,
                     folder,
-                    teacher=teacher,
                     feedback=marked,
                     cache=cache,
-                    plan=replace(base, folds=folds or base.folds),
+                    plan=replace(DEFAULT, folds=folds or DEFAULT.folds),
                     jobs=jobs,
                 )
             if in_use is not None:
@@ -196,7 +194,7 @@ def _usable(name: str, home: Path) -> Path | None:
 
 def _check_options(given: list[str], model: str) -> None:
     """An option that says nothing to a model is refused rather than overlooked."""
-    useless = {"--seed", "--epochs", "--dask"} if model == "scream" else set()
+    useless = {"--seed", "--epochs", "--dask", "--teacher"} if model == "scream" else set()
     useless |= {"--member"} if model != "consensus" else set()
     for option in sorted(useless.intersection(given)):
         fail(f"{option} says nothing to {model}: leave it out")

@@ -13,10 +13,10 @@ from tests.made_up_corpus import write_corpus
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow: pip install -e '.[train]'")
 
-from audio.plan import RETRAIN
+from audio.plan import DEFAULT
 from audio.train import train_scream
 
-PLAN = replace(RETRAIN, parts=1, further_parts=1, folds=2, networks=1)
+PLAN = replace(DEFAULT, parts=1, further_parts=1, folds=2)
 
 
 def test_a_model_of_the_users_own_takes_the_trunk_over_and_learns_the_rest(
@@ -24,9 +24,7 @@ def test_a_model_of_the_users_own_takes_the_trunk_over_and_learns_the_rest(
 ) -> None:
     monkeypatch.setattr(examples, "PART", 250)  # of so few recordings more examples say nothing new
     data, further = (write_corpus(tmp_path / name, sources=3, each=6) for name in ("data", "further"))
-    card = train_scream(
-        data, tmp_path / "mine", teacher=None, cache=tmp_path / "cache", further=further, plan=PLAN, jobs=1
-    )
+    card = train_scream(data, tmp_path / "mine", cache=tmp_path / "cache", further=further, plan=PLAN, jobs=1)
     assert sha256(tmp_path / "mine" / TRUNK_FILE) == sha256(SHIPPED / "scream" / TRUNK_FILE)
     assert 0.9 < card.parameters["held_back"]["auc"] <= 1.0
     assert "place-0" in card.prose
@@ -44,12 +42,12 @@ def test_without_screams_from_two_places_it_says_so(tmp_path: Path, sources: int
     rows = manifest.read_text().splitlines(keepends=True)
     manifest.write_text("".join(row for row in rows if not row.startswith("scream") or row.startswith("scream-0-0")))
     with pytest.raises(CorpusError, match="from two sources or groups at least"):
-        train_scream(data, tmp_path / "mine", teacher=None, cache=tmp_path / "cache", plan=PLAN, jobs=1)
+        train_scream(data, tmp_path / "mine", cache=tmp_path / "cache", plan=PLAN, jobs=1)
     assert not (tmp_path / "mine").exists()
 
 
 def test_further_recordings_that_are_not_there_are_noticed_before_anything_is_trained(tmp_path: Path) -> None:
     data, nowhere = write_corpus(tmp_path / "data", sources=2, each=2), tmp_path / "nowhere"
     with pytest.raises(CorpusError, match="nowhere: no such folder or manifest"):
-        train_scream(data, tmp_path / "mine", teacher=None, cache=tmp_path / "cache", further=nowhere, plan=PLAN)
+        train_scream(data, tmp_path / "mine", cache=tmp_path / "cache", further=nowhere, plan=PLAN)
     assert not (tmp_path / "cache").exists()

@@ -52,6 +52,7 @@ def test_a_model_is_trained_compared_and_heard_with_by_its_name(
         (["train", "scream", "--data", "nowhere"], "nowhere: no such folder or manifest"),
         (["train", "scream", "--data", "nowhere", "--model", "oracle"], "no model 'oracle' can be trained"),
         (["train", "scream", "--data", "sounds", "--seed", "3"], "--seed says nothing to scream: leave it out"),
+        (["train", "scream", "--data", "sounds", "--teacher", "yamnet.tflite"], "--teacher says nothing to scream"),
         (["train", "scream", "--data", "sounds", "--model", "svm", "--member", "svm"], "--member says nothing to svm"),
         (["train", "scream", "--data", "sounds", "--model", "svm", "--force"], "--force goes with --use"),
         (["compare", "oracle", "--data", "."], "neither manifest.csv nor sounds"),
