@@ -134,14 +134,17 @@ class Bank:
         )
 
     def _pick(self, labels: NDArray[Any], kinds: NDArray[Any], rng: np.random.Generator) -> NDArray[np.int64]:
-        """A sound of each label out of "judged" (0), "further" (1) or "made up" (2)."""
+        """A sound of each label out of "judged" (0), "further" (1) or "made up" (2).
+
+        Where there is none, another of that label is taken, and where there is none at all, any.
+        """
         picked = np.zeros(len(labels), np.int64)
         for number, label in enumerate(LABELS):
             for kind, name in enumerate(("judged", "further", "made up")):
                 mine = np.flatnonzero((labels == number) & (kinds == kind))
                 if len(mine):
-                    others = (key for key in self._chances if key[1] == label or key[0] == "judged")
-                    places, upto = self._chances.get((name, label)) or self._chances[next(others)]
+                    nearest = min(self._chances, key=lambda key: (key != (name, label), key[1] != label))
+                    places, upto = self._chances[nearest]
                     picked[mine] = places[np.searchsorted(upto, rng.random(len(mine)) * upto[-1])]
         return picked
 

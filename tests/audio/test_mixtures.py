@@ -101,3 +101,8 @@ def test_every_kind_of_sound_is_drawn(bank: Bank) -> None:
     assert {_place(label)[0] for label in TONES} <= drawn_places
     assert len(drawn_places) == 6 + 1 + 8
     assert 0.3 < (drawn.snr_db >= ALONE).mean() < 0.4
+
+
+def test_a_corpus_without_voices_is_mixed_all_the_same() -> None:
+    drawn = Bank([_sound("ambient", 1)], [], made_up=2, jobs=1).draw(200, np.random.default_rng(4))
+    assert len(set(drawn.front[:, 0].tolist())) == 1 + 4
