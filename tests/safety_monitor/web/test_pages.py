@@ -256,6 +256,7 @@ def test_an_incident_is_acknowledged_and_called_off_with_the_pin(served: Served,
     expect(page.get_by_text("Acknowledged.")).to_be_visible()
     assert served.journal.state_of(f"{1:032x}") is State.ACKNOWLEDGED
     served.view.moved(incident_of(1, State.ACKNOWLEDGED))
+    expect(page.get_by_text("Acknowledged: Scream")).to_be_visible()  # or the button could go under the pointer
     page.get_by_role("button", name="Call off").click()
     dialog = page.get_by_role("dialog", name="Call off")
     dialog.get_by_label("PIN").fill("1111")
