@@ -157,6 +157,12 @@ def synthetic_scream(rng: Generator, seconds: float) -> Array:
     return _shape(voice, formants, rng.uniform(-5, 2))
 
 
+def synthetic_ambient(rng: Generator, seconds: float) -> Array:
+    """A cry, a tone or noise."""
+    make = (synthetic_cry, synthetic_tone, synthetic_noise)[int(rng.choice(3, p=(0.4, 0.4, 0.2)))]
+    return make(rng, seconds)
+
+
 def synthetic_cry(rng: Generator, seconds: float) -> Array:
     """A baby's cry: bursts of 0.5 to 1.5 s, 300 to 650 Hz, up and down again, a breath between."""
     count = int(seconds * SAMPLE_RATE)

@@ -202,7 +202,7 @@ def log_odds(probability: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class FrameClassifier:
-    """The classifier that ships: networks over the log-mel picture and the numbers that describe a voice.
+    """The classifier that ships: over the log-mel picture and the numbers that describe a voice.
 
     Attributes:
         labels: in the order of the head's outputs.

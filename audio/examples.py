@@ -118,14 +118,16 @@ class Pool:
     def __init__(self, sounds: Sequence[Sound]) -> None:
         self.sources = sorted({sound.clip.source for sound in sounds})
         self._sources = {label: found for label in LABELS if (found := sources_of(sounds, label))}
+        weights = {label: np.asarray([source.weight for source in found]) for label, found in self._sources.items()}
+        self._chances = {label: each / each.sum() for label, each in weights.items()}
 
     def __contains__(self, label: str) -> bool:
         return label in self._sources
 
     def draw(self, label: str, rng: np.random.Generator) -> Sound:
         """A sound of the label."""
-        weights = np.asarray([source.weight for source in self._sources[label]])
-        groups = self._sources[label][rng.choice(len(weights), p=weights / weights.sum())].groups
+        chances = self._chances[label]
+        groups = self._sources[label][rng.choice(len(chances), p=chances)].groups
         group = groups[int(rng.integers(len(groups)))]
         return group[int(rng.integers(len(group)))]
 
@@ -184,10 +186,7 @@ def compose(pool: Pool, label: str, rng: np.random.Generator) -> Composed:
         front = _placed(augment.synthetic_scream(rng, float(rng.uniform(0.3, 1.3))), rng, length)
         weight = 0.7
     elif label == "ambient" and chance < SYNTHETIC_AMBIENT:
-        make = (augment.synthetic_cry, augment.synthetic_tone, augment.synthetic_noise)[
-            int(rng.choice(3, p=(0.4, 0.4, 0.2)))
-        ]
-        front = make(rng, length / SAMPLE_RATE + 0.01)[:length]
+        front = augment.synthetic_ambient(rng, length / SAMPLE_RATE + 0.01)[:length]
     else:
         sound = pool.draw(label, rng)
         source = sound.clip.source
@@ -251,12 +250,6 @@ def fingerprint(clips: Sequence[Clip], *facts: object) -> str:
 def save(examples: Examples, path: Path) -> None:
     """Write to a .npz."""
     keep(path, {field.name: getattr(examples, field.name) for field in dataclass_fields(examples)})
-
-
-def load(paths: Sequence[Path]) -> Examples:
-    """All examples of the parts."""
-    parts = [np.load(path) for path in paths]
-    return Examples(*(np.concatenate([part[field.name] for part in parts]) for field in dataclass_fields(Examples)))
 
 
 def windows(samples: Array, hop: int) -> list[Frames]:

@@ -26,7 +26,9 @@ SILENCE_DB = -140.0
 """Mel level of a frame that is not there (before the start of a source)."""
 
 FFT = 1024
+"""Samples that the spectrum of a frame is taken over, zeros after the frame."""
 TINY = 1e-16
+"""Power that every frequency has at least."""
 _PIECES = 5
 _PIECE = 128
 _ACTIVE_DB = 25.0

@@ -50,6 +50,9 @@ ALONE = 100.0
 BENT, BENT_REACH = 0.15, 0.6
 """Share of the recordings that are bent out of recognition: only the teacher knows what they are then."""
 
+JUDGED, OTHER, OF_NOTHING = range(3)
+"""Kinds of sounds: recordings by which models are judged, further ones, and those that are made up."""
+
 _ECHO = SAMPLE_RATE // 2
 _FFT = 1 << (LENGTH + _ECHO - 1).bit_length()
 _PIECE = 800
@@ -92,8 +95,8 @@ class Bank:
         self, sounds: Sequence[Sound], further: Sequence[Sound], made_up: int = MADE_UP, jobs: int = 2
     ) -> None:
         parts = [sound.samples for sound in (*sounds, *further)]
-        self._chances: dict[tuple[str, str], tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
-        for kind, some, first in (("judged", sounds, 0), ("further", further, len(sounds))):
+        self._chances: dict[tuple[int, str], tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
+        for kind, some, first in ((JUDGED, sounds, 0), (OTHER, further, len(sounds))):
             for label in LABELS:
                 places, chances = _chances(some, label)
                 if len(places):
@@ -106,7 +109,7 @@ class Bank:
         count = (len(parts) - len(sounds) - len(further)) // 2
         for number, label in enumerate(("scream", "ambient")):
             places = np.arange(count) * 2 + number + len(sounds) + len(further)
-            self._chances["made up", label] = places, np.linspace(1 / count, 1, count)
+            self._chances[OF_NOTHING, label] = places, np.linspace(1 / count, 1, count)
         self.samples = np.concatenate(parts)
         self._lengths = np.asarray([len(part) for part in parts], np.int32)
         self._starts = np.asarray(np.cumsum(self._lengths, dtype=np.int64) - self._lengths, np.int32)
@@ -119,7 +122,7 @@ class Bank:
         labels = rng.choice(len(LABELS), count, p=np.asarray([SHARES[label] for label in LABELS]))
         made_up = rng.random(count) < np.asarray([SYNTHETIC_SCREAMS, 0.0, SYNTHETIC_AMBIENT])[labels]
         bent = (rng.random(count) < BENT) & ~made_up
-        front = self._pick(labels, np.where(made_up, 2, rng.random(count) < FURTHER), rng)
+        front = self._pick(labels, np.where(made_up, OF_NOTHING, rng.random(count) < FURTHER), rng)
         voiced = (labels == SCREAM) & (rng.random(count) < VOICE_BEHIND)
         behind = np.where(voiced, LABELS.index("conversation"), LABELS.index("ambient"))
         back = self._pick(behind, rng.random(count) < FURTHER, rng)
@@ -134,16 +137,16 @@ class Bank:
         )
 
     def _pick(self, labels: NDArray[Any], kinds: NDArray[Any], rng: np.random.Generator) -> NDArray[np.int64]:
-        """A sound of each label out of "judged" (0), "further" (1) or "made up" (2).
+        """A sound of each label and kind: `JUDGED`, `OTHER` or `OF_NOTHING`.
 
         Where there is none, another of that label is taken, and where there is none at all, any.
         """
         picked = np.zeros(len(labels), np.int64)
         for number, label in enumerate(LABELS):
-            for kind, name in enumerate(("judged", "further", "made up")):
+            for kind in (JUDGED, OTHER, OF_NOTHING):
                 mine = np.flatnonzero((labels == number) & (kinds == kind))
                 if len(mine):
-                    nearest = min(self._chances, key=lambda key: (key != (name, label), key[1] != label))
+                    nearest = min(self._chances, key=lambda key: (key != (kind, label), key[1] != label))
                     places, upto = self._chances[nearest]
                     picked[mine] = places[np.searchsorted(upto, rng.random(len(mine)) * upto[-1])]
         return picked
@@ -174,8 +177,7 @@ def _made_up(seed: int, count: int) -> list[NDArray[np.int16]]:
     made = []
     for number in range(count):
         if number % 2:
-            make = (augment.synthetic_cry, augment.synthetic_tone, augment.synthetic_noise)
-            sound = make[int(rng.choice(3, p=(0.4, 0.4, 0.2)))](rng, 2.0)
+            sound = augment.synthetic_ambient(rng, 2.0)
         else:
             sound = augment.synthetic_scream(rng, float(rng.uniform(0.3, 1.3)))
         made.append(np.round(sound / (np.abs(sound).max() + 1e-9) * 20_000).astype(np.int16))

@@ -107,10 +107,12 @@ def prose(judged: Judged, further: Sequence[Clip], plan: Plan, size: int) -> str
         "## What it learned from",
         "",
         f"The trunk: {recipe.steps * recipe.batch / 1e6:.1f} million windows, each another mixture of the recordings",
-        "that `data/README.md` names, at -5 to 30 dB, through made-up rooms, microphones, band limits and codecs, at",
-        "peaks from -50 to 0 dBFS; no label. Its teacher was YAMNet (Apache-2.0): the scores of its 521 classes and",
-        "the layer before them, and of what it misses in a mixture, part of what it hears without the sound behind.",
-        "YAMNet is no part of the model. The head: windows of the recordings as they are, and at most",
+        "by which the model that ships is judged and of those that `data/README.md` names, at -5 to 30 dB, through",
+        "made-up rooms, microphones, band limits and codecs, at peaks from -50 to 0 dBFS; no label. Its teacher was",
+        "YAMNet (Apache-2.0): the scores of its 521 classes and the layer before them, and of what it misses in a",
+        "mixture, part of what it hears without the sound behind. YAMNet is no part of the model.",
+        "",
+        "The head: windows of the recordings as they are, and at most",
         f"{plan.screams:,} real screams that can be heard and {plan.others:,} other sounds, which count {COMPOSED} as",
         f"much, out of {plan.parts * PART:,} windows composed in the same way of the recordings above{also}.",
         "",
@@ -119,7 +121,7 @@ def prose(judged: Judged, further: Sequence[Clip], plan: Plan, size: int) -> str
         "",
         "Few real screams were to be had. Acted and recorded screams are not those of an emergency. Short hoarse death",
         "cries of games and screams with much echo are missed most; baby cries and shrieks of joy come closest to",
-        "false alarms. `make models` trains it anew.",
+        "false alarms. `make models` trains all but the trunk anew, `make trunk` the trunk.",
     ]
     return "\n".join(lines)
 

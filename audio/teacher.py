@@ -16,6 +16,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from audio.blocks import SAMPLE_RATE
+from audio.features import hann
 from audio.zoo.yamnet import WINDOW
 from models.runtime import constants
 
@@ -82,14 +83,13 @@ def teacher_of(weights: Weights) -> Callable[[Any], Any]:
 
 def bands(samples: Any) -> Any:
     """What the network looks at: (n, `WINDOW`) samples to the logarithm of (n, 96, 64) mel bands."""
-    hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_FRAME) / _FRAME)).astype(np.float32)
-    real, imaginary = ops.rfft(ops.extract_sequences(samples, _FRAME, _HOP) * hann, fft_length=_FFT)
+    real, imaginary = ops.rfft(ops.extract_sequences(samples, _FRAME, _HOP) * hann(_FRAME), fft_length=_FFT)
     return ops.log(ops.matmul(ops.sqrt(ops.square(real) + ops.square(imaginary)), _mel_matrix()) + 0.001)
 
 
-def judged(weights: Weights, bands: Any) -> Any:
+def judged(weights: Weights, seen: Any) -> Any:
     """What the network makes of (n, 96, 64) bands: (n, `SCORES` + `EMBEDDING`) numbers."""
-    x = ops.relu(ops.conv(bands[..., None], weights.first[0], strides=2, padding="same") + weights.first[1])
+    x = ops.relu(ops.conv(seen[..., None], weights.first[0], strides=2, padding="same") + weights.first[1])
     for layer, (deep, deep_bias, point, point_bias) in zip(_LAYERS, weights.layers, strict=True):
         x = ops.relu(_deep(x, deep, 2 if layer in _HALVING else 1) + deep_bias)
         x = ops.relu(ops.matmul(x, point) + point_bias)

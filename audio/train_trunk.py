@@ -8,13 +8,15 @@ which TensorFlow is needed: with another backend the same command is run once ag
 
 import argparse
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from audio.cache import keep
-from audio.corpus import CorpusError, read_corpus
+from audio.corpus import Clip, CorpusError, read_corpus
+from audio.examples import fingerprint
 from audio.mixtures import Bank
 from audio.preparation import read_sounds
 from audio.teacher import read_weights, teacher_of
@@ -22,8 +24,10 @@ from audio.trunk import Learned, TrunkRecipe, export_trunk, fit_trunk
 
 log = logging.getLogger(__name__)
 
-KEPT = "trunk-learned.npz"
-"""In the cache: what the trunk has learned. Delete it to have it learn anew."""
+
+def kept_in(cache: Path, clips: Sequence[Clip], recipe: TrunkRecipe) -> Path:
+    """Where in the cache stands what a trunk has learned of recordings; delete it to have it learn anew."""
+    return cache / f"trunk-{fingerprint(clips, recipe)}.npz"
 
 
 def learn(data: Path, further: Path | None, teacher: Path, cache: Path, recipe: TrunkRecipe, jobs: int) -> Path:
@@ -41,12 +45,12 @@ def learn(data: Path, further: Path | None, teacher: Path, cache: Path, recipe: 
         CorpusError: recordings that cannot be used.
         ValueError: the teacher's file is not YAMNet's.
     """
-    path = cache / KEPT
+    judged, others = (read_corpus(each) if each else () for each in (data, further))
+    path = kept_in(cache, (*judged, *others), recipe)
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
         weights = read_weights(teacher)
-        sounds, others = (read_sounds(read_corpus(each), cache, jobs) if each else [] for each in (data, further))
-        bank = Bank(sounds, others, jobs=jobs)
+        bank = Bank(*(read_sounds(clips, cache, jobs) if clips else [] for clips in (judged, others)), jobs=jobs)
         log.info("the trunk learns from %d steps of %d windows", recipe.steps, recipe.batch)
         learned = fit_trunk(bank, teacher_of(weights), recipe)
         numbered = {f"{number:03}": values for number, values in enumerate(learned.weights)}

@@ -95,7 +95,8 @@ class _Lesson(keras.Model):  # type: ignore[misc]  # Keras has no types
         self.pupil, self.teacher = pupil, teacher
         self.seed = keras.random.SeedGenerator(recipe.seed)
         self.samples = keras.Variable(bank.samples, trainable=False, dtype="int16")
-        embedding = self.teacher(loud(mix(self.samples, _first(bank, recipe), self.seed)[0]))[:, SCORES:]
+        drawn = bank.draw(recipe.batch, np.random.default_rng(recipe.seed)).arrays()
+        embedding = self.teacher(loud(mix(self.samples, drawn, self.seed)[0]))[:, SCORES:]
         self.spread = np.maximum(ops.convert_to_numpy(embedding).std(axis=0), 0.05).astype(np.float32)
 
     def call(self, drawn: Mapping[str, Any]) -> Any:
@@ -103,10 +104,6 @@ class _Lesson(keras.Model):  # type: ignore[misc]  # Keras has no types
         truth = wanted(self.teacher(loud(sound)), self.teacher(loud(front)), drawn["snr_db"])
         image = ops.stop_gradient(disturbed(pictures(sound), self.seed))
         return _distance(ops.stop_gradient(truth), self.pupil(image, training=True), self.spread)[:, None]
-
-
-def _first(bank: Bank, recipe: TrunkRecipe) -> dict[str, NDArray[Any]]:
-    return bank.draw(recipe.batch, np.random.default_rng(recipe.seed)).arrays()
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ from tests.servers.program import free_port
 from tests.system.command import running
 
 PICTURE_EVERY_S = 0.3
+BROWSER_WAIT_S = 20.0
+"""How long socket.io's client in a browser waits for its connection; the one of Python waits for a second."""
 
 
 def quiet_s(address: str) -> dict[str, float]:
@@ -70,6 +72,7 @@ async def look(address: str, web: aiohttp.ClientSession) -> None:
         f"{address}?{identity}&implicit_handshake=true",
         socketio_path="/_nicegui_ws/socket.io",
         transports=["websocket"],
+        wait_timeout=BROWSER_WAIT_S,
     )
     try:
         while True:

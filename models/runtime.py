@@ -19,17 +19,14 @@ class TFLiteModel:
     Args:
         path: the .tflite file.
         threads: CPU threads that one call may use.
-        inner: names of tensors inside the network that are given after its outputs; this makes it slower.
 
     Raises:
-        ModelError: the file is truncated, damaged or of another kind, or has no such tensor.
+        ModelError: the file is truncated, damaged or of another kind.
     """
 
-    def __init__(self, path: Path, threads: int = 1, inner: Sequence[str] = ()) -> None:
+    def __init__(self, path: Path, threads: int = 1) -> None:
         try:
-            self._interpreter = Interpreter(
-                model_path=str(path), num_threads=threads, experimental_preserve_all_tensors=bool(inner)
-            )
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
             # Before each call LiteRT counts who refers to its native part, as an array inside it would, and refuses
             # where anybody does. So does a thread that walks through all objects of the process and finds a call under
             # way (gc.get_objects; NiceGUI does when its pages start). No array inside it leaves this class:
@@ -39,11 +36,6 @@ class TFLiteModel:
             details = sorted(self._interpreter.get_input_details(), key=lambda detail: str(detail["name"]))
             self._inputs = [detail["index"] for detail in details]
             self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
-            if inner:
-                places = {detail["name"]: detail["index"] for detail in self._interpreter.get_tensor_details()}
-                self._outputs += [places[name] for name in inner]
-        except KeyError as missing:
-            raise ModelError(f"{path}: has no tensor {missing}") from None
         except (ValueError, RuntimeError, OSError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ModelError(f"{path}: not a usable TFLite model: {reason}") from None

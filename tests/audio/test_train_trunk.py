@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audio.corpus import read_corpus
 from audio.detector import TRUNK_FILE
 from models.registry import SHIPPED
 from models.runtime import TFLiteModel
@@ -17,8 +18,7 @@ from audio.features import MEL_BANDS, WINDOW
 from audio.trunk import HEARD, WIDTH, TrunkRecipe, build_trunk
 
 
-def _command(monkeypatch: pytest.MonkeyPatch, folder: Path, teacher: Path) -> None:
-    data = write_corpus(folder / "data", sources=2, each=2)
+def _command(monkeypatch: pytest.MonkeyPatch, folder: Path, data: Path, teacher: Path) -> None:
     options = {"--data": data, "--teacher": teacher, "--cache": folder / "cache", "--out": folder / "trunk.tflite"}
     monkeypatch.setattr(sys, "argv", ["train_trunk", *(str(word) for each in options.items() for word in each)])
     train_trunk.main()
@@ -27,8 +27,9 @@ def _command(monkeypatch: pytest.MonkeyPatch, folder: Path, teacher: Path) -> No
 def test_a_foreign_teacher_is_refused_before_anything_is_learned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    data = write_corpus(tmp_path / "data", sources=2, each=2)
     with pytest.raises(SystemExit) as ended:
-        _command(monkeypatch, tmp_path, SHIPPED / "scream" / TRUNK_FILE)
+        _command(monkeypatch, tmp_path, data, SHIPPED / "scream" / TRUNK_FILE)
     assert ended.value.code == 2
     assert "not YAMNet's TFLite file" in capsys.readouterr().err
     assert not (tmp_path / "trunk.tflite").exists()
@@ -37,12 +38,14 @@ def test_a_foreign_teacher_is_refused_before_anything_is_learned(
 def test_what_was_learned_before_is_written_without_learning_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    data, cache = write_corpus(tmp_path / "data", sources=2, each=2), tmp_path / "cache"
+    cache.mkdir()
     trunk, _ = build_trunk(TrunkRecipe(), 1)
-    (tmp_path / "cache").mkdir()
     weights = {f"{number:03}": values for number, values in enumerate(trunk.get_weights())}
     slope = np.zeros(WIDTH, np.float32)
-    keep(tmp_path / "cache" / train_trunk.KEPT, {**weights, "slope": slope, "offset": np.asarray(-7.5)})
-    _command(monkeypatch, tmp_path, tmp_path / "nowhere.tflite")
+    path = train_trunk.kept_in(cache, read_corpus(data), TrunkRecipe())
+    keep(path, {**weights, "slope": slope, "offset": np.asarray(-7.5)})
+    _command(monkeypatch, tmp_path, data, tmp_path / "nowhere.tflite")
     image = np.random.default_rng(0).uniform(-1, 1, (1, WINDOW, MEL_BANDS)).astype(np.float32)
     (heard,) = TFLiteModel(tmp_path / "trunk.tflite")(image)
     assert heard.shape == (1, HEARD)
