@@ -50,7 +50,8 @@ def learn(data: Path, further: Path | None, teacher: Path, cache: Path, recipe: 
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
         weights = read_weights(teacher)
-        bank = Bank(*(read_sounds(clips, cache, jobs) if clips else [] for clips in (judged, others)), jobs=jobs)
+        sounds, besides = (read_sounds(clips, cache, jobs) if clips else [] for clips in (judged, others))
+        bank = Bank(sounds, besides, jobs=jobs)
         log.info("the trunk learns from %d steps of %d windows", recipe.steps, recipe.batch)
         learned = fit_trunk(bank, teacher_of(weights), recipe)
         numbered = {f"{number:03}": values for number, values in enumerate(learned.weights)}
