@@ -371,28 +371,21 @@ class Dispatch:
         Raises:
             JournalError: it cannot be read or written.
         """
-        gone = self._pass_on_gone()
+        self._pass_on_gone()
         spent_s = max(self._waits.give_up_messages_s - AFTER_START_S, 0.0)
         left = self._outbox.recover(self._natures, self._journal.clock() - spent_s, written_before=written_before)
         self._taken_up = True
         if left:
             log.info("outbox: %d deliveries are taken up again", left)
-        for channel in gone:
-            text = f"{channel}: is not turned on any more; what was still to be told there was not"
-            log.error("%s", text)
-            self.trouble(channel, text)
 
-    def _pass_on_gone(self) -> Sequence[str]:
+    def _pass_on_gone(self) -> None:
         """Ask others to do what waits on channels turned off since: the fallback, and whoever would be told now.
-
-        Returns:
-            The channels, as far as they may be seen.
 
         Raises:
             JournalError: it cannot be read or written.
         """
-        gone = self._outbox.gone(self._natures)
-        for job in gone:
+        told: set[str] = set()
+        for job in self._outbox.gone(self._natures):
             now = self._journal.clock()
             waits_s = max(job.asked_at - now, 0.0) if job.turn is Turn.FRESH else 0.0
             others = [replace(each, after_s=waits_s) for each in instead_of(job, self._natures)]
@@ -405,7 +398,11 @@ class Dispatch:
                     if each.nature is Nature.MESSAGE
                 ]
             self._outbox.pass_on(job, others)
-        return list(dict.fromkeys(job.channel for job in gone if not job.hidden and job.kind != "trouble"))
+            if not job.hidden and job.kind != "trouble" and job.channel not in told:
+                told.add(job.channel)  # now, not after the last: where that fails, the next try finds this one no more
+                text = f"{job.channel}: is not turned on any more; what was still to be told there was not"
+                log.error("%s", text)
+                self.trouble(job.channel, text)
 
     def _fall_back(self, job: Job) -> None:
         """Ask others to do a job that failed, or comes late; where the journal cannot be written, from memory."""

@@ -493,6 +493,26 @@ def test_what_means_nothing_in_the_journal_keeps_neither_a_start_nor_a_message_b
         until(lambda: any("gone: is not turned on any more" in message.text for message in email.messages))
 
 
+def test_of_each_channel_turned_off_people_are_told_though_what_was_left_is_passed_on_in_two_tries(
+    journal: Journal,
+) -> None:
+    for channel in ("fax", "pager"):
+        incident = replace(SCREAM, id=channel)
+        journal.record(incident, plan(Policy(), channel, {channel: Nature.MESSAGE}))
+    email = Outlet("email")
+    with closing(sqlite3.connect(journal.path, isolation_level=None)) as other:
+        other.execute(
+            "CREATE TRIGGER refused BEFORE UPDATE ON deliveries WHEN NEW.channel = 'pager' "
+            "BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END"
+        )
+        with running(journal, email):
+            until(lambda: journal.outbox.delivery("fax:fax:alarm").state is DeliveryState.FAILED)
+            other.execute("DROP TRIGGER refused")
+            for channel in ("fax", "pager"):
+                text = f"{channel}: is not turned on any more"
+                until(lambda text=text: any(text in message.text for message in email.messages))  # type: ignore[misc]
+
+
 def test_a_disk_that_is_full_keeps_no_station_from_starting_and_what_was_left_is_told_later(
     journal: Journal, impatient: Journal
 ) -> None:
