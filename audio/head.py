@@ -1,8 +1,5 @@
 """What judges a window by its traits, and how it is exported.
 
-A machine (`audio.machine`) tells screams from the rest by the few real ones, and the teacher's opinion, as the trunk
-took it over, is added: it knows of more.
-
 Imports Keras: for training only, the station runs the exported TFLite files.
 """
 
@@ -17,7 +14,7 @@ from numpy.typing import NDArray
 
 from audio.corpus import LABELS
 from audio.features import DESCRIPTION
-from audio.machine import CUT, Line, Machine, Scale
+from audio.machine import CUT, Border, Line, Machine, Scale
 from audio.tflite import write
 from audio.trunk import HEARD
 
@@ -25,8 +22,6 @@ Array = NDArray[np.float32]
 
 TRAITS = DESCRIPTION + HEARD
 """Numbers that say what a window is like: its description, and what the trunk makes of it."""
-KNOWN_SHARE = 0.15
-"""Weight of the teacher's logit of a scream beside the machine's distance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +29,12 @@ class Head:
     """What judges a window by its traits.
 
     Attributes:
-        machine: tells screams from the rest.
+        border: tells screams from the rest.
         voices: tells conversation from ambient sounds.
     """
 
-    machine: Machine
+    border: Border
     voices: Line
-
-    def distances(self, traits: Array) -> Array:
-        """How far on the side of a scream windows lie: float32 of shape (n,).
-
-        The machine's distance, and a share of the teacher's logit as the trunk learned it.
-        """
-        return np.asarray(self.machine(traits) + KNOWN_SHARE * traits[:, -1], np.float32)
 
 
 def export_head(head: Head, slope: float, offset: float, path: Path) -> None:
@@ -54,25 +42,28 @@ def export_head(head: Head, slope: float, offset: float, path: Path) -> None:
 
     Args:
         head: see `Head`.
-        slope: makes log-odds of its distances.
+        slope: makes log-odds of the distances from its border.
         offset: is added to these.
         path: where to.
     """
     facts = layers.Input((DESCRIPTION,), name="facts")
     heard = layers.Input((HEARD,), name="heard")
     traits = ops.concatenate([facts, heard], axis=1)
-    distance = _machine(head.machine, traits) + KNOWN_SHARE * heard[:, -1:]
-    scream = ops.sigmoid(slope * distance + offset)
+    scream = ops.sigmoid(slope * _border(head.border, traits) + offset)
     voice = ops.sigmoid(_line(head.voices, traits))
     rest = 1.0 - scream
     by_label = {"scream": scream, "conversation": rest * voice, "ambient": rest * (1.0 - voice)}
     write(keras.Model([facts, heard], ops.concatenate([by_label[label] for label in LABELS], axis=1)), path)
 
 
-def export_opinion(machine: Machine, path: Path) -> None:
-    """Write a machine over overviews of recordings as a TFLite file: overviews (n, k) in, distances (n, 1) out."""
-    whole = layers.Input((len(machine.scale.mean),), name="overview")
-    write(keras.Model(whole, _machine(machine, whole)), path)
+def export_opinion(border: Border, path: Path) -> None:
+    """Write a border between overviews of recordings as a TFLite file: overviews (n, k) in, distances (n, 1) out."""
+    whole = layers.Input((len(border.machine.scale.mean),), name="overview")
+    write(keras.Model(whole, _border(border, whole)), path)
+
+
+def _border(border: Border, inputs: Any) -> Any:
+    return _machine(border.machine, inputs) + border.known_share * inputs[:, -1:]
 
 
 def _scaled(scale: Scale, inputs: Any) -> Any:

@@ -59,6 +59,23 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
+class Border:
+    """What lies between screams and the rest: a machine tells, and the teacher, as the trunk took over its opinion.
+
+    Attributes:
+        machine: learned from labels; the last of its inputs is the teacher's logit of a scream.
+        known_share: weight of that logit beside the machine's distance.
+    """
+
+    machine: Machine
+    known_share: float
+
+    def __call__(self, inputs: Array) -> Array:
+        """How far on the side of a scream each of the inputs (n, k) lies: float32 of shape (n,)."""
+        return np.asarray(self.machine(inputs) + self.known_share * inputs[:, -1], np.float32)
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """Logistic regression.
 

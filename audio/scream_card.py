@@ -11,7 +11,7 @@ from audio.detector import OPERATING_POINT, OVERVIEW_WINDOWS
 from audio.examples import PART
 from audio.lessons import COMPOSED
 from audio.metrics import RATES, RECALLS, UNSTATED, Figures, figures, shown
-from audio.plan import FALSE_CLIPS, OPINION_SHARE, Plan
+from audio.plan import FALSE_CLIPS, KNOWN_SHARE, OPINION_KNOWN_SHARE, OPINION_SHARE, Plan
 
 Array = NDArray[np.float32]
 
@@ -44,7 +44,6 @@ def prose(judged: Judged, further: Sequence[Clip], plan: Plan, size: int) -> str
         plan: see `Plan`.
         size: bytes of the files.
     """
-    from audio.head import KNOWN_SHARE
     from audio.trunk import TrunkRecipe
 
     recipe = TrunkRecipe()
@@ -59,7 +58,8 @@ def prose(judged: Judged, further: Sequence[Clip], plan: Plan, size: int) -> str
         "voice (pitch, salience, roughness, spectral shape), by a support vector machine, and from what the trunk",
         f"took over of the teacher's own opinion (share {KNOWN_SHARE}). What is none is conversation or ambient by",
         "logistic regression. For whole recordings a second machine gives an opinion, of the mean of the",
-        f"{OVERVIEW_WINDOWS} windows most like a scream (share {OPINION_SHARE}). The files have {size / 1e6:.1f} MB.",
+        f"{OVERVIEW_WINDOWS} windows most like a scream (share {OPINION_SHARE}; in it the teacher's has a share of",
+        f"{OPINION_KNOWN_SHARE}). The files have {size / 1e6:.1f} MB.",
         "",
         "## How good it is",
         "",

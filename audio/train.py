@@ -26,9 +26,9 @@ from audio.candidate import comparable, digests_of, write_learned
 from audio.corpus import LABELS, SCREAM, Clip, CorpusError, are_screams, folds, read_corpus, read_feedback
 from audio.detector import HEAD_FILE, OPERATING_POINT, TRUNK_FILE, VERDICT_FILE, Persistence, log_odds
 from audio.lessons import Lessons, as_composed, as_recorded, of_further, overviews_of, telling, trust
-from audio.machine import Line, Machine, constant_line, learn_line, learn_machine
+from audio.machine import Border, Line, constant_line, learn_line, learn_machine
 from audio.metrics import held_back
-from audio.plan import DEFAULT, FALSE_CLIPS, OPINION_SHARE, Plan
+from audio.plan import DEFAULT, FALSE_CLIPS, KNOWN_SHARE, OPINION_KNOWN_SHARE, OPINION_SHARE, Plan
 from audio.preparation import Windows, compose_parts, cut_windows, listen, read_sounds
 from audio.scream_card import Judged, prose
 from models.card import Card, write_card
@@ -55,7 +55,7 @@ def learn_head(composed: Lessons, recorded: Lessons, plan: Plan) -> "Head":
 
     some = recorded.then(telling(composed, plan.screams, plan.others))
     machine = learn_machine(some.traits, some.labels == SCREAM, some.weights, HEAD_PENALTY)
-    return Head(machine, learn_voices(some))
+    return Head(Border(machine, KNOWN_SHARE), learn_voices(some))
 
 
 def learn_voices(lessons: Lessons) -> Line:
@@ -137,12 +137,12 @@ def _traits(windows: Windows, trunk: Path, cache: Path) -> Array:
     return np.concatenate([windows.facts, listen(trunk, [windows.images], cache, f"heard-{windows.name}")], axis=1)
 
 
-def learn_opinion(clips: Sequence[Clip], overviews: Array, further: Further | None) -> Machine:
+def learn_opinion(clips: Sequence[Clip], overviews: Array, further: Further | None) -> Border:
     """What tells recordings of screams from others, as they are, by their overviews."""
     if further:
         clips, overviews = (*clips, *further.clips), np.concatenate([overviews, further.overviews])
     weights = np.asarray([trust(clip) for clip in clips], np.float32)
-    return learn_machine(overviews, are_screams(clips), weights, OPINION_PENALTY)
+    return Border(learn_machine(overviews, are_screams(clips), weights, OPINION_PENALTY), OPINION_KNOWN_SHARE)
 
 
 def judge_left_out(
@@ -167,7 +167,7 @@ def judge_left_out(
         head = learn_head(composed, recorded, plan)
         left_out = fold_of_clip == fold
         mine = left_out[judged.clips]
-        distances[mine] = head.distances(traits[mine])
+        distances[mine] = head.border(traits[mine])
         voices[mine] = head.voices(traits[mine])
         learned = [clip for clip, out in zip(clips, left_out, strict=True) if not out]
         opinions[left_out] = learn_opinion(learned, overviews[~left_out], further)(overviews[left_out])
