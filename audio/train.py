@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -145,33 +146,54 @@ def learn_opinion(clips: Sequence[Clip], overviews: Array, further: Further | No
     return Border(learn_machine(overviews, are_screams(clips), weights, OPINION_PENALTY), OPINION_KNOWN_SHARE)
 
 
-def judge_left_out(
-    clips: Sequence[Clip],
-    fold_of: Mapping[str, int],
-    lessons: tuple[Lessons, Lessons],
-    judged: Windows,
-    traits: Array,
-    overviews: Array,
-    further: Further | None,
-    plan: Plan,
-) -> LeftOut:
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What is judged and learned from, by sources, as a trunk heard it.
+
+    Attributes:
+        clips: the recordings.
+        folds: the fold of each, int64 of shape (recordings,).
+        composed: what was composed of them.
+        recorded: their windows as they are.
+        windows: which recording each of n windows is of, int32 of shape (n,).
+        traits: of these, float32 of shape (n, `TRAITS`).
+        overviews: of each recording, float32 of shape (recordings, `TRAITS`).
+        further: what is learned from besides.
+    """
+
+    clips: Sequence[Clip]
+    folds: NDArray[np.int64]
+    composed: Lessons
+    recorded: Lessons
+    windows: NDArray[np.int32]
+    traits: Array
+    overviews: Array
+    further: Further | None
+
+
+def judge_left_out(heard: Heard, plan: Plan, jobs: int) -> LeftOut:
     """For each fold of sources learn from the other folds and from what is further, and judge its recordings."""
-    distances, voices = np.zeros(len(traits), np.float32), np.zeros(len(traits), np.float32)
-    opinions = np.zeros(len(clips), np.float32)
-    fold_of_clip = np.asarray([fold_of[clip.source] for clip in clips])
-    numbers = sorted(set(fold_of.values()))
-    for fold in numbers:
-        log.info("fold %d of %d: a head learns from the other folds", fold + 1, len(numbers))
-        sources = [place for place, source in enumerate(sorted(fold_of)) if fold_of[source] == fold]
-        composed, recorded = (each.without(sources) for each in lessons)
-        head = learn_head(composed, recorded, plan)
-        left_out = fold_of_clip == fold
-        mine = left_out[judged.clips]
-        distances[mine] = head.border(traits[mine])
-        voices[mine] = head.voices(traits[mine])
-        learned = [clip for clip, out in zip(clips, left_out, strict=True) if not out]
-        opinions[left_out] = learn_opinion(learned, overviews[~left_out], further)(overviews[left_out])
-    return LeftOut(distances, voices, opinions)
+    said = LeftOut(*(np.zeros(len(of), np.float32) for of in (heard.traits, heard.traits, heard.clips)))
+    numbers = np.unique(heard.folds).tolist()
+    work = (joblib.delayed(_judge_fold)(heard, fold, plan) for fold in numbers)
+    for done, (fold, one) in enumerate(zip(numbers, joblib.Parallel(jobs, return_as="generator")(work), strict=True)):
+        log.info("%d of %d folds are judged by a head that learned from the others", done + 1, len(numbers))
+        left_out = heard.folds == fold
+        mine = left_out[heard.windows]
+        said.distances[mine], said.voices[mine], said.opinions[left_out] = one.distances, one.voices, one.opinions
+    return said
+
+
+def _judge_fold(heard: Heard, fold: int, plan: Plan) -> LeftOut:
+    """What is said of a fold alone."""
+    left_out = heard.folds == fold
+    fold_of = dict(zip((clip.source for clip in heard.clips), heard.folds.tolist(), strict=True))
+    sources = [place for place, source in enumerate(sorted(fold_of)) if fold_of[source] == fold]
+    head = learn_head(heard.composed.without(sources), heard.recorded.without(sources), plan)
+    mine = heard.traits[left_out[heard.windows]]
+    learned = [clip for clip, out in zip(heard.clips, left_out, strict=True) if not out]
+    opinion = learn_opinion(learned, heard.overviews[~left_out], heard.further)
+    return LeftOut(head.border(mine), head.voices(mine), opinion(heard.overviews[left_out]))
 
 
 def train_scream(
@@ -195,7 +217,7 @@ def train_scream(
         further: recordings to learn from besides, by which nothing is judged, see `audio.corpus.read_corpus`.
         feedback: folder of recordings that people marked, see `audio.corpus.read_feedback`.
         plan: how much of everything.
-        jobs: processes that compose examples.
+        jobs: processes that compose examples, and learn.
 
     Raises:
         CorpusError: data that cannot be used.
@@ -222,7 +244,9 @@ def train_scream(
     screams = are_screams(clips)
     # What people marked is learned from, never judged: it is what the model in use got wrong, or just that one scream.
     sure = np.asarray([clip.sure and clip not in marked for clip in clips])
-    said = judge_left_out(clips, fold_of, (composed, recorded), judged, traits, overviews, besides, plan)
+    numbers = np.asarray([fold_of[clip.source] for clip in clips])
+    heard = Heard(clips, numbers, composed, recorded, judged.clips, traits, overviews, besides)
+    said = judge_left_out(heard, plan, jobs)
 
     raw = Persistence()
     slope, offset = log_odds_line(strongest(said.distances, judged.clips, len(clips))[sure], screams[sure])
