@@ -26,7 +26,7 @@ from tests.waiting import until
 
 def test_what_is_held_back_comes_together_and_duress_never_waits(journal: Journal) -> None:
     sms, alarm, webhook = Outlet("sms"), Outlet("alarm", heard=True), Outlet("webhook", [NO_NETWORK, DONE], apart=True)
-    limits = Limits(cool_down_s=2.0, most=100)
+    limits = Limits(cool_down_s=5.0, most=100)
     dispatch = Dispatch(journal, [sms, alarm, webhook], waits=SOON, limits=lambda channel: limits)
     for number in range(4):
         confirm(dispatch, replace(SCREAM, id=str(number)))
