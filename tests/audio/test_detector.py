@@ -117,6 +117,15 @@ def test_a_recording_is_judged_alike_whoever_asks(model: ScreamModel) -> None:
         assert label == "scream" or model.labels[int(chances.argmax())] == label
 
 
+def test_of_screams_that_are_certain_one_still_ranks_above_the_other(model: ScreamModel) -> None:
+    """Whoever sets a threshold of their own needs different recordings to have different probabilities."""
+    found = model.classifier.predict_proba([scream(1.4, seed) for seed in range(1002, 1010)])[:, 0]
+    assert model.labels[0] == "scream"
+    assert found.max() > OPERATING_POINT
+    assert (found < 1).all()
+    assert len(set(found.tolist())) == len(found)
+
+
 @pytest.mark.parametrize("level", [0.0, 1e-5, 1e-3, 0.1, 0.3])
 def test_silence_and_noise_do_not_alarm(model: ScreamModel, level: float) -> None:
     readings = hear(model, noise(5.0, level))
