@@ -78,7 +78,7 @@ def compare_folds(
     Raises:
         CorpusError: no such member, data that cannot be used.
     """
-    chosen = list(dict.fromkeys(names or (*ZOO, OURS)))
+    chosen = list(dict.fromkeys((*(names or (*ZOO, OURS)), *tables)))
     members = [find_member(name) for name in chosen if name != OURS and name not in tables]
     parts = plan.members if any(each.kind is Kind.CONSENSUS for each in members) else ()
     needed = {each.name: each for each in [*members, *(find_member(name) for name in parts)]}

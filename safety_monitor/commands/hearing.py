@@ -230,6 +230,9 @@ def compare(
     home = settings.models_folder
     if page is not None and not folds:
         fail("--page describes models trained on sources left out: give --folds")
+    for picture_or_page in (roc, page):
+        if picture_or_page and not picture_or_page.absolute().parent.is_dir():  # hours before it is written
+            fail(f"{picture_or_page}: there is no such folder")
     with resumable(), complaints(), progress() as tick:
         from audio.corpus import read_corpus
         from audio.zoo import comparison

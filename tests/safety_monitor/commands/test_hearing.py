@@ -60,6 +60,7 @@ def test_a_model_is_trained_compared_and_heard_with_by_its_name(
         (["compare", "oracle", "--data", "sounds"], "no model 'oracle'"),
         (["compare", "--data", "sounds", "--page", "models.md"], "give --folds"),
         (["compare", "--data", "sounds", "--folds", "2", "--scores", "mine"], "write NAME=FILE"),
+        (["compare", "--data", "sounds", "--folds", "2", "--page", "there/models.md"], "there is no such folder"),
     ],
 )
 def test_wrong_input_gets_one_line(home: Path, tmp_path: Path, words: list[str], said: str) -> None:
