@@ -208,13 +208,15 @@ def path_table(shared: Path) -> PathTable:
 
     Its points are shares of a 960x540 picture; a palm is taken for 6 to 12 % of the width. Rows in which the tracker
     lost the hand (a jump across the picture) are left out, and so is what was logged before or after the movement: each
-    row must show it.
+    row must show it. Copies of such a program go on with the rows that they came with: what an earlier table holds,
+    too, was not shown by another person.
 
     Raises:
         TableError: a table is missing or malformed.
     """
     rng = np.random.default_rng(SEED)
     tables = []
+    known: set[bytes] = set()
     for name in dict.fromkeys(name for name, _ in DRAWN_IN_THE_AIR):
         path = shared / "gesture" / "tables" / name / "point_history_classifier" / "point_history.csv.gz"
         try:
@@ -223,6 +225,9 @@ def path_table(shared: Path) -> PathTable:
         except (OSError, ValueError) as error:
             raise TableError(f"{path}: cannot be read: {error}") from None
         rows = np.array(lines, np.float32)
+        points = [row[1:].tobytes() for row in rows]
+        rows = rows[[row not in known for row in points]]
+        known.update(points)
         paths = rows[:, 1:].reshape(-1, POINTS, 2) * np.array([1, 540 / 960], np.float32)
         paths /= rng.uniform(0.06, 0.12, len(paths))[:, None, None].astype(np.float32)
         label = shown_movements(paths)

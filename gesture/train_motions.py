@@ -67,7 +67,7 @@ def hold_out_paths(
     table: PathTable,
     labels: tuple[str, ...],
     plan: MotionPlan,
-    folds: int = 2,
+    folds: int = 3,
     progress: Callable[[str], None] = lambda line: None,
 ) -> HeldOut:
     """Answers for every path of `table`, and for made-up ones of another seed, by models that have not seen them."""
@@ -92,7 +92,7 @@ def train_motions(
     target: Path,
     plan: MotionPlan | None = None,
     progress: Callable[[str], None] = print,
-    folds: int = 2,
+    folds: int = 3,
 ) -> HeldOut:
     """Train the movement model and write it to the folder `target`, with its card, curves and confusions.
 

@@ -1,12 +1,13 @@
 """What becomes base data: a row must show its movement or its sign without doubt."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gesture.point_history_classifier import POINTS
-from gesture.prepare import SOURCES, shown_movements, sign_table
+from gesture.prepare import SOURCES, path_table, shown_movements, sign_table
 from gesture.tables import LANDMARK_COLUMNS, write_rows
 
 ALONG = np.linspace(0, 1, POINTS)
@@ -31,6 +32,29 @@ TURN = 2 * np.pi * ALONG
 )
 def test_only_what_is_shown_without_doubt_is_base_data(x: np.ndarray, y: np.ndarray, shown: str) -> None:
     assert shown_movements(np.stack([x, y], axis=1)[None].astype(np.float32)).tolist() == [shown]
+
+
+def test_what_one_table_repeats_of_another_was_not_shown_by_another_person(tmp_path: Path) -> None:
+    circle = [np.stack([np.cos(TURN + start), np.sin(TURN + start)], axis=1) / 9 for start in (0, 1, 2)]
+    swipe = np.stack([ALONG, 0 * ALONG], axis=1) / 3
+    rows = {
+        "kinivi": [(1, circle[0]), (1, circle[1])],
+        "scrambledfox": [(1, circle[0]), (1, circle[1]), (1, circle[2]), (3, swipe)],
+        "segfault_gestnet": [(3, circle[1]), (0, swipe * 1.1)],
+    }
+    for name, shown in rows.items():
+        path = tmp_path / "gesture" / "tables" / name / "point_history_classifier" / "point_history.csv.gz"
+        path.parent.mkdir(parents=True)
+        with gzip.open(path, "wt") as file:
+            file.writelines(",".join(map(str, (label, *points.ravel()))) + "\n" for label, points in shown)
+    table = path_table(tmp_path)
+    assert list(zip(table.person, table.label, strict=True)) == [
+        ("kinivi", "clockwise"),
+        ("kinivi", "clockwise"),
+        ("scrambledfox", "clockwise"),
+        ("scrambledfox", "swipe_right"),
+        ("segfault_gestnet", "swipe_right"),
+    ]
 
 
 STRETCHED, BENT = 0.9, 0.4
