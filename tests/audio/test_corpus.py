@@ -121,6 +121,18 @@ def test_folds_keep_a_source_together_and_share_out_the_screams() -> None:
     assert folds(list(reversed(clips)), 3) == fold_of
 
 
+def test_sources_that_share_a_group_or_recordings_are_never_on_both_sides() -> None:
+    sources = ("a", "b", "c", "d", "nevado", "ww13")
+    clips = [clip(source, number, label) for source in sources for number, label in enumerate(LABELS * 5)]
+    assert len({folds(clips, 6)[source] for source in "abcd"}) == 4
+    shared = [Clip(Path(f"{source}.wav"), "ambient", source, "one room") for source in "ad"]
+    for order in (1, -1):
+        fold_of = folds([*clips, *shared][::order], 6)
+        assert fold_of["a"] == fold_of["d"]
+        assert fold_of["nevado"] == fold_of["ww13"]
+        assert len({fold_of[source] for source in ("a", "b", "c", "nevado")}) == 4
+
+
 def test_a_split_never_parts_a_group() -> None:
     clips = [clip("a", number) for number in range(3000)]
     parts = split(clips)
