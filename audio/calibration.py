@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.detector import Persistence, strongest_second
+from audio.detector import OPERATING_POINT, Persistence, log_odds, strongest_second
 
 Array = NDArray[np.float32]
 
@@ -44,6 +44,17 @@ def temperature(odds: Array, truth: NDArray[np.bool_]) -> float:
     scales = np.geomspace(0.1, 3.0, 60)
     losses = [float((weights * np.logaddexp(0, np.where(truth, -odds, odds) * scale)).sum()) for scale in scales]
     return float(scales[int(np.argmin(losses))])
+
+
+def steepness(beyond: Array, truth: NDArray[np.bool_]) -> float:
+    """The slope of log-odds beyond a threshold at which probabilities fit best that are `OPERATING_POINT` there.
+
+    Recordings count as they are, unlike in `temperature`: a probability of that height is rare among what is no scream.
+    """
+    slopes = np.geomspace(0.1, 3.0, 60)
+    odds = [slope * beyond + log_odds(OPERATING_POINT) for slope in slopes]
+    losses = [float(np.logaddexp(0, np.where(truth, -each, each)).mean()) for each in odds]
+    return float(slopes[int(np.argmin(losses))])
 
 
 def log_odds_line(distances: Array, truth: NDArray[np.bool_]) -> tuple[float, float]:

@@ -22,7 +22,7 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.calibration import log_odds_line, persisted, strongest, temperature, threshold_at
+from audio.calibration import log_odds_line, persisted, steepness, strongest, threshold_at
 from audio.candidate import comparable, digests_of, write_learned
 from audio.corpus import LABELS, SCREAM, Clip, CorpusError, are_screams, folds, read_corpus, read_feedback
 from audio.detector import HEAD_FILE, OPERATING_POINT, TRUNK_FILE, VERDICT_FILE, Persistence, log_odds
@@ -254,14 +254,14 @@ def train_scream(
     by_clip = strongest(odds, judged.clips, len(clips)) + OPINION_SHARE * said.opinions
     threshold = threshold_at(by_clip[sure & ~screams], FALSE_CLIPS)
     beyond = by_clip - np.float32(threshold)
-    steepness = temperature(beyond[sure], screams[sure])
-    verdict = {"threshold": threshold, "slope": steepness, "share": OPINION_SHARE}
+    steep = steepness(beyond[sure], screams[sure])
+    verdict = {"threshold": threshold, "slope": steep, "share": OPINION_SHARE}
     summed = persisted(odds, judged.clips, len(clips), raw)
     persistence = replace(raw, threshold=threshold_at(summed[sure & ~screams], FALSE_CLIPS))
 
     starts = np.searchsorted(judged.clips, np.arange(len(clips)))
     voices = np.add.reduceat(np.where(judged.quiet, 0, _chance(said.voices)), starts) / np.bincount(judged.clips)
-    found = _chance(np.float32(steepness) * beyond + np.float32(log_odds(OPERATING_POINT)))
+    found = _chance(np.float32(steep) * beyond + np.float32(log_odds(OPERATING_POINT)))
     _write_scores(cache / SCORES_FILE, data, clips, found, voices)
     log.info("head and second opinion learn from everything")
     out.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from audio.calibration import log_odds_line, persisted, strongest, temperature, threshold_at
-from audio.detector import Persistence
+from audio.calibration import log_odds_line, persisted, steepness, strongest, temperature, threshold_at
+from audio.detector import Persistence, at_operating_point
 
 
 def test_windows_add_up_as_in_the_running_detector() -> None:
@@ -38,6 +38,14 @@ def test_temperature_undoes_overconfidence(scale: float) -> None:
     true_odds = rng.normal(0, 2, 20_000)
     truth = rng.random(20_000) < 1 / (1 + np.exp(-true_odds))
     assert temperature((true_odds / scale).astype(np.float32), truth) == pytest.approx(scale, rel=0.15)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+def test_probabilities_beyond_a_threshold_are_as_steep_as_the_truth(scale: float) -> None:
+    rng = np.random.default_rng(0)
+    beyond = rng.normal(-2, 2, 20_000)
+    truth = rng.random(20_000) < [at_operating_point(each) for each in beyond]
+    assert steepness((beyond / scale).astype(np.float32), truth) == pytest.approx(scale, rel=0.1)
 
 
 def test_distances_become_log_odds() -> None:
