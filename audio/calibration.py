@@ -41,9 +41,7 @@ def temperature(odds: Array, truth: NDArray[np.bool_]) -> float:
     Both classes count alike: how often people scream in a room is not what the corpus tells.
     """
     weights = np.where(truth, 0.5 / truth.sum(), 0.5 / (~truth).sum())
-    scales = np.geomspace(0.1, 3.0, 60)
-    losses = [float((weights * np.logaddexp(0, np.where(truth, -odds, odds) * scale)).sum()) for scale in scales]
-    return float(scales[int(np.argmin(losses))])
+    return _likeliest_slope(odds, truth, weights, 0.0)
 
 
 def steepness(beyond: Array, truth: NDArray[np.bool_]) -> float:
@@ -51,9 +49,13 @@ def steepness(beyond: Array, truth: NDArray[np.bool_]) -> float:
 
     Recordings count as they are, unlike in `temperature`: a probability of that height is rare among what is no scream.
     """
+    return _likeliest_slope(beyond, truth, np.ones(len(truth)), log_odds(OPERATING_POINT))
+
+
+def _likeliest_slope(odds: Array, truth: NDArray[np.bool_], weights: NDArray[np.float64], offset: float) -> float:
     slopes = np.geomspace(0.1, 3.0, 60)
-    odds = [slope * beyond + log_odds(OPERATING_POINT) for slope in slopes]
-    losses = [float(np.logaddexp(0, np.where(truth, -each, each)).mean()) for each in odds]
+    against = np.where(truth, -1.0, 1.0)
+    losses = [float((weights * np.logaddexp(0, against * (slope * odds + offset))).sum()) for slope in slopes]
     return float(slopes[int(np.argmin(losses))])
 
 
