@@ -60,6 +60,19 @@ def what_was_noticed(incident: Incident) -> str:
     return " and ".join(PHRASES.get(label, f"{label.replace('_', ' ')} was seen") for label in incident.labels)
 
 
+def in_brief(incident: Incident) -> str:
+    """What an incident is and how it stands, or what a trouble is, in a few words."""
+    if incident.evidence:
+        return f"{what_was_noticed(incident)} ({incident.state})"
+    return f"{'works again: ' if incident.reason.startswith(OVER) else ''}{what_is_wrong(incident)}"
+
+
+def what_is_wrong(incident: Incident) -> str:
+    """What a trouble is, in words, whether it is over or not, such as "hearing: no sound has come for 10 s"."""
+    about, colon, what = incident.reason.removeprefix(OVER).partition(": ")
+    return f"{SENSES.get(about, about)}{colon}{what}"
+
+
 def said(kind: Kind, incident: Incident, station: str, *, discreet: bool = False, aloud: bool = False) -> list[str]:
     """What is the matter, in one to three lines: the first of `written`, which see."""
     sure = f"{min(incident.confidence, SUREST):.0%} sure"
@@ -68,10 +81,8 @@ def said(kind: Kind, incident: Incident, station: str, *, discreet: bool = False
         case "test":
             lines = [f"TEST of {station}: nothing has happened. An emergency would be told this way."]
         case "trouble":
-            about, colon, what = incident.reason.removeprefix(OVER).partition(": ")
-            about = SENSES.get(about, about)
             over = incident.reason.startswith(OVER)
-            lines = [f"{station}: {'works again. Before,' if over else 'trouble.'} {about}{colon}{what}"]
+            lines = [f"{station}: {'works again. Before,' if over else 'trouble.'} {what_is_wrong(incident)}"]
         case "duress" if not incident.evidence:
             lines = [
                 f"EMERGENCY at {station}: disarmed or changed by somebody who is being FORCED to. Help is needed.",

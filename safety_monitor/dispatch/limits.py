@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from safety_monitor.actions.message import what_was_noticed
+from safety_monitor.actions.message import in_brief
 from safety_monitor.clock_changes import moment
 from safety_monitor.incident import Incident
 from safety_monitor.local_time import when
@@ -120,9 +120,6 @@ def digest(text: str, others: Sequence[tuple[datetime, Incident]]) -> str:
         text: of the one that is told in full.
         others: when each of the others began, and what it is about, in order.
     """
-    lines = [
-        f"- {when(began.isoformat())}: {what_was_noticed(incident) or incident.reason} ({incident.state})"
-        for began, incident in reversed(others)
-    ]
+    lines = [f"- {when(began.isoformat())}: {in_brief(incident)}" for began, incident in reversed(others)]
     more = [f"- and {len(lines) - 10} more"] if len(lines) > 10 else []
     return "\n".join([text, f"Held back until now, too: {len(lines)}", *lines[:10], *more])

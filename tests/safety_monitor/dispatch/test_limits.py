@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safety_monitor.dispatch.limits import Limits, Told, counted, digest, hold, quiet_until
-from safety_monitor.incident import State
+from safety_monitor.incident import State, notice
 from tests.alarms import SCREAM
 
 NIGHT = (time(22, 0), time(7, 0))
@@ -122,3 +122,13 @@ def test_a_digest_begins_with_one_in_full_and_counts_the_rest() -> None:
     assert text.startswith("text\nHeld back until now, too: 14\n- 2026-11-14 00:00:00: a scream was heard (closed)\n")
     assert text.count("a scream was heard (closed)") == 10
     assert "and 4 more" in text
+
+
+def test_a_digest_tells_of_troubles_as_people_speak_of_them() -> None:
+    dark = notice("gesture: the picture has been dark for 60 s")
+    light = notice("over: gesture: the picture has been dark for 60 s")
+    text = digest("text", [(at(9), dark), (at(10), light)])
+    assert text.endswith(
+        "10:00:00: works again: seeing: the picture has been dark for 60 s\n"
+        "- 2026-03-10 09:00:00: seeing: the picture has been dark for 60 s"
+    )
