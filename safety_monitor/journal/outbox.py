@@ -35,6 +35,8 @@ OFF = "the channel is not turned on any more"
 TURNS = (Turn.FRESH, Turn.WANTED, Turn.RETRY, Turn.HELD, Turn.FOLLOW)
 """In this order what is due is done."""
 _ROW: ColumnElement[int] = literal_column("deliveries.rowid")
+_TO_SEND = DeliveryRow.state.in_((DeliveryState.PENDING, DeliveryState.SENDING))
+"""True of what is still to be sent, or to be sent again: `sent_at` stays when what was handed over did not arrive."""
 UNIX_EPOCH_JD = 2_440_587.5
 """1970 as a Julian day."""
 _JOBS = select(DeliveryRow, IncidentRow).join(IncidentRow, IncidentRow.id == DeliveryRow.incident_id)
@@ -149,7 +151,7 @@ class Outbox:
                 DeliveryRow.asked_at < asked_before,
                 DeliveryRow.due_at.is_not(None),
                 DeliveryRow.fallback.is_not(None),
-                DeliveryRow.state.in_((DeliveryState.PENDING, DeliveryState.SENDING)),
+                _TO_SEND,
             )
             return self._jobs(session, late, 100)
 
@@ -187,7 +189,7 @@ class Outbox:
                 DeliveryRow.due_at.is_not(None),
                 DeliveryRow.channel.not_in(tuple(channels)),
                 DeliveryRow.nature == Nature.MESSAGE,
-                DeliveryRow.sent_at.is_(None),
+                _TO_SEND,
             )
             return [_job(session, *row) for row in session.execute(left.order_by(DeliveryRow.asked_at))]
 
@@ -230,9 +232,9 @@ class Outbox:
                 earlier = unfinished.where(DeliveryRow.changed_at < iso(written_before))
             session.execute(earlier.where(is_sound, DeliveryRow.due_at <= now).values(detail=STALE, **failed))
             gone = unfinished.where(~is_sound, DeliveryRow.channel.not_in(tuple(channels)))
-            session.execute(gone.where(DeliveryRow.sent_at.is_not(None)).values(due_at=None))
+            session.execute(gone.where(~_TO_SEND).values(due_at=None))
             session.execute(gone.values(detail=OFF, **failed))
-            unsent = DeliveryRow.nature == Nature.MESSAGE, DeliveryRow.sent_at.is_(None)
+            unsent = DeliveryRow.nature == Nature.MESSAGE, _TO_SEND
             session.execute(unfinished.where(*unsent, DeliveryRow.asked_at < not_before).values(asked_at=not_before))
             taken = earlier.where(DeliveryRow.turn == Turn.TAKEN)
             session.execute(

@@ -306,6 +306,22 @@ def test_what_waits_for_a_contact_that_is_removed_is_told_to_others(
     assert (gone.state, gone.detail) == (DeliveryState.FAILED, "the channel is not turned on any more")
 
 
+def test_what_was_handed_over_and_did_not_arrive_is_told_to_whoever_takes_the_place_of_a_contact(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "FOLLOW_FIRST_S", 0.02)
+    off = Outcome(ok=False, detail="undelivered (error 30003)", again=True, reference="SM1")
+    sms = Followed("sms:anna", [Outcome(ok=True, detail="queued", reference="SM1")], arrives=[off])
+    with running(journal, sms, waits=Waits(first_wait_s=FOREVER_S)) as dispatch:
+        confirm(dispatch)
+        until(lambda: deliveries(journal)["sms:anna:alarm"].detail == off.detail)
+    instead = Outlet("sms:anna_new")
+    with running(journal, instead):
+        until(lambda: len(instead.messages) == 2)
+    assert sorted(message.kind for message in instead.messages) == ["alarm", "trouble"]
+    assert deliveries(journal)["sms:anna:alarm"].state is DeliveryState.FAILED
+
+
 def test_a_silent_policy_is_not_heard_and_says_so(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     alarm, sms = Outlet("alarm", heard=True), Outlet("sms", [NO_NETWORK, REFUSED])
