@@ -110,20 +110,29 @@ class Messages:
         self._busy: list[threading.Thread] = []
         """What still hangs, and when the newest of it was begun."""
         self._begun = 0.0
+        self._taken: dict[str, Outcome] = {}
+        """By key, what was taken and of which nobody has heard yet: maybe after its time was over."""
         self._plain: set[str] = set()
         """Keys of deliveries that failed with attachments: they are tried without."""
 
     def deliver(self, message: Message) -> Outcome:
-        """Send the message, with the evidence files if the service takes any."""
+        """Send the message, with the evidence files if the service takes any, unless an earlier attempt did so late."""
+        if (late := self._taken.pop(message.key, None)) is not None:
+            return late
         self._busy = [each for each in self._busy if each.is_alive()]
         left_behind = time.monotonic() - self._begun > LEFT_BEHIND_S and len(self._busy) < MOST_LEFT_BEHIND
         if self._busy and not left_behind:
             return Outcome(ok=False, detail="still busy with an earlier message", again=True)
         answer: list[Outcome] = []
+
+        def send() -> None:
+            outcome = self._send(message)
+            if outcome.ok:
+                self._taken[message.key] = outcome
+            answer.append(outcome)
+
         # Not every service has time limits of its own: one that hangs keeps a thread, not the station.
-        sending = threading.Thread(
-            target=lambda: answer.append(self._send(message)), name=f"{self.name}-send", daemon=True
-        )
+        sending = threading.Thread(target=send, name=f"{self.name}-send", daemon=True)
         sending.start()
         self._busy.append(sending)
         self._begun = time.monotonic()
@@ -131,6 +140,7 @@ class Messages:
         if not answer:
             detail = f"{self._service} did not take it within {self._limit_s:g} s"
             return Outcome(ok=False, detail=detail, again=True)
+        self._taken.pop(message.key, None)
         return answer[0]
 
     def check(self) -> Outcome:

@@ -3,9 +3,11 @@
 import io
 import logging
 import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from email.message import Message as Mail
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ import pytest
 from safety_monitor.actions import messages
 from safety_monitor.actions.messages import Messages
 from tests.alarms import alarm
+from tests.servers.http import http_server
 from tests.servers.mail import Mails, mail_server
 from tests.servers.program import free_port
+from tests.waiting import until
 
 PASSWORD = "planted p@ss/word"
 QUOTED = "planted%20p%40ss%2Fword"
@@ -116,6 +120,27 @@ def test_a_server_that_never_says_a_word(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(messages, "MOST_LEFT_BEHIND", 2)
         for told in ("within 0.3 s", "still busy"):
             assert told in out.deliver(MESSAGE).detail
+
+
+def test_what_is_taken_when_its_time_is_over_does_not_come_again() -> None:
+    posts, released = 0, threading.Event()
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            nonlocal posts
+            posts += 1
+            released.wait()
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+
+    with http_server(Slow) as address:
+        out = Messages("x", address.replace("http", "json"), limit_s=1.0)
+        outcome = out.deliver(MESSAGE)
+        released.set()
+        assert (outcome.ok, outcome.again) == (False, True)
+        until(lambda: out.deliver(MESSAGE).ok)
+    assert posts == 1
 
 
 def test_what_goes_wrong_on_the_way_is_told_in_words() -> None:
