@@ -12,7 +12,7 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
+from media.in_time import in_time
 from safety_monitor.actions.document import document
 from safety_monitor.actions.failure import cause_of, one_line
 from safety_monitor.actions.message import Message
@@ -78,14 +79,15 @@ class Webhook:
             TIMESTAMP: stamp,
             SIGNATURE: signature(self._secret, stamp, body),
         }
+        # Each wait has its limit, but an answer that comes byte by byte, each in time, has none.
         try:
-            # Nothing of the answer is read but its status; a redirection is not followed: the address is wrong then.
-            with self._session.post(
-                self._url, data=body, headers=headers, timeout=self._limits_s, allow_redirects=False, stream=True
-            ) as answer:
-                return self._outcome(answer.status_code, answer.headers.get("Retry-After", ""))
+            return in_time(
+                f"webhook {message.key}", lambda: self._post(body, headers), 2 * sum(self._limits_s), lambda late: None
+            )
         except requests.RequestException as error:
             return self._failed(cause_of(error), again=True)
+        except TimeoutError:
+            return self._failed("no whole answer in time", again=True)
 
     def check(self) -> Outcome:
         """Connect, and ask for nothing: there are receivers that act on every request, whatever its method."""
@@ -108,6 +110,13 @@ class Webhook:
     def close(self) -> None:
         """End all connections."""
         self._session.close()
+
+    def _post(self, body: bytes, headers: Mapping[str, str]) -> Outcome:
+        # Nothing of the answer is read but its status; a redirection is not followed: the address is wrong then.
+        with self._session.post(
+            self._url, data=body, headers=headers, timeout=self._limits_s, allow_redirects=False, stream=True
+        ) as answer:
+            return self._outcome(answer.status_code, answer.headers.get("Retry-After", ""))
 
     def _outcome(self, status: int, retry_after: str) -> Outcome:
         if 200 <= status < 300:

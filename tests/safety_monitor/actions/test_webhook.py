@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -155,6 +156,26 @@ def test_a_receiver_that_does_not_answer_or_is_not_there(receiver: Receiver) -> 
     for outcome in (channel(receiver).deliver(MESSAGE), channel(receiver).check()):
         assert (outcome.ok, outcome.again) == (False, True)
         assert "Connection refused" in outcome.detail
+
+
+def test_an_answer_that_trickles_in_keeps_nobody_waiting(receiver: Receiver) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+
+        def trickle() -> None:
+            with suppress(OSError), server.accept()[0] as taken:
+                for _ in range(200):
+                    taken.sendall(b"H")
+                    if receiver.released.wait(0.05):
+                        return
+
+        trickling = pool.submit(trickle)
+        receiver.url = f"http://127.0.0.1:{server.getsockname()[1]}/planted-path"
+        out = Webhook(receiver.url, SECRET, station=Identity("1", "kiosk"), limits_s=(0.5, 0.5))
+        outcome = out.deliver(MESSAGE)
+        assert not trickling.done()
+        receiver.released.set()
+    assert (outcome.ok, outcome.again) == (False, True)
+    assert "no whole answer in time" in outcome.detail
 
 
 def test_a_check_asks_for_nothing_by_which_a_receiver_might_act(receiver: Receiver) -> None:
