@@ -64,7 +64,9 @@ def settle(
         return Result(job.key, job.version, DeliveryState.DELIVERED, outcome.detail, None, outcome.reference)
     attempts = job.attempts + (not following)
     held = job.turn is Turn.HELD
-    due_at = now + max(back_off(max(attempts, 1), waits, chance), outcome.retry_after_s or 0.0)
+    # Whoever asks for a day may be back in a minute, or its clock be wrong, or ours: no emergency waits for that.
+    asked_s = min(outcome.retry_after_s or 0.0, waits.longest_wait_s)
+    due_at = now + max(back_off(max(attempts, 1), waits, chance), asked_s)
     give_up_s = waits.give_up_records_s if nature is Nature.RECORD else waits.give_up_messages_s
     if outcome.again and due_at <= job.asked_at + give_up_s:
         return Result(job.key, job.version, DeliveryState.PENDING, outcome.detail, due_at, outcome.reference, held=held)

@@ -104,7 +104,8 @@ def test_what_is_refused_together_keeps_no_emergency_from_being_told_alone(tmp_p
 
 def test_what_was_held_back_and_failed_then_is_told_as_soon_as_anything_gets_through(journal: Journal) -> None:
     sms = Outlet("sms", [DONE, replace(NO_NETWORK, retry_after_s=2 * FOREVER_S), DONE])
-    with running(journal, sms, limits=Limits(cool_down_s=1.0, most=100)) as dispatch:
+    waits = Waits(first_wait_s=0.02)
+    with running(journal, sms, waits=waits, limits=Limits(cool_down_s=1.0, most=100)) as dispatch:
         for number in range(2):
             confirm(dispatch, replace(SCREAM, id=str(number)))
         until(lambda: journal.outbox.delivery("1:sms:alarm").detail == "no network")
