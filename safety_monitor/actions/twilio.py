@@ -12,7 +12,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -213,8 +213,9 @@ class Twilio:
         if self._medium == "whatsapp" and self._account.content_sid:
             filled = variables(self._account.content_variables, message)
             return {"content_sid": self._account.content_sid, "content_variables": json.dumps(filled)}
-        text = with_mark(message)
-        return {"body": plain(text) if self._medium == "sms" else text}
+        if self._medium == "sms":  # before it is cut: what is written plainly may be longer
+            message = replace(message, text=plain(message.text))
+        return {"body": with_mark(message)}
 
     def _state_of(self, reference: str) -> Outcome:
         """What Twilio says now of a message or call."""

@@ -268,8 +268,9 @@ def test_typography_does_not_double_the_price(twilio: FakeTwilio) -> None:
     assert twilio.messages[0]["body"].startswith('Süd - "Gate 3"...\n')
 
 
-def test_a_long_text_is_cut_and_keeps_its_reference(twilio: FakeTwilio) -> None:
-    assert channel(twilio).deliver(replace(MESSAGE, text="x" * 5000)).ok
+@pytest.mark.parametrize("letter", ["x", "…"])
+def test_a_long_text_is_cut_and_keeps_its_reference(twilio: FakeTwilio, letter: str) -> None:
+    assert channel(twilio).deliver(replace(MESSAGE, text=letter * 5000)).ok
     body = twilio.messages[0]["body"]
     assert len(body) == LONGEST_TEXT
     assert body.endswith(mark(MESSAGE))
