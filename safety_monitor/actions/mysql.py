@@ -172,6 +172,11 @@ class MySQL:
 
     def deliver_many(self, messages: Sequence[Message]) -> Outcome:
         """Write several incidents in one transaction: all of them, or none."""
+        what = messages[0].incident.state if len(messages) == 1 else f"{len(messages)} incidents"
+        return self._tried(self._writing(messages), f"{what} written to {self._where}", delivered=True)
+
+    def _writing(self, messages: Sequence[Message]) -> Callable[[Connection], None]:
+        """What writes who writes, and these incidents."""
         rows: dict[Table, list[Row]] = {STATIONS: [{"id": self._station.id, "name": _clipped(self._station.name, 191)}]}
         for message in messages:
             for table, more in self._rows(message).items():
@@ -188,14 +193,18 @@ class MySQL:
                         changing["duress"] = func.greatest(table.c.duress, changing["duress"])
                     connection.execute(upsert.on_duplicate_key_update(changing), values)
 
-        what = messages[0].incident.state if len(messages) == 1 else f"{len(messages)} incidents"
-        return self._tried(write, f"{what} written to {self._where}", delivered=True)
+        return write
 
     def check(self) -> Outcome:
-        """Connect, and make or migrate the tables."""
-        return self._tried(
-            lambda connection: connection.execute(select(1)), f"connected to {self._where}, tables ready"
-        )
+        """Connect, make or migrate the tables, look at each, and write who writes: others may let it read alone."""
+        write = self._writing(())
+
+        def look(connection: Connection) -> None:
+            for table in metadata.sorted_tables:
+                connection.execute(select(table).limit(0))
+            write(connection)
+
+        return self._tried(look, f"connected to {self._where}, tables ready")
 
     def close(self) -> None:
         """End all connections."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, text
 
 from safety_monitor.actions.mysql import COLLATION
 from tests.servers.program import Program
@@ -96,6 +96,16 @@ class MariaDB:
     def stop(self) -> None:
         """As if its machine lost power."""
         self.program.stop()
+
+    def as_root(self, statement: str) -> None:
+        """Do what only the one whose server it is may do."""
+        root = create_engine(
+            "mysql+mysqlconnector://root@/safety",
+            connect_args={"unix_socket": f"{self.folder}/socket", "collation": COLLATION},
+        )
+        with root.begin() as connection:
+            connection.execute(text(statement))
+        root.dispose()
 
     @staticmethod
     def _as_root() -> list[str]:

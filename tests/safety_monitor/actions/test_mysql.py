@@ -227,6 +227,19 @@ def test_a_database_that_comes_back_empty_gets_its_tables(server: MariaDB, journ
     assert out.deliver(second).ok
 
 
+@pytest.mark.parametrize(
+    "spoilt", ["DROP TABLE readings", "ALTER TABLE stations MODIFY name VARCHAR(3)", "SET GLOBAL read_only = 1"]
+)
+def test_a_check_finds_out_that_nothing_could_be_written(server: MariaDB, journal: Journal, spoilt: str) -> None:
+    out = channel(server, journal)
+    assert out.check().ok
+    with server.engine.begin() as connection:
+        connection.execute(text("DELETE FROM stations"))
+    server.as_root(spoilt)
+    assert not out.deliver(confirmed(journal)).ok
+    assert not out.check().ok
+
+
 STATION = """
 import sys
 from pathlib import Path
