@@ -8,6 +8,8 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from os import stat_result
+from os.path import samestat
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -19,7 +21,7 @@ from sqlalchemy.pool import QueuePool
 
 from safety_monitor.journal.pages import readable
 from safety_monitor.journal.plausible import searches
-from safety_monitor.journal.rescue import copy, move_aside, salvage, saved, unsaved
+from safety_monitor.journal.rescue import ENDINGS, copy, move_aside, salvage, saved, unsaved
 from safety_monitor.journal.tables import TABLES, VERSION, NewerError, migrate
 
 log = logging.getLogger(__name__)
@@ -75,6 +77,8 @@ class JournalFile:
         self._connections = connections
         self.clock = clock
         self._wait_s = wait_s
+        self._opened: dict[str, stat_result] = {}
+        """Which files are open, by the endings of their names."""
         self.rescued = ""
         """What had to be done about a damaged file, one line; empty if nothing had."""
         self.doubted = False
@@ -94,6 +98,7 @@ class JournalFile:
 
     def _open(self, *, saved: bool = True) -> None:
         """Open it; where not all is `saved` that was moved aside, it is damaged, too."""
+        self._opened = {}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._engine = create_engine(
@@ -104,6 +109,7 @@ class JournalFile:
                 migrate(session)
             for connection in [self._engine.connect() for _ in range(self._connections)]:
                 connection.close()
+            self._opened = {ending: status for ending in ENDINGS if (status := self._status(ending)) is not None}
             if not saved:
                 raise JournalDamagedError(f"{self.path}: {UNSAVED_STILL}")
         except (OSError, SQLAlchemyError) as error:
@@ -144,12 +150,32 @@ class JournalFile:
 
     def _move_aside(self) -> None:
         gone = not self.path.exists()
+        replaced = not gone and not self._stands()
+        for ending in ENDINGS[1:]:  # a log that belongs to what is open hides what another file holds
+            if replaced and self._is_open(ending):
+                self.path.with_name(self.path.name + ending).unlink()
         aside = move_aside(self.path, self.clock())
         if gone:
             self._copy_open(aside)
+        elif replaced:  # what is in either is kept; of what is in both, what is open: sorted, it comes first
+            self._copy_open(aside.with_name(f"{aside.stem}-open{aside.suffix}"))
+
+    def _stands(self) -> bool:
+        """Whether all files that are open still stand there, and no others in their place."""
+        return all(map(self._is_open, self._opened))
+
+    def _is_open(self, ending: str) -> bool:
+        opened, status = self._opened.get(ending), self._status(ending)
+        return opened is not None and status is not None and samestat(opened, status)
+
+    def _status(self, ending: str) -> stat_result | None:
+        """Of one of its files; None if that is not there."""
+        with suppress(FileNotFoundError):
+            return self.path.with_name(self.path.name + ending).stat()
+        return None
 
     def _copy_open(self, aside: Path) -> None:
-        """Write what a file holds that was deleted while it is open: it is there as long as a connection is."""
+        """Write what a file holds that was deleted or replaced while it is open: as long as a connection is, it is."""
         if not cast(QueuePool, self._engine.pool).checkedin():
             return
         pooled = self._engine.raw_connection()
@@ -183,6 +209,8 @@ class JournalFile:
         """
         if not self.path.exists():
             raise JournalDamagedError(f"{self.path}: is gone")
+        if not self._stands():  # what is written would be gone at the next start, and no command would see it
+            raise JournalDamagedError(f"{self.path}: another file has taken its place, or its log is gone")
         if unsaved(self.path):
             raise JournalDamagedError(f"{self.path}: {UNSAVED_STILL}")
         self._read_anew()

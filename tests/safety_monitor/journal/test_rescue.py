@@ -1,7 +1,9 @@
 """Journals of earlier programs are brought up to date, and of damaged ones what can be read is kept."""
 
 import json
+import os
 import resource
+import shutil
 import sqlite3
 import struct
 from collections.abc import Callable, Sequence
@@ -313,6 +315,38 @@ def test_a_journal_that_is_deleted_while_it_is_in_use_loses_nothing(tmp_path: Pa
     assert "2 incidents could be read" in journal.file.rescue()
     journal.record(SCREAM)
     assert {entry.incident.id for entry in Journal(tmp_path).list()} == {incident(1).id, incident(2).id, SCREAM.id}
+
+
+@pytest.mark.parametrize(
+    ("gone", "restore"),
+    [
+        ("none", os.replace),
+        ("journal.sqlite-*", os.replace),
+        ("journal.sqlite-*", shutil.copyfile),
+        ("journal.sqlite-*", None),
+        ("journal.sqlite-wal", None),
+    ],
+)
+def test_a_journal_whose_files_are_replaced_while_it_is_in_use_loses_nothing(
+    tmp_path: Path, gone: str, restore: Callable[[Path, Path], object] | None
+) -> None:
+    backup, journal = Journal(tmp_path / "backup"), Journal(tmp_path / "home")
+    backup.record(incident(0))
+    backup.close()
+    journal.record(incident(1))
+    journal.file.probe()
+    for path in journal.path.parent.glob(gone):
+        path.unlink()
+    if restore is not None:
+        restore(backup.path, journal.path)
+    journal.record(incident(2))
+    with pytest.raises(JournalDamagedError, match="another file has taken its place, or its log is gone"):
+        journal.file.probe()
+    journal.file.rescue()
+    journal.file.probe()
+    journal.record(SCREAM)
+    kept = {incident(number).id for number in range(0 if restore else 1, 3)} | {SCREAM.id}
+    assert {entry.incident.id for entry in Journal(journal.path.parent).list()} == kept
 
 
 def test_the_journal_of_another_station_is_not_moved_from_under_it(tmp_path: Path) -> None:
