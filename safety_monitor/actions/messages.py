@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import apprise
+from apprise.plugins import base
 
 from safety_monitor.actions.failure import one_line
 from safety_monitor.actions.mailbox import SSL_PORT, Mailbox, MailError, SignInError, mailbox_of, sign_in
@@ -56,6 +57,9 @@ SEVERITY: dict[Kind, apprise.NotifyType] = {
     "trouble": apprise.NotifyType.WARNING,
     "test": apprise.NotifyType.INFO,
 }
+
+TRACKER = "_delivery_tracker"
+"""Where Apprise keeps, while it tries again by itself, who has got a message already; it shows that nowhere else."""
 
 _log = logging.getLogger("apprise")
 _heard = threading.local()
@@ -112,6 +116,8 @@ class Messages:
         self._begun = 0.0
         self._taken: dict[str, Outcome] = {}
         """By key, what was taken and of which nobody has heard yet: maybe after its time was over."""
+        self._told: dict[str, set[Any]] = {}
+        """By key, whom of several that an address names an attempt has told that failed with others."""
         self._plain: set[str] = set()
         """Keys of deliveries that failed with attachments: they are tried without."""
 
@@ -181,6 +187,8 @@ class Messages:
             attach = None
             if attachments and plugin.attachment_support and message.key not in self._plain:
                 attach = apprise.AppriseAttachment(attachments, asset=self._asset)
+            if (tracker := getattr(base, TRACKER, None)) is not None:
+                tracker.set(self._told.setdefault(message.key, set()))
             done = plugin.notify(
                 body=message.text,
                 title=f"{TITLES[message.kind]}: {message.station}",
@@ -191,6 +199,7 @@ class Messages:
         except Exception as error:  # a hundred services, each with errors of its own
             return self._failed(f"{type(error).__name__}: {error}")
         if done:
+            self._told.pop(message.key, None)
             self._plain.discard(message.key)
             with_files = f" with {len(attachments)} files" if attach else ""
             return Outcome(ok=True, detail=f"{self._service} took the message{with_files}")

@@ -25,6 +25,7 @@ class Mails:
         recipients: of these.
         answer: to a mail; it is taken only if that begins with 250.
         largest: bytes of the largest mail that was offered.
+        unknown: somebody for whom no mail is taken.
     """
 
     port: int
@@ -32,6 +33,7 @@ class Mails:
     recipients: list[str] = field(default_factory=list)
     answer: str = "250 taken"
     largest: int = 0
+    unknown: str = ""
 
     @property
     def url(self) -> str:
@@ -47,6 +49,14 @@ class Mails:
     def files(self) -> list[str]:
         """Names of all attachments."""
         return [name for mail in self.taken for part in mail.walk() if (name := part.get_filename())]
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        if address == self.unknown:
+            return "550 no such user here"
+        envelope.rcpt_tos.append(address)
+        return "250 known"
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
         self.largest = max(self.largest, len(envelope.content))

@@ -81,6 +81,20 @@ def test_a_refused_mail_is_tried_again(server: Mails, answer: str) -> None:
     assert len(server.taken) == 1
 
 
+def test_of_several_only_whoever_was_not_reached_is_told_again() -> None:
+    with mail_server() as server:
+        server.unknown = "ben@example.org"
+        out = Messages("mail", f"{server.url},ben@example.org,eve@example.org")
+        for _ in range(3):
+            assert out.deliver(MESSAGE).again
+        assert server.recipients == ["anna@example.org", "eve@example.org"]
+        server.unknown = ""
+        assert out.deliver(MESSAGE).ok
+        assert server.recipients == ["anna@example.org", "eve@example.org", "ben@example.org"]
+        assert out.deliver(replace(MESSAGE, key="another")).ok
+        assert len(server.recipients) == 6
+
+
 def test_a_mail_refused_with_its_files_is_sent_without(server: Mails, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(bytes(200_000))
