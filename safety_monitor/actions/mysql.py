@@ -223,6 +223,7 @@ class MySQL:
         except (SQLAlchemyError, CommandError, OSError) as error:
             # Also what only a person can put right, such as a wrong password: the incident waits for it.
             self._migrated = False  # the database may come back as another, empty one
+            self._engine.dispose()  # what is connected keeps the rights it had, and a server that only reads since
             return Outcome(ok=False, detail=self._reason(error), again=True)
         return Outcome(ok=True, detail=done, delivered=delivered)
 

@@ -23,7 +23,7 @@ from safety_monitor.incident import Evidence, Incident, Sense, State
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.place import Place
-from tests.servers.mariadb import PASSWORD, MariaDB, mariadb
+from tests.servers.mariadb import PASSWORD, USER, MariaDB, mariadb
 
 ROOT = Path(__file__).resolve().parents[3]
 TABLES = ("stations", "incidents", "readings", "deliveries")
@@ -238,6 +238,19 @@ def test_a_check_finds_out_that_nothing_could_be_written(server: MariaDB, journa
     server.as_root(spoilt)
     assert not out.deliver(confirmed(journal)).ok
     assert not out.check().ok
+
+
+def test_rights_that_are_given_are_noticed_at_the_next_attempt(server: MariaDB, journal: Journal) -> None:
+    out, asked = channel(server, journal), confirmed(journal)
+    assert out.check().ok
+    server.as_root(f"REVOKE ALL ON safety.* FROM '{USER}'@'127.0.0.1'")
+    server.as_root(f"GRANT SELECT ON safety.* TO '{USER}'@'127.0.0.1'")
+    try:
+        out.close()
+        assert "denied" in out.deliver(asked).detail
+    finally:
+        server.as_root(f"GRANT ALL ON safety.* TO '{USER}'@'127.0.0.1'")
+    assert out.deliver(asked).ok
 
 
 STATION = """
