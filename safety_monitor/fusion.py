@@ -95,7 +95,7 @@ class Fusion:
         if not evidence.probability >= self.rules.weak:  # also refuses NaN
             return transitions
         incident = self._incident
-        if incident is None and evidence.sense in self._ended:
+        if evidence.sense in self._ended:  # also where the other sense has opened another incident since
             self._ended[evidence.sense] = max(self._ended[evidence.sense], evidence.at_s)
             return transitions
         self._recent.append(evidence)

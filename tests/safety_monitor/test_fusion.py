@@ -194,6 +194,16 @@ def test_what_belongs_to_a_cancelled_incident_does_not_count_with_the_other_sens
     machine.observe(scream(0.9, 0))
     machine.follow("1", State.CANCELLED)
     assert states(machine.observe(sign(0.6, 1))) == [("2", State.PENDING)]
+    assert machine.observe(scream(0.95, 1.2)) == []  # the noise goes on
+
+
+def test_the_noise_of_a_cancelled_incident_opens_none_after_one_of_the_other_sense() -> None:
+    machine = fusion()
+    machine.observe(scream(0.9, 0))
+    machine.follow("1", State.CANCELLED)
+    machine.observe(sign(0.9, 1))
+    noise = [step for second in range(2, 60) for step in machine.observe(scream(0.9, second))]
+    assert states(noise) == [("2", State.CLOSED)]
 
 
 def test_an_acknowledged_incident_takes_evidence_in_and_closes_by_itself() -> None:
