@@ -57,7 +57,7 @@ class Fusion:
     """The state of the decision. Feed it with `judge` or `observe`, let time pass with `advance`, end it with `finish`.
 
     Each returns the transitions that follow, in order. Evidence may come late and out of order: by up to the window the
-    order does not change what becomes of the incident; what is later than that counts alone.
+    order does not change what becomes of the incident; what is later than that may have to count alone.
 
     Args:
         rules: the numbers.
@@ -108,7 +108,7 @@ class Fusion:
             )
         elif confidence >= self.rules.threshold or evidence.sense not in self._dropped:
             self._opened_s = evidence.at_s
-            self._gathered = _strongest((*self._in_window(), evidence))  # which may be later than the window is long
+            self._gathered = _strongest(self._near(evidence))
             incident = Incident(self.new_id(), State.PENDING, evidence.at_s, confidence, (evidence,), reason)
             transitions.append(incident)
         else:
@@ -129,7 +129,8 @@ class Fusion:
             return []
         self.now_s = now_s
         rules = self.rules
-        self._recent = self._in_window()
+        # Evidence as late as the window is long still counts with what was a window before it.
+        self._recent = [piece for piece in self._recent if now_s - piece.at_s <= 2 * rules.window_s]
         for taken in (self._ended, self._dropped):
             for sense in [sense for sense, last in taken.items() if now_s - last >= rules.cool_down_s]:
                 del taken[sense]
@@ -182,8 +183,8 @@ class Fusion:
         threshold = f"{self.rules.threshold:.2f}"
         best = evidence.probability
         reason = f"{evidence.label} {best:.2f}, threshold {threshold}"
-        for other in self._recent:
-            if other.sense is evidence.sense or abs(other.at_s - evidence.at_s) > self.rules.window_s:
+        for other in self._near(evidence):
+            if other.sense is evidence.sense:
                 continue
             combined = together(evidence.probability, other.probability)
             if combined > best:
@@ -198,8 +199,9 @@ class Fusion:
         alone = {piece.sense for piece in gathered if piece.probability >= self.rules.threshold}
         return tuple(piece for piece in gathered if piece.sense in alone) if alone else gathered
 
-    def _in_window(self) -> list[Evidence]:
-        return [piece for piece in self._recent if self.now_s - piece.at_s <= self.rules.window_s]
+    def _near(self, evidence: Evidence) -> list[Evidence]:
+        """What counts together with `evidence`, itself included."""
+        return [piece for piece in self._recent if abs(piece.at_s - evidence.at_s) <= self.rules.window_s]
 
     def _end(self, state: State, at_s: float, reason: str) -> Incident:
         assert self._incident is not None  # noqa: S101  # callers have checked

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from safety_monitor.fusion import Fusion, FusionRules, together
@@ -279,6 +279,25 @@ def test_order_of_arrival_inside_a_window_does_not_matter(orders: tuple[list[Evi
         for machine in (first, second)
     ]
     assert outcome[0] == outcome[1]
+
+
+eighths = st.integers(0, 8 * int(RULES.window_s)).map(lambda number: number / 8)
+
+
+weak = st.builds(Evidence, st.sampled_from(Sense), st.just("help"), st.sampled_from([0.5, 0.6, 0.7]), eighths)
+
+
+@given(st.lists(weak, max_size=4), eighths, eighths)
+@example([scream(0.6, 2.5), sign(0.6, 0.0)], 1.0, 0.0)
+def test_senses_that_are_late_by_up_to_a_window_confirm_the_same(
+    evidence: list[Evidence], sound_late_s: float, picture_late_s: float
+) -> None:
+    late_s = {Sense.AUDIO: sound_late_s, Sense.GESTURE: picture_late_s}
+    arrivals = sorted((piece.at_s + late_s[piece.sense], number) for number, piece in enumerate(evidence))
+    machine = fusion()
+    late = [step for at_s, number in arrivals for step in machine.advance(at_s) + machine.observe(evidence[number])]
+    in_order = play(sorted(evidence, key=lambda piece: piece.at_s))
+    assert State.CONFIRMED in {step.state for step in late} or State.CONFIRMED not in {step.state for step in in_order}
 
 
 @given(within_a_window, within_a_window)
