@@ -96,7 +96,7 @@ class Fusion:
             return transitions
         incident = self._incident
         if evidence.sense in self._ended:  # also where the other sense has opened another incident since
-            self._ended[evidence.sense] = max(self._ended[evidence.sense], evidence.at_s)
+            self._ended[evidence.sense] = self.now_s
             return transitions
         self._recent.append(evidence)
         confidence, reason = self._weigh(evidence)
@@ -112,9 +112,9 @@ class Fusion:
             incident = Incident(self.new_id(), State.PENDING, evidence.at_s, confidence, (evidence,), reason)
             transitions.append(incident)
         else:
-            self._dropped[evidence.sense] = max(self._dropped[evidence.sense], evidence.at_s)
+            self._dropped[evidence.sense] = self.now_s
             return transitions
-        self._last_s = max(self._last_s, evidence.at_s)
+        self._last_s = self.now_s  # evidence that comes later than the cool-down must not end its incident at once
         if incident.state is State.PENDING and confidence >= self.rules.threshold:
             decisive = self._decisive(self._gathered)
             incident = replace(incident, state=State.CONFIRMED, at_s=self.now_s, evidence=decisive, reason=reason)

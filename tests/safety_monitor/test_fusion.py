@@ -66,7 +66,7 @@ def test_a_pending_incident_is_dropped_at_its_deadline_and_says_why() -> None:
 def test_every_transition_says_when_it_was_known() -> None:
     machine = fusion()
     transitions = [*machine.observe(scream(0.6, 1.0)), *machine.advance(2.0), *machine.observe(sign(0.6, 1.5))]
-    assert [step.at_s for step in [*transitions, *machine.advance(100.0)]] == [1.0, 2.0, 1.5 + RULES.cool_down_s]
+    assert [step.at_s for step in [*transitions, *machine.advance(100.0)]] == [1.0, 2.0, 2.0 + RULES.cool_down_s]
 
 
 @pytest.mark.parametrize(("probability", "expected"), [(0.9, State.CONFIRMED), (0.6, State.PENDING)])
@@ -160,6 +160,17 @@ def test_nothing_fires_again_within_the_cool_down_and_does_after_it() -> None:
         ("2", State.PENDING),
         ("2", State.CONFIRMED),
     ]
+
+
+def test_a_scream_that_is_heard_later_than_the_cool_down_is_one_incident() -> None:
+    machine = fusion(FusionRules(cool_down_s=5.0))
+    transitions: list[Incident] = []
+    for at_s in range(4):
+        transitions += machine.advance(at_s + 10.0) + machine.observe(scream(0.9, at_s))
+    assert states(transitions) == [("1", State.PENDING), ("1", State.CONFIRMED)]
+    assert machine.follow("1", State.CANCELLED)
+    for at_s in range(4, 20):  # nor does the same noise open another once it was called off
+        assert machine.advance(at_s + 10.0) + machine.observe(scream(0.9, at_s)) == []
 
 
 def test_a_sound_that_never_stops_is_one_incident_that_ends() -> None:
