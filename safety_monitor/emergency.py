@@ -8,7 +8,7 @@ from safety_monitor.config.detection import EmergencyGesture
 from safety_monitor.incident import Evidence, Sense
 
 GAP_S = 0.35
-"""A held sign or movement may be missed for this long without starting anew."""
+"""A held sign or movement may be missed for this long without starting anew; no picture in between is no miss."""
 
 
 def scream_evidence(reading: SoundReading) -> Evidence:
@@ -28,6 +28,13 @@ class EmergencyGestures:
 
     gestures: tuple[EmergencyGesture, ...]
     _holds: dict[tuple[int, str], _Hold] = field(default_factory=dict)
+    _frame_s: float = float("-inf")
+    _before_s: float = float("inf")
+    """When the newest frame was, and the one before; as long as nobody tells, every gap counts as a miss."""
+
+    def looked(self, at_s: float) -> None:
+        """A frame was looked at, whatever its hands show; told before they are judged."""
+        self._before_s, self._frame_s = self._frame_s, at_s
 
     def evidence(self, reading: HandReading) -> list[Evidence]:
         """What one hand in one frame says of each emergency gesture; nothing where it does not show it."""
@@ -50,11 +57,14 @@ class EmergencyGestures:
             return 0.0
         key = (reading.hand, gesture.label)
         hold = self._holds.get(key)
-        if hold is None or reading.at_s - hold.last_s > GAP_S:
-            self._holds = {each: held for each, held in self._holds.items() if reading.at_s - held.last_s <= GAP_S}
+        if hold is None or self._is_over(hold, reading.at_s):
+            self._holds = {each: held for each, held in self._holds.items() if not self._is_over(held, reading.at_s)}
             hold = self._holds[key] = _Hold(reading.at_s, reading.at_s)
         hold.last_s = reading.at_s
         return probability if reading.at_s - hold.since_s >= gesture.held_s else 0.0
+
+    def _is_over(self, hold: _Hold, now_s: float) -> bool:
+        return now_s - hold.last_s > GAP_S and hold.last_s < self._before_s
 
 
 def unknown_labels(

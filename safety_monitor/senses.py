@@ -321,6 +321,7 @@ def sound_moment(reading: SoundReading) -> Moment:
 
 def gesture_moment(at_s: float, readings: Iterable[HandReading], gestures: EmergencyGestures) -> Moment:
     """What the hands of a frame mean to fusion."""
+    gestures.looked(at_s)
     evidence = tuple(piece for reading in readings for piece in gestures.evidence(reading))
     return Moment(Sense.GESTURE, at_s, evidence)
 

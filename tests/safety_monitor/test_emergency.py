@@ -6,6 +6,7 @@ import pytest
 from gesture.detector import HandReading
 from safety_monitor.config.detection import EmergencyGesture
 from safety_monitor.emergency import EmergencyGestures, gestures_lost, unknown_labels
+from safety_monitor.senses import gesture_moment
 
 SIGNS = ("open_palm", "fist", "none")
 
@@ -46,6 +47,23 @@ def test_a_short_miss_does_not_end_a_hold_but_letting_go_does() -> None:
     assert probabilities(rule, missed)[-1] == 0.9
     let_go = [reading(0.0, "fist"), reading(0.4, "open_palm"), *(reading(at_s, "fist") for at_s in (0.5, 0.7, 0.9))]
     assert probabilities(rule, let_go)[-1] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("signs", "expected"),
+    [
+        pytest.param(["fist"] * 4, [0.0, 0.0, 0.9, 0.9], id="held"),
+        pytest.param(["fist", "fist", "open_palm", "fist", "fist"], [0.0] * 5, id="let go"),
+        pytest.param(["fist", "fist", None, "fist", "fist"], [0.0] * 5, id="out of sight"),
+    ],
+)
+def test_a_camera_that_gives_few_pictures_sees_a_held_sign(signs: list[str | None], expected: list[float]) -> None:
+    judge = EmergencyGestures((EmergencyGesture(sign="fist", held_s=0.8),))
+    moments = [
+        gesture_moment(at_s, [reading(at_s, sign)] if sign else [], judge)
+        for at_s, sign in ((number * 0.4, sign) for number, sign in enumerate(signs))
+    ]
+    assert [sum(piece.probability for piece in moment.evidence) for moment in moments] == expected
 
 
 def test_a_hand_that_shows_no_emergency_gives_no_evidence_at_all() -> None:
