@@ -34,6 +34,10 @@ class SoundSource(Protocol):
         None before the first, and for whatever has no clock of its own.
         """
 
+    @property
+    def late_s(self) -> float:
+        """How late the newest sound came, as that of a stream does which is sent in pieces; 0 for all others."""
+
     def __iter__(self) -> Iterator[Block]: ...
 
     def close(self) -> None:

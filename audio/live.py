@@ -54,6 +54,7 @@ class Live:
         clocked: whether the giver counts samples by a clock of its own.
         rate_over_s: over how long there must be as much sound as time passes; None: nobody asks.
         position: see `audio.capture.SoundSource`.
+        late_s: see there.
     """
 
     live = True
@@ -66,6 +67,7 @@ class Live:
     clocked: bool = False
     rate_over_s: float | None = None
     position: tuple[float, float] | None = field(default=None, init=False)
+    late_s: float = field(default=0.0, init=False)
 
     @property
     def dropped(self) -> int:
@@ -107,6 +109,8 @@ class Live:
                 offset_s -= seconds
                 self.inbox.lose()
                 continue
+            if not self.clocked:
+                self.late_s = max(now_s - offset_s, 0.0)
             yield Chunk(finite(chunk.samples), chunk.rate, chunk.at_s + offset_s)
 
     def _arrivals(self) -> Iterator[Arrival]:

@@ -111,6 +111,7 @@ class Recording:
     live = False
     dropped = 0
     position = None
+    late_s = 0.0
 
     def __init__(self, name: str, container: InputContainer, fast: bool, start: float | None) -> None:
         self.name = name

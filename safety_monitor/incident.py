@@ -72,11 +72,19 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One sense has judged everything up to `at_s`, and this is the evidence it found there."""
+    """One sense has judged everything up to `at_s`, and this is the evidence it found there.
+
+    Attributes:
+        sense: which.
+        at_s: seconds on the source's clock.
+        evidence: what it found.
+        late_s: how late it came to the sense, as what is sent in pieces does; no fault of this machine.
+    """
 
     sense: Sense
     at_s: float
     evidence: tuple[Evidence, ...]
+    late_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,9 +171,8 @@ def load_hearing(
                 for block in _noticed_sound(blocks, source, watch, notice, lambda block: deaf(start + block.at_s))
             )
         every = (lambda: workload.effort.every) if workload and source.live else lambda: 1
-        return RunningSense(
-            source.name, source.live, _heard(hear(_kept(blocks, view.listened), detector, every), view), source.close
-        )
+        readings = hear(_kept(blocks, view.listened), detector, every)
+        return RunningSense(source.name, source.live, _heard(readings, source, view), source.close)
 
     return ReadySense(Sense.AUDIO, open_source, watch.close, live=not is_recorded(name))
 
@@ -326,11 +325,11 @@ def gesture_moment(at_s: float, readings: Iterable[HandReading], gestures: Emerg
     return Moment(Sense.GESTURE, at_s, evidence)
 
 
-def _heard(readings: Iterator[SoundReading], view: LiveView) -> Iterator[Moment]:
+def _heard(readings: Iterator[SoundReading], source: SoundSource, view: LiveView) -> Iterator[Moment]:
     try:
         for reading in readings:
             view.heard(reading)
-            yield sound_moment(reading)
+            yield replace(sound_moment(reading), late_s=source.late_s)
     except SoundError as error:
         raise SenseError(str(error)) from None
 

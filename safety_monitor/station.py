@@ -278,7 +278,8 @@ class Station:
         if moment is not None:
             self.view.judged(moment)
             if self._inputs.live:
-                self.workload.decided(moment.sense, time.monotonic() - self._sensing.start_s - moment.at_s)
+                lag_s = time.monotonic() - self._sensing.start_s - moment.at_s
+                self.workload.decided(moment.sense, lag_s - moment.late_s)
             self._follow(self._fusion.judge(moment) if self.armed else self._fusion.advance(moment.at_s))
         elif self._inputs.live and self._sensing.start_s:
             self._follow(self._fusion.advance(time.monotonic() - self._sensing.start_s))

@@ -218,6 +218,7 @@ class _DemoSound:
     live = False
     dropped = 0
     position = None
+    late_s = 0.0
 
     def __init__(self, samples: NDArray[np.float32], pace: _Pace) -> None:
         self._samples = samples

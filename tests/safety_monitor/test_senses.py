@@ -19,10 +19,11 @@ from safety_monitor import senses
 from safety_monitor.analysis import Analyst
 from safety_monitor.config import Settings
 from safety_monitor.demo.scene import FPS, picture_at
-from safety_monitor.incident import Sense
+from safety_monitor.incident import Moment, Sense
 from safety_monitor.learning.false_alarms import recordings, report, watch
 from safety_monitor.live import LiveView
 from safety_monitor.sensing import SenseError
+from tests.heard import AT_MOST_AHEAD_S
 from tests.recordings import write_media
 from tests.stream_server import pictures, stream_server
 
@@ -122,6 +123,28 @@ def test_a_microphone_that_hears_nothing_any_more_but_its_own_noise_is_noticed(
     assert SoundFault.FAINT not in noticed[:69]
     assert set(noticed[72:99]) == {SoundFault.FAINT}
     assert noticed[99] is None
+
+
+def test_sound_that_is_sent_in_pieces_says_how_late_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    piece_s, chunks = 4.0, 80
+    begun, inbox = 1_000.0, Inbox[Arrival](1_000)
+    for number in range(5 * chunks):
+        arrived = begun + (number // chunks + 1) * piece_s
+        inbox.put(Arrival(Chunk(np.zeros(BLOCK_SAMPLES, np.float32), SAMPLE_RATE, number * CHUNK_S), arrived))
+    inbox.end(SoundError("over"))
+    source = Live("stream", inbox, begun, 5.0, 10.0, lambda: None)
+    monkeypatch.setattr(senses, "open_sound", lambda *arguments, **named: source)
+    settings = Settings.model_validate({"home": tmp_path, "microphone": {"source": "http://localhost/stream"}})
+    view = LiveView(settings.fusion.rules, [Sense.AUDIO])
+    ready = senses.load_hearing(settings, fast=False, deaf=lambda at: False, view=view)
+    moments: list[Moment] = []
+    with pytest.raises(SenseError, match="over"):
+        moments.extend(ready.open(begun).moments)
+    ready.close()
+    assert max(moment.late_s for moment in moments) > piece_s - 1.0
+    for moment in moments:
+        came_s = moment.at_s + moment.late_s
+        assert min(came_s % piece_s, -came_s % piece_s) <= AT_MOST_AHEAD_S
 
 
 def test_a_microphone_that_gives_more_sound_than_time_passes_is_noticed(

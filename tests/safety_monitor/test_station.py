@@ -148,6 +148,20 @@ def test_a_live_source_that_breaks_is_opened_again_and_nothing_else_stops(journa
     assert summary.started
 
 
+def test_sound_that_came_late_is_not_decided_late(journal: Journal) -> None:
+    over = threading.Event()
+
+    def in_pieces() -> Iterator[Moment]:
+        yield replace(moment(-5.0), late_s=5.0)
+        over.wait(FOREVER)
+
+    ears = scripted(Sense.AUDIO, in_pieces, live=True)
+    station = station_of(journal, {Sense.AUDIO: lambda: ears}, live=True)
+    with running(station, over):
+        until(station.workload.lags)
+        assert station.workload.lags()[Sense.AUDIO] < 5.0
+
+
 class Post:
     """A channel that keeps what it is asked to deliver."""
 
