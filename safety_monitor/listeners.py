@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 LISTENERS = 8
 """Most at a time, those included whose incident is not yet over."""
 CLOSE_S = 5.0
+UNFORESEEN = "ended in an unforeseen way"
 
 
 class ListenError(Exception):
@@ -127,8 +128,8 @@ class Listeners:
             try:
                 self._listen(listener, source, start, told)
             except Exception:
-                log.exception("%s: ended in an unforeseen way", name)
-                told.ended("ended in an unforeseen way; see the station's log")
+                log.exception("%s: %s", name, UNFORESEEN)
+                told.ended(f"{UNFORESEEN}; see the station's log")
             finally:
                 with self._lock:
                     self._threads.pop(listener, None)
@@ -186,6 +187,9 @@ class Listeners:
                     follow(fusion.judge(sound_moment(reading)) if armed else fusion.advance(reading.at_s))
             except (SenseError, SoundError) as error:
                 trouble = str(error)
+            except Exception:  # an incident that is open is to end all the same
+                log.exception("%s: %s", source.name, UNFORESEEN)
+                trouble = f"{UNFORESEEN}; see the station's log"
             told.ended(trouble)
             while fusion.incident is not None and not self._ending.wait(TICK_S):
                 follow(fusion.advance(time.monotonic() - start))

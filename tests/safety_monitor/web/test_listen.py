@@ -8,11 +8,14 @@ import pytest
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
+from audio.blocks import Block
+from audio.detector import ScreamDetector, SoundReading, load_scream_model
 from safety_monitor import listeners
 from safety_monitor.config.web import Web, WebToken, WebUser
 from safety_monitor.demo.scream import room_noise, scream
 from safety_monitor.incident import State
 from safety_monitor.journal.incidents import Journal
+from safety_monitor.listeners import Ears
 from safety_monitor.place import Place
 from safety_monitor.web import listen
 from safety_monitor.web.access import hash_password, new_token
@@ -99,6 +102,30 @@ def test_a_disarmed_station_hears_and_opens_nothing(client: TestClient, site: Si
         assert until(socket, type="reading", label="scream")["armed"] is False
     site.listeners.close()
     assert site.journal.list() == []
+
+
+def test_an_incident_of_ears_that_fail_ends_as_all_do(
+    make_site: MakeSite, journal: Journal, at_once: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = make_site(WEB)
+
+    class Failing(ScreamDetector):
+        def feed(self, block: Block) -> list[SoundReading]:
+            incident = site.view.snapshot().incident
+            if incident is not None and incident.state is State.CONFIRMED:
+                raise RuntimeError("a mistake of ours")
+            return super().feed(block)
+
+    site.listeners.ears = Ears(lambda: Failing(load_scream_model()), lambda: None)
+    with client_of(site, Authorization=f"Bearer {TOKEN}").websocket_connect(PATH) as socket:
+        for piece in pieces():
+            socket.send_bytes(piece)
+        ended = until(socket, type="ended")
+    assert ended["detail"] == "ended in an unforeseen way; see the station's log"
+    site.listeners.close()
+    assert "a mistake of ours" in caplog.text
+    assert [entry.incident.state for entry in journal.list()] == [State.CLOSED]
+    assert site.view.snapshot().unanswered is not None
 
 
 @pytest.mark.parametrize(
