@@ -110,7 +110,8 @@ class Journal:
                 _check_follows(incident.id, State(row.state), incident.state)
                 ask_records(session, incident.id, now)
             _set(row, incident, now)
-            row.silent = row.silent or silent
+            # What confirms it decides: half a sign that must not be noticed, and then a scream, is a loud emergency.
+            row.silent = silent or (row.silent and incident.state is not State.CONFIRMED)
             session.flush()
             session.add(_transition_row(incident, row.changed_at, "station"))
             if place is not None:

@@ -15,9 +15,10 @@ from safety_monitor.dispatch import channel_worker, settling
 from safety_monitor.dispatch.delivering import Dispatch, OutboxBusyError
 from safety_monitor.dispatch.settling import Waits
 from safety_monitor.escalation import Nature, Policy, Step, plan
-from safety_monitor.incident import State
+from safety_monitor.incident import Evidence, Sense, State
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.local_time import when
+from safety_monitor.people.decision import Decisions
 from tests.alarms import SCREAM
 from tests.dispatching import (
     FOREVER_S,
@@ -334,6 +335,18 @@ def test_a_silent_policy_is_not_heard_and_says_so(journal: Journal, caplog: pyte
     assert not alarm.messages
     assert journal.show(SCREAM.id).silent
     assert not caplog.records
+
+
+def test_a_scream_after_half_a_sign_that_must_not_be_noticed_is_a_loud_emergency(journal: Journal) -> None:
+    alarm, sms = Outlet("alarm", heard=True), Outlet("sms")
+    half = Evidence(Sense.GESTURE, "signal_for_help", 0.6, 7.0)
+    with running(journal, alarm, sms, policy=Policy(triggers=("signal_for_help",), silent=True)) as dispatch:
+        dispatch.follow(replace(SCREAM, state=State.PENDING, evidence=(half,)))
+        dispatch.follow(SCREAM)
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+        settled(journal, "alarm:alarm", DeliveryState.DELIVERED)
+    assert "silent" not in sms.messages[0].text
+    assert Decisions(journal).newest(State.ACKNOWLEDGED) == SCREAM.id
 
 
 def test_a_record_is_written_again_at_every_change(journal: Journal) -> None:
