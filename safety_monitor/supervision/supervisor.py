@@ -203,7 +203,8 @@ class Supervisor:
             signal = self._signals.setdefault(sense, _Signal())
             if fault in self.ignored:
                 fault = None
-            if fault is not None and signal.fault is None:
+            begins = signal.fault is None or (signal.fault in self.shown_only and fault not in self.shown_only)
+            if fault is not None and begins:
                 signal.since = self.clock()
             signal.fault = fault
 
@@ -225,11 +226,13 @@ class Supervisor:
                 return None
             sign = SIGNS[signal.fault]
             known = self._conditions.get(sense)
-            # What is known already, and came back after the source was opened anew, need not prove itself again.
-            proven = known is not None and known.phase is not Phase.HEALTHY
+            note = signal.fault in self.shown_only
+            # What is known already, and came back after the source was opened anew, need not prove itself again; but a
+            # dark night proves nothing of what is seen for a moment when a lamp is lit.
+            proven = known is not None and known.ill is not None and (note or known.told or not known.ill.note)
             if not proven and self.clock() - signal.since < sign.limit_s:
                 return None
-            return Ill(f"{name} {sign.text}", sign.restart, note=signal.fault in self.shown_only)
+            return Ill(f"{name} {sign.text}", sign.restart, note=note)
 
     def check(self, about: str, ill: Ill | None) -> None:
         """How a part is now; to be called a few times a second or minute, also while nothing is wrong."""

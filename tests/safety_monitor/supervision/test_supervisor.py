@@ -112,6 +112,18 @@ def test_a_dark_room_is_shown_and_nobody_is_told_and_what_does_not_matter_is_not
     assert [(trouble.about, trouble.note) for trouble in supervisor.troubles()] == [("gesture", True)]
 
 
+@pytest.mark.parametrize(("lasts_s", "told"), [(5, False), (120, True)])
+def test_what_is_seen_as_a_lamp_is_lit_after_a_dark_night_is_told_only_if_it_lasts(lasts_s: int, told: bool) -> None:
+    clock = Clock()
+    texts: list[str] = []
+    supervisor = Supervisor(tell=lambda about, text: texts.append(text), clock=clock)
+    for fault in [*[SightFault.BLACK] * 3600, *[SightFault.OVEREXPOSED] * lasts_s, *[None] * 60]:
+        supervisor.noticed(Sense.GESTURE, fault)
+        supervisor.check(Sense.GESTURE, supervisor.signal_ill(Sense.GESTURE, "door"))
+        clock.now += 1.0
+    assert texts == [f"gesture: door {SIGNS[SightFault.OVEREXPOSED].text}"] * told
+
+
 def test_every_fault_has_its_sign_and_its_name_in_the_settings_and_is_found_within_a_minute() -> None:
     assert set(SIGNS) == {*SoundFault, *SightFault}
     assert set(get_args(FaultName)) == {str(fault) for fault in SIGNS}
