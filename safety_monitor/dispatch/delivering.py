@@ -50,7 +50,7 @@ from safety_monitor.place import Place
 
 log = logging.getLogger(__name__)
 
-HIDDEN_KEPT = 100
+CHOSEN_KEPT = 100
 CLOSE_S = 20.0
 """How long what is due when the station ends may still take; the rest is taken up at the next start."""
 WATCH, ATTEND = "dispatch-watch", "dispatch-journal"
@@ -115,8 +115,8 @@ class Dispatch:
         self._natures = {channel.name: nature_of(channel) for channel in channels}
         self._contacts = contacts
         self._composer = Composer(station, public_url, place, evidence, self.calls_help, journal.clock)
-        self._hidden: dict[str, bool] = {}
-        """Whether they are hidden, for the incidents confirmed last: what adds to one later does not change it."""
+        self._chosen: dict[str, Policy] = {}
+        """The policies of the incidents confirmed last: what adds to one later does not change it."""
         self._closing = threading.Event()
         self._troubles = Troubles()
         self._limiter = RateLimiter(
@@ -158,12 +158,11 @@ class Dispatch:
 
     def is_hidden(self, incident: Incident) -> bool:
         """Whether nothing of an incident may be heard or seen where the station stands."""
-        known = self._hidden.get(incident.id)
-        return choose(self._policies, incident).silent if known is None else known
+        return self._policy_of(incident).silent
 
     def calls_help(self, incident: Incident) -> bool:
         """Whether anybody elsewhere is told of an incident, before quiet hours end."""
-        planned = self._planned(choose(self._policies, incident), incident.id)
+        planned = self._planned(self._policy_of(incident), incident.id)
         told = {name for each in planned if each.nature is Nature.MESSAGE for name in (each.channel, *each.fallback)}
         now = self._journal.clock()
         return any(self._natures[name] is Nature.MESSAGE and not self._limiter.is_quiet(name, now) for name in told)
@@ -200,13 +199,13 @@ class Dispatch:
         Raises:
             JournalError: it is not in the journal; what it asks for is done all the same.
         """
-        policy = choose(self._policies, incident)
-        silent = self.is_hidden(incident)
+        policy = self._policy_of(incident)
+        silent = policy.silent
         planned: tuple[Planned, ...] = ()
         if incident.state is State.CONFIRMED:
-            self._hidden[incident.id] = silent
-            if len(self._hidden) > HIDDEN_KEPT:
-                del self._hidden[next(iter(self._hidden))]
+            self._chosen[incident.id] = policy
+            if len(self._chosen) > CHOSEN_KEPT:
+                del self._chosen[next(iter(self._chosen))]
             planned = self._planned(policy, incident.id)
         self._writer.write(
             Step(incident, source, silent, place),
@@ -238,6 +237,9 @@ class Dispatch:
     def forced(self) -> None:
         """Tell everybody that somebody was forced to disarm or change the station, and nobody who stands there."""
         self._tell("disarmed under duress", Policy(silent=True), "duress")
+
+    def _policy_of(self, incident: Incident) -> Policy:
+        return self._chosen.get(incident.id) or choose(self._policies, incident)
 
     def _planned(self, policy: Policy, incident_id: str, kind: Kind = "alarm") -> tuple[Planned, ...]:
         return plan(policy, incident_id, self._natures, kind, self._contacts)
@@ -301,7 +303,7 @@ class Dispatch:
                 worker.interrupt()
         answers: list[Planned] = []
         if incident.state is State.ACKNOWLEDGED and not self.is_hidden(incident):
-            for each in self._planned(choose(self._policies, incident), incident.id):
+            for each in self._planned(self._policy_of(incident), incident.id):
                 if says_answers(self._workers[each.channel].channel):
                     key = delivery_key(incident.id, each.channel, "update")
                     answers.append(replace(each, key=key, kind="update", after_s=0.0, fallback=()))

@@ -349,6 +349,20 @@ def test_a_scream_after_half_a_sign_that_must_not_be_noticed_is_a_loud_emergency
     assert Decisions(journal).newest(State.ACKNOWLEDGED) == SCREAM.id
 
 
+def test_who_answers_a_loud_emergency_is_heard_though_a_sign_that_must_not_be_noticed_came_to_it(
+    journal: Journal,
+) -> None:
+    voice = Outlet("speech", heard=True, answers=True)
+    sign = Evidence(Sense.GESTURE, "signal_for_help", 0.9, 9.0)
+    with running(journal, voice, policy=Policy(triggers=("signal_for_help",), silent=True)) as dispatch:
+        confirm(dispatch)
+        until(lambda: voice.messages)
+        answered = replace(SCREAM, state=State.ACKNOWLEDGED, evidence=(*SCREAM.evidence, sign))
+        dispatch.decided(answered, hush=True)
+        until(lambda: len(voice.messages) == 2)
+    assert [message.kind for message in voice.messages] == ["alarm", "update"]
+
+
 def test_a_record_is_written_again_at_every_change(journal: Journal) -> None:
     mysql = Outlet("mysql", record=True)
     with running(journal, mysql) as dispatch:
