@@ -102,7 +102,7 @@ class Fusion:
         confidence, reason = self._weigh(evidence)
         if incident is not None:
             self._opened_s = min(self._opened_s, evidence.at_s)
-            self._gathered = _strongest((*self._gathered, evidence))
+            self._gathered = _strongest((*self._gathered, *self._near(evidence)))
             incident = replace(
                 incident, confidence=max(incident.confidence, confidence), evidence=self._decisive(self._gathered)
             )

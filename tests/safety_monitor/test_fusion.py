@@ -130,6 +130,12 @@ def test_evidence_of_the_other_sense_still_counts_after_a_dropped_near_miss() ->
     assert transitions[-1].senses == (Sense.AUDIO, Sense.GESTURE)
 
 
+def test_a_late_sign_that_counts_with_a_murmur_of_before_names_both() -> None:
+    transitions = play([scream(0.7, 0.0), scream(0.6, 5.0), sign(0.6, 8.5), sign(0.7, 7.9)])
+    assert states(transitions)[-1] == ("2", State.CONFIRMED)
+    assert transitions[-1].labels == ("scream", "signal_for_help")
+
+
 def test_one_event_in_both_senses_is_one_incident_with_both() -> None:
     machine = fusion()
     for step in range(20):
