@@ -7,12 +7,14 @@ label and log one row; and besides: u takes the last row back, p pauses, a logs 
 q or Escape ends. Every row is on the disk before the next frame is looked at.
 """
 
+import codecs
 import importlib
 import math
+import os
 import select
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -33,6 +35,8 @@ SPAN_S = SPANS_S[1]
 """Seconds that a collected movement covers."""
 DIGITS = 10
 """Labels that have a key of their own."""
+MOST_TYPED = 1024
+"""Bytes taken from a terminal at once."""
 
 
 class Seer(Protocol):
@@ -326,12 +330,22 @@ def keyboard() -> Iterator[Callable[[], str | None]]:
     import termios
     import tty
 
-    before = termios.tcgetattr(sys.stdin)
-    tty.setcbreak(sys.stdin)
+    terminal = sys.stdin.fileno()
+    decoder = codecs.getincrementaldecoder(sys.stdin.encoding)("replace")
+    waiting: deque[str] = deque()
+
+    def next_key() -> str | None:
+        # Not sys.stdin.read: it takes all that was typed since the frame before, and select does not know of the rest.
+        if not waiting and select.select([terminal], [], [], 0)[0]:
+            waiting.extend(decoder.decode(os.read(terminal, MOST_TYPED)))
+        return waiting.popleft() if waiting else None
+
+    before = termios.tcgetattr(terminal)
+    tty.setcbreak(terminal)
     try:
-        yield lambda: sys.stdin.read(1) if select.select([sys.stdin], [], [], 0)[0] else None
+        yield next_key
     finally:
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
 def session_name() -> str:

@@ -1,5 +1,7 @@
 """Collecting: keys do what users of the two-model programs know, in a window and without."""
 
+import select
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from gesture.capture import Frame
-from gesture.collect import ESCAPE, Collector, Panel, in_terminal, press, summary
+from gesture.collect import ESCAPE, Collector, Panel, in_terminal, keyboard, press, summary
 from gesture.collection import TABLES, Collection
 from gesture.detector import HandReading
 from gesture.rows import MOTIONS, SIGNS, Origin
@@ -172,6 +174,21 @@ def test_the_terminal_alone_will_do(collector: Collector) -> None:
         "signs: wave, logged by key",
     ]
     assert summary(collector, recorded=False) == "collected: 1 of closed, 1 of open"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such terminals")
+def test_keys_that_were_typed_between_two_frames_all_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pty
+
+    hands, terminal = pty.openpty()
+    with open(hands, "wb", buffering=0) as typing, open(terminal, encoding="utf-8") as typed:
+        monkeypatch.setattr(sys, "stdin", typed)
+        with keyboard() as next_key:
+            assert next_key() is None
+            for text in ("lgrüß\n0", "q"):
+                typing.write(text.encode())
+                select.select([terminal], [], [])
+                assert "".join(iter(next_key, None)) == text
 
 
 def test_of_a_recording_it_is_said_how_much_shows_no_hand(tmp_path: Path) -> None:
