@@ -11,6 +11,7 @@ import codecs
 import importlib
 import math
 import os
+import re
 import select
 import sys
 import time
@@ -37,6 +38,8 @@ DIGITS = 10
 """Labels that have a key of their own."""
 MOST_TYPED = 1024
 """Bytes taken from a terminal at once."""
+SPECIAL = re.compile(r"\x1b(\[[0-9;]*[A-Za-z~]|O[A-Z])")
+"""What a terminal sends for an arrow and the like: an Escape and more, where Escape itself ends the collection."""
 
 
 class Seer(Protocol):
@@ -337,7 +340,7 @@ def keyboard() -> Iterator[Callable[[], str | None]]:
     def next_key() -> str | None:
         # Not sys.stdin.read: it takes all that was typed since the frame before, and select does not know of the rest.
         if not waiting and select.select([terminal], [], [], 0)[0]:
-            waiting.extend(decoder.decode(os.read(terminal, MOST_TYPED)))
+            waiting.extend(SPECIAL.sub("", decoder.decode(os.read(terminal, MOST_TYPED))))
         return waiting.popleft() if waiting else None
 
     before = termios.tcgetattr(terminal)
