@@ -25,7 +25,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from audio.blocks import SAMPLE_RATE, SoundError
-from audio.corpus import COLUMNS, LABELS, MANIFEST
+from audio.corpus import COLUMNS, LABELS, MANIFEST, CorpusError, rows_of
 from audio.judging import listen
 from audio.recording import read_clip
 from gesture.rows import SIGNS, table_text
@@ -135,7 +135,7 @@ def put_aside(settings: Settings, entry: Entry) -> tuple[Path, ...]:
     with FileLock(folder / ".lock"):
         before = _there(folder, incident.id)
         wanted: dict[Path, bytes] = {}
-        rows = [row for row in _manifest(folder) if row["group"] != incident.id]
+        rows = [row for row in _manifest(folder) if Path(row["path"]).stem != incident.id]
         if entry.mark is not None:
             kept = evidence_store(settings).files(incident.id)
             sources = before | {path.name: path for path in kept}  # the evidence holds more, where it is still there
@@ -211,11 +211,16 @@ def _is_fresh(settings: Settings, journal: Journal, entry: Entry) -> bool:
 
 
 def _manifest(folder: Path) -> list[dict[str, str]]:
+    """Rows of the manifest, which somebody may have edited in a spreadsheet since.
+
+    Raises:
+        OSError: it is no table.
+    """
     path = folder / MANIFEST
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    try:
+        return [row for _, row in rows_of(path)] if path.exists() else []
+    except CorpusError as error:
+        raise OSError(str(error)) from None
 
 
 def _row(path: Path, label: str, incident_id: str, seconds: float) -> dict[str, str]:
@@ -232,8 +237,10 @@ def _row(path: Path, label: str, incident_id: str, seconds: float) -> dict[str, 
 
 
 def _csv(rows: list[dict[str, str]]) -> str:
+    """The manifest as text; columns that somebody has added stay."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    columns = dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)])
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

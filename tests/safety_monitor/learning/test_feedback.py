@@ -134,3 +134,35 @@ def test_a_mark_stays_when_the_disk_refuses(settings: Settings, journal: Journal
     marked = mark(settings, journal, ID, Mark.REAL)
     assert marked.text.startswith("its recordings could not be put aside: ")
     assert journal.show(ID).mark is Mark.REAL
+
+
+@pytest.mark.parametrize(
+    "columns", ["path;label;mine", "\ufeffpath;label;source;group;seconds;licence;note;weight;mine"]
+)
+def test_a_manifest_that_a_spreadsheet_has_written_is_taken_as_it_is(
+    settings: Settings, journal: Journal, columns: str
+) -> None:
+    keep_evidence(settings, journal)
+    mark(settings, journal, ID, Mark.FALSE)
+    others = f"ambient/other.flac;ambient{';' * (columns.count(';') - 1)}loud"
+    mine = f"ambient/{ID}.flac;ambient{';' * (columns.count(';') - 1)}"
+    manifest = settings.feedback_folder / "manifest.csv"
+    manifest.write_text(f"{columns}\r\n{others}\r\n{mine}\r\n", encoding="utf-8")
+    (settings.feedback_folder / "ambient" / "other.flac").write_bytes(b"sound")
+
+    mark(settings, journal, ID, Mark.REAL)
+    assert {clip.path.name: clip.label for clip in read_feedback(settings.feedback_folder)} == {
+        "other.flac": "ambient",
+        f"{ID}.flac": "scream",
+    }
+    assert "loud" in manifest.read_text(encoding="utf-8")
+
+
+def test_a_mark_stays_when_the_manifest_is_no_table(settings: Settings, journal: Journal) -> None:
+    keep_evidence(settings, journal)
+    mark(settings, journal, ID, Mark.FALSE)
+    manifest = settings.feedback_folder / "manifest.csv"
+    manifest.write_bytes(b"path,label,note\nambient/x.flac,ambient,M\xfcller\n")
+    marked = mark(settings, journal, ID, Mark.REAL)
+    assert marked.text.endswith("manifest.csv: is no text in UTF-8: save it as such")
+    assert journal.show(ID).mark is Mark.REAL
