@@ -23,7 +23,7 @@ Array = NDArray[np.float32]
 LEARNED = "learned.csv"
 """In a model's folder: SHA-256 of each recording that it has learned from."""
 FEWEST = 5
-"""Screams, and other recordings, that must be unknown to both models to say anything."""
+"""Screams, and other recordings, that must have been judged to say anything: of three, any model may find all."""
 
 
 def digest_each(clips: Sequence[Clip]) -> list[str]:
@@ -90,8 +90,8 @@ def note_beside(
     kept = [place for place in sure if sha256(clips[place].path) not in known]
     chosen = [clips[place] for place in kept]
     truth = are_screams(chosen)
-    if min(truth.sum(), (~truth).sum()) < FEWEST:
-        if 2 * len(kept) < len(sure):
+    if not _enough(truth):
+        if 2 * len(kept) < len(sure) and _enough(are_screams([clips[place] for place in sure])):
             change_card(folder, parameters=comparable(read_card(in_use)))
         return None
     judged = judge_corpus(str(in_use.absolute()), chosen, jobs=jobs, progress=progress)
@@ -99,3 +99,8 @@ def note_beside(
     comparison = Comparison(held_back(screams[kept], truth), held_back(present, truth))
     note_comparison(folder, read_card(in_use), comparison)
     return comparison
+
+
+def _enough(screams: NDArray[np.bool_]) -> bool:
+    """Whether so many screams, and other recordings, say anything."""
+    return bool(min(screams.sum(), (~screams).sum()) >= FEWEST)

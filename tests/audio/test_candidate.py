@@ -55,6 +55,15 @@ def test_what_the_model_in_use_has_learned_from_does_not_count(clips: tuple[Clip
     assert compare(read_card(folder), read_card(knows_most)).worse == ()
 
 
+def test_figures_of_a_few_recordings_put_no_model_in_use(clips: tuple[Clip, ...], tmp_path: Path) -> None:
+    few = [clip for number, clip in enumerate(clips) if clip.label != "scream" or number % 2]
+    assert sum(clip.label == "scream" for clip in few) < 5
+    folder, present = candidate(tmp_path / "new"), candidate(tmp_path / "present", digests_of(clips))
+    assert note_beside(folder, few, np.zeros(len(few), np.float32), present) is None
+    with pytest.raises(ModelError, match="not judged by the same recordings"):
+        compare(read_card(folder), read_card(present))
+
+
 def test_what_a_training_said_of_sources_left_out_goes_into_the_card(clips: tuple[Clip, ...], tmp_path: Path) -> None:
     folder = candidate(tmp_path / "new")
     rows = [f"{clip.path.name},{0.7 if clip.label == 'scream' else 0.2},0.1,0.1\n" for clip in clips]
