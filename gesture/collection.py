@@ -79,25 +79,25 @@ class Collection:
 
     def hands(self) -> HandTable | None:
         """All collected hands; None where there are none."""
-        path = self._mended(SIGNS)
-        return read_hands(path) if path.exists() else None
+        path = self._table(SIGNS)
+        return read_hands(path) if path else None
 
     def paths(self) -> PathTable | None:
         """All collected movements; None where there are none."""
-        path = self._mended(MOTIONS)
-        return read_paths(path) if path.exists() else None
+        path = self._table(MOTIONS)
+        return read_paths(path) if path else None
 
-    def _mended(self, kind: str) -> Path:
-        """The table of a kind, without a row that a crash has cut off."""
+    def _table(self, kind: str) -> Path | None:
+        """The table of a kind, without a row that a crash has cut off; None where a full disk took nothing of it."""
         path = self.folder / TABLES[kind]
         if not _ends_whole(path):
             with self._locked():  # mends it
                 pass
-        return path
+        return path if path.exists() and path.stat().st_size else None
 
     def _rows(self, kind: str) -> list[dict[str, str]]:
-        path = self._mended(kind)
-        if not path.exists():
+        path = self._table(kind)
+        if path is None:
             return []
         rows = read_rows(path)
         if rows and tuple(rows[0]) != HEADS[kind]:

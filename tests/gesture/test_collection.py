@@ -113,6 +113,14 @@ def test_what_a_crash_leaves_harms_nobody(collection: Collection, left: str, tim
     assert len(two_model(collection, SIGNS)) == len(times) + 1
 
 
+@pytest.mark.parametrize("kind", [SIGNS, MOTIONS])
+def test_a_table_of_which_a_full_disk_took_nothing_is_none(collection: Collection, kind: str) -> None:
+    (collection.folder / TABLES[kind]).touch()
+    assert (collection.hands(), collection.paths(), collection.counts(kind), collection.check()) == (None, None, {}, [])
+    collection.add(kind, row() if kind == SIGNS else path_row())
+    assert sum(collection.counts(kind).values()) == 1
+
+
 def test_a_table_of_which_a_crash_has_left_half_a_head(collection: Collection) -> None:
     (collection.folder / TABLES[SIGNS]).write_text("label,sou")
     collection.add(SIGNS, row(seed=1))
