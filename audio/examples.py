@@ -20,6 +20,7 @@ from audio.blocks import SAMPLE_RATE
 from audio.cache import keep
 from audio.corpus import LABELS, Clip
 from audio.features import FRAME, HOP, WINDOW, Frames, describe, frames, picture, silence
+from models.card import sha256
 
 Array = NDArray[np.float32]
 
@@ -240,9 +241,11 @@ def compose_part(pool: Pool, seed: int) -> Examples:
 def fingerprint(clips: Sequence[Clip], *facts: object) -> str:
     """Short hash of a corpus and of whatever else decides about the examples made of it.
 
-    Recordings of two corpora may have the same names: their sizes tell them apart.
+    Neither names nor sizes tell recordings apart: one that was made anew may be as long as the one before.
     """
-    described = (f"{clip.path.name} {clip.label} {clip.path.stat().st_size}" for clip in clips)
+    described = (
+        f"{sha256(clip.path)} {clip.label} {clip.source} {clip.group} {clip.weight} {clip.sure}" for clip in clips
+    )
     text = "\n".join([*described, *map(str, facts)])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
