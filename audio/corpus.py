@@ -156,7 +156,7 @@ def _read_manifest(manifest: Path, *, may_be_empty: bool = False) -> tuple[Clip,
             raise CorpusError(f"{manifest}:{line}: needs a path and a label out of {', '.join(LABELS)}{there}")
         source = row.get("source") or manifest.resolve().parent.name
         try:
-            seconds, weight = float(row.get("seconds") or 0), float(row.get("weight") or 1)
+            seconds, weight = _number(row.get("seconds") or "0"), _number(row.get("weight") or "1")
         except ValueError:
             raise CorpusError(f"{manifest}:{line}: seconds and weight must be numbers") from None
         if not 0 <= weight <= HEAVIEST:
@@ -176,6 +176,11 @@ def _read_manifest(manifest: Path, *, may_be_empty: bool = False) -> tuple[Clip,
     if not clips and not may_be_empty:
         raise CorpusError(f"{manifest}: no rows")
     return tuple(clips)
+
+
+def _number(text: str) -> float:
+    """A number as spreadsheets write it; those that part columns by semicolons write 3,5."""
+    return float(text.replace(",", "."))
 
 
 def rows_of(manifest: Path) -> list[tuple[int, dict[str, str]]]:

@@ -42,6 +42,13 @@ def test_a_manifest_is_read_as_spreadsheets_write_it(tmp_path: Path, text: str) 
     assert (found.path, found.label, found.source) == (tmp_path / "a b/x.ogg", "scream", "home")
 
 
+def test_numbers_of_a_manifest_may_have_a_decimal_comma(tmp_path: Path) -> None:
+    (tmp_path / "x.ogg").touch()
+    (tmp_path / "manifest.csv").write_text("path;label;seconds;weight\nx.ogg;scream;3,52;1,5\n", encoding="utf-8")
+    (found,) = read_corpus(tmp_path)
+    assert (found.seconds, found.weight) == (3.52, 1.5)
+
+
 def test_reads_folders_of_labels(tmp_path: Path) -> None:
     for name in ("scream/a.wav", "scream/ü b/deep/b.MP3", "Ambient/c.flac", "Ambient/readme.txt", "other/d.wav"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
