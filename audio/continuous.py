@@ -8,7 +8,7 @@ from typing import Any
 
 from audio.blocks import SAMPLE_RATE
 from audio.capture import open_sound
-from audio.corpus import SUFFIXES, CorpusError
+from audio.corpus import CorpusError, recordings_in
 from audio.detector import ScreamDetector, ScreamModel, SoundReading, load_scream_model
 from audio.judging import alarms_in
 from audio.metrics import rate
@@ -63,9 +63,7 @@ def watch_hours(
 def _watch_all(files: Sequence[Path]) -> list[Path]:
     recordings: list[Path] = []
     for file in (file.absolute() for file in files):
-        inside = (
-            sorted(path for path in file.rglob("*") if path.suffix.lower() in SUFFIXES) if file.is_dir() else [file]
-        )
+        inside = list(recordings_in(file)) if file.is_dir() else [file]
         if not inside:
             raise CorpusError(f"{file}: no recordings in this folder")
         recordings += inside

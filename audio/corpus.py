@@ -120,13 +120,19 @@ def _folders(where: Path, label: str) -> list[Path]:
 
 
 def _read_folder(folder: Path, label: str) -> Iterator[Clip]:
-    """Recordings of a label; folders inside stand for sources. What is hidden is no recording: ._x.wav, .Trash."""
-    for path in sorted(folder.rglob("*")):
+    """Recordings of a label; folders inside stand for sources."""
+    for path in recordings_in(folder):
         inside = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in inside.parts)
+        source = inside.parts[0] if len(inside.parts) > 1 else folder.parent.resolve().name
+        yield Clip(path, label, source, f"{source}|{inside.with_suffix('')}")
+
+
+def recordings_in(folder: Path) -> Iterator[Path]:
+    """All recordings in a folder, in the order of their names; what is hidden is none: ._x.wav, .Trash."""
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.suffix.lower() in SUFFIXES and path.is_file() and not hidden:
-            source = inside.parts[0] if len(inside.parts) > 1 else folder.parent.resolve().name
-            yield Clip(path, label, source, f"{source}|{inside.with_suffix('')}")
+            yield path
 
 
 def read_feedback(folder: Path) -> tuple[Clip, ...]:

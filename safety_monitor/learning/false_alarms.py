@@ -35,9 +35,10 @@ class Watched:
 
 
 def recordings(place: Path) -> Iterator[Path]:
-    """The file itself, or all recordings in a folder and those below it, in the order of their names."""
+    """The file itself, or all recordings in a folder and those below it, by name; what is hidden is none."""
     if place.is_dir():
-        yield from sorted(file for file in place.rglob("*") if file.suffix.lower() in VIDEOS)
+        files = sorted(file for file in place.rglob("*") if file.suffix.lower() in VIDEOS)
+        yield from (file for file in files if not any(part.startswith(".") for part in file.relative_to(place).parts))
     else:
         yield place
 

@@ -76,6 +76,7 @@ def test_alarms_in_long_recordings_are_counted_as_they_happen(corpus: Path, tmp_
     scream = soundfile.read(corpus / "scream" / "2.wav", dtype="float32")[0]
     _write(tmp_path / "long" / "a.wav", np.concatenate([pause, scream, pause, pause, scream, pause]))
     _write(tmp_path / "long" / "deep" / "b.wav", np.random.default_rng(1).standard_normal(16_000).astype(np.float32))
+    (tmp_path / "long" / "._a.wav").write_bytes(b"what a Mac leaves beside a.wav")
     found = watch_hours("scream", [tmp_path / "long"])
     (first, second) = found["files"]
     assert len(first["alarms_at_s"]) == 2

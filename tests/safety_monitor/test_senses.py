@@ -56,7 +56,9 @@ def test_where_the_sign_must_be_made_twice_it_counts_only_then(twice: Path, tmp_
 def test_alarms_in_footage_are_counted_and_bounded(twice: Path, tmp_path: Path) -> None:
     settings = Settings.model_validate({"home": tmp_path})
     (tmp_path / "none.mp4").write_text("no film")
+    (tmp_path / "._none.mp4").write_text("what a Mac leaves beside none.mp4")
     assert list(recordings(twice.parent)) == [twice]
+    assert list(recordings(tmp_path)) == [tmp_path / "none.mp4"]
     watched = [watch(file, settings) for file in (twice, *recordings(tmp_path))]
     assert watched[0].alarms == {"signal_for_help": 1}  # one incident: the second sign belongs to it
     assert watched[0].in_view_s > 0.9 * watched[0].seconds > 7
