@@ -92,7 +92,8 @@ def read_corpus(where: Path) -> tuple[Clip, ...]:
         where: a .csv file, a folder with `manifest.csv`, or a folder with one folder for each label.
 
     Raises:
-        CorpusError: nothing there, an unknown label, a row without path or label, or recordings that are missing.
+        CorpusError: nothing there, an unknown label, a row without path or label, recordings that are missing, or names
+            that are no text.
     """
     manifest = where / MANIFEST if where.is_dir() else where
     if manifest.suffix.lower() == ".csv" and manifest.is_file():
@@ -106,7 +107,19 @@ def read_corpus(where: Path) -> tuple[Clip, ...]:
     found = [clip for label in LABELS for folder in _folders(where, label) for clip in _read_folder(folder, label)]
     if not found:
         raise CorpusError(f"{where}: neither {MANIFEST} nor sounds in folders named {', '.join(LABELS)}")
+    unnamed = [ascii(clip.group) for clip in found if not _is_text(clip.group)]
+    if unnamed:
+        raise CorpusError(f"{where}: rename what has a name that is no text in UTF-8: {some(unnamed)}")
     return tuple(found)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written into a card or a table; one out of an old archive may hold other bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def some(things: Sequence[object], most: int = 3) -> str:

@@ -1,5 +1,6 @@
 """Pictures of recordings for people, as PNG: what one sounds like, and what the detector made of it."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,7 +53,8 @@ def draw_recording(model: ScreamModel, recording: Path, folder: Path) -> Path:
     readings = listen(model, samples)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{recording.name}.png"
-    return draw_sound(recording.name, samples, readings, list(alarms_in(readings)), path)
+    title = os.fsencode(recording.name).decode(errors="replace")  # an old name may be no UTF-8
+    return draw_sound(title, samples, readings, list(alarms_in(readings)), path)
 
 
 def draw_sound(

@@ -1,6 +1,7 @@
 """The program: its commands, those in `commands/` included, and how it ends. A command imports heavy parts itself."""
 
 import errno
+import io
 import json
 import os
 import signal
@@ -241,6 +242,8 @@ add_service_commands(app)
 
 def main() -> None:
     """The console script."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as for stderr: the name of a file may be no text
     try:
         try:
             status = app(standalone_mode=False)

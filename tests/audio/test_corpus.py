@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,13 @@ def test_reads_folders_of_labels(tmp_path: Path) -> None:
     found = [(found.label, found.path.name, found.source) for found in read_corpus(tmp_path)]
     here = tmp_path.name
     assert found == [("scream", "a.wav", here), ("scream", "b.MP3", "ü b"), ("ambient", "c.flac", here)]
+
+
+def test_names_that_are_no_text_are_refused_before_hours_of_training(tmp_path: Path) -> None:
+    (tmp_path / "scream").mkdir()
+    (tmp_path / "scream" / os.fsdecode(b"schreie m\xfcller.wav")).touch()
+    with pytest.raises(CorpusError, match=r"rename what has a name that is no text in UTF-8: '.*m\\udcfcller'"):
+        read_corpus(tmp_path)
 
 
 def test_the_current_folder_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

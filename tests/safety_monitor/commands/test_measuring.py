@@ -1,6 +1,7 @@
 """Measuring and drawing, from outside."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 from audio.blocks import SAMPLE_RATE
 from safety_monitor.cli import app
 from tests.recordings import tone, write_media
+from tests.system.command import safety_monitor
 
 runner = CliRunner()
 
@@ -26,6 +28,15 @@ def test_a_bad_recording_is_one_line_and_the_others_are_drawn(tmp_path: Path) ->
     assert result.stderr.startswith("safety-monitor: bad.wav: ")
     assert result.stderr.count("\n") == 1
     assert (tmp_path / "pictures" / "a.wav.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("command", ["analyze", "plot"])
+def test_a_recording_may_have_a_name_that_is_no_text(command: str, tmp_path: Path) -> None:
+    write_media(tmp_path / "a.wav", sound=tone(SAMPLE_RATE), rate=SAMPLE_RATE)
+    named = (tmp_path / "a.wav").rename(tmp_path / os.fsdecode(b"m\xfcller.wav"))
+    result = safety_monitor(tmp_path, command, named, PYTHONIOENCODING="utf-8:strict")  # as in a German session
+    assert (result.status, result.stderr) == (0, "")
+    assert "m\\udcfcller.wav" in result.stdout
 
 
 def test_hours_alone_are_measured(tmp_path: Path) -> None:
