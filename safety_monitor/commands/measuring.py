@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -96,9 +97,12 @@ def plot_command(
     with complaints():
         loaded = load_scream_model(model or settings.hearing.model, settings.models_folder)
     bad = False
+    alike = Counter(file.name for file in files)
     for file in files:
+        # kitchen/0001.wav and hall/0001.wav are two pictures
+        folder = out / file.absolute().parent.name if alike[file.name] > 1 else out
         try:
-            print(draw_recording(loaded, file, out))
+            print(draw_recording(loaded, file, folder))
         except (SoundError, OSError) as error:
             complain(error)
             bad = True

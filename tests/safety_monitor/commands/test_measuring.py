@@ -30,6 +30,15 @@ def test_a_bad_recording_is_one_line_and_the_others_are_drawn(tmp_path: Path) ->
     assert (tmp_path / "pictures" / "a.wav.png").stat().st_size > 10_000
 
 
+def test_recordings_of_one_name_are_drawn_beside_each_other(tmp_path: Path) -> None:
+    for folder in ("kitchen", "hall"):
+        (tmp_path / folder).mkdir()
+        write_media(tmp_path / folder / "a.wav", sound=tone(SAMPLE_RATE), rate=SAMPLE_RATE)
+    result = runner.invoke(app, ["plot", "kitchen/a.wav", "hall/a.wav", "--out", "pictures"])
+    assert result.stdout.splitlines() == ["pictures/kitchen/a.wav.png", "pictures/hall/a.wav.png"]
+    assert len(list((tmp_path / "pictures").glob("*/a.wav.png"))) == 2
+
+
 @pytest.mark.parametrize("command", ["analyze", "plot"])
 def test_a_recording_may_have_a_name_that_is_no_text(command: str, tmp_path: Path) -> None:
     write_media(tmp_path / "a.wav", sound=tone(SAMPLE_RATE), rate=SAMPLE_RATE)
