@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.corpus import Clip, are_screams
+from audio.corpus import Clip, CorpusError, are_screams
 from audio.judging import judge_corpus
 from audio.metrics import held_back
 from audio.parallel import Progress, silent
@@ -24,6 +24,16 @@ LEARNED = "learned.csv"
 """In a model's folder: SHA-256 of each recording that it has learned from."""
 FEWEST = 5
 """Screams, and other recordings, that must have been judged to say anything: of three, any model may find all."""
+
+
+def check_place(folder: Path) -> None:
+    """See that a model's folder is empty, missing, or a model: every file in it becomes part of the model.
+
+    Raises:
+        CorpusError: it is not.
+    """
+    if folder.exists() and not (folder / "card.md").is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CorpusError(f"{folder}: is there already and no model; give another place with --out")
 
 
 def digest_each(clips: Sequence[Clip]) -> list[str]:

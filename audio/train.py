@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.calibration import log_odds_line, persisted, steepness, strongest, threshold_at
-from audio.candidate import comparable, digests_of, write_learned
+from audio.candidate import check_place, comparable, digests_of, write_learned
 from audio.corpus import LABELS, SCREAM, Clip, CorpusError, are_screams, folds, read_corpus, read_feedback
 from audio.detector import HEAD_FILE, OPERATING_POINT, TRUNK_FILE, VERDICT_FILE, Persistence, log_odds
 from audio.lessons import Lessons, as_composed, as_recorded, of_further, overviews_of, telling, trust
@@ -220,10 +220,11 @@ def train_scream(
         jobs: processes that compose examples, and learn.
 
     Raises:
-        CorpusError: data that cannot be used.
+        CorpusError: data that cannot be used, or something else than a model where it is to be written.
     """
     from audio.head import export_head, export_opinion
 
+    check_place(out)
     marked = read_feedback(feedback) if feedback else ()
     unjudged = read_corpus(further) if further else ()
     clips = (*_apart(read_corpus(data), plan.folds), *marked)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from audio.blocks import SAMPLE_RATE
 from audio.calibration import temperature
-from audio.candidate import comparable, digests_in, digests_of, note_beside, write_learned
+from audio.candidate import check_place, comparable, digests_in, digests_of, note_beside, write_learned
 from audio.corpus import (
     LABELS,
     SCREAM,
@@ -266,8 +266,7 @@ def train_zoo(name: str, data: Path, out: Path, plan: Plan, desk: Desk) -> Card:
         ModelError: a member of a consensus that cannot be used.
     """
     member = find_member(name)
-    if out.exists() and not (out / "card.md").is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise CorpusError(f"{out}: is there already and no model; give another place with --out")
+    check_place(out)
     given = read_corpus(data)
     if member.kind is Kind.CONSENSUS:
         return _train_consensus(member, given, data, out, plan, desk)

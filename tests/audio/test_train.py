@@ -51,3 +51,11 @@ def test_further_recordings_that_are_not_there_are_noticed_before_anything_is_tr
     with pytest.raises(CorpusError, match="nowhere: no such folder or manifest"):
         train_scream(data, tmp_path / "mine", cache=tmp_path / "cache", further=nowhere, plan=PLAN)
     assert not (tmp_path / "cache").exists()
+
+
+def test_no_model_is_written_among_other_files(tmp_path: Path) -> None:
+    data = write_corpus(tmp_path / "data", sources=2, each=2)
+    (tmp_path / "notes.txt").write_text("my own")
+    with pytest.raises(CorpusError, match="is there already and no model"):
+        train_scream(data, tmp_path, cache=tmp_path / "cache", plan=PLAN, jobs=1)
+    assert not (tmp_path / "cache").exists()
