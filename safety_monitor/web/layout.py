@@ -372,20 +372,25 @@ def ask_pin(
         ui.label(hint)
         typed = ui.input(texts.PIN, password=True).props("autofocus autocomplete=off outlined")
         typed.set_visibility(pin)
+        going = False
 
         async def go_on() -> None:
-            if not may(request, "operator"):
+            nonlocal going
+            if going or not may(request, "operator"):
                 return
+            going = True  # until it is refused: what is pressed twice is meant once
             try:
                 await do(typed.value or "")
             except (PinError, JournalError) as error:
                 ui.notify(str(error), type="negative")
+                typed.value = ""  # the next press must not count the same wrong PIN again
+                going = False
                 return
             if done:
                 ui.notify(done, type="positive")
             dialog.close()
 
-        typed.on("keydown.enter", go_on)
+        typed.on("keydown.enter", go_on, js_handler="(event) => event.repeat || emit()")  # a key that is held is one
         with ui.row().classes("w-full justify-end"):
             ui.button(texts.BACK, on_click=dialog.close).props("flat no-caps")
             ui.button(text, on_click=go_on).props("no-caps color=blue-8")

@@ -268,6 +268,25 @@ def test_an_incident_is_acknowledged_and_called_off_with_the_pin(served: Served,
     assert served.journal.state_of(f"{1:032x}") is State.CANCELLED
 
 
+def test_a_key_that_is_held_and_a_button_pressed_twice_count_a_wrong_pin_once(served: Served, stranger: Page) -> None:
+    page = stranger
+    sign_in(page, served.url, "ada")
+    page.get_by_role("button", name="Disarm").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("PIN").fill("1111")
+    for _ in range(6):
+        page.keyboard.down("Enter")
+    page.keyboard.up("Enter")
+    for _ in range(2):
+        expect(dialog.get_by_label("PIN")).to_have_value("")
+        dialog.get_by_label("PIN").fill("1111")
+        dialog.get_by_role("button", name="Disarm").dblclick()
+    expect(dialog.get_by_label("PIN")).to_have_value("")
+    dialog.get_by_label("PIN").fill(PIN)
+    dialog.get_by_role("button", name="Disarm").click()
+    expect(page.get_by_text("Disarmed: what is noticed")).to_be_visible()
+
+
 def test_an_emergency_that_nobody_has_answered_stays_in_view_when_it_is_quiet_again(served: Served, page: Page) -> None:
     kiosk = page.context.new_page()
     kiosk.goto(f"{served.url}/kiosk")
