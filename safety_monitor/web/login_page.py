@@ -16,9 +16,12 @@ from safety_monitor.web.plain_page import plain_page
 TOKEN_S = 400 * 86_400.0
 """How long a browser stays signed in with a token; browsers allow no longer."""
 
+ONCE = "return !this.sent && (this.sent = true)"
+"""A key that is held, or a button pressed twice, must not use up the tries of whoever has mistyped."""
+
 router = APIRouter(include_in_schema=False)
 
-FORM = """<form method="post" action="/login"><h1>{station}</h1>{problem}
+FORM = """<form method="post" action="/login" onsubmit="{once}"><h1>{station}</h1>{problem}
 <label>{name}<input name="name" autocomplete="username" required autofocus maxlength="64"></label>
 <label>{password}
 <input name="password" type="password" autocomplete="current-password" required maxlength="256"></label>
@@ -34,6 +37,7 @@ def page(request: Request, then: str, problem: str = "", status: int = 200) -> H
         "name": texts.NAME,
         "password": texts.PASSWORD,
         "then": then,
+        "once": ONCE,
     }
     safe = {key: html.escape(value) for key, value in values.items()}
     form = FORM.format(**safe, problem=f'<p role="alert">{html.escape(problem)}</p>' * bool(problem))

@@ -287,6 +287,23 @@ def test_a_key_that_is_held_and_a_button_pressed_twice_count_a_wrong_pin_once(se
     expect(page.get_by_text("Disarmed: what is noticed")).to_be_visible()
 
 
+def test_a_key_that_is_held_signs_in_once(served: Served, stranger: Page) -> None:
+    tries: list[Route] = []
+    stranger.goto(f"{served.url}/login")
+    stranger.route("**/login", lambda route: tries.append(route))
+    stranger.get_by_label("Name").fill("vera")
+    stranger.get_by_label("Password").fill("wrong")
+    with stranger.expect_request("**/login"):
+        stranger.keyboard.down("Enter")
+    for _ in range(5):
+        stranger.keyboard.down("Enter")
+        stranger.wait_for_timeout(20)  # as often as a keyboard says it
+    stranger.keyboard.up("Enter")
+    tries[-1].continue_()
+    expect(stranger.get_by_role("alert")).to_have_text("Name or password is wrong.")
+    assert len(tries) == 1
+
+
 def test_an_emergency_that_nobody_has_answered_stays_in_view_when_it_is_quiet_again(served: Served, page: Page) -> None:
     kiosk = page.context.new_page()
     kiosk.goto(f"{served.url}/kiosk")
