@@ -206,7 +206,10 @@ def _own_site(headers: Headers) -> bool:
     if site is not None:
         return site in OWN_SITE
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host", "")
+    try:
+        return origin is None or urlsplit(origin).netloc == headers.get("host", "")
+    except ValueError:  # no address at all
+        return False
 
 
 def _is_local(host: str) -> bool:

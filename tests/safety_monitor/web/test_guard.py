@@ -30,6 +30,7 @@ def test_its_own_names_are_those_of_this_machine(client: TestClient, host: str) 
     [
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
     ],
