@@ -10,12 +10,12 @@ import ipaddress
 import re
 import time
 from collections.abc import Callable, Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -193,12 +193,11 @@ def who_asks(access: Access, headers: Headers) -> Visitor | None:
 
 
 def session_key(headers: Headers) -> str:
-    """The key in the session cookie; empty if there is none."""
-    try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return cookie.value if cookie else ""
+    """The key in the session cookie; empty if there is none.
+
+    Cookies know no port: others on the same machine put theirs beside it, whatever they have in them.
+    """
+    return cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
 
 
 def _own_site(headers: Headers) -> bool:

@@ -89,6 +89,13 @@ def test_a_damaged_cookie_lets_nobody_in(make_site: MakeSite) -> None:
     assert client.get("/api/v1/incidents").status_code == 401
 
 
+@pytest.mark.parametrize("other", ['{"a": "b c"}', "Jörg", "two words", ""])
+def test_cookies_of_others_on_the_same_machine_keep_nobody_out(make_site: MakeSite, other: str) -> None:
+    client = client_of(make_site(WEB))
+    cookies = f"other={other}; {COOKIE}={TOKEN}; third={other}"
+    assert client.get("/api/v1/incidents", headers={"Cookie": cookies.encode()}).status_code == 200
+
+
 def test_every_answer_has_the_headers_that_protect(client: TestClient) -> None:
     for answer in (client.get("/api/v1/health"), client.get("/nothing"), client.get("/", headers={"Host": "evil"})):
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
