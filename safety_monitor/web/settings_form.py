@@ -118,11 +118,11 @@ class Form:
 
         name = texts.setting(key.name)
         if key.kind is Kind.PASSWORD:
-            set_already = key.name in read()
+            before = read().get(key.name)  # stays where what was typed is taken out again
             ui.input(
-                texts.NEW_PASSWORD if set_already else texts.PASSWORD,
+                texts.NEW_PASSWORD if before else texts.PASSWORD,
                 password=True,
-                on_change=lambda event: put(hash_password(event.value)) if event.value else None,
+                on_change=lambda event: put(hash_password(event.value) if event.value else before),
             ).props("outlined dense autocomplete=new-password debounce=600").classes("w-full")
         elif key.kind is Kind.TOKEN:
             self._token(put, key.name in read())

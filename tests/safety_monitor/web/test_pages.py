@@ -713,3 +713,19 @@ def test_on_a_phone_another_camera_is_chosen_by_its_name_and_nothing_is_wider_th
     assert stranger.evaluate("document.documentElement.scrollWidth") <= 390
     find.fill("cool down quiet")
     expect(stranger.get_by_text("within “Within (seconds)”; what comes on several")).to_be_visible()
+
+
+def test_a_password_that_is_taken_out_again_is_not_set(served: Served, stranger: Page) -> None:
+    file = served.settings.home / "station.toml"
+    kept = hash_password(PASSWORD)
+    file.write_text(f'[[web.users]]\nname = "ada"\nrole = "admin"\npassword_hash = "{kept}"\n')
+    try:
+        sign_in(stranger, f"{served.url}/settings", "ada")
+        stranger.get_by_text("The pages and the REST API.").click()
+        password = stranger.get_by_label("New password")
+        password.fill("anything")
+        expect(stranger.get_by_text(texts.UNSAVED)).to_be_visible()
+        password.fill("")
+        expect(stranger.get_by_text(texts.NO_CHANGES)).to_be_visible()
+    finally:
+        file.unlink()
