@@ -201,12 +201,12 @@ class Form:
                     ui.label(texts.NONE_YET).classes("quiet")
                 for number, row in enumerate(rows):
                     title = str(row.get("name") or f"{texts.setting(key.name)} {number + 1}")
-                    with ui.element("section").classes("panel").props(f'aria-label="{title}"'):
+                    with ui.element("section").classes("panel") as table:
+                        table.props["aria-label"] = title  # not parsed: people put quotes into a name
                         with ui.row().classes("items-center w-full"):
                             ui.label(title).classes("font-semibold grow")
-                            ui.button(texts.REMOVE, icon="delete", on_click=partial(remove, number)).props(
-                                f'flat no-caps color=quiet aria-label="{texts.REMOVE} {title}"'
-                            )
+                            gone = ui.button(texts.REMOVE, icon="delete", on_click=partial(remove, number))
+                            gone.props("flat no-caps color=quiet").props["aria-label"] = f"{texts.REMOVE} {title}"
                         self.table(section, _table_of(row, (*draft.path, key.name)), {})
                 ui.button(texts.ADD_ONE.format(what=texts.setting(key.name)), icon="add", on_click=add).props(
                     "outline no-caps color=quiet"

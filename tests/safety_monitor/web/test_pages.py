@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import tomlkit
 from nicegui import Client, core
 from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute, expect
 from pydantic import SecretStr
@@ -727,5 +728,19 @@ def test_a_password_that_is_taken_out_again_is_not_set(served: Served, stranger:
         expect(stranger.get_by_text(texts.UNSAVED)).to_be_visible()
         password.fill("")
         expect(stranger.get_by_text(texts.NO_CHANGES)).to_be_visible()
+    finally:
+        file.unlink()
+
+
+def test_a_policy_is_called_and_shown_as_somebody_likes(served: Served, stranger: Page) -> None:
+    file, name = served.settings.home / "station.toml", 'seen \\x "quietly"'
+    table = {"name": name, "triggers": ["any"], "steps": [{"actions": ["all"]}]}
+    file.write_text(tomlkit.dumps({"policies": [table]}))
+    try:
+        sign_in(stranger, f"{served.url}/settings", "ada")
+        stranger.get_by_label("Find a setting").fill("which incidents the first policy")
+        shown = stranger.get_by_role("region", name=name, exact=True)
+        expect(shown.get_by_role("textbox", name="Name")).to_have_value(name)
+        expect(shown.get_by_role("button", name=f"Remove {name}", exact=True)).to_be_visible()
     finally:
         file.unlink()
