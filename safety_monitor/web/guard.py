@@ -34,6 +34,8 @@ GO_ON = '<!doctype html><meta http-equiv="refresh" content="0; url={address}">'
 HTTP no browser says where a link stood."""
 CHECK_S, NOT_ALLOWED = 5.0, 1008
 """How often it is seen whether whoever holds a web socket open may still see the pages, and what it is closed with."""
+NO_ANSWER = "No response returned."
+"""What Starlette raises for a file that whoever has left the page did not get; it must not fill the log."""
 TOO_LARGE = "larger than this station takes"
 SMALL, FORM = 1 << 20, 1 << 14
 """Bytes of a request that is no upload, and of a stranger's."""
@@ -111,7 +113,19 @@ class Guard:
             return
         websocket = scope["type"] == "websocket"
         bounded = self._watched(scope, receive, send) if websocket else self._counted(scope, receive)
-        await self._app(scope, bounded, dressed)
+        gone = False
+
+        async def noted() -> Message:
+            nonlocal gone
+            message = await bounded()
+            gone = gone or message["type"] == "http.disconnect"
+            return message
+
+        try:
+            await self._app(scope, noted, dressed)
+        except RuntimeError as error:
+            if not gone or str(error) != NO_ANSWER:
+                raise
 
     def _refusal(self, scope: Scope) -> Response | None:
         """What is answered instead; None if the request may pass. Sets `scope["state"]["visitor"]`."""

@@ -1,11 +1,24 @@
 """What every request passes: host, origin, session, size, headers."""
 
+import asyncio
+from pathlib import Path
+from typing import Any
+
 import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp, Message
 
 from safety_monitor.config.web import Web, WebToken, WebUser
-from safety_monitor.web.access import hash_password, new_token
-from safety_monitor.web.guard import COOKIE
+from safety_monitor.web.access import Access, hash_password, new_token
+from safety_monitor.web.guard import COOKIE, Guard
 from tests.web_site import MakeSite, client_of
 
 TOKEN, TOKEN_HASH = new_token()
@@ -131,3 +144,40 @@ def test_an_upload_of_whoever_is_not_signed_in_is_not_called_too_large(
 def test_a_request_that_is_no_upload_is_small(client: TestClient) -> None:
     answer = client.post("/api/v1/arm", content=b"x" * 2_000_000)
     assert answer.status_code == 413
+
+
+def ask(app: ASGIApp, path: str, *, leaves: bool) -> None:
+    """A request to a guarded application, by somebody who leaves before there is an answer, or stays."""
+    guard = Guard(app, Access(Web()), upload=0, shared={}, https=False)
+    headers = [(b"host", b"localhost"), (b"accept-encoding", b"gzip")]
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}
+    coming: list[Message] = [{"type": "http.request"}]
+
+    async def receive() -> Message:
+        if not coming and not leaves:
+            await asyncio.Event().wait()
+        return coming.pop() if coming else {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None: ...
+
+    asyncio.run(guard(scope, receive, send))
+
+
+def test_who_leaves_while_a_page_loads_is_no_failure_to_be_logged(tmp_path: Path) -> None:
+    async def passed(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        return await call_next(request)
+
+    (tmp_path / "page.js").write_text("// " + "x" * 5000)
+    ways = [Middleware(BaseHTTPMiddleware, dispatch=passed), Middleware(GZipMiddleware)]  # as NiceGUI has them
+    files = Starlette(routes=[Mount("/", StaticFiles(directory=tmp_path))], middleware=ways)
+    for leaves in (True, False):
+        ask(files, "/page.js", leaves=leaves)
+
+
+def test_a_failure_of_ours_is_raised_whoever_leaves() -> None:
+    async def failing(scope: object, receive: object, send: object) -> None:
+        raise RuntimeError("of ours")
+
+    for leaves in (True, False):
+        with pytest.raises(RuntimeError, match="of ours"):
+            ask(failing, "/", leaves=leaves)
