@@ -282,7 +282,7 @@ def _deliveries(request: Request, entry: Entry) -> None:
                 ui.label(
                     f"{texts.channel(each.channel)} ({texts.MESSAGE_KIND[each.kind]}): {texts.DELIVERY[each.state]}"
                 )
-                ui.label(_more(each)).classes("quiet text-sm break-words")
+                ui.label(_more(each)).classes("quiet text-sm")
             if _can_retry(request, each):
                 ui.button(texts.RETRY, icon="refresh", on_click=partial(_retry, request, each.key)).props(
                     "outline no-caps dense"
@@ -337,7 +337,7 @@ def _remarks(request: Request, entry: Entry) -> None:
         if remark.mark is not None:
             said.insert(0, texts.MARKED.get(remark.mark, texts.TAKEN_BACK))
         with ui.column().classes("gap-0 w-full"):
-            ui.label(" – ".join(word for word in said if word)).classes("whitespace-pre-wrap break-words")
+            ui.label(" – ".join(word for word in said if word)).classes("whitespace-pre-wrap")
             ui.label(f"{when(remark.at)} · {remark.by}").classes("quiet text-sm")
 
 

@@ -65,6 +65,7 @@ body { background: var(--ground) !important; font-variant-numeric: tabular-nums 
 .panel { background: var(--panel); border: 1px solid var(--edge); border-radius: 12px; padding: 16px; width: 100% }
 .panel h2 { font-size: 0.8rem; font-weight: 600; letter-spacing: .06em; text-transform: uppercase; line-height: 1.4;
   color: var(--quiet); margin: 0 0 8px 0 }
+.panel { overflow-wrap: anywhere } .panel .q-btn, table.plain { overflow-wrap: normal }
 .quiet { color: var(--quiet) }
 .text-quiet { color: var(--quiet) !important }
 .nicegui-link { color: var(--link) }
@@ -86,7 +87,8 @@ table.plain { border-collapse: collapse; width: 100% }
 table.plain th { text-align: left; color: var(--quiet); font-weight: 600; font-size: .8rem; padding: 6px 8px }
 table.plain td { border-top: 1px solid var(--edge); padding: 8px; vertical-align: top }
 """.replace("LOST_HINT", texts.LOST_HINT)
-"""`#popup` is how NiceGUI tells that the station does not answer; `.claim` is what nobody knows any more then."""
+"""`#popup` is how NiceGUI tells that the station does not answer; `.claim` is what nobody knows any more then. What
+people and servers write may be wider than a phone: an address in a note, a path in a trouble."""
 
 
 def site_of(request: Request) -> Site:
@@ -225,7 +227,7 @@ def trouble_line(text: str) -> None:
     """What keeps a page from telling anything."""
     with ui.row().classes("items-center gap-2 no-wrap").props("role=alert"):
         ui.icon("error", color="red-7", size="26px").props("aria-hidden=true")
-        ui.label(text).classes("text-lg break-words")
+        ui.label(text).classes("text-lg").style("overflow-wrap: anywhere")
 
 
 def may(request: Request, role: Role) -> bool:

@@ -56,7 +56,7 @@ class _Page:
         bar = ui.element("section").classes("panel sticky bottom-2 z-10").props(f'aria-label="{texts.SAVE}"')
         with bar, ui.row().classes("items-center w-full gap-3"):
             self._sign = ui.icon("check_circle", color="green-7", size="26px").props("aria-hidden=true")
-            self._state = ui.label(texts.NO_CHANGES).classes("grow").props("role=status")
+            self._state = ui.label(texts.NO_CHANGES).classes("grow head").props("role=status")
             self._discard = ui.button(texts.DISCARD, on_click=self._load).props("flat no-caps color=quiet")
             self._save = ui.button(texts.SAVE, icon="save", on_click=self._ask).props("no-caps color=blue-8")
         self._load()
@@ -77,7 +77,7 @@ class _Page:
                     f'outline no-caps color=quiet aria-label="{texts.SEND_TEST}: {name}"'
                 )
                 sign = ui.icon("", size="22px").props("aria-hidden=true")
-                answer = ui.label("").classes("grow").props("role=status")
+                answer = ui.label("").classes("grow head").props("role=status")
             button.on_click(self._test(name, button, sign, answer))
 
     def _test(self, name: str, button: ui.button, sign: ui.icon, answer: ui.label) -> Callable[[], object]:

@@ -38,6 +38,7 @@ from safety_monitor.journal.file import JournalError, JournalUnusableError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.people.decision import decisions_of, hash_of
 from safety_monitor.place import Place
+from safety_monitor.supervision.supervisor import Ill
 from safety_monitor.web import layout, settings_form, texts
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.door import OF_ONE
@@ -714,6 +715,22 @@ def test_on_a_phone_another_camera_is_chosen_by_its_name_and_nothing_is_wider_th
     assert stranger.evaluate("document.documentElement.scrollWidth") <= 390
     find.fill("cool down quiet")
     expect(stranger.get_by_text("within “Within (seconds)”; what comes on several")).to_be_visible()
+
+
+def test_on_a_phone_an_address_in_a_note_and_a_path_in_a_trouble_make_nothing_wider(served: Served, page: Page) -> None:
+    address = "https://files.example.org/" + 8 * "reports_of_the_night" + "/1.docx"
+    served.journal.record(incident_of(31))
+    served.journal.remark(incident_of(31).id, address, by="otto")
+    page.set_viewport_size({"width": 360, "height": 700})
+    served.station.supervisor.check("disk", Ill(f"{address} cannot be written"))
+    try:
+        expect(page.get_by_text(f"Disk: {address} cannot be written")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    finally:
+        served.station.supervisor.check("disk", None)
+    page.goto(f"{served.url}/incidents/{incident_of(31).id}")
+    expect(page.get_by_text(address)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_a_password_that_is_taken_out_again_is_not_set(served: Served, stranger: Page) -> None:
