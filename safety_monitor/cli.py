@@ -242,8 +242,9 @@ add_service_commands(app)
 
 def main() -> None:
     """The console script."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as for stderr: the name of a file may be no text
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        # As standard error does: what a terminal cannot show, such as a file's name from elsewhere, must end nothing.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             status = app(standalone_mode=False)

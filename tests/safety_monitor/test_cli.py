@@ -1,5 +1,6 @@
 """Wrong input on the command line: one clear line, the right exit status, never a traceback."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,16 @@ def test_a_full_disk_behind_the_output_is_one_line(tmp_path: Path) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run([str(PROGRAM), "settings"], stdout=full, stderr=PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "safety-monitor: No space left on device\n")
+
+
+def test_what_a_terminal_cannot_show_ends_nothing(tmp_path: Path) -> None:
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    command = [os.fsencode(PROGRAM), b"analyze", b"L\xe4rm.wav", b"evening.wav"]  # the first of a disk from elsewhere
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=strict, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    first, second = done.stdout.splitlines()
+    assert first.startswith("L\\udce4rm.wav: no such file")
+    assert second.startswith("evening.wav: no such file")
 
 
 def test_the_module_is_the_command(tmp_path: Path) -> None:
