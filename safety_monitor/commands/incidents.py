@@ -1,6 +1,7 @@
 """Commands for incidents: what the journal holds of them, and what people decide about them."""
 
 import json
+import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +23,8 @@ from safety_monitor.commands.evidence import add_evidence_commands
 from safety_monitor.commands.feedback import add_feedback_commands
 from safety_monitor.incident import Incident, State, incident_json
 from safety_monitor.local_time import when
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 incidents = typer.Typer(help="Look at the journal and decide about incidents.", no_args_is_help=False)
 
@@ -87,10 +90,15 @@ def show_incident(
         print(f"state      {when(step.at, zoned=True)}  {step.state} by {step.by}: {step.reason}")
     for remark in entry.remarks:
         said = " ".join(filter(None, (remark.mark and f"[{remark.mark}]", remark.text)))
-        print(f"remark     {when(remark.at, zoned=True)}  {remark.by or 'somebody'}: {said}")
+        print(f"remark     {when(remark.at, zoned=True)}  {remark.by or 'somebody'}: {_of_a_person(said)}")
     for delivery in entry.deliveries:
         at = when(delivery.changed_at, zoned=True)
         print(f"delivery   {at}  {delivery.channel}: {delivery.state} {delivery.detail}")
+
+
+def _of_a_person(text: str) -> str:
+    """What somebody has written, so that it can neither pass for a line of ours nor command the terminal."""
+    return "\n           ".join(CONTROL.sub("�", line.expandtabs()) for line in text.splitlines())
 
 
 DecidedArgument = Annotated[

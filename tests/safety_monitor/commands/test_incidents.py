@@ -39,3 +39,18 @@ def test_a_list_says_who_came_and_what_was_no_alarm_at_all(tmp_path: Path, monke
         assert f"  {words}  " in told[name]
     assert told["b-1"].endswith("Scream  False alarm")
     assert "state      Noticed, no alarm\n" in CliRunner().invoke(app, ["incidents", "show", "a-1"]).output
+
+
+def test_a_note_can_neither_forge_a_line_nor_command_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SAFETY_MONITOR_HOME", str(tmp_path))
+    journal = Journal(tmp_path)
+    journal.record(SCREAM)
+    journal.remark(SCREAM.id, "called Jörg 🙂\nstate      a false alarm\rremark     of nobody \x1b[2J\x9b2J", by="anna")
+    journal.close()
+    shown = CliRunner().invoke(app, ["incidents", "show", SCREAM.id]).output
+    assert (
+        "anna: called Jörg 🙂\n           state      a false alarm\n           remark     of nobody �[2J�2J\n" in shown
+    )
