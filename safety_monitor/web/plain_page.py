@@ -6,8 +6,8 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{tit
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>
 :root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }}
 body {{ display: grid; place-items: center; min-height: 100vh; margin: 0; background: light-dark(#f3f5f8, #0d1117) }}
-form, main {{ display: grid; gap: 14px; width: min(22rem, 86vw); padding: 28px; border-radius: 12px;
-  background: light-dark(#fff, #161b22); border: 1px solid light-dark(#d5dbe3, #2c3440) }}
+form, main {{ display: grid; box-sizing: border-box; gap: 14px; width: min(26rem, 92vw); padding: 28px;
+  border-radius: 12px; background: light-dark(#fff, #161b22); border: 1px solid light-dark(#d5dbe3, #2c3440) }}
 h1 {{ font-size: 1.3rem; margin: 0; overflow-wrap: anywhere }} label {{ display: grid; gap: 4px }}
 input, button {{ font: inherit; padding: 10px 12px; border-radius: 8px; border: 1px solid #768391 }}
 button {{ background: #1864ab; color: #fff; border: 0; font-weight: 600 }} p {{ margin: 0 }}

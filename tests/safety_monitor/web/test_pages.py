@@ -717,6 +717,13 @@ def test_on_a_phone_another_camera_is_chosen_by_its_name_and_nothing_is_wider_th
     expect(stranger.get_by_text("within “Within (seconds)”; what comes on several")).to_be_visible()
 
 
+def test_where_to_sign_in_is_no_wider_than_a_phone(served: Served, stranger: Page) -> None:
+    stranger.set_viewport_size({"width": 360, "height": 700})
+    stranger.goto(f"{served.url}/login")
+    expect(stranger.get_by_label("Name")).to_be_visible()
+    assert stranger.evaluate("document.documentElement.scrollWidth") <= 360
+
+
 def test_on_a_phone_an_address_in_a_note_and_a_path_in_a_trouble_make_nothing_wider(served: Served, page: Page) -> None:
     address = "https://files.example.org/" + 8 * "reports_of_the_night" + "/1.docx"
     served.journal.record(incident_of(31))
