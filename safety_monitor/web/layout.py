@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import ParamSpec, TypeVar, cast
 
 from fastapi import Request
 from nicegui import Client, app, ui
@@ -22,6 +23,8 @@ from safety_monitor.web.site import Site
 app.add_static_files("/static", Path(__file__).parent / "static")
 
 Key = TypeVar("Key")
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
 STATE_ICON = {
     State.PENDING: "hourglass_top",
     State.CONFIRMED: "warning",
@@ -268,6 +271,17 @@ def arm_button(request: Request, armed: bool) -> None:
     ).props("outline no-caps color=quiet" if armed else "no-caps color=green-8")
 
 
+def of_the_page(do: Callable[Asked, Awaitable[Answer]]) -> Callable[Asked, Awaitable[Answer]]:
+    """`do`, begun from a page's button or dialog, which may be gone or drawn anew before it is done and tells of it."""
+
+    @wraps(do)
+    async def done(*args: Asked.args, **kwargs: Asked.kwargs) -> Answer:
+        with ui.context.client.content:
+            return await do(*args, **kwargs)
+
+    return done
+
+
 @contextmanager
 def dialog_about(text: str) -> Iterator[ui.dialog]:
     """An open dialog with this head; it is gone when it closes."""
@@ -297,7 +311,7 @@ def confirm(request: Request, role: Role, text: str, lines: Sequence[str], do: C
 
         async def confirmed() -> None:
             dialog.close()
-            await do()
+            await of_the_page(do)()
 
         with ui.row().classes("w-full justify-end"):
             ui.button(texts.BACK, on_click=dialog.close).props("flat no-caps autofocus")
@@ -376,6 +390,7 @@ def ask_pin(
         typed.set_visibility(pin)
         going = False
 
+        @of_the_page
         async def go_on() -> None:
             nonlocal going
             if going or not may(request, "operator"):

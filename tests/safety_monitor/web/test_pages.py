@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from audio.detector import SoundReading
 from gesture.capture import Camera, Frame
+from safety_monitor import running
 from safety_monitor.actions.evidence import EvidenceStore
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
@@ -767,4 +768,27 @@ def test_a_policy_is_called_and_shown_as_somebody_likes(served: Served, stranger
         expect(shown.get_by_role("textbox", name="Name")).to_have_value(name)
         expect(shown.get_by_role("button", name=f"Remove {name}", exact=True)).to_be_visible()
     finally:
+        file.unlink()
+
+
+def test_a_start_that_takes_a_while_to_be_checked_is_made_or_refused_in_words(
+    served: Served, stranger: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = served.settings.home / "station.toml"
+    sign_in(stranger, f"{served.url}/settings", "ada")
+    stranger.get_by_label("Find a setting").fill("what the station is called")
+    stranger.get_by_role("textbox", name="Name").fill("corridor")
+    stranger.get_by_role("button", name="Save").click()
+    closed = threading.Event()
+    monkeypatch.setattr(running, "check_start", lambda settings: closed.wait(PATIENCE_MS / 1000))
+    try:
+        served.view.moved(incident_of(33))
+        stranger.get_by_role("button", name="Start again now").click()
+        dialog = stranger.get_by_role("dialog")
+        dialog.get_by_role("button", name="Start again now").click()
+        expect(dialog).to_have_count(0)
+        closed.set()
+        expect(stranger.get_by_text("an incident is open; end it first")).to_be_visible()
+    finally:
+        closed.set()
         file.unlink()
