@@ -13,7 +13,7 @@ from safety_monitor.incident import State
 from safety_monitor.journal.entry import Entry
 from safety_monitor.journal.file import JournalError
 from safety_monitor.web import texts
-from safety_monitor.web.layout import may, site_of, visitor_of
+from safety_monitor.web.layout import may, of_the_page, site_of, visitor_of
 from safety_monitor.web.own_threads import deciding
 
 MAIL = ("mailto", "mailtos")
@@ -71,6 +71,7 @@ def alert_buttons(request: Request, entry: Entry | None) -> None:
             ui.label(texts.NOT_SET_UP.format(what=", ".join(unset))).classes("quiet text-sm")
 
 
+@of_the_page
 async def _alert(request: Request, incident_id: str, text: str, channels: Mapping[str, Nature]) -> None:
     if not may(request, "operator"):
         return

@@ -37,6 +37,7 @@ from safety_monitor.web.layout import (
     incident_head,
     mark_badge,
     may,
+    of_the_page,
     page_frame,
     panel,
     site_of,
@@ -234,6 +235,7 @@ def _protection(request: Request, incident_id: str, there: bool, protected: bool
             ).props("outline no-caps color=quiet")
 
 
+@of_the_page
 async def _protect(request: Request, incident_id: str, protected: bool) -> None:
     if not may(request, "operator"):
         return
@@ -308,6 +310,7 @@ def _can_retry(request: Request, delivery: Delivery) -> bool:
     )
 
 
+@of_the_page
 async def _retry(request: Request, key: str) -> None:
     if not may(request, "operator"):
         return
@@ -351,6 +354,7 @@ def _note_field(request: Request, incident_id: str) -> None:
     ui.button(texts.ADD_NOTE, icon="note_add", on_click=add).props("outline no-caps").classes("mt-3")
 
 
+@of_the_page
 async def _say(request: Request, incident_id: str, *, note: str = "", mark: Mark | None = None) -> bool:
     """Write down what the visitor says; whether that was possible."""
     if not may(request, "operator"):

@@ -37,6 +37,7 @@ from safety_monitor.incident import Incident, Mark, Moment, Sense, State
 from safety_monitor.journal.entry import Entry
 from safety_monitor.journal.file import JournalError, JournalUnusableError
 from safety_monitor.journal.incidents import Journal
+from safety_monitor.learning import feedback
 from safety_monitor.people.decision import decisions_of, hash_of
 from safety_monitor.place import Place
 from safety_monitor.supervision.supervisor import Ill
@@ -769,6 +770,21 @@ def test_a_policy_is_called_and_shown_as_somebody_likes(served: Served, stranger
         expect(shown.get_by_role("button", name=f"Remove {name}", exact=True)).to_be_visible()
     finally:
         file.unlink()
+
+
+def test_what_comes_of_a_mark_is_told_though_the_button_was_drawn_anew(
+    served: Served, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = threading.Event()
+    monkeypatch.setattr(feedback, "put_aside", lambda settings, entry: drawn.wait(PATIENCE_MS / 1000) and ())
+    served.journal.record(incident_of(32))
+    page.goto(f"{served.url}/incidents/{incident_of(32).id}")
+    try:
+        page.get_by_role("button", name="Real").click()
+        expect(page.get_by_role("button", name="Real", pressed=True)).to_be_visible()
+    finally:
+        drawn.set()
+    expect(page.get_by_text("put aside")).to_be_visible()
 
 
 def test_a_start_that_takes_a_while_to_be_checked_is_made_or_refused_in_words(
