@@ -41,14 +41,22 @@ class Restart:
             waits = Ill(f"changed, and not in use before the station is started anew: {wanted}", note=True)
             self._station.supervisor.check("settings", waits)
 
-    def now(self) -> None:
-        """End the station so that it starts again; returns before it has.
+    def check(self) -> None:
+        """See whether it may start again now.
 
         Raises:
             RestartError: an incident is open, which would be lost sight of.
         """
         if self._station.view.snapshot().incident is not None:
             raise RestartError("an incident is open; end it first")
+
+    def now(self) -> None:
+        """End the station so that it starts again; returns before it has.
+
+        Raises:
+            RestartError: see `check`.
+        """
+        self.check()
         self._station.restart()
 
 

@@ -226,8 +226,10 @@ class Site:
 
         Raises:
             SettingsError: it would refuse its settings.
+            RestartError: it would not end, see `Restart.check`.
         """
         self.settings_file.settings(self.settings_file.read().values)
+        self.restart.check()
 
 
 def make_site(

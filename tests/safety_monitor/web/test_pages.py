@@ -805,6 +805,7 @@ def test_a_start_that_takes_a_while_to_be_checked_is_made_or_refused_in_words(
         expect(dialog).to_have_count(0)
         closed.set()
         expect(stranger.get_by_text("an incident is open; end it first")).to_be_visible()
+        expect(stranger.get_by_text("The station starts again. This page")).to_have_count(0)
     finally:
         closed.set()
         file.unlink()
