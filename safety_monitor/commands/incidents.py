@@ -35,7 +35,7 @@ def incident_line(incident: Incident) -> str:
     return f"{incident.at_s:8.2f} s  {incident.state.upper():<12} {what} ({incident.reason})  {incident.id[:8]}"
 
 
-ListedOption = Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest first.")]
+ListedOption = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="At most so many, the newest first.")]
 
 
 @incidents.callback(invoke_without_command=True)

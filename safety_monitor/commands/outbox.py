@@ -34,7 +34,7 @@ RETRY_S = 60.0
 """How long `outbox retry` waits for what comes of it."""
 
 
-ListedOption = Annotated[int, typer.Option("--limit", min=1, help="At most so many of each.")]
+ListedOption = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="At most so many of each.")]
 outbox = typer.Typer(help="Look at deliveries that wait or failed, and decide about them.", no_args_is_help=False)
 
 

@@ -71,6 +71,8 @@ def test_a_group_alone_lists_with_the_options_of_its_list(group: str, tmp_path: 
     [
         (["init", "--yes", "--volume", "7"], "Invalid value for '--volume': must be less than or equal to 1; see"),
         (["incidents", "mark", "x", "maybe"], "'maybe' is not one of 'real', 'false', 'none'; see"),
+        (["incidents", "list", "--limit", "9" * 23], "Invalid value for '--limit'"),
+        (["outbox", "--limit", "9" * 23], "Invalid value for '--limit'"),
         (["runn"], "No such command 'runn'"),
         (["analyze"], "Missing argument 'files"),
     ],
