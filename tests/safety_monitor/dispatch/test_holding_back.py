@@ -263,7 +263,7 @@ def test_what_is_no_emergency_delays_none_and_comes_behind_it(journal: Journal) 
     dispatch.close()
     assert [message.kind for message in sms.messages] == ["trouble", "alarm", "alarm"]
     assert sms.messages[2].text.startswith("EMERGENCY at kiosk")
-    assert ": gesture: unplugged (closed)" in sms.messages[2].text
+    assert ": seeing: unplugged" in sms.messages[2].text
 
 
 def test_a_person_is_told_over_all_channels_as_often_as_the_limits_allow_and_a_restart_forgets_nothing(
