@@ -16,16 +16,29 @@ def strongest(odds: Array, clips: NDArray[np.int32], count: int) -> Array:
     return np.asarray([strongest_second(odds[a:b]) for a, b in pairwise(starts)], np.float32)
 
 
-def persisted(odds: Array, clips: NDArray[np.int32], count: int, persistence: Persistence) -> Array:
-    """Highest persisted log-odds of each recording, as the running detector adds windows up."""
-    highest = np.full(count, -persistence.limit, np.float32)
+def running(odds: Array, opinions: Array, clips: NDArray[np.int32], persistence: Persistence) -> Array:
+    """Log-odds at each window of recordings, as the running detector adds windows up: float32 of shape (n,).
+
+    Args:
+        odds: of each window, (n,).
+        opinions: the second opinion on the newest windows there, (n,).
+        clips: the recording of each window, in order, (n,).
+        persistence: how windows add up.
+    """
+    result = np.empty(len(odds), np.float32)
     total, current = -persistence.limit, -1
-    for value, clip in zip(np.clip(odds, -persistence.limit, persistence.limit), clips, strict=True):
+    limited = np.clip(odds, -persistence.limit, persistence.limit).tolist()
+    for place, (value, opinion, clip) in enumerate(zip(limited, opinions.tolist(), clips.tolist(), strict=True)):
         if clip != current:
             total, current = -persistence.limit, clip
         total = persistence.add(total, value)
-        highest[clip] = max(highest[clip], total)
-    return highest
+        result[place] = persistence.with_opinion(total, opinion)
+    return result
+
+
+def highest(odds: Array, clips: NDArray[np.int32], count: int) -> Array:
+    """The highest of the log-odds of each of `count` recordings, all of which have windows."""
+    return np.asarray(np.maximum.reduceat(odds, np.searchsorted(clips, np.arange(count))), np.float32)
 
 
 def threshold_at(scores: Array, rate: float) -> float:

@@ -32,7 +32,7 @@ def _watch(model: ScreamModel, path: Path) -> dict[str, Any]:
                 yield from detector.feed(block)
             yield from detector.flush()
 
-    alarms = [round(at_s, 2) for at_s in alarms_in(readings())]
+    alarms = [round(at_s, 2) for at_s in alarms_in((each.at_s, each.scream) for each in readings())]
     return {"file": str(path), "hours": heard / SAMPLE_RATE / 3600, "alarms_at_s": alarms}
 
 

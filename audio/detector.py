@@ -1,6 +1,7 @@
 """What the microphone says: blocks of samples in, readings out."""
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,9 +29,11 @@ QUIET_DB = -60.0
 VERDICT_WINDOWS = 6
 """A file is judged by so many of its windows, the strongest."""
 OVERVIEW_WINDOWS = 10
-"""The second opinion looks at so many of a recording's windows, those most like a scream to the trunk."""
-TRUNK_FILE, HEAD_FILE, VERDICT_FILE = "trunk.tflite", "head.tflite", "verdict.tflite"
-"""What hears, what decides about a window, and what has a second opinion on a recording."""
+"""For the second opinion on a recording so many of its windows count, those most like a scream to the trunk."""
+RECENT_WINDOWS, RECENT_OVERVIEW = 12, 3
+"""The running detector has a second opinion on so many windows, the newest: two seconds. So many of them count."""
+TRUNK_FILE, HEAD_FILE, RECENT_FILE, VERDICT_FILE = "trunk.tflite", "head.tflite", "recent.tflite", "verdict.tflite"
+"""What hears, what decides about a window, and what has a second opinion on the newest ones and on a recording."""
 OPERATING_POINT = 0.80
 """`SoundReading.scream` at the threshold with which the detector ships."""
 
@@ -48,7 +51,7 @@ class SoundReading:
             0.80 is the operating point the detector ships with.
         level_dbfs: level of the newest hop, RMS in dB below full scale.
         gated: whether there was next to nothing to be heard, so that the model was not asked.
-        traits: what a second opinion on the whole recording rests on, see `Stream.traits`.
+        traits: what a second opinion rests on, see `Stream.traits`.
     """
 
     start_s: float
@@ -119,8 +122,9 @@ class Persistence:
         rise: share of a stronger window that is taken over at once, 0..1.
         fall: the same of a weaker window; less than `rise`, so that a scream that flutters stays one.
         limit: log-odds of a single window are cut at plus and minus this.
-        threshold: log-odds of the sum at the operating point.
+        threshold: log-odds of the sum, with the second opinion, at the operating point.
         slope: how steeply `SoundReading.scream` passes the operating point.
+        share: weight of the second opinion on the newest windows, see `with_opinion`.
     """
 
     rise: float = 0.5
@@ -128,6 +132,7 @@ class Persistence:
     limit: float = 6.0
     threshold: float = 0.0
     slope: float = 1.0
+    share: float = 0.0
 
     def step(self, sum_so_far: float, scream: float) -> float:
         """The sum after one more window.
@@ -141,28 +146,50 @@ class Persistence:
         """The sum after one more window of these log-odds, which lie within the limit."""
         return sum_so_far + (self.rise if odds > sum_so_far else self.fall) * (odds - sum_so_far)
 
+    def with_opinion(self, log_odds_sum: float, opinion: float) -> float:
+        """The sum with the second opinion, in log-odds. It only speaks against a scream: one window is never enough."""
+        return log_odds_sum + self.share * min(opinion, 0.0)
+
     def probability(self, log_odds_sum: float) -> float:
-        """The sum as a probability that is `OPERATING_POINT` exactly at the threshold."""
+        """The sum, with the opinion, as a probability that is `OPERATING_POINT` exactly at the threshold."""
         return at_operating_point(self.slope * (log_odds_sum - self.threshold))
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """A second opinion: what several windows together are like.
+
+    Attributes:
+        network: the overview of windows (1, n) in, log-odds (1, 1) out.
+        most: windows of an overview.
+    """
+
+    network: TFLiteModel
+    most: int
+
+    def __call__(self, traits: Iterable[Array | None]) -> float:
+        """Log-odds that there is a scream in windows of these traits; 0 where nothing is to be heard in any."""
+        known = [each for each in traits if each is not None]
+        return float(self.network(overview(np.stack(known), self.most)[None])[0][0, 0]) if known else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """How the windows of a whole recording become one probability.
 
-    The strongest second speaks: its windows' mean log-odds. A second opinion looks at a longer part of the recording.
+    The strongest second speaks: its windows' mean log-odds. A second opinion looks at all of the recording.
 
     Attributes:
         threshold: log-odds at the operating point.
         slope: how steeply the probability passes the operating point.
         share: weight of the second opinion.
-        opinion: the overview of a recording (1, n) in, log-odds (1, 1) out; None: there is no second opinion.
+        opinion: None: there is no second opinion.
     """
 
     threshold: float = 0.0
     slope: float = 1.0
     share: float = 0.0
-    opinion: TFLiteModel | None = None
+    opinion: Opinion | None = None
 
     def probability(self, screams: Sequence[float], traits: Sequence[Array | None]) -> float:
         """Scream probability of a recording.
@@ -172,9 +199,8 @@ class Verdict:
             traits: of each window, see `Stream.traits`.
         """
         score = strongest_second(np.asarray([log_odds(each) for each in screams]))
-        known = [each for each in traits if each is not None]
-        if self.opinion is not None and known:
-            score += self.share * float(self.opinion(overview(np.stack(known))[None])[0][0, 0])
+        if self.opinion is not None:
+            score += self.share * self.opinion(traits)
         return at_operating_point(self.slope * (score - self.threshold))
 
 
@@ -183,10 +209,10 @@ def strongest_second(odds: NDArray[np.floating[Any]]) -> float:
     return float(np.sort(odds)[::-1][:VERDICT_WINDOWS].mean())
 
 
-def overview(traits: Array) -> Array:
-    """The mean of the traits of those of a recording's windows (k, n) that are most like a scream: float32, (n,)."""
-    most = np.argsort(-traits[:, -1], kind="stable")[:OVERVIEW_WINDOWS]
-    return np.asarray(traits[most].mean(axis=0), np.float32)
+def overview(traits: Array, most: int) -> Array:
+    """The mean of the traits of those windows (k, n) that are most like a scream, so many of them: float32, (n,)."""
+    chosen = np.argsort(-traits[:, -1], kind="stable")[:most]
+    return np.asarray(traits[chosen].mean(axis=0), np.float32)
 
 
 def at_operating_point(beyond: float) -> float:
@@ -287,11 +313,13 @@ class ScreamModel:
         classifier: tells classes of sound apart.
         persistence: how its windows add up.
         verdict: how the windows of a whole recording become one probability.
+        recent: a second opinion on the newest windows; None: there is none.
     """
 
     classifier: Classifier
     persistence: Persistence
     verdict: Verdict = Verdict()
+    recent: Opinion | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -313,10 +341,11 @@ def load_scream_model(name: str = "scream", home: Path | None = None) -> ScreamM
     persistence, verdict = _persistence(folder, card), _verdict(folder, card)
     if "member" in card.parameters:
         return ScreamModel(open_clip_model(folder, card), persistence, verdict)
-    return ScreamModel(_open_frame_classifier(folder, card, verdict), persistence, verdict)
+    recent = _opinion(folder, card, RECENT_FILE, RECENT_OVERVIEW)
+    return ScreamModel(_open_frame_classifier(folder, card, verdict, recent), persistence, verdict, recent)
 
 
-def _open_frame_classifier(folder: Path, card: Card, verdict: Verdict) -> FrameClassifier:
+def _open_frame_classifier(folder: Path, card: Card, verdict: Verdict, recent: Opinion | None) -> FrameClassifier:
     if card.format != "tflite":
         raise ModelError(f"{folder}: a {card.format} model is one of the zoo, and its card must name the member")
     if not {TRUNK_FILE, HEAD_FILE} <= set(card.files) or not {"scream", "ambient"} <= set(card.labels):
@@ -329,11 +358,12 @@ def _open_frame_classifier(folder: Path, card: Card, verdict: Verdict) -> FrameC
         raise ModelError(f"{folder}: the networks do not take the pictures and numbers of this version") from None
     if chances.shape != (len(card.labels),):
         raise ModelError(f"{folder}: the head has {chances.shape[-1]} outputs for {len(card.labels)} labels")
-    if verdict.opinion is not None:
-        try:
-            verdict.opinion.try_out([(1, len(traits))], 1)
-        except ModelError:
-            raise ModelError(f"{folder / VERDICT_FILE}: does not fit this version: train the model anew") from None
+    for opinion, file in ((verdict.opinion, VERDICT_FILE), (recent, RECENT_FILE)):
+        if opinion is not None:
+            try:
+                opinion.network.try_out([(1, len(traits))], 1)
+            except ModelError:
+                raise ModelError(f"{folder / file}: does not fit this version: train the model anew") from None
     return classifier
 
 
@@ -347,9 +377,13 @@ def _persistence(folder: Path, card: Card) -> Persistence:
 def _verdict(folder: Path, card: Card) -> Verdict:
     try:
         numbers = {key: float(value) for key, value in card.parameters["verdict"].items()}
-        return Verdict(**numbers, opinion=TFLiteModel(folder / VERDICT_FILE) if VERDICT_FILE in card.files else None)
+        return Verdict(**numbers, opinion=_opinion(folder, card, VERDICT_FILE, OVERVIEW_WINDOWS))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise ModelError(f"{folder}: the card's parameters.verdict is missing or malformed") from None
+
+
+def _opinion(folder: Path, card: Card, file: str, most: int) -> Opinion | None:
+    return Opinion(TFLiteModel(folder / file), most) if file in card.files else None
 
 
 class ScreamDetector:
@@ -379,6 +413,7 @@ class ScreamDetector:
         self._stream = self._model.classifier.listen()
         self._sum = -self._model.persistence.limit
         self._last = 0.0
+        self._recent: deque[Array | None] = deque(maxlen=RECENT_WINDOWS)
 
     def feed(self, block: Block) -> list[SoundReading]:
         """Take a block; the readings that became possible with it, oldest first.
@@ -414,6 +449,7 @@ class ScreamDetector:
         self._judged += 1
         if self._judged % self.every:
             self._stream.take(step)
+            self._recent.append(None)
             self._sum = self._model.persistence.step(self._sum, self._last)
             return None
         labels = self._model.labels
@@ -424,6 +460,10 @@ class ScreamDetector:
         by_label = {label: float(chance) for label, chance in zip(labels, chances, strict=True)}
         self._last = by_label["scream"]
         self._sum = self._model.persistence.step(self._sum, self._last)
+        self._recent.append(self._stream.traits)
+        told = self._sum
+        if self._model.recent is not None:
+            told = self._model.persistence.with_opinion(told, self._model.recent(self._recent))
         end = min(self._judged * STEP + OVERLAP, self._samples)
         start = max(0, self._judged * STEP + OVERLAP - self._model.classifier.window)
         return SoundReading(
@@ -431,7 +471,7 @@ class ScreamDetector:
             at_s=self._begin_s + end / SAMPLE_RATE,
             label=max(by_label, key=lambda label: by_label[label]),
             probabilities=by_label,
-            scream=self._model.persistence.probability(self._sum),
+            scream=self._model.persistence.probability(told),
             level_dbfs=10 * float(np.log10(np.square(step[:STEP]).mean() + 1e-12)),
             gated=gated,
             traits=self._stream.traits,

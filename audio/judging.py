@@ -49,14 +49,18 @@ def listen(model: ScreamModel, samples: Array) -> list[SoundReading]:
     return [*detector.feed(Block(samples, 0.0)), *detector.flush()]
 
 
-def alarms_in(readings: Iterable[SoundReading]) -> Iterator[float]:
-    """When the persisted probability passes the operating point, each time after it fell below half of that."""
+def alarms_in(moments: Iterable[tuple[float, float]]) -> Iterator[float]:
+    """When the persisted probability passes the operating point, each time after it fell below half of that.
+
+    Args:
+        moments: times, and the probability at each (`SoundReading.at_s` and `scream`).
+    """
     armed = True
-    for reading in readings:
-        if armed and reading.scream >= OPERATING_POINT:
+    for at_s, scream in moments:
+        if armed and scream >= OPERATING_POINT:
             armed = False
-            yield reading.at_s
-        armed = armed or reading.scream < OPERATING_POINT / 2
+            yield at_s
+        armed = armed or scream < OPERATING_POINT / 2
 
 
 def judge(model: ScreamModel, clip: Clip) -> Judged:
@@ -74,7 +78,7 @@ def judge(model: ScreamModel, clip: Clip) -> Judged:
         probability=probability,
         label=label,
         highest=max((reading.scream for reading in readings), default=0.0),
-        alarms=sum(1 for _ in alarms_in(readings)),
+        alarms=sum(1 for _ in alarms_in((reading.at_s, reading.scream) for reading in readings)),
         seconds=len(samples) / SAMPLE_RATE,
         windows=np.asarray(windows, np.float32).reshape(-1, len(LABELS)),
     )

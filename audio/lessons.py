@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.corpus import SCREAM, Clip, labels_of
-from audio.detector import overview
+from audio.detector import RECENT_OVERVIEW, RECENT_WINDOWS, overview
+from audio.drowned import Drowned
 from audio.preparation import Windows, listen
 
 Array = NDArray[np.float32]
@@ -157,12 +158,46 @@ def telling(composed: Lessons, most_screams: int, most_others: int) -> Lessons:
     return replace(chosen, weights=chosen.weights * np.float32(COMPOSED))
 
 
-def overviews_of(traits: Array, judged: Windows, count: int) -> Array:
-    """The overview of each of `count` recordings from the traits of its windows; zeros where it holds nothing."""
+def as_overviews(clips: Sequence[Clip], overviews: Array) -> Lessons:
+    """Recordings as they are, each by its overview, of shape (recordings, k)."""
+    sources = sorted({clip.source for clip in clips})
+    weights = np.asarray([trust(clip) for clip in clips], np.float32)
+    behind = np.asarray([(sources.index(clip.source), -1) for clip in clips], np.int16)
+    return Lessons(overviews, labels_of(clips).astype(np.int8), weights, behind).only(weights > 0)
+
+
+def as_drowned(clips: Sequence[Clip], drowned: Sequence[Drowned], overviews: Array) -> Lessons:
+    """Recordings in other sound, each by its overview, of shape (drowned, k)."""
+    sources = sorted({clip.source for clip in clips})
+    places = np.asarray([sources.index(clip.source) for clip in clips], np.int16)
+    pairs = np.asarray([(each.front, each.back) for each in drowned], np.intp)
+    labels = labels_of(clips).astype(np.int8)[pairs[:, 0]]
+    return Lessons(overviews, labels, np.full(len(pairs), COMPOSED, np.float32), places[pairs])
+
+
+def overviews_of(traits: Array, judged: Windows, count: int, most: int) -> Array:
+    """The overview of each of `count` recordings, of at most so many windows; zeros where it holds nothing."""
     starts = np.searchsorted(judged.clips, np.arange(count + 1))
     result = np.zeros((count, traits.shape[1]), np.float32)
     for place, (first, last) in enumerate(pairwise(starts)):
         loud = ~judged.quiet[first:last]
         if loud.any():
-            result[place] = overview(traits[first:last][loud])
+            result[place] = overview(traits[first:last][loud], most)
+    return result
+
+
+def newest_overviews(traits: Array, clips: NDArray[np.int32], quiet: NDArray[np.bool_]) -> Array:
+    """At each window the overview of the newest ones, as the running detector has it; zeros where nothing is heard.
+
+    Args:
+        traits: of n windows, (n, k).
+        clips: the recording that each is of, in order, (n,).
+        quiet: in which there is nothing to be heard, (n,).
+    """
+    result = np.zeros_like(traits)
+    first = np.searchsorted(clips, clips)
+    for window in range(len(traits)):
+        there = np.s_[max(int(first[window]), window + 1 - RECENT_WINDOWS) : window + 1]
+        if not quiet[there].all():
+            result[window] = overview(traits[there][~quiet[there]], RECENT_OVERVIEW)
     return result

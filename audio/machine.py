@@ -12,6 +12,8 @@ Array = NDArray[np.float32]
 
 CUT = 5.0
 """Standard deviations from the mean beyond which an input counts no more."""
+ROUNDS, LOUDER, NEARLY = 3, 5.0, -0.5
+"""So often hard cases are told again, so many times louder, and beyond this distance from the border they are hard."""
 RIDGE = 5e-4
 """What a mistake costs a line: most of its inputs say the same twice."""
 
@@ -115,6 +117,23 @@ def learn_machine(inputs: Array, screams: NDArray[np.bool_], weights: Array, pen
     learned = SVC(C=penalty, gamma=gamma, class_weight="balanced").fit(scale(inputs), screams, sample_weight=weights)
     vectors, strengths = learned.support_vectors_, learned.dual_coef_[0]
     return Machine(scale, vectors.astype(np.float32), strengths.astype(np.float32), float(learned.intercept_[0]), gamma)
+
+
+def learn_hard(inputs: Array, screams: NDArray[np.bool_], weights: Array, penalty: float) -> Machine:
+    """A machine that was told again and again of what it still takes for a scream, or nearly so, though it is none.
+
+    Args:
+        inputs: float32 of shape (n, k).
+        screams: bool of shape (n,), both kinds in it.
+        weights: float32 of shape (n,), how much each counts, above 0.
+        penalty: see `learn_machine`.
+    """
+    machine = learn_machine(inputs, screams, weights, penalty)
+    for _ in range(ROUNDS):
+        hard = ~screams & (machine(inputs) > NEARLY)
+        weights = np.where(hard, weights * np.float32(LOUDER), weights)
+        machine = learn_machine(inputs, screams, weights, penalty)
+    return machine
 
 
 def learn_line(inputs: Array, true: NDArray[np.bool_], weights: Array) -> Line:

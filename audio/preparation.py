@@ -87,9 +87,16 @@ def _compose(sounds: Sequence[Sound], seed: int, path: Path) -> None:
     save(compose_part(Pool(sounds), seed), path)
 
 
-def cut_windows(sounds: Sequence[Sound], cache: Path, jobs: int) -> Windows:
-    """Every window of every recording, `DECISION` frames apart; kept in the cache."""
-    path = cache / f"windows-{fingerprint([sound.clip for sound in sounds], DECISION, VERSION)}.npz"
+def cut_windows(sounds: Sequence[Sound], cache: Path, jobs: int, *heard_as: object) -> Windows:
+    """Every window of every recording, `DECISION` frames apart; kept in the cache.
+
+    Args:
+        sounds: the recordings.
+        cache: folder for it.
+        jobs: processes.
+        heard_as: what besides the files decides about how they sound.
+    """
+    path = cache / f"windows-{fingerprint([sound.clip for sound in sounds], DECISION, VERSION, *heard_as)}.npz"
     if not path.exists():
         log.info("describing every window of %d recordings", len(sounds))
         cut = joblib.Parallel(n_jobs=jobs)(joblib.delayed(_cut)(sound.samples) for sound in sounds)

@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.corpus import LABELS, Clip, are_screams
-from audio.detector import OPERATING_POINT, OVERVIEW_WINDOWS
+from audio.detector import OPERATING_POINT, OVERVIEW_WINDOWS, RECENT_OVERVIEW, RECENT_WINDOWS
+from audio.drowned import COPIES, SNRS_DB
 from audio.examples import PART
 from audio.lessons import COMPOSED
 from audio.metrics import RATES, RECALLS, UNSTATED, Figures, figures, shown
-from audio.plan import FALSE_CLIPS, KNOWN_SHARE, OPINION_KNOWN_SHARE, OPINION_SHARE, Plan
+from audio.plan import FALSE_CLIPS, KNOWN_SHARE, OPINION_KNOWN_SHARE, OPINION_SHARE, RECENT_SHARE, Plan
+from models.rate_bound import CONFIDENCE, rate_bound
 
 Array = NDArray[np.float32]
 
@@ -26,6 +28,8 @@ class Judged:
         sure: which count, bool of shape (clips,).
         by_clip: the verdict on each whole recording beyond its threshold, float32 of shape (clips,).
         summed: what the running detector made of it at most, beyond its threshold, the same.
+        alarms: how often it alarmed, int64 of shape (clips,).
+        seconds: how long it heard it, float64 of shape (clips,).
     """
 
     clips: Sequence[Clip]
@@ -33,6 +37,8 @@ class Judged:
     sure: NDArray[np.bool_]
     by_clip: Array
     summed: Array
+    alarms: NDArray[np.int64]
+    seconds: NDArray[np.float64]
 
 
 def prose(judged: Judged, further: Sequence[Clip], plan: Plan, size: int) -> str:
@@ -50,6 +56,7 @@ def prose(judged: Judged, further: Sequence[Clip], plan: Plan, size: int) -> str
     also = f" and {plan.further_parts * PART:,} of further ones" if further else ""
     screams = are_screams(judged.clips)
     sure, by_clip, summed = judged.sure, judged.by_clip, judged.summed
+    lowest, highest = SNRS_DB
     lines = [
         "# Scream model",
         "",
@@ -57,13 +64,14 @@ def prose(judged: Judged, further: Sequence[Clip], plan: Plan, size: int) -> str
         "from the scores of another network. What is a scream is told from that, and from numbers that describe a",
         "voice (pitch, salience, roughness, spectral shape), by a support vector machine, and from what the trunk",
         f"took over of the teacher's own opinion (share {KNOWN_SHARE}). What is none is conversation or ambient by",
-        "logistic regression. For whole recordings a second machine gives an opinion, of the mean of the",
-        f"{OVERVIEW_WINDOWS} windows most like a scream (share {OPINION_SHARE}; in it the teacher's has a share of",
+        "logistic regression. Two more machines give second opinions, of the mean of the windows most like a scream:",
+        f"while it listens, of {RECENT_OVERVIEW} of the newest {RECENT_WINDOWS} (share {RECENT_SHARE}), and of whole",
+        f"recordings, of {OVERVIEW_WINDOWS} (share {OPINION_SHARE}; in it the teacher's has a share of",
         f"{OPINION_KNOWN_SHARE}). The files have {size / 1e6:.1f} MB.",
         "",
         "## How good it is",
         "",
-        f"Judged by leaving sources out, in {plan.folds} folds by source: head and second opinion that judge a",
+        f"Judged by leaving sources out, in {plan.folds} folds by source: head and second opinions that judge a",
         "recording learned from nothing that holds a trace of its source, in front or behind. The trunk is the same",
         "for all: it has heard the sounds of all sources, but none of their labels. Recordings with weak or disputed",
         "labels are not counted. What ships learned in the same way from all sources.",
@@ -84,9 +92,16 @@ def prose(judged: Judged, further: Sequence[Clip], plan: Plan, size: int) -> str
     lines += [
         "",
         *([UNSTATED, ""] if any(line.endswith("– |") for line in lines) else []),
-        f"The threshold is set so that {FALSE_CLIPS:.1%} of the other recordings pass it. There the running detector,",
+        f"The threshold is set so that {FALSE_CLIPS:.2%} of the other recordings pass it. There the running detector,",
         f"which adds windows up, finds {found.sum() / count:.1%} of the screams, and the verdict on whole files",
         f"{passing.sum() / count:.1%}. Both are scaled to {OPERATING_POINT:.2f} there.",
+        "",
+        "Alarms of the running detector in the recordings without a scream, most of them short: words, cries, shouts,",
+        "animals and machines, one after the other:",
+        "",
+        f"| label | hours | alarms | an hour | at most ({CONFIDENCE:.0%}) |",
+        "|---|---|---|---|---|",
+        *(_hourly(label, judged) for label in LABELS if label != "scream"),
         "",
         "Recordings of each source that pass it:",
         "",
@@ -116,6 +131,11 @@ def prose(judged: Judged, further: Sequence[Clip], plan: Plan, size: int) -> str
         f"{plan.screams:,} real screams that can be heard and {plan.others:,} other sounds, which count {COMPOSED} as",
         f"much, out of {plan.parts * PART:,} windows composed in the same way of the recordings above{also}.",
         "",
+        "Second opinions: the recordings as they are. That on the newest windows, which only speaks against a scream,",
+        f"learned besides from each scream in {COPIES} other sounds and from each other recording in one, at",
+        f"{lowest:.0f} to {highest:.0f} dB, which count {COMPOSED} as much, and was told again and again of what",
+        "it took for a scream though it is none.",
+        "",
         *(_besides(further) if further else ()),
         "## Limits",
         "",
@@ -131,12 +151,19 @@ def _besides(further: Sequence[Clip]) -> Sequence[str]:
     screams, unlabelled = int(are_screams(counting).sum()), len(further) - len(counting)
     sources = len({clip.source for clip in counting})
     return (
-        f"Head and second opinion learned besides from {screams} screams and {len(counting) - screams:,} other sounds",
+        f"Head and second opinions learned besides from {screams} screams and {len(counting) - screams:,} other sounds",
         f"of {sources} further sources, in every fold; nothing is judged by them.",
         *([f"The trunk heard {unlabelled:,} more, without a label."] if unlabelled else []),
         "Those of the model that ships come out of Debian's packages: `data/README.md`.",
         "",
     )
+
+
+def _hourly(label: str, judged: Judged) -> str:
+    mine = judged.sure & np.asarray([clip.label == label for clip in judged.clips])
+    times, hours = int(judged.alarms[mine].sum()), float(judged.seconds[mine].sum()) / 3600
+    an_hour = f"{times / hours:.1f}" if hours else "–"
+    return f"| {label} | {hours:.2f} | {times} | {an_hour} | {rate_bound(times, hours):.1f} |"
 
 
 def _row(name: str, found: Figures) -> str:

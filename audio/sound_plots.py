@@ -54,7 +54,8 @@ def draw_recording(model: ScreamModel, recording: Path, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{recording.name}.png"
     title = os.fsencode(recording.name).decode(errors="replace")  # an old name may be no UTF-8
-    return draw_sound(title, samples, readings, list(alarms_in(readings)), path)
+    alarms_at_s = list(alarms_in((reading.at_s, reading.scream) for reading in readings))
+    return draw_sound(title, samples, readings, alarms_at_s, path)
 
 
 def draw_sound(

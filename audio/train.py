@@ -4,9 +4,11 @@ Every step is kept in a cache folder, so that an interrupted run goes on where i
 
 1. Examples are composed of the corpus, a part at a time (`audio.examples`).
 2. The trunk that ships is taken over (`audio.train_trunk` makes it) and listens to all of it.
-3. The sources are dealt to folds. For each fold a head learns from what holds nothing of the fold's sources, and judges
-   the fold's recordings (`audio.head`). All figures, the calibration and the thresholds come from these.
-4. The head that ships learns from everything.
+3. Recordings are put into other sound, whole: the second opinion on the newest windows learns from these, too.
+4. The sources are dealt to folds. For each fold a head learns from what holds nothing of the fold's sources, and judges
+   the fold's recordings (`audio.head`), and so do second opinions. All figures, the calibration and the thresholds come
+   from these.
+5. The head that ships learns from everything.
 """
 
 import argparse
@@ -22,14 +24,47 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.calibration import log_odds_line, persisted, steepness, strongest, threshold_at
+from audio.blocks import SAMPLE_RATE
+from audio.calibration import highest, log_odds_line, running, steepness, strongest, threshold_at
 from audio.candidate import check_place, comparable, digests_of, write_learned
 from audio.corpus import LABELS, SCREAM, Clip, CorpusError, are_screams, folds, read_corpus, read_feedback
-from audio.detector import HEAD_FILE, OPERATING_POINT, TRUNK_FILE, VERDICT_FILE, Persistence, log_odds
-from audio.lessons import Lessons, as_composed, as_recorded, of_further, overviews_of, telling, trust
-from audio.machine import Border, Line, constant_line, learn_line, learn_machine
+from audio.detector import (
+    HEAD_FILE,
+    OPERATING_POINT,
+    OVERVIEW_WINDOWS,
+    RECENT_FILE,
+    RECENT_OVERVIEW,
+    STEP,
+    TRUNK_FILE,
+    VERDICT_FILE,
+    Persistence,
+    log_odds,
+)
+from audio.drowned import Drowned, choose, sound_of
+from audio.examples import Sound
+from audio.judging import alarms_in
+from audio.lessons import (
+    Lessons,
+    as_composed,
+    as_drowned,
+    as_overviews,
+    as_recorded,
+    newest_overviews,
+    of_further,
+    overviews_of,
+    telling,
+)
+from audio.machine import Border, Line, constant_line, learn_hard, learn_line, learn_machine
 from audio.metrics import held_back
-from audio.plan import DEFAULT, FALSE_CLIPS, KNOWN_SHARE, OPINION_KNOWN_SHARE, OPINION_SHARE, Plan
+from audio.plan import (
+    DEFAULT,
+    FALSE_CLIPS,
+    KNOWN_SHARE,
+    OPINION_KNOWN_SHARE,
+    OPINION_SHARE,
+    RECENT_SHARE,
+    Plan,
+)
 from audio.preparation import Windows, compose_parts, cut_windows, listen, read_sounds
 from audio.scream_card import Judged, prose
 from models.card import Card, write_card
@@ -44,7 +79,7 @@ log = logging.getLogger(__name__)
 
 SCORES_FILE = "scream-sources-left-out.csv"
 """In the cache: what heads that had not learned from a recording's source said of it."""
-HEAD_PENALTY, OPINION_PENALTY = 50.0, 2.0
+HEAD_PENALTY, RECENT_PENALTY, OPINION_PENALTY = 50.0, 5.0, 2.0
 """See `learn_machine`. A head must let pass no window of what it knows to be none: a shout is near a scream."""
 CERTAIN = 5.0
 """Log-odds where only one of two kinds was to be learned from."""
@@ -75,11 +110,13 @@ class LeftOut:
     Attributes:
         distances: of n windows, on the side of a scream, float32 of shape (n,).
         voices: log-odds that a window without a scream is conversation, float32 of shape (n,).
-        opinions: of the recordings, float32 of shape (recordings,).
+        recent: the second opinion on the newest windows at each, float32 of shape (n,).
+        opinions: that on the recordings, float32 of shape (recordings,).
     """
 
     distances: Array
     voices: Array
+    recent: Array
     opinions: Array
 
 
@@ -106,13 +143,15 @@ class Further:
         clips: the recordings.
         recorded: what heads learn from them.
         composed: what heads learn from what is composed of them.
-        overviews: of each, float32 of shape (recordings, `TRAITS`).
+        recent: what second opinions on the newest windows learn.
+        whole: what those on recordings learn.
     """
 
     clips: Sequence[Clip]
     recorded: Lessons
     composed: Lessons
-    overviews: Array
+    recent: Lessons
+    whole: Lessons
 
 
 def gather(clips: Sequence[Clip], plan: Plan, cache: Path, jobs: int) -> Gathered:
@@ -130,7 +169,10 @@ def hear(gathered: Gathered, trunk: Path, cache: Path) -> Further:
         clips,
         of_further(clips, windows, traits),
         as_composed(trunk, gathered.parts, cache).in_every_fold(),
-        overviews_of(traits, windows, len(clips)),
+        *(
+            as_overviews(clips, overviews_of(traits, windows, len(clips), most)).in_every_fold()
+            for most in (RECENT_OVERVIEW, OVERVIEW_WINDOWS)
+        ),
     )
 
 
@@ -138,12 +180,22 @@ def _traits(windows: Windows, trunk: Path, cache: Path) -> Array:
     return np.concatenate([windows.facts, listen(trunk, [windows.images], cache, f"heard-{windows.name}")], axis=1)
 
 
-def learn_opinion(clips: Sequence[Clip], overviews: Array, further: Further | None) -> Border:
-    """What tells recordings of screams from others, as they are, by their overviews."""
-    if further:
-        clips, overviews = (*clips, *further.clips), np.concatenate([overviews, further.overviews])
-    weights = np.asarray([trust(clip) for clip in clips], np.float32)
-    return Border(learn_machine(overviews, are_screams(clips), weights, OPINION_PENALTY), OPINION_KNOWN_SHARE)
+def drown(sounds: Sequence[Sound], drowned: Sequence[Drowned], trunk: Path, cache: Path, jobs: int) -> Lessons:
+    """What second opinions on the newest windows learn from recordings in other sound."""
+    windows = cut_windows([sound_of(sounds, each) for each in drowned], cache, jobs, *drowned)
+    overviews = overviews_of(_traits(windows, trunk, cache), windows, len(drowned), RECENT_OVERVIEW)
+    return as_drowned([sound.clip for sound in sounds], drowned, overviews)
+
+
+def learn_recent(lessons: Lessons) -> Border:
+    """What speaks against a scream, by overviews of the newest windows."""
+    return Border(learn_hard(lessons.traits, lessons.labels == SCREAM, lessons.weights, RECENT_PENALTY), 0.0)
+
+
+def learn_whole(lessons: Lessons) -> Border:
+    """What tells screams from others, by overviews of recordings."""
+    machine = learn_machine(lessons.traits, lessons.labels == SCREAM, lessons.weights, OPINION_PENALTY)
+    return Border(machine, OPINION_KNOWN_SHARE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,34 +205,40 @@ class Heard:
     Attributes:
         clips: the recordings.
         folds: the fold of each, int64 of shape (recordings,).
-        composed: what was composed of them.
-        recorded: their windows as they are.
+        composed: what heads learn from what was composed of them.
+        recorded: what heads learn from their windows as they are.
+        recent: what second opinions on the newest windows learn.
+        whole: what those on recordings learn.
         windows: which recording each of n windows is of, int32 of shape (n,).
+        quiet: in which of these there is nothing to be heard, bool of shape (n,).
         traits: of these, float32 of shape (n, `TRAITS`).
         overviews: of each recording, float32 of shape (recordings, `TRAITS`).
-        further: what is learned from besides.
     """
 
     clips: Sequence[Clip]
     folds: NDArray[np.int64]
     composed: Lessons
     recorded: Lessons
+    recent: Lessons
+    whole: Lessons
     windows: NDArray[np.int32]
+    quiet: NDArray[np.bool_]
     traits: Array
     overviews: Array
-    further: Further | None
 
 
 def judge_left_out(heard: Heard, plan: Plan, jobs: int) -> LeftOut:
     """For each fold of sources learn from the other folds and from what is further, and judge its recordings."""
-    said = LeftOut(*(np.zeros(len(of), np.float32) for of in (heard.traits, heard.traits, heard.clips)))
+    windows = heard.windows
+    said = LeftOut(*(np.zeros(len(of), np.float32) for of in (windows, windows, windows, heard.clips)))
     numbers = np.unique(heard.folds).tolist()
     work = (joblib.delayed(_judge_fold)(heard, fold, plan) for fold in numbers)
     for done, (fold, one) in enumerate(zip(numbers, joblib.Parallel(jobs, return_as="generator")(work), strict=True)):
         log.info("%d of %d folds are judged by a head that learned from the others", done + 1, len(numbers))
         left_out = heard.folds == fold
-        mine = left_out[heard.windows]
-        said.distances[mine], said.voices[mine], said.opinions[left_out] = one.distances, one.voices, one.opinions
+        mine = left_out[windows]
+        said.distances[mine], said.voices[mine], said.recent[mine] = one.distances, one.voices, one.recent
+        said.opinions[left_out] = one.opinions
     return said
 
 
@@ -190,10 +248,16 @@ def _judge_fold(heard: Heard, fold: int, plan: Plan) -> LeftOut:
     fold_of = dict(zip((clip.source for clip in heard.clips), heard.folds.tolist(), strict=True))
     sources = [place for place, source in enumerate(sorted(fold_of)) if fold_of[source] == fold]
     head = learn_head(heard.composed.without(sources), heard.recorded.without(sources), plan)
-    mine = heard.traits[left_out[heard.windows]]
-    learned = [clip for clip, out in zip(heard.clips, left_out, strict=True) if not out]
-    opinion = learn_opinion(learned, heard.overviews[~left_out], heard.further)
-    return LeftOut(head.border(mine), head.voices(mine), opinion(heard.overviews[left_out]))
+    recent, whole = learn_recent(heard.recent.without(sources)), learn_whole(heard.whole.without(sources))
+    here = left_out[heard.windows]
+    mine = heard.traits[here]
+    newest = newest_overviews(mine, heard.windows[here], heard.quiet[here])
+    return LeftOut(
+        head.border(mine),
+        head.voices(mine),
+        np.where(newest.any(axis=1), recent(newest), np.float32(0)),
+        whole(heard.overviews[left_out]),
+    )
 
 
 def train_scream(
@@ -238,18 +302,23 @@ def train_scream(
     trunk = trunk or find("scream") / TRUNK_FILE
     traits = _traits(judged, trunk, cache)
     composed, recorded = as_composed(trunk, parts, cache), as_recorded(clips, judged, traits)
-    besides = hear(gathered, trunk, cache) if gathered else None
-    if besides:
+    overviews = overviews_of(traits, judged, len(clips), OVERVIEW_WINDOWS)
+    whole = as_overviews(clips, overviews)
+    recent = as_overviews(clips, overviews_of(traits, judged, len(clips), RECENT_OVERVIEW))
+    if drowned := choose(sounds):
+        recent = recent.then(drown(sounds, drowned, trunk, cache, jobs))
+    if gathered:
+        besides = hear(gathered, trunk, cache)
         composed, recorded = composed.then(besides.composed), recorded.then(besides.recorded)
-    overviews = overviews_of(traits, judged, len(clips))
+        recent, whole = recent.then(besides.recent), whole.then(besides.whole)
     screams = are_screams(clips)
     # What people marked is learned from, never judged: it is what the model in use got wrong, or just that one scream.
     sure = np.asarray([clip.sure and clip not in marked for clip in clips])
     numbers = np.asarray([fold_of[clip.source] for clip in clips])
-    heard = Heard(clips, numbers, composed, recorded, judged.clips, traits, overviews, besides)
+    heard = Heard(clips, numbers, composed, recorded, recent, whole, judged.clips, judged.quiet, traits, overviews)
     said = judge_left_out(heard, plan, jobs)
 
-    raw = Persistence()
+    raw = Persistence(share=RECENT_SHARE)
     slope, offset = log_odds_line(strongest(said.distances, judged.clips, len(clips))[sure], screams[sure])
     odds = np.where(judged.quiet, -raw.limit, slope * said.distances + offset).astype(np.float32)
     by_clip = strongest(odds, judged.clips, len(clips)) + OPINION_SHARE * said.opinions
@@ -257,19 +326,21 @@ def train_scream(
     beyond = by_clip - np.float32(threshold)
     steep = steepness(beyond[sure], screams[sure])
     verdict = {"threshold": threshold, "slope": steep, "share": OPINION_SHARE}
-    summed = persisted(odds, judged.clips, len(clips), raw)
+    told = running(odds, said.recent, judged.clips, raw)
+    summed = highest(told, judged.clips, len(clips))
     persistence = replace(raw, threshold=threshold_at(summed[sure & ~screams], FALSE_CLIPS))
 
     starts = np.searchsorted(judged.clips, np.arange(len(clips)))
     voices = np.add.reduceat(np.where(judged.quiet, 0, _chance(said.voices)), starts) / np.bincount(judged.clips)
     found = _chance(np.float32(steep) * beyond + np.float32(log_odds(OPERATING_POINT)))
     _write_scores(cache / SCORES_FILE, data, clips, found, voices)
-    log.info("head and second opinion learn from everything")
+    log.info("head and second opinions learn from everything")
     out.mkdir(parents=True, exist_ok=True)
     if trunk.resolve() != (out / TRUNK_FILE).resolve():
         shutil.copyfile(trunk, out / TRUNK_FILE)
     export_head(learn_head(composed, recorded, plan), slope, offset, out / HEAD_FILE)
-    export_opinion(learn_opinion(clips, overviews, besides), out / VERDICT_FILE)
+    export_opinion(learn_recent(recent), out / RECENT_FILE)
+    export_opinion(learn_whole(whole), out / VERDICT_FILE)
     write_learned(out, digests_of((*clips, *unjudged)))
     size = sum(file.stat().st_size for file in out.glob("*.tflite"))
     parameters = {
@@ -279,7 +350,16 @@ def train_scream(
         "plan": asdict(plan),
         **comparable(None),
     }
-    said_of = Judged(clips, fold_of, sure, beyond, summed - np.float32(persistence.threshold))
+    chances = np.split([persistence.probability(each) for each in told.tolist()], starts[1:])
+    said_of = Judged(
+        clips,
+        fold_of,
+        sure,
+        beyond,
+        summed - np.float32(persistence.threshold),
+        np.asarray([sum(1 for _ in alarms_in(enumerate(each))) for each in chances]),
+        np.bincount(judged.clips) * STEP / SAMPLE_RATE,
+    )
     return write_card(
         out,
         task="scream",

@@ -1,23 +1,27 @@
 import numpy as np
 import pytest
 
-from audio.calibration import log_odds_line, persisted, steepness, strongest, temperature, threshold_at
+from audio.calibration import highest, log_odds_line, running, steepness, strongest, temperature, threshold_at
 from audio.detector import Persistence, at_operating_point
 
 
 def test_windows_add_up_as_in_the_running_detector() -> None:
     rng = np.random.default_rng(1)
-    odds = rng.normal(0, 4, 60).astype(np.float32)
+    odds, opinions = rng.normal(0, 4, 60).astype(np.float32), rng.normal(0, 2, 60).astype(np.float32)
     clips = np.repeat(np.arange(3, dtype=np.int32), 20)
-    persistence = Persistence()
+    persistence = Persistence(share=1.5)
     expected = []
     for clip in range(3):
-        total, highest = -persistence.limit, -persistence.limit
-        for value in odds[clips == clip]:
+        total = -persistence.limit
+        for value, opinion in zip(odds[clips == clip], opinions[clips == clip], strict=True):
             total = persistence.step(total, 1 / (1 + float(np.exp(-value))))
-            highest = max(highest, total)
-        expected.append(highest)
-    assert persisted(odds, clips, 3, persistence) == pytest.approx(expected, abs=1e-3)
+            expected.append(persistence.with_opinion(total, float(opinion)))
+    assert running(odds, opinions, clips, persistence) == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_recording_alarms_by_its_highest_moment() -> None:
+    odds, clips = np.asarray([-3, 5, 1, -7, -8, 0], np.float32), np.asarray([0, 0, 0, 1, 1, 2], np.int32)
+    assert highest(odds, clips, 3).tolist() == [5, -7, 0]
 
 
 def test_a_recording_is_judged_by_its_strongest_windows() -> None:

@@ -1,10 +1,25 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from audio.corpus import LABELS, Clip
-from audio.lessons import AUDIBLE, COMPOSED, OF_FURTHER, Lessons, as_recorded, of_further, telling
+from audio.detector import RECENT_OVERVIEW, RECENT_WINDOWS, overview
+from audio.drowned import Drowned
+from audio.lessons import (
+    AUDIBLE,
+    COMPOSED,
+    OF_FURTHER,
+    Lessons,
+    as_drowned,
+    as_overviews,
+    as_recorded,
+    newest_overviews,
+    of_further,
+    overviews_of,
+    telling,
+)
 from audio.preparation import Windows
 
 SCREAM, CONVERSATION, AMBIENT = (LABELS.index(label) for label in ("scream", "conversation", "ambient"))
@@ -71,3 +86,36 @@ def test_composed_screams_that_are_made_up_or_cannot_be_heard_are_left_out() -> 
     assert sorted(chosen.traits[:, 0].tolist()) == [0, 3, 4]
     assert set(chosen.weights.tolist()) == {np.float32(COMPOSED)}
     assert len(telling(composed, 10, 1).labels) == 2
+
+
+def test_the_newest_windows_are_those_of_the_last_seconds_of_the_same_recording_that_hold_something() -> None:
+    rng = np.random.default_rng(0)
+    clips, traits = np.repeat(np.arange(3, dtype=np.int32), 20), rng.normal(0, 1, (60, 5)).astype(np.float32)
+    quiet = rng.random(60) < 0.3
+    quiet[20:23] = True
+    found = newest_overviews(traits, clips, quiet)
+    for clip in range(3):
+        for window in np.flatnonzero(clips == clip).tolist():
+            there = range(max(20 * clip, window + 1 - RECENT_WINDOWS), window + 1)
+            loud = [traits[place] for place in there if not quiet[place]]
+            wanted = overview(np.stack(loud), RECENT_OVERVIEW) if loud else np.zeros(5)
+            assert found[window] == pytest.approx(wanted)
+
+
+def test_what_holds_a_trace_of_a_source_is_left_out_whole_and_drowned() -> None:
+    clips = [Clip(Path(f"{name}.wav"), label, name, name) for name, label in (("a", "scream"), ("b", "ambient"))]
+    clips.append(Clip(Path("c.wav"), "conversation", "c", "c", weight=0))
+    whole = as_overviews(clips, np.asarray([[1], [2], [3]], np.float32))
+    assert whole.traits.tolist() == [[1], [2]]
+    assert whole.without([0]).labels.tolist() == [AMBIENT]
+    both = [Drowned(0, 1, 10.0, 0), Drowned(1, 1, 10.0, 0)]
+    drowned = as_drowned(clips, both, np.asarray([[4], [5]], np.float32))
+    assert drowned.labels.tolist() == [SCREAM, AMBIENT]
+    assert drowned.without([0]).labels.tolist() == [AMBIENT]
+    assert drowned.without([1]).labels.tolist() == []
+
+
+def test_the_overview_of_a_recording_is_of_what_can_be_heard_in_it() -> None:
+    traits = _likeness([1, 9, 2, 3, 5, 4])
+    found = overviews_of(traits, _windows([0, 0, 0, 0, 1, 2], quiet=[1, 4]), 3, 2)
+    assert found.tolist() == [[2.5, 2.5], [0, 0], [5, 4]]

@@ -3,7 +3,7 @@ import pytest
 
 pytest.importorskip("sklearn", reason="training needs scikit-learn: pip install -e '.[train]'")
 
-from audio.machine import constant_line, learn_line, learn_machine
+from audio.machine import constant_line, learn_hard, learn_line, learn_machine
 
 
 def test_a_machine_learns_a_border_that_no_line_follows_and_its_own_sums_are_those_of_scikit_learn() -> None:
@@ -41,3 +41,16 @@ def test_a_far_value_of_one_number_does_not_outweigh_all_others() -> None:
 def test_a_constant_line_says_the_same_of_everything() -> None:
     line = constant_line(3, -5.0)
     assert line(np.random.default_rng(0).normal(0, 9, (4, 3)).astype(np.float32)).tolist() == [-5.0] * 4
+
+
+def test_what_is_nearly_a_scream_is_told_again_until_it_is_none() -> None:
+    rng = np.random.default_rng(2)
+    screams, others = rng.normal(0, 1, (40, 6)), rng.normal(3, 1, (400, 6))
+    near = rng.normal(0, 1, (4, 6))  # as screams are, and none
+    inputs = np.concatenate([screams, others, near]).astype(np.float32)
+    truth = np.arange(len(inputs)) < 40
+    weights = np.ones(len(inputs), np.float32)
+    once, hard = (learn(inputs, truth, weights, 5.0) for learn in (learn_machine, learn_hard))
+    assert hard(inputs[-4:]).max() < once(inputs[-4:]).max()
+    assert hard(inputs[-4:]).max() < 0
+    assert (hard(inputs[:40]) > 0).mean() > 0.8

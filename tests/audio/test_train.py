@@ -23,14 +23,17 @@ def test_a_model_of_the_users_own_takes_the_trunk_over_and_learns_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(examples, "PART", 250)  # of so few recordings more examples say nothing new
-    data, further = (write_corpus(tmp_path / name, sources=3, each=6) for name in ("data", "further"))
+    data, further = (write_corpus(tmp_path / name, sources=3, each=6, seconds=2.1) for name in ("data", "further"))
     card = train_scream(data, tmp_path / "mine", cache=tmp_path / "cache", further=further, plan=PLAN, jobs=1)
     assert sha256(tmp_path / "mine" / TRUNK_FILE) == sha256(SHIPPED / "scream" / TRUNK_FILE)
     assert 0.9 < card.parameters["held_back"]["auc"] <= 1.0
     assert "place-0" in card.prose
     assert "learned besides from 18 screams and 36 other sounds\nof 3 further sources" in card.prose
+    assert "| conversation | 0.01 | " in card.prose
     model = load_scream_model("mine", tmp_path)
     assert model.labels == card.labels
+    assert model.recent is not None
+    assert model.persistence.share > 0
     files = evaluate(str(tmp_path / "mine"), data, noise=False).report["files"]
     assert files["auc"] > 0.95
 
