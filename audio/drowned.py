@@ -48,7 +48,8 @@ def choose(sounds: Sequence[Sound], seed: int = 0) -> list[Drowned]:
         seed: of the dice.
     """
     rng = np.random.default_rng(seed)
-    sure = [place for place, sound in enumerate(sounds) if sound.clip.sure and sound.samples.any()]
+    taken = int(LONGEST_S * SAMPLE_RATE)
+    sure = [place for place, sound in enumerate(sounds) if sound.clip.sure and sound.samples[:taken].any()]
     screams = [place for place in sure if sounds[place].clip.label == "scream"]
     others = [place for place in sure if sounds[place].clip.label != "scream"]
     least = int(LEAST_S * SAMPLE_RATE)

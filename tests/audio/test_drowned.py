@@ -49,3 +49,8 @@ def test_where_in_the_other_sound_it_begins_is_told() -> None:
     found = sound_of([silent, *SOUNDS[1:]], Drowned(0, 2, 0.0, 1000)).samples.astype(float)
     wanted = SOUNDS[2].samples[1000 : 1000 + len(found)].astype(float)
     assert np.corrcoef(found, wanted)[0, 1] > 0.999
+
+
+def test_of_what_is_silent_for_long_nothing_is_learned() -> None:
+    late = np.concatenate([np.zeros(9 * SAMPLE_RATE), np.full(800, 9000)]).astype(np.int16)
+    assert {each.front for each in choose([*SOUNDS, Sound(SOUNDS[0].clip, late)])} == {0, 1, 2, 3}
