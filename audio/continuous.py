@@ -8,11 +8,12 @@ from typing import Any
 
 from audio.blocks import SAMPLE_RATE
 from audio.capture import open_sound
-from audio.corpus import CorpusError, recordings_in
+from audio.corpus import SUFFIXES, CorpusError
 from audio.detector import ScreamDetector, ScreamModel, SoundReading, load_scream_model
 from audio.judging import alarms_in
 from audio.metrics import rate
 from audio.parallel import Progress, in_portions, silent
+from media.folders import files_in
 from models.rate_bound import CONFIDENCE
 
 
@@ -63,7 +64,7 @@ def watch_hours(
 def _watch_all(files: Sequence[Path]) -> list[Path]:
     recordings: list[Path] = []
     for file in (file.absolute() for file in files):
-        inside = list(recordings_in(file)) if file.is_dir() else [file]
+        inside = list(files_in(file, SUFFIXES)) if file.is_dir() else [file]
         if not inside:
             raise CorpusError(f"{file}: no recordings in this folder")
         recordings += inside

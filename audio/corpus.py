@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from media.folders import files_in
+
 LABELS = ("scream", "conversation", "ambient")
 SCREAM = LABELS.index("scream")
 MANIFEST = "manifest.csv"
@@ -134,18 +136,10 @@ def _folders(where: Path, label: str) -> list[Path]:
 
 def _read_folder(folder: Path, label: str) -> Iterator[Clip]:
     """Recordings of a label; folders inside stand for sources."""
-    for path in recordings_in(folder):
+    for path in files_in(folder, SUFFIXES):
         inside = path.relative_to(folder)
         source = inside.parts[0] if len(inside.parts) > 1 else folder.parent.resolve().name
         yield Clip(path, label, source, f"{source}|{inside.with_suffix('')}")
-
-
-def recordings_in(folder: Path) -> Iterator[Path]:
-    """All recordings in a folder, in the order of their names; what is hidden is none: ._x.wav, .Trash."""
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not hidden:
-            yield path
 
 
 def read_feedback(folder: Path) -> tuple[Clip, ...]:

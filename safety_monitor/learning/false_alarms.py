@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from gesture.capture import VIDEOS, CameraError, open_camera
+from media.folders import files_in
 from models.rate_bound import rate_bound
 from safety_monitor.config import Settings
 from safety_monitor.emergency import EmergencyGestures
@@ -37,8 +38,7 @@ class Watched:
 def recordings(place: Path) -> Iterator[Path]:
     """The file itself, or all recordings in a folder and those below it, by name; what is hidden is none."""
     if place.is_dir():
-        files = sorted(file for file in place.rglob("*") if file.suffix.lower() in VIDEOS)
-        yield from (file for file in files if not any(part.startswith(".") for part in file.relative_to(place).parts))
+        yield from files_in(place, VIDEOS)
     else:
         yield place
 
