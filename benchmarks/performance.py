@@ -193,6 +193,23 @@ def latency_figures(output: str) -> list[Figure]:
     return found
 
 
+def hearing_figures(output: str) -> list[Figure]:
+    """Of `benchmarks.hearing`: what the first model costs."""
+    line = re.search(
+        r"loads in ([\d.]+) s, real-time factor ([\d.]+) at (\S+) decisions/s, ([\d.]+) at 4,.* ([\d.]+) MB", output
+    )
+    if line is None:
+        return []
+    loaded_s, factor, rate, at_four, megabytes = line.groups()
+    return [
+        Figure(
+            "hearing, real-time factor at 4 decisions/s", at_four, "≤ 0.03", f"at the {rate}/s of the station: {factor}"
+        ),
+        Figure("the scream model is loaded in", f"{loaded_s} s", "≤ 1 s"),
+        Figure("size of the scream model", f"{megabytes} MB", "≤ 10 MB"),
+    ]
+
+
 def seeing_figures(output: str) -> list[Figure]:
     """Of `benchmarks.seeing`: the worst of all scenes and cameras."""
     scenes = [row for row in rows(output) if len(row) == 7 and row[-1] in ("met", "MISSED")]
@@ -242,6 +259,7 @@ def summary(found: dict[str, Result], inserts_per_s: float) -> list[str]:
     for name, of_part in (
         ("station", station_figures),
         ("latency", latency_figures),
+        ("hearing", hearing_figures),
         ("seeing", seeing_figures),
         ("web", web_figures),
         ("delivery", lambda output: delivery_figures(output, inserts_per_s)),
