@@ -76,9 +76,15 @@ class Lessons:
         """Those that hold nothing of these sources (places in the list of sources)."""
         return self.only(np.flatnonzero(~np.isin(self.sources, list(sources)).any(axis=1)))
 
-    def in_every_fold(self) -> "Lessons":
-        """These, as if nothing of any source were in them."""
-        return replace(self, sources=np.full_like(self.sources, -1))
+    def behind(self, count: int) -> "Lessons":
+        """These, their sources behind so many others in a list of all."""
+        moved = np.where(self.sources < 0, self.sources, self.sources + count)
+        return replace(self, sources=moved.astype(np.int16))
+
+
+def sources_of(clips: Sequence[Clip]) -> list[str]:
+    """The sources of recordings, in the order in which lessons number them."""
+    return sorted({clip.source for clip in clips})
 
 
 def trust(clip: Clip) -> float:
@@ -86,7 +92,7 @@ def trust(clip: Clip) -> float:
     return clip.weight * (1.0 if clip.sure else UNSURE)
 
 
-def as_recorded(clips: Sequence[Clip], judged: Windows, traits: Array, picked: Picked = OF_THE_CORPUS) -> Lessons:
+def as_recorded(clips: Sequence[Clip], judged: Windows, traits: Array, picked: Picked) -> Lessons:
     """Windows of the recordings as they are: those most like a scream, and of others any besides.
 
     Args:
@@ -96,7 +102,7 @@ def as_recorded(clips: Sequence[Clip], judged: Windows, traits: Array, picked: P
         picked: which are taken.
     """
     rng = np.random.default_rng(0)
-    sources = sorted({clip.source for clip in clips})
+    sources = sources_of(clips)
     chosen: list[int] = []
     for place, (first, last) in enumerate(pairwise(np.searchsorted(judged.clips, np.arange(len(clips) + 1)))):
         there = np.flatnonzero(~judged.quiet[first:last]) + first
@@ -114,11 +120,6 @@ def as_recorded(clips: Sequence[Clip], judged: Windows, traits: Array, picked: P
         np.asarray([(sources.index(clip.source), -1) for clip in clips], np.int16)[where],
     )
     return lessons.only(lessons.weights > 0)
-
-
-def of_further(clips: Sequence[Clip], windows: Windows, traits: Array) -> Lessons:
-    """Windows of further recordings, which everything learns from that is judged by the sources of others."""
-    return as_recorded(clips, windows, traits, OF_FURTHER).in_every_fold()
 
 
 def _apart_from_each_other(places: NDArray[np.intp]) -> list[int]:
@@ -160,7 +161,7 @@ def telling(composed: Lessons, most_screams: int, most_others: int) -> Lessons:
 
 def as_overviews(clips: Sequence[Clip], overviews: Array) -> Lessons:
     """Recordings as they are, each by its overview, of shape (recordings, k)."""
-    sources = sorted({clip.source for clip in clips})
+    sources = sources_of(clips)
     weights = np.asarray([trust(clip) for clip in clips], np.float32)
     behind = np.asarray([(sources.index(clip.source), -1) for clip in clips], np.int16)
     return Lessons(overviews, labels_of(clips).astype(np.int8), weights, behind).only(weights > 0)
@@ -168,7 +169,7 @@ def as_overviews(clips: Sequence[Clip], overviews: Array) -> Lessons:
 
 def as_drowned(clips: Sequence[Clip], drowned: Sequence[Drowned], overviews: Array) -> Lessons:
     """Recordings in other sound, each by its overview, of shape (drowned, k)."""
-    sources = sorted({clip.source for clip in clips})
+    sources = sources_of(clips)
     places = np.asarray([sources.index(clip.source) for clip in clips], np.int16)
     pairs = np.asarray([(each.front, each.back) for each in drowned], np.intp)
     labels = labels_of(clips).astype(np.int8)[pairs[:, 0]]

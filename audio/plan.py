@@ -18,7 +18,7 @@ class Plan:
 
     Attributes:
         parts: how many parts of `examples.PART` examples are composed of what is judged.
-        further_parts: and how many of recordings by which nothing is judged.
+        further_parts: and how many of further recordings, by which only false alarms are counted.
         folds: into how many the sources are dealt.
         screams: its machine learns from at most so many composed screams.
         others: and from at most so many other composed windows.

@@ -7,7 +7,7 @@ Every step is kept in a cache folder, so that an interrupted run goes on where i
 3. Recordings are put into other sound, whole: the second opinion on the newest windows learns from these, too.
 4. The sources are dealt to folds. For each fold a head learns from what holds nothing of the fold's sources, and judges
    the fold's recordings (`audio.head`), and so do second opinions. All figures, the calibration and the thresholds come
-   from these.
+   from these. Sources of further recordings are left out in turn, too, to count what alarms in them.
 5. The head that ships learns from everything.
 """
 
@@ -15,8 +15,8 @@ import argparse
 import csv
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,14 +44,17 @@ from audio.drowned import Drowned, choose, sound_of
 from audio.examples import Sound
 from audio.judging import alarms_in
 from audio.lessons import (
+    OF_FURTHER,
+    OF_THE_CORPUS,
     Lessons,
+    Picked,
     as_composed,
     as_drowned,
     as_overviews,
     as_recorded,
     newest_overviews,
-    of_further,
     overviews_of,
+    sources_of,
     telling,
 )
 from audio.machine import Border, Line, constant_line, learn_hard, learn_line, learn_machine
@@ -66,7 +69,7 @@ from audio.plan import (
     Plan,
 )
 from audio.preparation import Windows, compose_parts, cut_windows, listen, read_sounds
-from audio.scream_card import Judged, prose
+from audio.scream_card import Alarms, Judged, prose
 from models.card import Card, write_card
 from models.registry import find
 
@@ -81,6 +84,8 @@ SCORES_FILE = "scream-sources-left-out.csv"
 """In the cache: what heads that had not learned from a recording's source said of it."""
 HEAD_PENALTY, RECENT_PENALTY, OPINION_PENALTY = 50.0, 5.0, 2.0
 """See `learn_machine`. A head must let pass no window of what it knows to be none: a shout is near a scream."""
+PARTED = 2
+"""Into so many folds the sources of further recordings are dealt, to judge how often they alarm."""
 CERTAIN = 5.0
 """Log-odds where only one of two kinds was to be learned from."""
 
@@ -120,62 +125,6 @@ class LeftOut:
     opinions: Array
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """Further recordings before a trunk has heard them.
-
-    Attributes:
-        clips: those whose label counts.
-        windows: of these.
-        parts: examples composed of these.
-    """
-
-    clips: Sequence[Clip]
-    windows: Windows
-    parts: Sequence[Path]
-
-
-@dataclass(frozen=True, slots=True)
-class Further:
-    """What is learned from recordings by which nothing is judged, in every fold.
-
-    Attributes:
-        clips: the recordings.
-        recorded: what heads learn from them.
-        composed: what heads learn from what is composed of them.
-        recent: what second opinions on the newest windows learn.
-        whole: what those on recordings learn.
-    """
-
-    clips: Sequence[Clip]
-    recorded: Lessons
-    composed: Lessons
-    recent: Lessons
-    whole: Lessons
-
-
-def gather(clips: Sequence[Clip], plan: Plan, cache: Path, jobs: int) -> Gathered:
-    """Further recordings; those that weigh nothing are for the trunk alone."""
-    counting = read_sounds([clip for clip in clips if clip.weight], cache, jobs)
-    parts = compose_parts(counting, plan.further_parts, cache, jobs)
-    return Gathered([sound.clip for sound in counting], cut_windows(counting, cache, jobs), parts)
-
-
-def hear(gathered: Gathered, trunk: Path, cache: Path) -> Further:
-    """What heads and second opinion learn from further recordings."""
-    clips, windows = gathered.clips, gathered.windows
-    traits = _traits(windows, trunk, cache)
-    return Further(
-        clips,
-        of_further(clips, windows, traits),
-        as_composed(trunk, gathered.parts, cache).in_every_fold(),
-        *(
-            as_overviews(clips, overviews_of(traits, windows, len(clips), most)).in_every_fold()
-            for most in (RECENT_OVERVIEW, OVERVIEW_WINDOWS)
-        ),
-    )
-
-
 def _traits(windows: Windows, trunk: Path, cache: Path) -> Array:
     return np.concatenate([windows.facts, listen(trunk, [windows.images], cache, f"heard-{windows.name}")], axis=1)
 
@@ -200,61 +149,119 @@ def learn_whole(lessons: Lessons) -> Border:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What is judged and learned from, by sources, as a trunk heard it.
+    """Recordings as a trunk heard them.
 
     Attributes:
         clips: the recordings.
-        folds: the fold of each, int64 of shape (recordings,).
-        composed: what heads learn from what was composed of them.
-        recorded: what heads learn from their windows as they are.
-        recent: what second opinions on the newest windows learn.
-        whole: what those on recordings learn.
-        windows: which recording each of n windows is of, int32 of shape (n,).
+        windows: which of them each of n windows is of, int32 of shape (n,).
         quiet: in which of these there is nothing to be heard, bool of shape (n,).
         traits: of these, float32 of shape (n, `TRAITS`).
         overviews: of each recording, float32 of shape (recordings, `TRAITS`).
     """
 
     clips: Sequence[Clip]
-    folds: NDArray[np.int64]
-    composed: Lessons
-    recorded: Lessons
-    recent: Lessons
-    whole: Lessons
     windows: NDArray[np.int32]
     quiet: NDArray[np.bool_]
     traits: Array
     overviews: Array
 
 
-def judge_left_out(heard: Heard, plan: Plan, jobs: int) -> LeftOut:
-    """For each fold of sources learn from the other folds and from what is further, and judge its recordings."""
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What is learned from recordings.
+
+    Attributes:
+        composed: by heads, from what was composed of them.
+        recorded: by heads, from their windows as they are.
+        recent: by second opinions on the newest windows.
+        whole: by those on recordings.
+    """
+
+    composed: Lessons
+    recorded: Lessons
+    recent: Lessons
+    whole: Lessons
+
+    def then(self, others: "Taught") -> "Taught":
+        """This and what is learned from others."""
+        return Taught(*(getattr(self, each.name).then(getattr(others, each.name)) for each in fields(self)))
+
+    def each(self, change: Callable[[Lessons], Lessons]) -> "Taught":
+        """The same, all of it changed."""
+        return Taught(*(change(getattr(self, each.name)) for each in fields(self)))
+
+
+def hear(clips: Sequence[Clip], windows: Windows, trunk: Path, cache: Path) -> Heard:
+    """Recordings, all windows of which a trunk hears."""
+    traits = _traits(windows, trunk, cache)
+    overviews = overviews_of(traits, windows, len(clips), OVERVIEW_WINDOWS)
+    return Heard(clips, windows.clips, windows.quiet, traits, overviews)
+
+
+def teach(heard: Heard, windows: Windows, composed: Lessons, picked: Picked) -> Taught:
+    """What is learned from recordings, from all their windows, and from what was composed of them."""
+    recent = overviews_of(heard.traits, windows, len(heard.clips), RECENT_OVERVIEW)
+    return Taught(
+        composed,
+        as_recorded(heard.clips, windows, heard.traits, picked),
+        as_overviews(heard.clips, recent),
+        as_overviews(heard.clips, heard.overviews),
+    )
+
+
+def hear_further(clips: Sequence[Clip], trunk: Path, plan: Plan, cache: Path, jobs: int) -> tuple[Heard, Taught]:
+    """Recordings to learn from besides, and what is learned from them; those that weigh nothing are for the trunk.
+
+    No composed scream is learned of these: their screams were chosen by name.
+    """
+    sounds = read_sounds([clip for clip in clips if clip.weight], cache, jobs)
+    parts = compose_parts(sounds, plan.further_parts, cache, jobs)
+    windows = cut_windows(sounds, cache, jobs)
+    heard = hear([sound.clip for sound in sounds], windows, trunk, cache)
+    composed = as_composed(trunk, parts, cache)
+    return heard, teach(heard, windows, composed.only(composed.labels != SCREAM), OF_FURTHER)
+
+
+def judge_left_out(
+    heard: Heard, fold_of: Mapping[str, int], taught: Taught, plan: Plan, jobs: int, first: int = 0
+) -> LeftOut:
+    """For each fold of sources learn from all else, and judge its recordings.
+
+    Args:
+        heard: the recordings.
+        fold_of: the fold of each of their sources.
+        taught: what is learned, from these and others.
+        plan: see `Plan`.
+        jobs: processes that learn.
+        first: place of their first source among those of all that is learned.
+    """
     windows = heard.windows
     said = LeftOut(*(np.zeros(len(of), np.float32) for of in (windows, windows, windows, heard.clips)))
-    numbers = np.unique(heard.folds).tolist()
-    work = (joblib.delayed(_judge_fold)(heard, fold, plan) for fold in numbers)
+    numbers = sorted(set(fold_of.values()))
+    fold_of_clip = np.asarray([fold_of[clip.source] for clip in heard.clips])
+    work = (joblib.delayed(_judge_fold)(heard, fold_of_clip == fold, taught, plan, first) for fold in numbers)
     for done, (fold, one) in enumerate(zip(numbers, joblib.Parallel(jobs, return_as="generator")(work), strict=True)):
         log.info("%d of %d folds are judged by a head that learned from the others", done + 1, len(numbers))
-        left_out = heard.folds == fold
+        left_out = fold_of_clip == fold
         mine = left_out[windows]
         said.distances[mine], said.voices[mine], said.recent[mine] = one.distances, one.voices, one.recent
         said.opinions[left_out] = one.opinions
     return said
 
 
-def _judge_fold(heard: Heard, fold: int, plan: Plan) -> LeftOut:
+def _judge_fold(heard: Heard, left_out: NDArray[np.bool_], taught: Taught, plan: Plan, first: int) -> LeftOut:
     """What is said of a fold alone."""
-    left_out = heard.folds == fold
-    fold_of = dict(zip((clip.source for clip in heard.clips), heard.folds.tolist(), strict=True))
-    sources = [place for place, source in enumerate(sorted(fold_of)) if fold_of[source] == fold]
-    head = learn_head(heard.composed.without(sources), heard.recorded.without(sources), plan)
-    recent, whole = learn_recent(heard.recent.without(sources)), learn_whole(heard.whole.without(sources))
+    mine = {clip.source for clip, out in zip(heard.clips, left_out, strict=True) if out}
+    sources = [first + place for place, source in enumerate(sources_of(heard.clips)) if source in mine]
+    others = taught.each(lambda lessons: lessons.without(sources))
+    head = learn_head(others.composed, others.recorded, plan)
+    recent, whole = learn_recent(others.recent), learn_whole(others.whole)
     here = left_out[heard.windows]
-    mine = heard.traits[here]
-    newest = newest_overviews(mine, heard.windows[here], heard.quiet[here])
+    traits = heard.traits[here]
+    newest = newest_overviews(traits, heard.windows[here], heard.quiet[here])
     return LeftOut(
-        head.border(mine),
-        head.voices(mine),
+        head.border(traits),
+        head.voices(traits),
         np.where(newest.any(axis=1), recent(newest), np.float32(0)),
         whole(heard.overviews[left_out]),
     )
@@ -278,7 +285,7 @@ def train_scream(
         out: the model folder; its name becomes the model's.
         cache: folder for everything in between; some 3 GB.
         trunk: what hears, see `audio.train_trunk`; None: that of the model that ships.
-        further: recordings to learn from besides, by which nothing is judged, see `audio.corpus.read_corpus`.
+        further: recordings to learn from besides, by which only false alarms are counted, read in the same way.
         feedback: folder of recordings that people marked, see `audio.corpus.read_feedback`.
         plan: how much of everything.
         jobs: processes that compose examples, and learn.
@@ -298,29 +305,23 @@ def train_scream(
     sounds = read_sounds(clips, cache, jobs)
     parts = compose_parts(sounds, plan.parts, cache, jobs)
     judged = cut_windows(sounds, cache, jobs)
-    gathered = gather(unjudged, plan, cache, jobs) if unjudged else None
     trunk = trunk or find("scream") / TRUNK_FILE
-    traits = _traits(judged, trunk, cache)
-    composed, recorded = as_composed(trunk, parts, cache), as_recorded(clips, judged, traits)
-    overviews = overviews_of(traits, judged, len(clips), OVERVIEW_WINDOWS)
-    whole = as_overviews(clips, overviews)
-    recent = as_overviews(clips, overviews_of(traits, judged, len(clips), RECENT_OVERVIEW))
+    heard = hear(clips, judged, trunk, cache)
+    taught = teach(heard, judged, as_composed(trunk, parts, cache), OF_THE_CORPUS)
     if drowned := choose(sounds):
-        recent = recent.then(drown(sounds, drowned, trunk, cache, jobs))
-    if gathered:
-        besides = hear(gathered, trunk, cache)
-        composed, recorded = composed.then(besides.composed), recorded.then(besides.recorded)
-        recent, whole = recent.then(besides.recent), whole.then(besides.whole)
+        taught = replace(taught, recent=taught.recent.then(drown(sounds, drowned, trunk, cache, jobs)))
+    besides: Heard | None = None
+    if unjudged:
+        besides, more = hear_further(unjudged, trunk, plan, cache, jobs)
+        taught = taught.then(more.each(lambda lessons: lessons.behind(len(sources_of(clips)))))
     screams = are_screams(clips)
     # What people marked is learned from, never judged: it is what the model in use got wrong, or just that one scream.
     sure = np.asarray([clip.sure and clip not in marked for clip in clips])
-    numbers = np.asarray([fold_of[clip.source] for clip in clips])
-    heard = Heard(clips, numbers, composed, recorded, recent, whole, judged.clips, judged.quiet, traits, overviews)
-    said = judge_left_out(heard, plan, jobs)
+    said = judge_left_out(heard, fold_of, taught, plan, jobs)
 
     raw = Persistence(share=RECENT_SHARE)
-    slope, offset = log_odds_line(strongest(said.distances, judged.clips, len(clips))[sure], screams[sure])
-    odds = np.where(judged.quiet, -raw.limit, slope * said.distances + offset).astype(np.float32)
+    line = log_odds_line(strongest(said.distances, judged.clips, len(clips))[sure], screams[sure])
+    odds = log_odds_of(heard, said, line, raw.limit)
     by_clip = strongest(odds, judged.clips, len(clips)) + OPINION_SHARE * said.opinions
     threshold = threshold_at(by_clip[sure & ~screams], FALSE_CLIPS)
     beyond = by_clip - np.float32(threshold)
@@ -329,6 +330,14 @@ def train_scream(
     told = running(odds, said.recent, judged.clips, raw)
     summed = highest(told, judged.clips, len(clips))
     persistence = replace(raw, threshold=threshold_at(summed[sure & ~screams], FALSE_CLIPS))
+    alarms = count_alarms(heard, told, persistence, sure)
+    alarms_further: Alarms = {}
+    if besides is not None:
+        parted = folds(besides.clips, PARTED)
+        further_said = judge_left_out(besides, parted, taught, plan, jobs, len(sources_of(clips)))
+        odds = log_odds_of(besides, further_said, line, raw.limit)
+        told = running(odds, further_said.recent, besides.windows, raw)
+        alarms_further = count_alarms(besides, told, persistence, np.asarray([clip.sure for clip in besides.clips]))
 
     starts = np.searchsorted(judged.clips, np.arange(len(clips)))
     voices = np.add.reduceat(np.where(judged.quiet, 0, _chance(said.voices)), starts) / np.bincount(judged.clips)
@@ -338,9 +347,9 @@ def train_scream(
     out.mkdir(parents=True, exist_ok=True)
     if trunk.resolve() != (out / TRUNK_FILE).resolve():
         shutil.copyfile(trunk, out / TRUNK_FILE)
-    export_head(learn_head(composed, recorded, plan), slope, offset, out / HEAD_FILE)
-    export_opinion(learn_recent(recent), out / RECENT_FILE)
-    export_opinion(learn_whole(whole), out / VERDICT_FILE)
+    export_head(learn_head(taught.composed, taught.recorded, plan), *line, out / HEAD_FILE)
+    export_opinion(learn_recent(taught.recent), out / RECENT_FILE)
+    export_opinion(learn_whole(taught.whole), out / VERDICT_FILE)
     write_learned(out, digests_of((*clips, *unjudged)))
     size = sum(file.stat().st_size for file in out.glob("*.tflite"))
     parameters = {
@@ -350,24 +359,43 @@ def train_scream(
         "plan": asdict(plan),
         **comparable(None),
     }
-    chances = np.split([persistence.probability(each) for each in told.tolist()], starts[1:])
-    said_of = Judged(
-        clips,
-        fold_of,
-        sure,
-        beyond,
-        summed - np.float32(persistence.threshold),
-        np.asarray([sum(1 for _ in alarms_in(enumerate(each))) for each in chances]),
-        np.bincount(judged.clips) * STEP / SAMPLE_RATE,
-    )
+    said_of = Judged(clips, fold_of, sure, beyond, summed - np.float32(persistence.threshold))
     return write_card(
         out,
         task="scream",
         model_format="tflite",
         labels=LABELS,
         parameters=parameters,
-        prose=prose(said_of, unjudged, plan, size),
+        prose=prose(said_of, alarms, alarms_further, unjudged, plan, size),
     )
+
+
+def log_odds_of(heard: Heard, said: LeftOut, line: tuple[float, float], limit: float) -> Array:
+    """Log-odds of each window, calibrated by a line of slope and offset; where nothing is heard, as low as they go."""
+    slope, offset = line
+    return np.where(heard.quiet, -limit, slope * said.distances + offset).astype(np.float32)
+
+
+def count_alarms(heard: Heard, told: Array, persistence: Persistence, sure: NDArray[np.bool_]) -> Alarms:
+    """How often the running detector alarmed in recordings without a scream.
+
+    Args:
+        heard: the recordings.
+        told: what it said at each window, as log-odds.
+        persistence: makes probabilities of these.
+        sure: which recordings count, bool of shape (recordings,).
+    """
+    starts = np.searchsorted(heard.windows, np.arange(1, len(heard.clips)))
+    chances = np.split([persistence.probability(each) for each in told.tolist()], starts)
+    counts = np.asarray([sum(1 for _ in alarms_in(enumerate(each))) for each in chances])
+    seconds = np.bincount(heard.windows, minlength=len(heard.clips)) * STEP / SAMPLE_RATE
+    labels = np.asarray([clip.label for clip in heard.clips])
+    return {
+        label: (int(counts[mine].sum()), float(seconds[mine].sum()) / 3600)
+        for label in LABELS
+        if label != "scream"
+        for mine in [sure & (labels == label)]
+    }
 
 
 def _write_scores(

@@ -11,12 +11,12 @@ from audio.lessons import (
     AUDIBLE,
     COMPOSED,
     OF_FURTHER,
+    OF_THE_CORPUS,
     Lessons,
     as_drowned,
     as_overviews,
     as_recorded,
     newest_overviews,
-    of_further,
     overviews_of,
     telling,
 )
@@ -41,7 +41,7 @@ def _likeness(values: list[float]) -> NDArray[np.float32]:
 def test_of_a_scream_its_clearest_windows_are_learned_apart_from_each_other_and_none_that_is_silent() -> None:
     clips = [Clip(Path("a.wav"), "scream", "here", "a")]
     traits = _likeness([0, 5, 6, 4, 9, 1, 3, 2])
-    lessons = as_recorded(clips, _windows([0] * 8, quiet=[4]), traits)
+    lessons = as_recorded(clips, _windows([0] * 8, quiet=[4]), traits, OF_THE_CORPUS)
     assert lessons.traits[:, 0].tolist() == [0, 2, 6]
     assert set(lessons.labels) == {SCREAM}
 
@@ -49,7 +49,7 @@ def test_of_a_scream_its_clearest_windows_are_learned_apart_from_each_other_and_
 def test_of_anything_else_what_is_most_like_a_scream_is_learned_and_any_besides() -> None:
     clips = [Clip(Path("a.wav"), "ambient", "here", "a"), Clip(Path("b.wav"), "conversation", "there", "b", weight=3)]
     traits = _likeness([*range(50), *range(50)])
-    lessons = as_recorded(clips, _windows([0] * 50 + [1] * 50, quiet=[]), traits)
+    lessons = as_recorded(clips, _windows([0] * 50 + [1] * 50, quiet=[]), traits, OF_THE_CORPUS)
     first, second = lessons.labels == AMBIENT, lessons.labels == CONVERSATION
     assert set(range(42, 50)) <= set(lessons.traits[first, 0])
     assert first.sum() <= 11
@@ -59,19 +59,21 @@ def test_of_anything_else_what_is_most_like_a_scream_is_learned_and_any_besides(
 
 def test_a_clip_that_counts_nothing_teaches_nothing() -> None:
     clips = [Clip(Path("a.wav"), "scream", "here", "a", weight=0)]
-    assert len(as_recorded(clips, _windows([0] * 4, quiet=[]), _likeness([1, 2, 3, 4])).labels) == 0
+    assert len(as_recorded(clips, _windows([0] * 4, quiet=[]), _likeness([1, 2, 3, 4]), OF_THE_CORPUS).labels) == 0
 
 
-def test_of_further_recordings_less_is_learned_in_every_fold_and_nothing_of_what_is_nothing_like_a_scream() -> None:
+def test_of_further_recordings_less_is_learned_and_nothing_of_what_is_nothing_like_a_scream() -> None:
     clips = [Clip(Path(f"{name}.wav"), label, "here", name) for name, label in (("a", "scream"), ("b", "ambient"))]
     clips.append(Clip(Path("c.wav"), "ambient", "there", "c"))
     likeness = [-20.0] * 10 + [float(place) for place in range(-17, -7)] + [OF_FURTHER.least - 0.1] * 10
-    lessons = of_further(clips, _windows([0] * 10 + [1] * 10 + [2] * 10, quiet=[]), _likeness(likeness))
+    lessons = as_recorded(clips, _windows([0] * 10 + [1] * 10 + [2] * 10, quiet=[]), _likeness(likeness), OF_FURTHER)
     screams, others = lessons.labels == SCREAM, lessons.labels == AMBIENT
     assert screams.sum() == 3
     assert {18, 19} <= set(lessons.traits[others, 0])
     assert 2 <= others.sum() <= 3
-    assert len(lessons.without([0, 1]).labels) == len(lessons.labels)
+    behind = lessons.behind(2)
+    assert len(behind.without([0, 1]).labels) == len(lessons.labels)
+    assert len(behind.without([2]).labels) == 0
 
 
 def test_composed_screams_that_are_made_up_or_cannot_be_heard_are_left_out() -> None:

@@ -30,6 +30,7 @@ def test_a_model_of_the_users_own_takes_the_trunk_over_and_learns_the_rest(
     assert "place-0" in card.prose
     assert "learned besides from 18 screams and 36 other sounds\nof 3 further sources" in card.prose
     assert "| conversation | 0.01 | " in card.prose
+    assert "| conversation, further recordings | 0.01 | " in card.prose
     model = load_scream_model("mine", tmp_path)
     assert model.labels == card.labels
     assert model.recent is not None
