@@ -16,6 +16,8 @@ from safety_monitor.incident import Incident, Sense
 Kind = Literal["alarm", "update", "duress", "trouble", "test"]
 """Why a message is sent: help is needed, something changed, help is needed though it looks called off or disarmed,
 a part of the station failed, or it is only tried."""
+URGENT: frozenset[Kind] = frozenset({"alarm", "duress"})
+"""Kinds of messages that tell of an emergency."""
 
 ANY = "any"
 BOTH = "both"

@@ -27,7 +27,7 @@ class Channel(Protocol):
         """As in the journal and the settings; "group:member" for one of several of a kind."""
 
     def deliver(self, message: Message) -> Outcome:
-        """Do it, and say what came of it; blocks, within a time limit of its own."""
+        """Do it, and say what came of it; blocks, within a time limit of its own; of messages up to two at once."""
 
     def check(self) -> Outcome:
         """Try whether it could be done now, without doing it; of messages also while one is being delivered."""

@@ -21,13 +21,13 @@ from safety_monitor.actions.failure import one_line
 from safety_monitor.actions.mailbox import SSL_PORT, Mailbox, MailError, SignInError, mailbox_of, sign_in
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
-from safety_monitor.escalation import Kind
+from safety_monitor.escalation import URGENT, Kind
 
 LIMIT_S = 60.0
 """Longest time for one delivery, attachments included."""
 LEFT_BEHIND_S, MOST_LEFT_BEHIND = 300.0, 10
-"""So long after a delivery that hangs the next one is begun beside it, and so many are left behind: a connection that
-was cut where nobody noticed must not silence a channel for good."""
+"""So long after a delivery that hangs the next one is begun beside it, but an emergency at once, and so many are left
+behind: a connection that was cut where nobody noticed must not silence a channel for good."""
 SHORTEST_SECRET = 4
 """Shorter parts of an address are not hidden: that would blot out half of every text."""
 RECIPIENTS = (
@@ -111,9 +111,10 @@ class Messages:
             raise ValueError(f"would reach nobody: {self._service} needs a recipient in it, see docs/channels.md")
         if any(record.levelno >= logging.WARNING and DROPPED.search(record.getMessage()) for record in heard):
             raise ValueError(f"somebody whom it names is not written as {self._service} has it, and would be left out")
-        self._busy: list[threading.Thread] = []
-        """What still hangs, and when the newest of it was begun."""
+        self._left_behind: list[tuple[str, threading.Thread]] = []
+        """What hung and may still, and its keys; and when the newest of it was begun."""
         self._begun = 0.0
+        self._lock = threading.Lock()
         self._taken: dict[str, Outcome] = {}
         """By key, what was taken and of which nobody has heard yet: maybe after its time was over."""
         self._told: dict[str, set[Any]] = {}
@@ -125,9 +126,7 @@ class Messages:
         """Send the message, with the evidence files if the service takes any, unless an earlier attempt did so late."""
         if (late := self._taken.pop(message.key, None)) is not None:
             return late
-        self._busy = [each for each in self._busy if each.is_alive()]
-        left_behind = time.monotonic() - self._begun > LEFT_BEHIND_S and len(self._busy) < MOST_LEFT_BEHIND
-        if self._busy and not left_behind:
+        if not self._may_begin(message):
             return Outcome(ok=False, detail="still busy with an earlier message", again=True)
         answer: list[Outcome] = []
 
@@ -139,15 +138,27 @@ class Messages:
 
         # Not every service has time limits of its own: one that hangs keeps a thread, not the station.
         sending = threading.Thread(target=send, name=f"{self.name}-send", daemon=True)
+        begun = time.monotonic()
         sending.start()
-        self._busy.append(sending)
-        self._begun = time.monotonic()
         sending.join(self._limit_s)
         if not answer:
+            with self._lock:
+                self._left_behind.append((message.key, sending))
+                self._begun = max(self._begun, begun)
             detail = f"{self._service} did not take it within {self._limit_s:g} s"
             return Outcome(ok=False, detail=detail, again=True)
         self._taken.pop(message.key, None)
         return answer[0]
+
+    def _may_begin(self, message: Message) -> bool:
+        """Whether a message may be sent beside what hangs: an emergency that does not hang itself may."""
+        with self._lock:
+            self._left_behind = [(key, thread) for key, thread in self._left_behind if thread.is_alive()]
+            if not self._left_behind:
+                return True
+            first = message.kind in URGENT and message.key not in dict(self._left_behind)
+            waited = time.monotonic() - self._begun > LEFT_BEHIND_S
+            return (first or waited) and len(self._left_behind) < MOST_LEFT_BEHIND
 
     def check(self) -> Outcome:
         """Sign in with the mail server where it is e-mail; whether anything arrives, only a test message can show."""

@@ -1,16 +1,20 @@
-"""One channel at work: a thread that does what is due on it, one thing at a time, for as long as the station runs."""
+"""One channel at work: a thread that does what is due on it, one thing at a time, for as long as the station runs.
+
+What a person is sent elsewhere and is no new emergency goes beside that thread: an emergency waits neither for a test
+nor for a trouble or a digest that is under way.
+"""
 
 import logging
 import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from media.heartbeat import Heartbeats
 from media.in_time import in_time
@@ -18,11 +22,12 @@ from media.lasting import failed
 from safety_monitor.actions.channel import Channel, deliver_many_of, follow_of, interrupt_of, is_apart, nature_of
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState, Job, Result, Turn
+from safety_monitor.dispatch.aside import Aside
 from safety_monitor.dispatch.composing import Composer, foremost, together
 from safety_monitor.dispatch.kept import Kept, moved_by
 from safety_monitor.dispatch.rate_limiter import RateLimiter
 from safety_monitor.dispatch.settling import Waits, settle
-from safety_monitor.escalation import Nature
+from safety_monitor.escalation import URGENT, Nature
 from safety_monitor.incident import Incident
 from safety_monitor.journal.file import JournalError, JournalUnusableError
 from safety_monitor.journal.incidents import Journal
@@ -73,7 +78,8 @@ class ChannelWorker:
     """Delivers on one channel, once its `thread` is started.
 
     Args:
-        channel: used by this thread only, but for `interrupt`, `close`, and `check` where it sends messages.
+        channel: used by this thread only, but for `interrupt` and `close`; of messages by up to two at once, and for
+            `check`.
         journal: where the outbox is; its clock is the one that counts.
         waits: how long and how often deliveries are tried.
         limiter: holds messages back.
@@ -139,6 +145,8 @@ class ChannelWorker:
         """Whether it was said that the journal cannot be used; where that lasts for weeks, once is enough."""
         self._busy_since: float | None = None
         """`time.monotonic()` at which it began what it is doing."""
+        self._aside: Aside[Any] | None = None
+        """What is under way beside the thread; meanwhile that does what is urgent, and nothing else."""
         self._end_by: float | None = None
         """`time.monotonic()` by which it shall have ended; None: it shall go on."""
         self.thread = threading.Thread(target=self._work, name=self._heart, daemon=True)
@@ -226,8 +234,9 @@ class ChannelWorker:
 
     def hangs_s(self) -> float | None:
         """How long it has been at one delivery, if that is too long; a sound lasts as long as the settings say."""
-        since = self._busy_since
-        busy_s = 0.0 if since is None or self.nature is Nature.SOUND else time.monotonic() - since
+        aside = self._aside
+        since = [each for each in (self._busy_since, aside.since if aside else None) if each is not None]
+        busy_s = 0.0 if not since or self.nature is Nature.SOUND else time.monotonic() - min(since)
         return busy_s if busy_s > HUNG_S else None
 
     def health(self) -> ChannelHealth:
@@ -249,7 +258,7 @@ class ChannelWorker:
 
     def close(self) -> None:
         """Give the channel back; whatever is wrong with it must not keep the others from being closed."""
-        if self.thread.is_alive():
+        if self.thread.is_alive() or self._aside is not None:
             log.error("%s: still busy at the end; what is left is done after the next start", self._name)
         try:
             in_time(f"close {self._name}", self.channel.close, GIVE_BACK_S, lambda closed: None)
@@ -265,9 +274,10 @@ class ChannelWorker:
             self._hearts.begin(self._heart, WORKER_LIMIT_S)
             self._woken.clear()
             end_by = self._end_by
-            if end_by is not None and time.monotonic() > end_by:
-                return
             try:
+                self._take_back()
+                if end_by is not None and time.monotonic() > end_by:
+                    return
                 pause_s = self._look(follow=end_by is None)
                 self._complained = False
             except JournalError as error:
@@ -279,9 +289,9 @@ class ChannelWorker:
                 failed(self._name, "goes on")
                 pause_s = LOOK_S
             if pause_s > 0.0:
-                if end_by is not None:
+                if end_by is not None and self._aside is None:
                     return
-                self._woken.wait(pause_s)
+                self._woken.wait(pause_s if end_by is None else LOOK_S)
 
     def _look(self, *, follow: bool) -> float:
         """Do what there is to be done next; seconds until there may be more."""
@@ -300,10 +310,11 @@ class ChannelWorker:
             with suppress(JournalError):  # what is due is told also from a disk that is full
                 self._in_time(lambda: self._outbox.hasten(self._name))
                 self._works_again = False
-        known = list(self._kept)  # the journal may hold as due what is done already
+        known = [*self._kept, *self._beside]  # the journal may hold as due what is done already
         limited = self.nature is Nature.MESSAGE and self._limiter.limits(self._name)
         most = BATCH if limited else self._batch
-        found = self._in_time(lambda: self._outbox.due(self._name, most, without=known))
+        urgent = self._aside is not None
+        found = self._in_time(lambda: self._outbox.due(self._name, most, without=known, urgent=urgent))
         jobs: Sequence[Job] = [
             job
             for job in found
@@ -338,10 +349,11 @@ class ChannelWorker:
 
     def _pause(self, known: Sequence[str]) -> float:
         """Seconds until there may be something to be done, though nobody wakes it."""
-        next_due = self._in_time(lambda: self._outbox.next_due(self._name, without=known))
+        urgent = self._aside is not None
+        next_due = self._in_time(lambda: self._outbox.next_due(self._name, without=known, urgent=urgent))
         due_s = [] if next_due is None else [next_due - self._clock()]
-        kept = list(self._kept.values())
-        due_s += [each.due - time.monotonic() for each in kept if each.due is not None]
+        kept = [each for each in list(self._kept.values()) if each.job.key not in self._beside]
+        due_s += [each.due - time.monotonic() for each in kept if each.due is not None and self._may_begin(each.job)]
         to_book = any(each.result is not None and not each.never_in_journal for each in kept)
         # What means nothing is due as well, and is not done before it was put right.
         return max(min([*due_s, LOOK_S if to_book else IDLE_S]), LOOK_S if self._file.doubted else 0.01)
@@ -353,9 +365,18 @@ class ChannelWorker:
             left_to_journal = kept.in_journal and (kept.waits or self.nature is not Nature.SOUND)
             if kept.result is None and (key in self._done or left_to_journal):
                 del self._kept[key]  # in the journal people may have decided about it
-            elif (kept.result is not None) is tried and kept.due is not None and kept.due <= now:
+            elif (kept.result is not None) is tried and kept.is_due(now) and self._may_begin(kept.job):
                 return kept.moved(self._ahead_s())
         return None
+
+    @property
+    def _beside(self) -> Collection[str]:
+        """Keys of what is under way beside the thread."""
+        return () if self._aside is None else self._aside.keys
+
+    def _may_begin(self, job: Job) -> bool:
+        """Whether a job may be begun now, whatever its time."""
+        return job.key not in self._beside and (self._aside is None or job.kind in URGENT)
 
     def _ahead_s(self) -> float:
         """How far the journal's clock is ahead of `time.monotonic()`."""
@@ -371,7 +392,7 @@ class ChannelWorker:
         for key, kept in list(self._kept.items()):
             if kept.never_in_journal and kept.result is not None and kept.due is None:
                 del self._kept[key]
-            elif kept.in_journal and (result := kept.moved(ahead_s).result) is not None:
+            elif key not in self._beside and kept.in_journal and (result := kept.moved(ahead_s).result) is not None:
                 results.append(result)
         if results:
             self._in_time(lambda: self._outbox.finish(results))
@@ -391,21 +412,49 @@ class ChannelWorker:
 
     def _try_next(self) -> bool:
         """Do what somebody wants to be tried; False if there is nothing."""
-        if not self._trials:
+        if not self._trials or self._aside is not None:
             return False
         use, coming = self._trials.popleft()
         if not coming.set_running_or_notify_cancel():  # nobody waits for it any more
             return True
+
+        def tried() -> Outcome | None:
+            try:
+                return use(self.channel)
+            except Exception as error:
+                return self._unforeseen(error)
+
         self._trying = True
         try:
-            with self._at_work():
-                outcome = use(self.channel)
-        except Exception as error:
-            outcome = self._unforeseen(error)
+            self._use(tried, coming.set_result)
         finally:
             self._trying = False
-        coming.set_result(outcome)
         return True
+
+    def _use(
+        self, use: Callable[[], T], settle: Callable[[T], object], keys: Collection[str] = (), *, urgent: bool = False
+    ) -> None:
+        """Use the channel, and note what came of it: beside this thread, unless it is urgent or something is there."""
+        if self.nature is Nature.MESSAGE and not urgent and self._aside is None:
+            aside = Aside(keys, settle)
+            try:
+                aside.begin(f"{self._heart}-aside", use, self.wake)
+            except RuntimeError:
+                log.error("%s: the system gives no more threads", self._name)
+            else:
+                self._hearts.begin(f"{self._heart}-aside", DELIVERY_LIMIT_S)
+                self._aside = aside
+                return
+        with self._at_work():
+            result = use()
+        settle(result)
+
+    def _take_back(self) -> None:
+        """Note what came of what went beside this thread, if that is over."""
+        if self._aside is not None and self._aside.over():
+            over, self._aside = self._aside, None
+            self._hearts.end(f"{self._heart}-aside")
+            over.end()
 
     def _do(self, jobs: Sequence[Job], entry: Entry | None) -> None:
         """Have the channel do its jobs, and write what came of them; `entry` as with `Kept`."""
@@ -413,18 +462,29 @@ class ChannelWorker:
         if self._is_answered(jobs[0]):
             now = self._clock()
             results = [Result(job.key, job.version, DeliveryState.DROPPED, ANSWERED, at=now) for job in jobs]
-        else:
-            with self._at_work():
-                outcomes = self._outcomes(jobs)
-            jobs = [moved_by(job, self._ahead_s() - ahead_s) for job in jobs]  # the clock may have been set meanwhile
-            if jobs[0].turn is not Turn.FOLLOW:
-                told = [job for job, outcome in zip(jobs, outcomes, strict=True) if outcome is not None and outcome.ok]
-                failed_before = self._fails or len(told) < len(jobs)
-                self._works_again, self._fails = self._works_again or (failed_before and bool(told)), not told
-                if told:
-                    self._limiter.told(self._name, told, self._clock())
-            now = self._clock()  # one for all: by it what came as one message counts as one after a restart
-            results = [self._settled(job, outcome, now) for job, outcome in zip(jobs, outcomes, strict=True)]
+            self._note(jobs, results, entry)
+            return
+
+        def settle(outcomes: Sequence[Outcome | None]) -> None:
+            moved = [moved_by(job, self._ahead_s() - ahead_s) for job in jobs]  # the clock may have been set meanwhile
+            self._note(moved, self._results(moved, outcomes), entry)
+
+        new = len(jobs) == 1 and jobs[0].kind in URGENT and jobs[0].turn in (Turn.FRESH, Turn.WANTED)
+        self._use(lambda: self._outcomes(jobs), settle, [job.key for job in jobs], urgent=new)
+
+    def _results(self, jobs: Sequence[Job], outcomes: Sequence[Outcome | None]) -> list[Result]:
+        """What becomes of jobs now that this came of them; what it tells of the channel is noted."""
+        if jobs[0].turn is not Turn.FOLLOW:
+            told = [job for job, outcome in zip(jobs, outcomes, strict=True) if outcome is not None and outcome.ok]
+            failed_before = self._fails or len(told) < len(jobs)
+            self._works_again, self._fails = self._works_again or (failed_before and bool(told)), not told
+            if told:
+                self._limiter.told(self._name, told, self._clock())
+        now = self._clock()  # one for all: by it what came as one message counts as one after a restart
+        return [self._settled(job, outcome, now) for job, outcome in zip(jobs, outcomes, strict=True)]
+
+    def _note(self, jobs: Sequence[Job], results: Sequence[Result], entry: Entry | None) -> None:
+        """Keep what came of jobs, ask for what else that asks for, and book it if the journal answers."""
         done = list(zip(jobs, results, strict=True))
         ahead_s = self._ahead_s()
         self._kept |= {job.key: Kept(job, result, entry, ahead_s) for job, result in done}

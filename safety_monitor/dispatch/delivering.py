@@ -72,7 +72,7 @@ class Dispatch:
 
     Args:
         journal: where the outbox is; its clock is the one that counts.
-        channels: each is used by one thread only, but for `interrupt`, `close`, and `check` where it sends messages.
+        channels: see `ChannelWorker` for the threads that use them.
         policies: which incidents ask for what; none: everything at once.
         waits: how long and how often deliveries are tried.
         limits: how much a channel's messages are held back; None: not at all.

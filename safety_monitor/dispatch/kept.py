@@ -37,6 +37,10 @@ class Kept:
             return None
         return self.result.due_at - self.ahead_s
 
+    def is_due(self, now: float) -> bool:
+        """Whether it is to be done from memory by `now`, on `time.monotonic()`."""
+        return self.due is not None and self.due <= now
+
     @property
     def asked(self) -> float:
         """`time.monotonic()` at which it was to be done first."""

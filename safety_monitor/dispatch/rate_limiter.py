@@ -10,13 +10,11 @@ from datetime import datetime
 from safety_monitor.actions.message import LATE_S
 from safety_monitor.delivery import DeliveryState, Job, Result
 from safety_monitor.dispatch.limits import Hold, Limits, Told, counted, hold, quiet_until
-from safety_monitor.escalation import delivery_key
+from safety_monitor.escalation import URGENT, delivery_key
 
 log = logging.getLogger(__name__)
 
 MESSAGES_KEPT = 1000
-URGENT = frozenset({"alarm", "duress"})
-"""Kinds of messages that tell of an emergency."""
 
 
 class RateLimiter:

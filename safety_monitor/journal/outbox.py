@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, exists, func, literal_column, sele
 from sqlalchemy.orm import Session
 
 from safety_monitor.delivery import Delivery, DeliveryState, Job, Result, Turn
-from safety_monitor.escalation import Kind, Nature, Planned
+from safety_monitor.escalation import URGENT, Kind, Nature, Planned
 from safety_monitor.incident import State
 from safety_monitor.journal.asking import ask
 from safety_monitor.journal.covert import TWINS, VISIBLE, row_shown, shown
@@ -52,21 +52,22 @@ class Outbox:
     def __init__(self, file: JournalFile) -> None:
         self._file = file
 
-    def due(self, channel: str, limit: int = 1, *, without: Sequence[str] = ()) -> Sequence[Job]:
+    def due(self, channel: str, limit: int = 1, *, without: Sequence[str] = (), urgent: bool = False) -> Sequence[Job]:
         """What is to be done now by a channel: what is new first, then what failed before, then the rest.
 
         Args:
             channel: its name.
             limit: at most so many, all of one turn.
             without: keys that are left out.
+            urgent: only emergencies that are still to be told.
         """
         with self._file.reading() as session:
-            for turn in TURNS:
+            for turn in _turns(urgent):
                 of_turn = _JOBS.where(
                     DeliveryRow.channel == channel,
                     DeliveryRow.turn == turn,
                     DeliveryRow.due_at <= self._file.clock(),
-                    *_but(without),
+                    *_among(without, urgent),
                 )
                 if jobs := self._jobs(session, of_turn.order_by(DeliveryRow.due_at, DeliveryRow.asked_at), limit):
                     return jobs
@@ -78,16 +79,16 @@ class Outbox:
         with self._file.reading() as session:
             return session.scalars(due.distinct()).all()
 
-    def next_due(self, channel: str, *, without: Sequence[str] = ()) -> float | None:
-        """When there is next something to be done by a channel, but for what has these keys."""
+    def next_due(self, channel: str, *, without: Sequence[str] = (), urgent: bool = False) -> float | None:
+        """When there is next something to be done by a channel; see `due`."""
         of_turn = [
             select(func.min(DeliveryRow.due_at)).where(
                 DeliveryRow.channel == channel,
                 DeliveryRow.turn == turn,
                 DeliveryRow.due_at.is_not(None),
-                *_but(without),
+                *_among(without, urgent),
             )
-            for turn in TURNS
+            for turn in _turns(urgent)
         ]
         with self._file.reading() as session:
             due = session.scalars(union_all(*of_turn)).all()
@@ -372,9 +373,16 @@ class Outbox:
             return shown(row)
 
 
-def _but(keys: Sequence[str]) -> list[ColumnElement[bool]]:
-    """True of all deliveries but these."""
-    return [DeliveryRow.key.not_in(keys)] if keys else []
+def _turns(urgent: bool) -> Sequence[Turn]:
+    return [turn for turn in TURNS if not (urgent and turn is Turn.FOLLOW)]
+
+
+def _among(without: Sequence[str], urgent: bool) -> list[ColumnElement[bool]]:
+    """True of all deliveries but these, or of the urgent among them."""
+    return [
+        *([DeliveryRow.key.not_in(without)] if without else []),
+        *([DeliveryRow.kind.in_(URGENT)] if urgent else []),
+    ]
 
 
 def _shift(session: Session, by_s: float, *which: ColumnElement[bool]) -> None:

@@ -136,6 +136,26 @@ def test_a_server_that_never_says_a_word(monkeypatch: pytest.MonkeyPatch) -> Non
             assert told in out.deliver(MESSAGE).detail
 
 
+def test_an_emergency_does_not_wait_for_a_test_that_hangs() -> None:
+    released = threading.Event()
+
+    class HangsAtTests(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            if b"only tried" in self.rfile.read(int(self.headers["Content-Length"])):
+                released.wait()
+            self.send_response(200)
+            self.end_headers()
+
+    with http_server(HangsAtTests) as address:
+        out = Messages("x", address.replace("http", "json"), limit_s=1.0)
+        tested = out.deliver(replace(MESSAGE, key="t", kind="test", text="only tried"))
+        emergency, trouble = out.deliver(MESSAGE), out.deliver(replace(MESSAGE, key="u", kind="trouble"))
+        released.set()
+    assert "within 1 s" in tested.detail
+    assert emergency.ok
+    assert "still busy" in trouble.detail
+
+
 def test_what_is_taken_when_its_time_is_over_does_not_come_again() -> None:
     posts, released = 0, threading.Event()
 

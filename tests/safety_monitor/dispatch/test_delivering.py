@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState, Result
 from safety_monitor.dispatch import channel_worker, settling
 from safety_monitor.dispatch.delivering import Dispatch, OutboxBusyError
+from safety_monitor.dispatch.limits import Limits
 from safety_monitor.dispatch.settling import Waits
 from safety_monitor.escalation import Nature, Policy, Step, plan
 from safety_monitor.incident import Evidence, Sense, State
@@ -137,6 +138,62 @@ def test_no_message_waits_until_it_has_been_tried_whether_its_channel_could_deli
         assert not tried.done()
         answers.set()
         assert tried.result(FOREVER_S) == REFUSED
+
+
+@dataclass
+class Slow(Outlet):
+    """Is at whatever is no single emergency until it is released."""
+
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def deliver(self, message: Message) -> Outcome:
+        if message.kind != "alarm" or message.besides:
+            self.begun.set()
+            self.released.wait(FOREVER_S)
+        self.messages.append(message)
+        return DONE
+
+
+def digest(dispatch: Dispatch) -> None:
+    for number in range(3):
+        confirm(dispatch, replace(SCREAM, id=str(number)))
+
+
+@pytest.mark.parametrize(
+    ("begin", "told"),
+    [
+        (lambda dispatch: dispatch.try_out("sms"), ["alarm", "test"]),
+        (lambda dispatch: dispatch.trouble("audio", "audio: broken"), ["alarm", "trouble"]),
+        (digest, ["alarm", "alarm", "alarm"]),
+    ],
+    ids=["test", "trouble", "digest"],
+)
+def test_no_emergency_waits_for_anything_else_that_is_under_way(
+    journal: Journal, begin: Callable[[Dispatch], object], told: list[str]
+) -> None:
+    sms = Slow("sms")
+    with running(journal, sms, limits=Limits(cool_down_s=0.5)) as dispatch:
+        begin(dispatch)
+        assert sms.begun.wait(FOREVER_S)
+        confirm(dispatch)
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+        sms.released.set()
+        until(lambda: len(sms.messages) == len(told))
+        until(lambda: not [each for each in journal.outbox.list() if each.due_at])
+    assert [message.kind for message in sms.messages] == told
+    assert {each.attempts for entry in journal.list() for each in entry.deliveries} == {1}
+
+
+def test_a_test_hears_what_came_of_it_though_an_emergency_overtook_it(journal: Journal) -> None:
+    sms = Slow("sms")
+    with running(journal, sms) as dispatch:
+        tried = dispatch.try_out("sms")
+        assert sms.begun.wait(FOREVER_S)
+        confirm(dispatch)
+        settled(journal, "sms:alarm", DeliveryState.DELIVERED)
+        assert not tried.done()
+        sms.released.set()
+        assert tried.result(FOREVER_S) == DONE
 
 
 def test_a_channel_that_hangs_is_a_trouble(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:

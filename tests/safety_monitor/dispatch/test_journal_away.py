@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -331,9 +332,9 @@ def test_what_the_journal_does_not_take_keeps_nothing_up_and_is_told_to_its_end(
     for module in (delivering, channel_worker):
         monkeypatch.setattr(module, "LOOK_S", 0.02)
 
-    def look(self: Outbox, channel: str, limit: int = 1, *, without: Sequence[str] = ()) -> Sequence[Job]:
+    def look(self: Outbox, channel: str, limit: int = 1, **asked: Any) -> Sequence[Job]:
         looks.append(channel)
-        return due(self, channel, limit, without=without)
+        return due(self, channel, limit, **asked)
 
     def go_round(self: Outbox, asked_before: float) -> Sequence[Job]:
         rounds.append(asked_before)
