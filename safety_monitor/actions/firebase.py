@@ -16,6 +16,7 @@ import firebase_admin
 from firebase_admin import credentials, db
 from firebase_admin.exceptions import FirebaseError
 
+from media.in_time import in_time
 from safety_monitor.actions.casebook import case, entry_for
 from safety_monitor.actions.failure import one_line
 from safety_monitor.actions.message import Message
@@ -24,6 +25,8 @@ from safety_monitor.identity import Identity
 from safety_monitor.journal.entry import Entry
 
 ANSWER_S = 10.0
+ANSWERS = 4
+"""So many times as long the whole may take: signing in, another attempt, an answer that comes byte by byte."""
 
 
 class Firebase:
@@ -66,6 +69,7 @@ class Firebase:
         except ValueError:
             firebase_admin.delete_app(self._app)
             raise
+        self._limit_s = ANSWERS * answer_s
         self._station = station
         self._entry_of = entry_of
         self._threshold = threshold
@@ -78,6 +82,7 @@ class Firebase:
             del document["duress"]
         values = json.loads(json.dumps(document, default=lambda moment: moment.isoformat()))
         return self._tried(
+            message.incident.id,  # while one write hangs no newer one is begun, which that might undo
             lambda: self._node.child(message.incident.id).update(_flat(values)),
             f"{document['response_status']} written",
             delivered=True,
@@ -85,15 +90,17 @@ class Firebase:
 
     def check(self) -> Outcome:
         """Log in and look."""
-        return self._tried(lambda: self._node.get(shallow=True), "the database can be read")
+        return self._tried("check", lambda: self._node.get(shallow=True), "the database can be read")
 
     def close(self) -> None:
         """End all connections."""
         firebase_admin.delete_app(self._app)
 
-    def _tried(self, work: Callable[[], object], done: str, *, delivered: bool = False) -> Outcome:
+    def _tried(self, about: str, work: Callable[[], object], done: str, *, delivered: bool = False) -> Outcome:
         try:
-            work()
+            in_time(f"firebase {about}", work, self._limit_s, lambda late: None)
+        except TimeoutError:
+            return Outcome(ok=False, detail="no whole answer in time", again=True)
         except (FirebaseError, OSError) as error:
             return Outcome(ok=False, detail=one_line(error), again=True)
         except Exception as error:  # the library for signing in has errors of its own

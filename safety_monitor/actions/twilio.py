@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import re
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
+from media.in_time import in_time
 from safety_monitor.actions.failure import cause_of, one_line
 from safety_monitor.actions.message import Message, said
 from safety_monitor.actions.outcome import Outcome
@@ -91,23 +93,38 @@ class Account:
 
 
 class _Wire:
-    """Twilio's way to its servers, with what the SDK drops: another address, and the wait that an answer asks for."""
+    """Twilio's way to its servers, with what the SDK drops: another address, and the wait that an answer asks for.
+
+    The SDK limits each wait; an answer that comes byte by byte, each in time, has no limit but the one here.
+    """
 
     def __init__(self, api_url: str, limit_s: float) -> None:
         quiet = logging.getLogger(f"{__name__}.wire")  # the SDK logs numbers and texts
         quiet.setLevel(logging.CRITICAL)
         self._inner = TwilioHttpClient(timeout=limit_s, logger=quiet, max_retries=0)
         self._api_url = api_url.rstrip("/")
-        self.retry_after_s: float | None = None
+        self._limit_s = limit_s
+        self._asked = threading.local()
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
-        """See `TwilioHttpClient.request`."""
-        self.retry_after_s = None
-        response = self._inner.request(method, url.replace(API, self._api_url, 1), *args, **kwargs)
-        headers = response.headers or {}
-        waited = str(headers.get("Retry-After", ""))
-        self.retry_after_s = float(waited) if waited.isdigit() else None
+        """See `TwilioHttpClient.request`; raises `requests.Timeout` also where the whole answer takes too long."""
+        self._asked.wait_s = None
+        url = url.replace(API, self._api_url, 1)
+        name = f"twilio {hash((method, url, repr(args), repr(kwargs)))}"  # what hangs is not asked a second time
+        try:
+            response = in_time(
+                name, lambda: self._inner.request(method, url, *args, **kwargs), 2 * self._limit_s, lambda late: None
+            )
+        except TimeoutError:
+            raise requests.Timeout from None
+        waited = str((response.headers or {}).get("Retry-After", ""))
+        self._asked.wait_s = float(waited) if waited.isdigit() else None
         return response
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """The wait that the last answer to this thread asked for."""
+        return getattr(self._asked, "wait_s", None)
 
     def close(self) -> None:
         """End all connections."""

@@ -15,6 +15,7 @@ from safety_monitor.journal.incidents import Journal
 from safety_monitor.place import Place
 from tests.alarms import SCREAM, alarm
 from tests.servers.firebase import FakeFirebase, fake_firebase
+from tests.servers.trickle import trickling_server
 
 STATION = Identity("22222222-0000-0000-0000-000000000002", "kiosk")
 INCIDENT = replace(
@@ -159,6 +160,16 @@ def test_firebase_that_refuses_does_not_answer_or_is_not_there(firebase: FakeFir
     outcome = away.deliver(MESSAGE)
     assert (outcome.ok, outcome.again) == (False, True)
     away.close()
+
+
+def test_firebase_an_answer_that_trickles_in_keeps_nobody_waiting(firebase: FakeFirebase, journal: Journal) -> None:
+    with trickling_server() as port:
+        firebase.url = f"http://127.0.0.1:{port}?ns=safety"
+        out = fire(firebase, journal, answer_s=0.2)
+        outcome = out.deliver(MESSAGE)
+    assert (outcome.ok, outcome.again) == (False, True)
+    assert "no whole answer in time" in outcome.detail
+    out.close()
 
 
 def test_firebase_an_address_or_a_file_that_cannot_be_used_is_an_error(

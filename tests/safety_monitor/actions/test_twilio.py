@@ -16,6 +16,7 @@ from safety_monitor.local_time import when
 from safety_monitor.place import Place
 from tests.alarms import OPENED_AT as NOW
 from tests.alarms import SCREAM, alarm
+from tests.servers.trickle import trickling_server
 from tests.servers.twilio import SID, TOKEN, FakeTwilio, fake_twilio
 
 TO = "+15005550006"
@@ -109,6 +110,15 @@ def test_a_server_that_does_not_answer(twilio: FakeTwilio) -> None:
     outcome = channel(twilio, limit_s=0.3).deliver(MESSAGE)
     assert (outcome.ok, outcome.again) == (False, True)
     assert "no answer from Twilio within 0.3 s" in outcome.detail
+
+
+def test_an_answer_that_trickles_in_keeps_nobody_waiting(twilio: FakeTwilio) -> None:
+    with trickling_server() as port:
+        trickles = channel(twilio, limit_s=0.5, api_url=f"http://127.0.0.1:{port}")
+        outcome = trickles.deliver(MESSAGE)
+        assert trickles.follow("SM0") is None
+    assert (outcome.ok, outcome.again) == (False, True)
+    assert "no answer from Twilio within 0.5 s" in outcome.detail
 
 
 def test_a_server_that_is_not_there() -> None:

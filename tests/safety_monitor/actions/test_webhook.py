@@ -7,7 +7,6 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -26,6 +25,7 @@ from tests.alarms import SCREAM as INCIDENT
 from tests.alarms import alarm
 from tests.servers.certificate import make_certificate
 from tests.servers.http import http_server
+from tests.servers.trickle import trickling_server
 
 SECRET = "planted-secret"
 MESSAGE = replace(
@@ -158,22 +158,10 @@ def test_a_receiver_that_does_not_answer_or_is_not_there(receiver: Receiver) -> 
         assert "Connection refused" in outcome.detail
 
 
-def test_an_answer_that_trickles_in_keeps_nobody_waiting(receiver: Receiver) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
-
-        def trickle() -> None:
-            with suppress(OSError), server.accept()[0] as taken:
-                for _ in range(200):
-                    taken.sendall(b"H")
-                    if receiver.released.wait(0.05):
-                        return
-
-        trickling = pool.submit(trickle)
-        receiver.url = f"http://127.0.0.1:{server.getsockname()[1]}/planted-path"
-        out = Webhook(receiver.url, SECRET, station=Identity("1", "kiosk"), limits_s=(0.5, 0.5))
-        outcome = out.deliver(MESSAGE)
-        assert not trickling.done()
-        receiver.released.set()
+def test_an_answer_that_trickles_in_keeps_nobody_waiting() -> None:
+    with trickling_server() as port:
+        url = f"http://127.0.0.1:{port}/planted-path"
+        outcome = Webhook(url, SECRET, station=Identity("1", "kiosk"), limits_s=(0.5, 0.5)).deliver(MESSAGE)
     assert (outcome.ok, outcome.again) == (False, True)
     assert "no whole answer in time" in outcome.detail
 
