@@ -279,7 +279,11 @@ class MQTT:
         self._connected.clear()
 
     def _on_message(self, _client: paho.Client, _user: Any, message: paho.MQTTMessage) -> None:
-        if message.topic.endswith("/availability"):
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # of a broken broker; what is raised here ends paho's thread for good
+            return
+        if topic.endswith("/availability"):
             gone = message.payload != b"online" and not self._closed.is_set()
             if gone:  # another process of this station went, but this one is here
                 self._say_online()

@@ -22,6 +22,8 @@ from safety_monitor.incident import State, notice
 from tests.alarms import SCREAM as INCIDENT
 from tests.alarms import alarm
 from tests.servers.mosquitto import PASSWORD, USER, Mosquitto, mosquitto
+from tests.servers.odd_broker import odd_broker
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[3]
 ANSWER_S = 60.0
@@ -374,6 +376,14 @@ def test_a_broker_that_never_answers(broker: Mosquitto) -> None:
     assert "did not confirm within 0.3 s" in outcome.detail
     broker.program.thaw()
     out.close()
+
+
+def test_a_broker_that_sends_a_topic_that_is_no_text_is_shown_the_next_incident() -> None:
+    with odd_broker(b"\x30\x05\x00\x02\xff\xfe!") as broker:
+        out = MQTT(Broker("127.0.0.1", broker.port), station=STATION, answer_s=1.0)
+        until(lambda: out.deliver(MESSAGE).ok)
+        out.close()
+    assert broker.connections == 1
 
 
 def test_a_wrong_password_is_told_without_it(broker: Mosquitto, caplog: pytest.LogCaptureFixture) -> None:
