@@ -310,6 +310,7 @@ def migrate(connection: Connection) -> None:
     config.attributes["connection"] = connection
     with _alembic:
         command.upgrade(config, "head")
+    metadata.create_all(connection)  # somebody may have dropped tables, and left alembic's note that they are there
     connection.commit()
 
 
