@@ -390,7 +390,7 @@ class Dispatch:
         for job in self._outbox.gone(self._natures):
             now = self._journal.clock()
             waits_s = max(job.asked_at - now, 0.0) if job.turn is Turn.FRESH else 0.0
-            others = [replace(each, after_s=waits_s) for each in instead_of(job, self._natures)]
+            others = [replace(each, after_s=waits_s) for each in self._instead_of(job)]
             waits_for_help = job.kind == "alarm" and job.incident.state in (State.CONFIRMED, State.CLOSED)
             if waits_for_help or job.kind == "duress":
                 since_s = now - datetime.fromisoformat(job.opened_at).timestamp()
@@ -406,11 +406,21 @@ class Dispatch:
                 log.error("%s", text)
                 self.trouble(job.channel, text)
 
+    def _instead_of(self, job: Job) -> Sequence[Planned]:
+        """The deliveries to make in place of a job; where one that it names is gone, also those of its policy."""
+        if not set(job.fallback) <= set(self._natures):
+            trouble = job.kind == "trouble"
+            policy = choose_for_trouble(self._policies) if trouble else choose(self._policies, job.incident)
+            now = resolve(policy.fallback, self._natures, self._contacts)
+            others = dict.fromkeys(name for name in (*job.fallback, *now) if name != job.channel)
+            job = replace(job, fallback=tuple(others))
+        return instead_of(job, self._natures)
+
     def _fall_back(self, job: Job) -> None:
         """Ask others to do a job that failed, or comes late; where the journal cannot be written, from memory."""
         if not job.fallback:
             return
-        instead = instead_of(job, self._natures)
+        instead = self._instead_of(job)
 
         def from_memory() -> None:
             answered = self._workers[job.channel].has_answer(job.incident)  # as the journal would
@@ -457,7 +467,8 @@ class Dispatch:
             if job.key not in late:
                 late.add(job.key)
                 level = logging.DEBUG if job.hidden else logging.WARNING
-                log.log(level, "%s is late; trying %s, too", job.channel, ", ".join(job.fallback))
+                others = ", ".join(each.channel for each in self._instead_of(job)) or "nobody"
+                log.log(level, "%s is late; trying %s, too", job.channel, others)
                 self._fall_back(job)
 
     def _is_late(self, job: Job) -> bool:

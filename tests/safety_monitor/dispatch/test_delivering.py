@@ -380,6 +380,15 @@ def test_what_was_handed_over_and_did_not_arrive_is_told_to_whoever_takes_the_pl
     assert deliveries(journal)["sms:anna:alarm"].state is DeliveryState.FAILED
 
 
+def test_the_fallback_is_told_also_where_it_was_renamed_since(journal: Journal) -> None:
+    before = Policy(steps=(Step(actions=("sms",)),), fallback=("call:bob", "email"))
+    journal.record(SCREAM, plan(before, SCREAM.id, dict.fromkeys(("sms", "call:bob", "email"), Nature.MESSAGE)))
+    others = Outlet("call:robert"), Outlet("email")
+    with running(journal, Outlet("sms", [REFUSED]), *others, policy=replace(before, fallback=("call", "email"))):
+        for key in ("call:robert:alarm", "email:alarm"):
+            settled(journal, key, DeliveryState.DELIVERED)
+
+
 def test_a_silent_policy_is_not_heard_and_says_so(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     alarm, sms = Outlet("alarm", heard=True), Outlet("sms", [NO_NETWORK, REFUSED])
