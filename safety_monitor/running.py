@@ -265,8 +265,13 @@ def check_start(settings: Settings) -> None:
         raise SettingsError(str(error)) from None
 
 
-def make_outbox(settings: Settings, journal: Journal) -> Dispatch | None:
+def make_outbox(settings: Settings, journal: Journal, *, limited: bool) -> Dispatch | None:
     """The outbox at work beside no station: without sound, only for what waits; None if a station does that already.
+
+    Args:
+        settings: of the station.
+        journal: where the outbox is.
+        limited: whether messages are held back as a station does it; else all that wait are sent, in quiet hours, too.
 
     Raises:
         SettingsError: a channel cannot be made as the settings ask for.
@@ -280,6 +285,8 @@ def make_outbox(settings: Settings, journal: Journal) -> Dispatch | None:
             channels,
             policies=policies_of(settings),
             waits=waits,
+            limits=lambda channel: limits_of(settings, channel) if limited else None,
+            contacts=contact_names(settings.contacts),
             station=settings.station.name,
             public_url=settings.web.public_url,
             place=place,

@@ -80,7 +80,7 @@ def retry_outbox(
     def use(journal: "Journal") -> bool:
         before = {each: journal.outbox.delivery(each) for each in journal.outbox.retry(key)}
         try:
-            dispatch = make_outbox(settings, journal)
+            dispatch = make_outbox(settings, journal, limited=bool(key))  # who wants one wants no other sooner
         except SettingsError as error:
             fail(error)
         try:

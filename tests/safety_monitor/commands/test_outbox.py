@@ -3,6 +3,7 @@
 import os
 import subprocess
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,31 @@ def test_evidence_goes_with_a_retry_and_is_protected_by_a_command(journal: Journ
     assert store.tidy() == []
     assert safety_monitor(tmp_path, "incidents", "unprotect", SCREAM.id).status == 0
     assert store.tidy() == [SCREAM.id]
+
+
+def test_a_retry_of_one_sends_nothing_else_that_quiet_hours_hold_back(journal: Journal, tmp_path: Path) -> None:
+    others = [replace(SCREAM, id=name) for name in ("held", "wanted")]
+    for each in others:
+        key = delivery_key(each.id, "messages:mail", "alarm")
+        journal.record(each, [Planned(key, "messages:mail", Nature.MESSAGE, "alarm")])
+    now, until = datetime.now(), journal.clock() + 3600.0
+    journal.outbox.finish(
+        [
+            Result(
+                "held:messages:mail:alarm", 1, DeliveryState.PENDING, "held back: quiet hours", due_at=until, held=True
+            )
+        ]
+    )
+    with mail_server() as mails:
+        variables = {
+            "SAFETY_MONITOR_MESSAGES__MAIL": mails.url,
+            "SAFETY_MONITOR_LIMITS__QUIET_FROM": f"{now - timedelta(hours=2):%H:%M}",
+            "SAFETY_MONITOR_LIMITS__QUIET_UNTIL": f"{now + timedelta(hours=2):%H:%M}",
+            "SAFETY_MONITOR_LIMITS__QUIET_CHANNELS": '["all"]',
+        }
+        retry = safety_monitor(tmp_path, "outbox", "retry", "wanted:messages:mail:alarm", **variables)
+        assert (retry.status, len(mails.taken)) == (0, 1), retry.stdout + retry.stderr
+    assert journal.outbox.delivery("held:messages:mail:alarm").state is DeliveryState.PENDING
 
 
 def test_a_test_names_channels_that_are_not_there(tmp_path: Path) -> None:
