@@ -299,19 +299,19 @@ class ChannelWorker:
             self._do([self._handed.popleft()], WRITTEN)
             return 0.0
         if (kept := self._due_from_memory(tried=False)) is not None:
-            self._do([kept.next], kept.entry)
+            self._do_from_memory(kept)
             return 0.0
         with suppress(JournalError):
             self._book()
         if (kept := self._due_from_memory(tried=True)) is not None:
-            self._do([kept.next], kept.entry)
+            self._do_from_memory(kept)
             return 0.0
         if self._works_again:
             with suppress(JournalError):  # what is due is told also from a disk that is full
                 self._in_time(lambda: self._outbox.hasten(self._name))
                 self._works_again = False
         known = [*self._kept, *self._beside]  # the journal may hold as due what is done already
-        limited = self.nature is Nature.MESSAGE and self._limiter.limits(self._name)
+        limited = self._limited
         most = BATCH if limited else self._batch
         urgent = self._aside is not None
         found = self._in_time(lambda: self._outbox.due(self._name, most, without=known, urgent=urgent))
@@ -368,6 +368,21 @@ class ChannelWorker:
             elif (kept.result is not None) is tried and kept.is_due(now) and self._may_begin(kept.job):
                 return kept.moved(self._ahead_s())
         return None
+
+    def _do_from_memory(self, kept: Kept) -> None:
+        """Do what is kept; what is no emergency is held back as the journal would: it may be three in the morning."""
+        job = kept.next
+        if self._limited and job.kind not in URGENT:
+            _, held = self._limiter.sift(self._name, [job], self._clock())
+            if held and held[0].due_at is not None:
+                self._kept[job.key] = kept.held(held[0].due_at)
+                return
+        self._do([job], kept.entry)
+
+    @property
+    def _limited(self) -> bool:
+        """Whether any message is ever held back here."""
+        return self.nature is Nature.MESSAGE and self._limiter.limits(self._name)
 
     @property
     def _beside(self) -> Collection[str]:

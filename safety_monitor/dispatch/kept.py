@@ -64,6 +64,12 @@ class Kept:
             result = replace(result, at=_later(result.at, by_s), due_at=_later(result.due_at, by_s))
         return replace(self, job=moved_by(self.job, by_s), result=result, ahead_s=ahead_s)
 
+    def held(self, until: float) -> "Kept":
+        """The same, held back until then by the journal's clock."""
+        if self.result is None:
+            return replace(self, job=replace(self.job, asked_at=until))
+        return replace(self, result=replace(self.result, due_at=until))
+
     @property
     def next(self) -> Job:
         """What is to be done then, as the journal would give it."""

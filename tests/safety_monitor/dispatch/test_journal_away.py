@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState, Job
 from safety_monitor.dispatch import channel_worker, delivering
 from safety_monitor.dispatch.delivering import Dispatch
+from safety_monitor.dispatch.limits import Limits
 from safety_monitor.dispatch.settling import Waits
 from safety_monitor.escalation import Nature, Policy, Step, plan
 from safety_monitor.incident import State
@@ -321,6 +322,22 @@ def test_a_clock_that_is_set_changes_no_wait_also_while_the_journal_cannot_be_wr
         assert due_at is not None
         assert 0.0 < datetime.fromisoformat(due_at).timestamp() - journal.clock() <= FOREVER_S
     blocker.close()
+
+
+def test_a_trouble_waits_for_quiet_hours_to_end_also_where_the_journal_cannot_be_written(impatient: Journal) -> None:
+    now = datetime.now()
+    limits = Limits(cool_down_s=0.0, quiet=((now - timedelta(hours=2)).time(), (now + timedelta(hours=2)).time()))
+    sms, blocker = Outlet("sms"), sqlite3.connect(impatient.path, isolation_level=None)
+    with running(impatient, sms, limits=limits) as dispatch:
+        blocker.execute("BEGIN IMMEDIATE")
+        dispatch.trouble("journal", "journal: full")
+        with pytest.raises(JournalError):
+            dispatch.follow(SCREAM)
+        until(lambda: "alarm" in [message.kind for message in sms.messages])
+        blocker.execute("ROLLBACK")
+        until(lambda: any("quiet hours" in each.detail for each in impatient.outbox.list()))
+    blocker.close()
+    assert [message.kind for message in sms.messages] == ["alarm"]
 
 
 def test_what_the_journal_does_not_take_keeps_nothing_up_and_is_told_to_its_end(
