@@ -109,5 +109,5 @@ class Firebase:
 
 
 def _flat(document: dict[str, Any]) -> dict[str, Any]:
-    """Firebase takes no empty tables or lists: what is empty is not there."""
-    return {name: value for name, value in document.items() if value not in ({}, [], "")}
+    """Firebase takes no empty tables or lists: what is empty is not there, any more if it was."""
+    return {name: None if value in ({}, [], "") else value for name, value in document.items()}

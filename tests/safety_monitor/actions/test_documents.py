@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from safety_monitor.delivery import DeliveryState, Result
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Sense, State
@@ -143,6 +144,18 @@ def test_firebase_keeps_one_node_an_incident(firebase: FakeFirebase, journal: Jo
     assert (node["response_status"], node["duress"], node["is_scream"]) == ("confirmed", True, True)
     assert node["location"]["latitude"] == 52.5
     assert datetime.fromisoformat(node["timestamp"]) == datetime.fromisoformat(journal.show(INCIDENT.id).opened_at)
+    out.close()
+
+
+def test_firebase_a_failure_that_was_made_up_for_is_none_any_more(firebase: FakeFirebase, journal: Journal) -> None:
+    out = fire(firebase, journal)
+    for version, state in enumerate((DeliveryState.FAILED, DeliveryState.DELIVERED), start=1):
+        key = delivery_key(INCIDENT.id, "sms:anna", "alarm")
+        journal.outbox.finish([Result(key, version, state, "refused")])
+        assert out.deliver(MESSAGE).ok
+        assert firebase.tree["incidents"][INCIDENT.id].get("error", "") == ("sms:anna: refused", "")[version - 1]
+        if state is DeliveryState.FAILED:
+            journal.outbox.retry(key)
     out.close()
 
 
