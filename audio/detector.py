@@ -134,6 +134,11 @@ class Persistence:
     slope: float = 1.0
     share: float = 0.0
 
+    @property
+    def highest(self) -> float:
+        """What `SoundReading.scream` stays below, however clearly somebody screams."""
+        return self.probability(self.limit)
+
     def step(self, sum_so_far: float, scream: float) -> float:
         """The sum after one more window.
 
@@ -338,7 +343,7 @@ def load_scream_model(name: str = "scream", home: Path | None = None) -> ScreamM
         ModelError: no such model, a damaged one, or one that does not fit this program.
     """
     folder, card = open_card(name, task="scream", home=home)
-    persistence, verdict = _persistence(folder, card), _verdict(folder, card)
+    persistence, verdict = persistence_of(folder, card), _verdict(folder, card)
     if "member" in card.parameters:
         return ScreamModel(open_clip_model(folder, card), persistence, verdict)
     recent = _opinion(folder, card, RECENT_FILE, RECENT_OVERVIEW)
@@ -367,7 +372,12 @@ def _open_frame_classifier(folder: Path, card: Card, verdict: Verdict, recent: O
     return classifier
 
 
-def _persistence(folder: Path, card: Card) -> Persistence:
+def persistence_of(folder: Path, card: Card) -> Persistence:
+    """How the evidence of a scream model adds up.
+
+    Raises:
+        ModelError: its card does not say.
+    """
     try:
         return Persistence(**{key: float(value) for key, value in card.parameters["persistence"].items()})
     except (KeyError, TypeError, ValueError, AttributeError):

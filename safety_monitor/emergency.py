@@ -1,5 +1,6 @@
 """Which readings speak for an emergency: the bridge from what the senses say to what fusion weighs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from audio.detector import SoundReading
@@ -78,6 +79,21 @@ def unknown_labels(
             if label is not None and label not in usable:
                 complaints.append(f"emergency.gestures: unknown {kind} '{label}'; known: {', '.join(usable)}")
     return complaints
+
+
+def never_a_scream(thresholds: Mapping[str, float], highest: float) -> list[str]:
+    """Complaints, a line each, about thresholds that no scream alone can reach.
+
+    Args:
+        thresholds: by the key that sets each.
+        highest: what the scream model stays below.
+    """
+    return [
+        f"{key}: must be less than {highest:.3f}, or a scream alone is never an emergency: the scream model gives no "
+        "more to any"
+        for key, threshold in thresholds.items()
+        if threshold >= highest
+    ]
 
 
 def gestures_lost(gestures: tuple[EmergencyGesture, ...], task: str, labels: tuple[str, ...]) -> tuple[str, ...]:

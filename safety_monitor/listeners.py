@@ -26,7 +26,7 @@ from safety_monitor.journal.incidents import Journal
 from safety_monitor.learning.feedback import when_saved
 from safety_monitor.people.decision_lookup import DecisionLookup, open_id
 from safety_monitor.place import Place, from_browser
-from safety_monitor.senses import hear, load_scream_classifier, silenced, sound_moment
+from safety_monitor.senses import hear, load_ears, silenced, sound_moment
 from safety_monitor.sensing import SenseError
 from safety_monitor.station import TICK_S, Station
 
@@ -58,7 +58,7 @@ class Ears:
 def ears_of(settings: Settings, journal: Journal) -> Ears:
     """Ears like those of the station."""
     return Ears(
-        load=lambda: ScreamDetector(load_scream_classifier(settings)),
+        load=lambda: load_ears(settings),
         remember=lambda: make_recorder(settings, seeing=False, saved=when_saved(settings, journal)),
     )
 

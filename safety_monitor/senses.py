@@ -10,7 +10,7 @@ import numpy as np
 from audio import liveness
 from audio.blocks import SAMPLE_RATE, Block, SoundError
 from audio.capture import SoundSource, open_sound
-from audio.detector import ScreamDetector, ScreamModel, SoundReading, load_scream_model
+from audio.detector import ScreamDetector, ScreamModel, SoundReading, load_scream_model, persistence_of
 from audio.liveness import Rate, SoundFault, after_loss, examine, loud_at, measure
 from audio.microphone import SoundHungError
 from audio.route import Watch
@@ -24,7 +24,7 @@ from models.card import ModelError
 from models.registry import open_card
 from safety_monitor.config import Settings
 from safety_monitor.demo import open_demo_camera, open_demo_sound
-from safety_monitor.emergency import EmergencyGestures, scream_evidence, unknown_labels
+from safety_monitor.emergency import EmergencyGestures, never_a_scream, scream_evidence, unknown_labels
 from safety_monitor.incident import Moment, Sense
 from safety_monitor.live import LiveView
 from safety_monitor.sensing import ReadySense, RunningSense, SenseError
@@ -59,19 +59,43 @@ def load_scream_classifier(settings: Settings) -> ScreamModel:
         raise SenseError(str(error)) from None
 
 
-def check_models(settings: Settings) -> None:
-    """See that the models that the settings name are there, and know the emergency gestures; loads none.
+def load_ears(settings: Settings) -> ScreamDetector:
+    """A detector that judges for the station.
 
     Raises:
-        SenseError: one cannot be used, or an emergency gesture is none that the models know.
+        SenseError: the model cannot be used, or no scream is enough for an emergency.
+    """
+    model = load_scream_classifier(settings)
+    if complaints := never_a_scream(settings.thresholds, model.persistence.highest):
+        raise SenseError(str(settings.named(complaints[0])))
+    return ScreamDetector(model)
+
+
+def check_models(settings: Settings) -> None:
+    """See that the models that the settings name are there, and can report an emergency; loads none.
+
+    Raises:
+        SenseError: one cannot be used, an emergency gesture is none that the models know, or no scream is enough.
     """
     try:
         if settings.microphone.source != OFF:
-            open_card(settings.hearing.model, task="scream", home=settings.models_folder)
+            check_hearing(settings)
         if settings.camera.source != OFF:
             check_gestures(settings)
     except ModelError as error:
         raise SenseError(str(error)) from None
+
+
+def check_hearing(settings: Settings) -> None:
+    """See that a scream can be an emergency by the scream model that the settings name.
+
+    Raises:
+        SenseError: it cannot.
+        ModelError: the model cannot be used.
+    """
+    folder, card = open_card(settings.hearing.model, task="scream", home=settings.models_folder)
+    if complaints := never_a_scream(settings.thresholds, persistence_of(folder, card).highest):
+        raise SenseError(str(settings.named(complaints[0])))
 
 
 def check_gestures(settings: Settings) -> None:
@@ -151,7 +175,7 @@ def load_hearing(
         notice: told again and again whether the signal of a live source is sound.
         workload: says how much is judged; None: everything.
     """
-    detector = ScreamDetector(load_scream_classifier(settings))
+    detector = load_ears(settings)
     name = settings.microphone.source
     watch = Watch()
 

@@ -211,7 +211,7 @@ def put_in_use(
             for line in found.worse:
                 typer.echo(f"safety-monitor: worse: {line}", err=True)
             fail(f"{card.name} was not put in use; --force does it all the same", TROUBLE)
-    _refuse_what_loses_an_emergency(settings, card)
+    _refuse_what_loses_an_emergency(settings, card, folder)
     place = use(home, name, folder)
     print(f"in use: {place}, from the next start on; `safety-monitor models rollback {card.task}` goes back")
 
@@ -239,12 +239,17 @@ def go_back(settings: Settings, task: str) -> None:
     from models.in_use import model_before, roll_back
 
     home, name = settings.models_folder, name_in_use(settings, task)
-    _refuse_what_loses_an_emergency(settings, read_card(model_before(home, name)))
+    before = model_before(home, name)
+    _refuse_what_loses_an_emergency(settings, read_card(before), before)
     typer.echo(roll_back(home, name))
 
 
-def _refuse_what_loses_an_emergency(settings: Settings, card: "Card") -> None:
-    from safety_monitor.emergency import gestures_lost, loses_an_emergency
+def _refuse_what_loses_an_emergency(settings: Settings, card: "Card", folder: Path) -> None:
+    from audio.detector import persistence_of
+    from safety_monitor.emergency import gestures_lost, loses_an_emergency, never_a_scream
 
-    if card.task != Task.SCREAM and (lost := gestures_lost(settings.emergency.gestures, card.task, card.labels)):
+    if card.task == Task.SCREAM:
+        for line in never_a_scream(settings.thresholds, persistence_of(folder, card).highest):
+            fail(settings.named(line))
+    elif lost := gestures_lost(settings.emergency.gestures, card.task, card.labels):
         fail(loses_an_emergency(lost))

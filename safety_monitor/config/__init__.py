@@ -115,6 +115,14 @@ class Settings(Section):
         return {"scream": self.hearing.model, "signs": self.seeing.signs, "motions": self.seeing.motions}
 
     @property
+    def thresholds(self) -> dict[str, float]:
+        """What an emergency must reach, at whatever hour, by the key that says so."""
+        hours = enumerate(self.schedule.thresholds)
+        return {"fusion.threshold": self.fusion.threshold} | {
+            f"schedule.thresholds.{number}.threshold": each.threshold for number, each in hours
+        }
+
+    @property
     def gestures_folder(self) -> Path:
         """What was collected, see `gesture.collection`."""
         return self.home / "gestures"

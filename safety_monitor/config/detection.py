@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from gesture.pace import SLOWEST_FPS
-from safety_monitor.config.section import Probability, Seconds, Section
+from safety_monitor.config.section import Probability, Seconds, Section, Threshold
 from safety_monitor.fusion import FusionRules
 
 
@@ -94,8 +94,8 @@ class Emergency(Section):
 class FusionSettings(Section):
     """When readings become an incident."""
 
-    threshold: Probability = 0.80
-    """Combined probability that confirms an incident."""
+    threshold: Threshold = 0.80
+    """Combined probability that confirms an incident; the models are made for 0.80, and miss more the higher it is."""
     weak: Probability = 0.50
     """Probability below which evidence does not count at all."""
     window_s: Seconds = 3.0

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
-from safety_monitor.config.section import ClockTime, Probability, Section, WebAddress, web_address
+from safety_monitor.config.section import ClockTime, Section, Threshold, WebAddress, web_address
 
 LONGEST_NAME = 60
 
@@ -71,7 +71,7 @@ class ArmedHours(Section):
 class ThresholdHours(ArmedHours):
     """Hours in which the station must be more or less sure than at other times."""
 
-    threshold: Probability
+    threshold: Threshold
     """In place of `fusion.threshold`."""
 
 

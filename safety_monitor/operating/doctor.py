@@ -27,7 +27,7 @@ from safety_monitor.local_time import when
 from safety_monitor.operating.beside import station_runs
 from safety_monitor.operating.first_signal import Signal, first_picture, first_sound
 from safety_monitor.operating.serving import WebError, bound, check_certificate, check_exposure
-from safety_monitor.senses import DEMO, OFF, check_gestures
+from safety_monitor.senses import DEMO, OFF, check_gestures, check_hearing
 from safety_monitor.sensing import SenseError
 from safety_monitor.sources import NOTHING_WATCHED, microphones
 
@@ -121,13 +121,15 @@ def _start(settings: Settings) -> list[Finding]:
             bound(settings.web).close()
     except WebError as error:
         findings.append(Finding("pages", ok=False, detail=str(error), needed=True))
-    try:
-        if settings.camera.source != OFF:
-            check_gestures(settings)
-    except SenseError as error:
-        findings.append(Finding("gestures", ok=False, detail=str(error), needed=True))
-    except ModelError:  # `_models` says so
-        pass
+    senses = (("screams", settings.microphone, check_hearing), ("gestures", settings.camera, check_gestures))
+    for part, sense, check in senses:
+        try:
+            if sense.source != OFF:
+                check(settings)
+        except SenseError as error:
+            findings.append(Finding(part, ok=False, detail=str(error), needed=True))
+        except ModelError:  # `_models` says so
+            pass
     return findings
 
 

@@ -213,6 +213,13 @@ def test_one_window_alone_is_not_enough(model: ScreamModel, opinion: float) -> N
     assert persistence.with_opinion(persistence.step(once, 1.0), opinion) > persistence.with_opinion(once, opinion)
 
 
+def test_no_scream_reaches_more_than_the_highest(model: ScreamModel) -> None:
+    persistence, total = model.persistence, -model.persistence.limit
+    for _ in range(100):
+        total = persistence.step(total, 1.0)
+    assert 0.9 < persistence.probability(total) <= persistence.highest < 1.0
+
+
 def test_a_second_opinion_speaks_against_a_scream_by_its_share() -> None:
     persistence = Persistence(share=3.0)
     assert [persistence.with_opinion(1.0, opinion) for opinion in (0.5, -0.5)] == pytest.approx([1.0, -0.5])

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
+from audio.detector import load_scream_model
 from gesture.detector import HandReading
-from safety_monitor.config.detection import EmergencyGesture
+from gesture.signal_for_help import START, confidence, step
+from safety_monitor.config.detection import EmergencyGesture, FusionSettings
 from safety_monitor.emergency import EmergencyGestures, gestures_lost, unknown_labels
 from safety_monitor.senses import gesture_moment
 
@@ -117,3 +120,14 @@ def test_a_model_of_one_task_loses_only_gestures_of_that_task(
         EmergencyGesture(sequence="signal_for_help"),
     )
     assert gestures_lost(gestures, task, labels) == lost
+
+
+def test_no_threshold_may_be_so_high_that_the_clearest_scream_or_sign_alone_is_no_emergency() -> None:
+    progress = START
+    for frame in range(30):
+        sign = ("open_palm", "thumb_tucked", "fist")[frame // 10]
+        progress = step(progress, {sign: 1.0}, frame / 10)
+    for highest in (confidence(progress), load_scream_model().persistence.highest):
+        assert highest > 0.98
+        with pytest.raises(ValidationError, match=r"less than or equal to 0\.98"):
+            FusionSettings(threshold=highest)

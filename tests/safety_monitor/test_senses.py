@@ -14,7 +14,9 @@ from audio.blocks import BLOCK_SAMPLES, SAMPLE_RATE, Chunk, Samples, SoundError
 from audio.live import Arrival, Live
 from audio.liveness import SoundFault
 from media.inbox import Inbox
+from models.card import change_card
 from models.hand_landmarker import default_path, is_complete
+from models.registry import SHIPPED
 from safety_monitor import senses
 from safety_monitor.analysis import Analyst
 from safety_monitor.config import Settings
@@ -92,6 +94,14 @@ def test_a_camera_that_comes_back_again_and_again_is_seen_by_the_detector_that_i
             running.close()
             assert 1 in seen
         ready.close()
+
+
+def test_ears_by_which_no_scream_would_be_an_emergency_are_refused(tmp_path: Path) -> None:
+    mine = Path(shutil.copytree(SHIPPED / "scream", tmp_path / "models" / "scream"))
+    change_card(mine, parameters={"persistence": {"limit": 6.0, "threshold": 5.5}})
+    settings = Settings.model_validate({"home": tmp_path, "fusion": {"threshold": 0.9}})
+    with pytest.raises(SenseError, match=r"^settings: fusion.threshold: must be less than 0.868"):
+        senses.load_hearing(settings, fast=False, deaf=lambda at: False, view=LiveView(settings.fusion.rules, []))
 
 
 def faults_of(

@@ -212,7 +212,7 @@ def test_settings_are_changed_and_what_is_wrong_is_refused(taught: Taught, admin
     expect(threshold).to_have_value("0.8")
     threshold.fill("80")
     admin.get_by_role("button", name="Save").click()
-    expect(admin.get_by_text("fusion.threshold: must be at most 1")).to_be_visible()
+    expect(admin.get_by_text("fusion.threshold: must be at most 0.98")).to_be_visible()
     assert file.read_text() == TEXT
     threshold.fill("0.7")
     admin.get_by_role("button", name="Save").click()

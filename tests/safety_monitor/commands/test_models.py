@@ -129,6 +129,21 @@ def test_a_model_that_loses_an_emergency_gesture_is_not_put_in_use(
     assert "salute" in read_card(mine).labels
 
 
+def test_a_model_by_which_no_scream_would_be_an_emergency_is_not_put_in_use(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said("models", "use", candidate(tmp_path / "first"), "--force")
+    modest = candidate(tmp_path / "modest", threshold=5.5)
+    monkeypatch.setenv("SAFETY_MONITOR_FUSION__THRESHOLD", "0.9")
+    told = said("models", "use", modest, "--force", status=2)
+    assert told.startswith("safety-monitor: environment: fusion.threshold: must be less than 0.868, or a scream alone")
+    assert read_card(home / "models" / "scream").files == read_card(tmp_path / "first").files
+    monkeypatch.setenv("SAFETY_MONITOR_FUSION__THRESHOLD", "0.85")
+    said("models", "use", modest, "--force")
+    monkeypatch.setenv("SAFETY_MONITOR_FUSION__THRESHOLD", "0.9")
+    said("models", "rollback")
+
+
 def test_cards_without_figures_ask_for_data(tmp_path: Path) -> None:
     told = said("models", "use", candidate(tmp_path / "new"), status=2)
     assert "the cards do not say how new and the model in use do" in told

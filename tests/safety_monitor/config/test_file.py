@@ -1,12 +1,15 @@
 """What is written a start accepts, comments and the file before stay, and nothing is lost when two write at once."""
 
 import copy
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from models.card import change_card
+from models.registry import SHIPPED
 from safety_monitor.config import SettingsError
 from safety_monitor.config.file import SettingsFile
 from safety_monitor.config.sources import load_settings
@@ -21,6 +24,7 @@ enabled = false
 [speech]
 enabled = false
 """
+NIGHT = {"begin": "22:00", "end": "06:00"}
 SECRET = "mongodb://user:hush@host"
 
 
@@ -53,7 +57,8 @@ def test_a_change_is_written_and_the_file_before_is_kept(file: SettingsFile) -> 
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (lambda v: v["fusion"].update(threshold=7), "fusion.threshold: must be at most 1"),
+        (lambda v: v["fusion"].update(threshold=7), "fusion.threshold: must be at most 0.98"),
+        (lambda v: v.update(schedule={"thresholds": [NIGHT | {"threshold": 0.99}]}), "must be at most 0.98"),
         (lambda v: v["fusion"].update(threshold=0.3), "fusion: needs 0 < weak"),
         (lambda v: v["fusion"].update(loudness=1), "unknown key 'fusion.loudness'"),
         (lambda v: v.update(acknowledge={"pin_hash": "x"}), "is a secret"),
@@ -74,6 +79,31 @@ def test_what_a_start_would_refuse_is_not_written(
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
     assert file.path.read_text() == TEXT
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda v: v["fusion"].update(threshold=0.9), "{path}: fusion.threshold: must be less than 0.868, or a scream"),
+        (
+            lambda v: v.update(schedule={"thresholds": [NIGHT | {"threshold": 0.9}]}),
+            "{path}: schedule.thresholds, the first: threshold: must be less than 0.868, or a scream alone is never",
+        ),
+    ],
+)
+def test_a_threshold_that_the_scream_model_in_use_cannot_reach_is_not_written(
+    file: SettingsFile, change: Callable[[dict[str, Any]], None], complaint: str
+) -> None:
+    mine = Path(shutil.copytree(SHIPPED / "scream", file.path.parent / "models" / "scream"))
+    change_card(mine, parameters={"persistence": {"limit": 6.0, "threshold": 5.5}})
+    before = file.read()
+    values = copy.deepcopy(before.values)
+    change(values)
+    with pytest.raises(SettingsError) as caught:
+        file.write(before, values)
+    assert str(caught.value).startswith(complaint.format(path=file.path))
+    values["microphone"] = {"source": "off"}
+    file.write(before, values)
 
 
 def test_a_file_that_changed_meanwhile_is_not_overwritten(file: SettingsFile) -> None:

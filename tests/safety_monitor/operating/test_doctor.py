@@ -1,5 +1,6 @@
 """The doctor names every part, says what is missing, and never prints a secret."""
 
+import shutil
 import socket
 import time
 from pathlib import Path
@@ -8,6 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
+from models.card import change_card
+from models.registry import SHIPPED
 from safety_monitor.journal.incidents import Journal
 from tests.alarms import SCREAM
 from tests.sound_server import SoundServer
@@ -46,8 +49,11 @@ def test_what_a_run_would_refuse_is_missing(tmp_path: Path) -> None:
     journal = Journal(tmp_path, clock=lambda: time.time() + 2 * 86_400)
     journal.record(SCREAM)
     journal.close()
-    result = safety_monitor(tmp_path, "doctor", "--json")
+    modest = Path(shutil.copytree(SHIPPED / "scream", tmp_path / "modest"))
+    change_card(modest, parameters={"persistence": {"limit": 6.0, "threshold": 7.0}})
+    result = safety_monitor(tmp_path, "doctor", "--json", SAFETY_MONITOR_HEARING__MODEL=str(modest))
     missing = {each["part"]: each["detail"] for each in result.objects if each["needed"] and not each["ok"]}
+    assert "fusion.threshold: must be less than 0.595" in missing["screams"]
     assert missing["camera"].startswith("gone.mp4: no such file")
     assert missing["microphone"].startswith("wobble: no such file")
     assert "needs a password" in missing["pages"]

@@ -20,7 +20,7 @@ def test_every_setting_has_a_control_and_a_meaning() -> None:
     assert [name for name, key in keys.items() if not key.means] == []
     kinds = {name: key.kind for name, key in keys.items()}
     assert kinds["fusion.threshold"] is Kind.NUMBER
-    assert keys["fusion.threshold"].bounds == "From 0 to 1."
+    assert keys["fusion.threshold"].bounds == "From 0 to 0.98."
     assert kinds["outbox.give_up_messages_s"] is Kind.NUMBER
     assert kinds["web.port"] is Kind.WHOLE
     assert kinds["mqtt.port"] is Kind.WHOLE
