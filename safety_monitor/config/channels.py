@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from safety_monitor.config.section import PhoneNumber, Probability, Seconds, Section, WebAddress, parts_of
+from safety_monitor.config.section import PhoneNumber, Probability, Section, WebAddress, parts_of
 
 SPOKEN = ("{what}", "{station}", "{help}")
 """What is filled in where something is said."""
@@ -19,8 +19,8 @@ class Alarm(Section):
     """Whether it sounds at all."""
     volume: Probability = 1.0
     """Loudness, 0 to 1."""
-    duration_s: Seconds = 10.0
-    """How long it sounds for one incident."""
+    duration_s: Annotated[float, Field(ge=1.0, le=600.0)] = 10.0
+    """How long it sounds for one incident; so long the station hears nothing else."""
 
 
 class Speech(Section):
@@ -35,7 +35,7 @@ class Speech(Section):
     """What is said once somebody has taken it on; {station} becomes the station's name; empty: nothing."""
     rate: Annotated[int, Field(ge=60, le=400)] = 160
     """Words a minute."""
-    limit_s: Seconds = 15.0
+    limit_s: Annotated[float, Field(ge=5.0, le=120.0)] = 15.0
     """Longest time for one announcement; a voice that hangs is ended and started anew."""
 
     @field_validator("text", "answered")

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from gesture.pace import SLOWEST_FPS
-from safety_monitor.config.section import Probability, Seconds, Section, Threshold
+from safety_monitor.config.section import Seconds, Section, Threshold
 from safety_monitor.fusion import FusionRules
 
 
@@ -96,15 +96,16 @@ class FusionSettings(Section):
 
     threshold: Threshold = 0.80
     """Combined probability that confirms an incident; the models are made for 0.80, and miss more the higher it is."""
-    weak: Probability = 0.50
+    weak: Annotated[float, Field(ge=0.2, le=0.98)] = 0.50
     """Probability below which evidence does not count at all."""
-    window_s: Seconds = 3.0
+    window_s: Annotated[float, Field(gt=0.0, le=60.0)] = 3.0
     """How far apart evidence of sound and hand may be to count together."""
-    pending_s: Seconds = 4.0
+    pending_s: Annotated[float, Field(gt=0.0, le=60.0)] = 4.0
     """How long something noticed waits to be confirmed before it is dropped."""
-    cool_down_s: Seconds = 30.0
-    """An incident closes after this long without evidence; until then everything belongs to it."""
-    longest_s: Seconds = 600.0
+    cool_down_s: Annotated[float, Field(ge=1.0, le=300.0)] = 30.0
+    """An incident closes after this long without evidence; until then everything belongs to it. Where one was called
+    off, or had lasted too long, so long must be quiet before the same sense opens another."""
+    longest_s: Annotated[float, Field(ge=1.0, le=3600.0)] = 600.0
     """An incident closes after this long in any case."""
 
     @model_validator(mode="after")

@@ -12,6 +12,8 @@ CHANNEL_WORDS = frozenset(
     | {"mysql", "mongodb", "firebase", "mqtt"}
 )
 """Words of policies that no contact can be called."""
+LONGEST_HOLD_S = 1800.0
+"""Longer no limit may hold an emergency back."""
 
 
 class Contact(Section):
@@ -77,11 +79,11 @@ class Acknowledge(Section):
 class LimitsSettings(Section):
     """How much a person is told; what is held back comes together as one message. Under duress nothing waits."""
 
-    cool_down_s: Annotated[float, Field(ge=0.0, le=86_400.0)] = 30.0
+    cool_down_s: Annotated[float, Field(ge=0.0, le=600.0)] = 30.0
     """Shortest time between two messages to one contact; about the same, other channels need not wait."""
     most: Annotated[int, Field(ge=1, le=1000)] = 12
     """Most messages to one contact within `within_s`; what comes on several channels counts once. Beyond that an
-    emergency waits for `within_s` / `most` only, 5 minutes by default."""
+    emergency waits for `within_s` / `most` only, 5 minutes by default and 30 at most."""
     within_s: Seconds = 3600.0
     """See `most`."""
     quiet_from: ClockTime | None = None
@@ -90,6 +92,14 @@ class LimitsSettings(Section):
     """Local time, HH:MM, at which what was held back is told."""
     quiet_channels: tuple[str, ...] = ()
     """Channels that keep the quiet hours, emergencies included, by name, group ("sms"), contact ("anna") or "all"."""
+
+    @model_validator(mode="after")
+    def _emergencies(self) -> "LimitsSettings":
+        if (wait_s := self.within_s / self.most) > LONGEST_HOLD_S:
+            raise ValueError(
+                f"within_s / most is how long an emergency may have to wait: {wait_s:g} s; at most {LONGEST_HOLD_S:g} s"
+            )
+        return self
 
     @model_validator(mode="after")
     def _quiet_hours(self) -> "LimitsSettings":
@@ -101,15 +111,15 @@ class LimitsSettings(Section):
 class OutboxSettings(Section):
     """How long and how often deliveries are tried."""
 
-    first_wait_s: Seconds = 2.0
+    first_wait_s: Annotated[float, Field(gt=0.0, le=60.0)] = 2.0
     """Wait after the first attempt that failed; it doubles from attempt to attempt, give or take a quarter."""
-    longest_wait_s: Seconds = 300.0
+    longest_wait_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 300.0
     """Longest wait between two attempts."""
-    fallback_after_s: Seconds = 60.0
+    fallback_after_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 60.0
     """A policy's fallback channels are tried when a message has not got through for this long."""
-    give_up_messages_s: Annotated[float, Field(gt=0.0)] = 86_400.0
+    give_up_messages_s: Annotated[float, Field(ge=60.0, le=604_800.0)] = 86_400.0
     """A message that has not got through for this long has failed."""
-    give_up_records_s: Annotated[float, Field(gt=0.0)] = 2_592_000.0
+    give_up_records_s: Annotated[float, Field(ge=60.0, le=31_536_000.0)] = 2_592_000.0
     """A record for a database that has not got through for this long has failed."""
-    follow_s: Annotated[float, Field(gt=0.0)] = 3_600.0
+    follow_s: Annotated[float, Field(gt=0.0, le=86_400.0)] = 3_600.0
     """How long a message that was handed over is followed, to see whether it arrives."""

@@ -141,7 +141,7 @@ class Supervision(Section):
     """Faults of sound and picture that are shown, but of which nobody is told; a room is dark every night."""
     ignored: tuple[FaultName, ...] = ()
     """Faults of sound and picture that are no matter here at all."""
-    failed_after_s: Annotated[float, Field(ge=5.0, le=86_400.0)] = 30.0
+    failed_after_s: Annotated[float, Field(ge=5.0, le=3600.0)] = 30.0
     """How long a part of the station must have failed before the contacts are told."""
     ping_url: SecretStr | None = None
     """Page to ask for while all is well, such as a check of healthchecks.io: whoever runs it learns that it ceased."""

@@ -87,6 +87,43 @@ def test_a_mistake_is_one_line_that_names_key_and_place(text: str, environ: dict
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "slipped", "bound"),
+    [
+        ("fusion.weak", 0.05, "at least 0.2"),
+        ("fusion.window_s", 300, "at most 60"),
+        ("fusion.cool_down_s", 3000, "at most 300"),
+        ("fusion.longest_s", 6000, "at most 3600"),
+        ("alarm.duration_s", 1000, "at most 600"),
+        ("alarm.duration_s", 0.1, "at least 1"),
+        ("speech.limit_s", 1.5, "at least 5"),
+        ("speech.limit_s", 150, "at most 120"),
+        ("limits.cool_down_s", 3000, "at most 600"),
+        ("outbox.first_wait_s", 200, "at most 60"),
+        ("outbox.longest_wait_s", 30_000, "at most 3600"),
+        ("outbox.fallback_after_s", 6000, "at most 3600"),
+        ("outbox.give_up_messages_s", 8.64, "at least 60"),
+        ("outbox.give_up_messages_s", 864_000, "at most 604800"),
+        ("outbox.give_up_records_s", 25.92, "at least 60"),
+        ("outbox.follow_s", 360_000, "at most 86400"),
+        ("supervision.failed_after_s", 30_000, "at most 3600"),
+    ],
+)
+def test_a_slip_by_which_the_station_would_be_of_no_use_is_refused(key: str, slipped: float, bound: str) -> None:
+    section, name = key.split(".")
+    path = write(f"[{section}]\n{name} = {slipped}\n")
+    with pytest.raises(SettingsError, match=f"^station.toml: {key}: must be {bound}$"):
+        load_settings(path, environ={})
+
+
+@pytest.mark.parametrize(("most", "within_s"), [(1, 3600), (12, 36_000)])
+def test_no_limit_holds_an_emergency_back_for_more_than_half_an_hour(most: int, within_s: float) -> None:
+    path = write(f"[limits]\nmost = {most}\nwithin_s = {within_s}\n")
+    with pytest.raises(SettingsError, match="limits: within_s / most is how long an emergency may have to wait: 3"):
+        load_settings(path, environ={})
+    load_settings(write(f"[limits]\nmost = {2 * most}\nwithin_s = {within_s}\n"), environ={})
+
+
 def test_a_value_is_never_repeated_in_the_message() -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings(environ={"SAFETY_MONITOR_ALARM__VOLUME": "s3cret"})
