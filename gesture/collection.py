@@ -30,6 +30,7 @@ from gesture.rows import (
     MOTIONS,
     SIGNS,
     TWO_MODEL_COLUMNS,
+    TWO_MODEL_LABELS,
     CollectionError,
     Origin,
     check_label,
@@ -229,7 +230,8 @@ class Collection:
     def import_two_model(self, kind: str, table: Path, labels: Path | None, origin: Origin) -> int:
         """Take over a CSV of the two-model repository (keypoint.csv or point_history.csv); returns how many were new.
 
-        Rows that were taken over before are not taken over twice.
+        Rows that were taken over before are not taken over twice. What the program itself calls otherwise is taken over
+        under the program's name where that is known here and theirs is not: it was renamed, or collected here.
 
         Hands of that format have no depth and no side: they are taken for flat right hands. Its numbers carry no unit;
         a hand is given an ordinary size.
@@ -256,6 +258,8 @@ class Collection:
             raise CollectionError(f"{table.name}:{reader.line_num}: not a CSV: {error}") from None
         with self._locked():
             known = self.labels(kind)
+            ours = {their: our for their, our in TWO_MODEL_LABELS[kind].items() if our in known and their not in known}
+            rows = [(ours.get(row[0], row[0]), *row[1:]) for row in rows]
             found = {row[0] for row in rows}
             known += [label for label in names or sorted(found) if label in found and label not in known]
             there = set(self._lines(TABLES[kind]))

@@ -296,7 +296,7 @@ def import_rows(
     for theirs, ours in TWO_MODEL_LABELS[kind].items():
         if theirs in there:
             put_together = (
-                f"safety-monitor labels remove '{theirs}' --kind {kind}, and import with a label file that says {ours}"
+                f"safety-monitor labels remove '{theirs}' --kind {kind}, and import once more: it comes in as {ours}"
                 if ours in there
                 else f"safety-monitor labels rename '{theirs}' {ours} --kind {kind}"
             )

@@ -60,6 +60,13 @@ def test_data(home: Path, tmp_path: Path) -> None:
     output = said("data", "import", exported, "--labels", str(tmp_path / "theirs.csv"))
     assert "labels rename 'Open' open_palm --kind signs" in output
     assert "open_palm now: 3 rows" in said("labels", "rename", "Open", "open_palm", "--kind", "signs")
+    again = said("data", "import", exported, "--labels", str(tmp_path / "theirs.csv"))
+    assert again == "0 new rows\n"
+    said("labels", "add", "Open", "--kind", "signs")
+    both = said("data", "import", exported, "--labels", str(tmp_path / "theirs.csv"))
+    assert "labels remove 'Open' --kind signs, and import once more" in both
+    said("labels", "remove", "Open", "--kind", "signs", "--yes")
+    assert said("data", "import", exported, "--labels", str(tmp_path / "theirs.csv")) == "0 new rows\n"
     assert "cannot be read" in said("data", "import", str(tmp_path / "missing.csv"), status=2)
 
 
