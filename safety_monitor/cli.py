@@ -242,6 +242,7 @@ add_service_commands(app)
 
 def main() -> None:
     """The console script."""
+    open_what_was_closed()
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         # As standard error does: what a terminal cannot show, such as a file's name from elsewhere, must end nothing.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -265,6 +266,17 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is not tried again
         sys.exit(TROUBLE)
     sys.exit(status or 0)
+
+
+def open_what_was_closed() -> None:
+    """Let nothing come of what is written where the caller has closed standard output, and the like.
+
+    Else the next file that is opened, such as the journal, stands in its place, and gets what libraries write there.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # The lowest number that is free, so that it stays taken as long as the program lives.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def misused(error: TyperException) -> int:

@@ -91,6 +91,17 @@ def test_a_full_disk_behind_the_output_is_one_line(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "safety-monitor: No space left on device\n")
 
 
+@pytest.mark.parametrize(
+    ("closed", "said"), [(">&-", ("", "no incidents\n")), ("2>&-", ("", "")), ("<&- >&- 2>&-", ("", ""))]
+)
+def test_closed_output_is_not_written_to_and_ends_nothing(closed: str, said: tuple[str, str], tmp_path: Path) -> None:
+    environ = {**os.environ, "SAFETY_MONITOR_HOME": str(tmp_path)}
+    command = ["sh", "-c", f"exec {PROGRAM} incidents {closed}"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environ, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, *said)
+    assert safety_monitor(tmp_path, "incidents").status == 0
+
+
 def test_what_a_terminal_cannot_show_ends_nothing(tmp_path: Path) -> None:
     strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
     command = [os.fsencode(PROGRAM), b"analyze", b"L\xe4rm.wav", b"evening.wav"]  # the first of a disk from elsewhere
