@@ -296,4 +296,9 @@ def check_text(path: Path, text: str) -> None:
     Raises:
         SettingsError: a start would refuse it.
     """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        line = text.splitlines()[text.count("\n", 0, error.start)]
+        raise SettingsError(f"{path}: {line} has bytes that are no text in UTF-8; name it otherwise") from None
     checked(tomllib.loads(text), path, environ={})

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import tomllib
 from collections.abc import Callable
 from functools import partial
@@ -547,3 +548,15 @@ def test_any_name_stands_in_the_file_as_it_was_said(name: str) -> None:
         {"name": "anna", "sms": "+491713920031"},
         {"name": "ben", "call": "+15005550006"},
     ]
+
+
+@pytest.mark.parametrize("before", ["", "[camera]\nfps = 5\n"])
+def test_a_name_from_elsewhere_that_is_no_text_is_refused_in_one_line(before: str, tmp_path: Path) -> None:
+    path = tmp_path / "station.toml"
+    if before:
+        path.write_text(before)
+    command = [os.fsencode(PROGRAM), b"init", b"--yes", b"--camera", b"caf\xe9.mp4"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    (line,) = done.stderr.splitlines()
+    assert 'station.toml: source = "caf\\udce9.mp4" has bytes that are no text in UTF-8' in line
+    assert (done.returncode, path.read_text() if before else path.exists()) == (2, before or False)
