@@ -3,7 +3,8 @@
 Requests that change something, and web sockets, must come from the station's own pages or from a program: a browser
 tells by `Sec-Fetch-Site` and `Origin` where a request comes from, and another site's is refused. Of what changes
 nothing a browser may follow another site's link here, and no more. A station without users answers only to its local
-names, so that no other site can pass for it by pointing its own name here.
+names, so that no other site can pass for it by pointing its own name here. HEAD is answered as GET is, without the
+body: programs that watch whether a site is well ask like that.
 """
 
 import ipaddress
@@ -98,8 +99,12 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        head = scope.get("method") == "HEAD"
+
         async def dressed(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if head and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            elif message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
@@ -122,7 +127,7 @@ class Guard:
             return message
 
         try:
-            await self._app(scope, noted, dressed)
+            await self._app({**scope, "method": "GET"} if head else scope, noted, dressed)
         except RuntimeError as error:
             if not gone or str(error) != NO_ANSWER:
                 raise

@@ -41,6 +41,19 @@ def test_an_address_that_is_none_is_answered_as_everything_else_is(
     assert answer.headers.get("allow") == ("GET" if status == 405 else None)
 
 
+@pytest.mark.parametrize(
+    "path", ["health", "metrics", "incidents", "incidents.csv", f"incidents/{1:032x}", "settings", "openapi.json", "no"]
+)
+def test_whoever_asks_for_the_head_alone_is_answered_as_whoever_asks_for_all(
+    client: TestClient, site: Site, path: str
+) -> None:
+    site.journal.record(incident_of(1))
+    whole, head = (client.request(method, f"/api/v1/{path}") for method in ("GET", "HEAD"))
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    assert head.headers.get("content-length") == whole.headers.get("content-length")
+    assert client.request("HEAD", "/api/v1/arm").status_code == 405
+
+
 def test_health_says_what_is_wrong(client: TestClient, site: Site) -> None:
     answer = client.get("/api/v1/health")
     assert answer.status_code == 503
