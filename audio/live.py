@@ -12,13 +12,16 @@ from av.container import InputContainer
 from audio.blocks import RATES, Block, Chunk, Samples, SoundError, blocks_of, finite
 from audio.liveness import Rate, measure
 from audio.recording import decoded_chunks
-from media.container import READ_LIMIT_S
+from media.container import in_pieces, read_limit_s
 from media.inbox import Inbox
+from media.pieces import CATCH_UP
 
 KEPT_ITEMS = 600
 """Blocks that a live source keeps for a reader that is late: 30 s. A scream that is heard late is better than none."""
 AHEAD_S = 0.25
 """Live sound that comes faster than time passes is left out beyond this."""
+KEPT_ITEMS_OF_PIECES = 3_000
+"""The same of a stream in pieces: besides, all of a piece is there before its time."""
 STREAM_LAG_S = 10.0
 STREAM_RATE_OVER_S, STREAM_RATE_OFF = 30.0, 0.25
 """A stream comes in pieces of up to ten seconds: what twice errs by so much to the same side is wrong all the same."""
@@ -53,6 +56,7 @@ class Live:
         stop: ends the giver.
         clocked: whether the giver counts samples by a clock of its own.
         rate_over_s: over how long there must be as much sound as time passes; None: nobody asks.
+        in_pieces: whether it comes in pieces of seconds, and is given at its own pace all the same.
         position: see `audio.capture.SoundSource`.
         late_s: see there.
     """
@@ -66,6 +70,7 @@ class Live:
     stop: Callable[[], None]
     clocked: bool = False
     rate_over_s: float | None = None
+    in_pieces: bool = False
     position: tuple[float, float] | None = field(default=None, init=False)
     late_s: float = field(default=0.0, init=False)
 
@@ -109,8 +114,14 @@ class Live:
                 offset_s -= seconds
                 self.inbox.lose()
                 continue
+            late_s = max(now_s - offset_s, 0.0)
+            if self.in_pieces:
+                late_s = max(late_s, self.late_s - CATCH_UP * seconds)
+                due = self.start + chunk.at_s + seconds + offset_s + late_s
+                if self.inbox.closed_within(due - time.monotonic()):
+                    return
             if not self.clocked:
-                self.late_s = max(now_s - offset_s, 0.0)
+                self.late_s = late_s
             yield Chunk(finite(chunk.samples), chunk.rate, chunk.at_s + offset_s)
 
     def _arrivals(self) -> Iterator[Arrival]:
@@ -122,9 +133,11 @@ class Live:
 
 def open_stream(name: str, container: InputContainer, start: float) -> Live:
     """What an address sends, from now on; `container` is closed at its end."""
-    inbox: Inbox[Arrival] = Inbox(KEPT_ITEMS)
+    pieces, quiet_s = in_pieces(container), read_limit_s(container) + 1.0
+    inbox: Inbox[Arrival] = Inbox(KEPT_ITEMS_OF_PIECES if pieces else KEPT_ITEMS)
     threading.Thread(target=_read_stream, args=(name, container, inbox), name="sound-stream", daemon=True).start()
-    return Live(name, inbox, start, READ_LIMIT_S + 1.0, STREAM_LAG_S, lambda: None, rate_over_s=STREAM_RATE_OVER_S)
+    rate_over_s = STREAM_RATE_OVER_S
+    return Live(name, inbox, start, quiet_s, STREAM_LAG_S, lambda: None, rate_over_s=rate_over_s, in_pieces=pieces)
 
 
 def _read_stream(name: str, container: InputContainer, inbox: Inbox[Arrival]) -> None:

@@ -2,16 +2,17 @@
 
 import errno
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -27,6 +28,8 @@ PROBE_LIMIT_S = 1
 """So much of a stream is looked at before it is used."""
 READ_LIMIT_S = 5.0
 """A stream that has sent nothing for so long is reported as broken."""
+IN_PIECES, PIECES_READ_LIMIT_S = frozenset({"hls", "dash"}), 20.0
+"""How FFmpeg calls what sends pieces of seconds, each when it is whole; ten seconds are usual, and one may be late."""
 
 
 class MediaError(Exception):
@@ -94,11 +97,18 @@ def _open_address(src: str) -> InputContainer:
     if not complete:
         raise MediaError(f"{display_name(src)}: not a complete address")
 
+    options = {"analyzeduration": str(PROBE_LIMIT_S * av.time_base)}
+    options["live_start_index"] = "-1"  # of pieces the newest: those before it are long past
+    if src.lower().startswith("rtsp"):
+        options["rtsp_transport"] = "tcp"  # what is lost on the way would be lost to us
+
     def work() -> InputContainer:
-        options = {"analyzeduration": str(PROBE_LIMIT_S * av.time_base)}
-        if src.lower().startswith("rtsp"):
-            options["rtsp_transport"] = "tcp"  # what is lost on the way would be lost to us
-        return av.open(src, options=options, timeout=(OPEN_LIMIT_S, READ_LIMIT_S), metadata_errors="replace")
+        container = av.open(src, options=options, timeout=(OPEN_LIMIT_S, READ_LIMIT_S), metadata_errors="replace")
+        if not in_pieces(container):
+            return container
+        container.close()  # a limit holds from the opening on, and only now it is known which
+        limits = (OPEN_LIMIT_S, PIECES_READ_LIMIT_S)
+        return av.open(src, options=options, timeout=limits, metadata_errors="replace")
 
     try:
         # Looking up a host name cannot be interrupted and may take half a minute without a network.
@@ -107,6 +117,16 @@ def _open_address(src: str) -> InputContainer:
         raise MediaError(f"{display_name(src)}: no answer within {OPEN_LIMIT_S:.0f} s") from None
     except Exception as error:
         _refuse_address(src, error)
+
+
+def in_pieces(container: InputContainer) -> bool:
+    """Whether a stream comes in pieces of seconds (HLS, DASH) rather than as time goes by."""
+    return container.format.name in IN_PIECES
+
+
+def read_limit_s(container: InputContainer) -> float:
+    """A stream that has sent nothing for so long is reported as broken."""
+    return PIECES_READ_LIMIT_S if in_pieces(container) else READ_LIMIT_S
 
 
 def _refuse_address(src: str, error: Exception) -> NoReturn:
@@ -119,10 +139,10 @@ def _refuse_address(src: str, error: Exception) -> NoReturn:
     raise MediaError(f"{display_name(src)}: cannot be opened: {_reason(error)}") from None
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, limit_s: float = READ_LIMIT_S) -> str:
     """What went wrong in one line; never the address, which may hold a password."""
     if isinstance(error, av.error.ExitError):
-        return f"nothing came for {READ_LIMIT_S:.0f} s"
+        return f"nothing came for {limit_s:.0f} s"
     if isinstance(error, OSError) and error.errno == errno.EIO:  # FFmpeg's word for a connection that ended
         return "nothing more can be read"
     text = getattr(error, "strerror", None) or type(error).__name__
@@ -150,7 +170,11 @@ def start_s(container: InputContainer) -> float:
 
 
 def decoded(
-    container: InputContainer, track: AudioStream | VideoStream, kind: type[Frame], name: str
+    container: InputContainer,
+    track: AudioStream | VideoStream,
+    kind: type[Frame],
+    name: str,
+    packets: "Iterable[Packet[Any]] | None" = None,
 ) -> Iterator[Frame]:
     """The frames of one track; what is damaged is left out with a warning, and one that is cut short just ends.
 
@@ -159,13 +183,14 @@ def decoded(
         track: to decode.
         kind: what it holds; anything else that is in it is left out.
         name: for people.
+        packets: of the track, where somebody else reads them; None: they are read here.
 
     Raises:
         MediaError: it breaks off in the middle.
     """
     zero_s, at_s, damaged = start_s(container), 0.0, False
     try:
-        for packet in container.demux(track):
+        for packet in container.demux(track) if packets is None else packets:
             try:
                 frames = packet.decode()
             except av.InvalidDataError:
@@ -180,4 +205,4 @@ def decoded(
     except av.error.EOFError:
         return
     except av.FFmpegError as error:
-        raise MediaError(f"{name}: breaks off at {at_s:.1f} s: {_reason(error)}") from None
+        raise MediaError(f"{name}: breaks off at {at_s:.1f} s: {_reason(error, read_limit_s(container))}") from None

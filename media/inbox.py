@@ -33,8 +33,8 @@ class Inbox(Generic[T]):
         with self._changed:
             self.dropped += 1
 
-    def take(self, timeout: float) -> T | None:
-        """The oldest item, as soon as there is one; None when closed, or after `timeout` seconds without.
+    def take(self, timeout: float | None) -> T | None:
+        """The oldest item, as soon as there is one; None when closed, or after `timeout` seconds (None: ever) without.
 
         Raises:
             Exception: what `end` was given, once all items before it are taken.
@@ -49,6 +49,11 @@ class Inbox(Generic[T]):
                 raise self._ended
             return None
 
+    def closed_within(self, seconds: float) -> bool:
+        """Wait so long, or until the taker closes it; whether it is closed."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._closed, max(seconds, 0.0))
+
     def end(self, error: Exception) -> None:
         """The giver has nothing more, and why."""
         with self._changed:
@@ -59,7 +64,7 @@ class Inbox(Generic[T]):
         """The taker wants nothing more; whether that is news."""
         with self._changed:
             news, self._closed = not self._closed, True
-            self._changed.notify()
+            self._changed.notify_all()
             return news
 
     @property

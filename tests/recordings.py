@@ -27,6 +27,7 @@ SOUND_CODECS = {
     ".mkv": "libopus",
     ".webm": "libopus",
     ".avi": "libmp3lame",
+    ".m3u8": "aac",
 }
 PICTURE_CODECS = {".webm": "libvpx", ".avi": "mpeg4"}
 

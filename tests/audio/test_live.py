@@ -15,8 +15,10 @@ from audio import live, microphone
 from audio.blocks import BLOCK_SAMPLES, SAMPLE_RATE, Block, SoundError
 from audio.capture import open_sound
 from audio.live import open_pushed
+from media import container
 from tests.heard import A_TONE, AT_MOST_AHEAD_S, ahead_s, frequency, joined, level
-from tests.recordings import tone
+from tests.hls_server import hls_server
+from tests.recordings import tone, write_media
 from tests.rtsp_server import PACKET, rtsp_server
 from tests.stream_server import Send, endless_sound, stream_server
 
@@ -135,6 +137,20 @@ def test_sound_that_is_late_on_a_busy_machine_is_not_taken_for_lost(
     assert source.dropped == 0
     assert sum(float(block.samples.sum()) for block in blocks) == pytest.approx(given * BLOCK_SAMPLES * 0.5)
     assert blocks[-1].at_s + 0.05 == pytest.approx(clock.now - 1_000.0, abs=0.01)
+
+
+def test_sound_that_is_sent_in_pieces_is_heard_at_its_own_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(container, "READ_LIMIT_S", 0.5)  # a piece lasts longer than others may say nothing
+    pieces = {"hls_time": "1", "hls_list_size": "0"}
+    with hls_server(write_media(tmp_path / "live.m3u8", sound=tone(48_000, 6.0), options=pieces)) as address:
+        start = time.monotonic()
+        source = open_sound(address, start=start)
+        heard = [(block, time.monotonic() - start) for block in itertools.islice(source, 60)]
+        assert source.late_s > 0.5
+        source.close()
+    assert frequency(joined(block for block, _ in heard)) == pytest.approx(440, abs=2)
+    waits_s = [came_s - block.at_s for block, came_s in heard[20:]]  # at first nobody knows how late it comes
+    assert min(waits_s) > 0.5
 
 
 def aac(rate: int, seconds: float) -> bytes:
