@@ -4,7 +4,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -12,13 +12,24 @@ from typing import Generic, Protocol, TypeVar
 import cv2
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from media.container import MediaError, decoded, display_name, is_address, open_container, start_s
+from media.container import (
+    MediaError,
+    decoded,
+    display_name,
+    in_pieces,
+    is_address,
+    open_container,
+    read_limit_s,
+    start_s,
+)
 from media.in_time import in_time
 from media.inbox import Inbox
+from media.pieces import PieceClock
 
 PICTURES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".pbm", ".pgm", ".ppm"}
@@ -32,6 +43,8 @@ QUIET_S = 5.0
 """A camera or stream that gives nothing for so long has gone."""
 OPEN_LIMIT_S = 10.0
 """A driver that has not opened its camera by then hangs."""
+AHEAD_PACKETS = 1_000
+"""Pictures of a stream in pieces that are there before their time: more than a piece holds."""
 CLOSE_LIMIT_S = 2.0
 CAMERAS = Path("/sys/class/video4linux")
 
@@ -39,6 +52,7 @@ log = logging.getLogger(__name__)
 
 Image = NDArray[np.uint8]
 Raw = TypeVar("Raw")
+Taken = TypeVar("Taken")
 
 
 class CameraError(Exception):
@@ -76,6 +90,10 @@ class FrameSource(Protocol):
     @property
     def dropped(self) -> int:
         """Frames overtaken by newer ones so far; always 0 for files."""
+
+    @property
+    def late_s(self) -> float:
+        """How late the newest frame came, as that of a stream does which is sent in pieces; 0 for all others."""
 
     def __iter__(self) -> Iterator[Frame]: ...
 
@@ -183,11 +201,13 @@ def _picture_track(container: InputContainer) -> VideoStream | None:
     return next(tracks, None)
 
 
-def _decoded(container: InputContainer, name: str) -> Iterator[VideoFrame]:
+def _decoded(
+    container: InputContainer, name: str, packets: "Iterable[Packet[VideoStream]] | None" = None
+) -> Iterator[VideoFrame]:
     track = _picture_track(container)
     assert track is not None, "checked when it was opened"  # noqa: S101
     try:
-        yield from decoded(container, track, VideoFrame, name)
+        yield from decoded(container, track, VideoFrame, name, packets)
     except MediaError as error:
         raise CameraError(str(error)) from None
 
@@ -223,6 +243,7 @@ def _upright(frame: VideoFrame) -> Image:
 class _Recording:
     live = False
     dropped = 0
+    late_s = 0.0
 
     def __init__(self, name: str, frames: Iterator[Frame], fast: bool, start: float | None) -> None:
         self.name = name
@@ -254,18 +275,29 @@ class _Live(Generic[Raw]):
 
     Args:
         name: for people.
-        inbox: the newest picture, still as its source gives it, and the `time.monotonic()` when it was there.
+        inbox: the newest picture, still as its source gives it, the `time.monotonic()` when it was made, and how much
+            later it was there.
         start: the `time.monotonic()` that is zero.
         image: makes a frame's image of what lies in the inbox; here, so that it is done only for those that are used.
+        quiet_s: see `QUIET_S`.
     """
 
     live = True
 
-    def __init__(self, name: str, inbox: Inbox[tuple[Raw, float]], start: float, image: Callable[[Raw], Image]) -> None:
+    def __init__(
+        self,
+        name: str,
+        inbox: Inbox[tuple[Raw, float, float]],
+        start: float,
+        image: Callable[[Raw], Image],
+        quiet_s: float = QUIET_S,
+    ) -> None:
         self.name = name
+        self.late_s = 0.0
         self._inbox = inbox
         self._start = start
         self._image = image
+        self._quiet_s = quiet_s
 
     @property
     def dropped(self) -> int:
@@ -274,12 +306,12 @@ class _Live(Generic[Raw]):
     def __iter__(self) -> Iterator[Frame]:
         last_s = -math.inf
         try:
-            while (arrival := self._inbox.take(QUIET_S)) is not None:
-                raw, at = arrival
-                last_s = max(at - self._start, math.nextafter(last_s, math.inf))
+            while (arrival := self._inbox.take(self._quiet_s)) is not None:
+                raw, made, self.late_s = arrival
+                last_s = max(made - self._start, math.nextafter(last_s, math.inf))
                 yield Frame(self._image(raw), last_s)
             if not self._inbox.closed:
-                raise CameraError(f"{self.name}: has given no picture for {QUIET_S:.0f} s")
+                raise CameraError(f"{self.name}: has given no picture for {self._quiet_s:.0f} s")
         finally:
             self.close()
 
@@ -291,29 +323,88 @@ def _start_live(
     name: str, start: float, pictures: Iterator[Raw], image: Callable[[Raw], Image]
 ) -> tuple[FrameSource, threading.Thread]:
     """Take all pictures in a thread, give the newest."""
-    inbox: Inbox[tuple[Raw, float]] = Inbox(1)
+    inbox: Inbox[tuple[Raw, float, float]] = Inbox(1)
 
     def take() -> None:
+        for picture in pictures:
+            if inbox.closed:
+                return
+            inbox.put((picture, time.monotonic(), 0.0))
+
+    return _Live(name, inbox, start, image), _start_taking(name, inbox, take)
+
+
+def _start_taking(name: str, inbox: Inbox[Taken], take: Callable[[], None]) -> threading.Thread:
+    """A thread that fills an inbox until there is nothing more, or nobody wants it."""
+
+    def work() -> None:
         try:
-            for picture in pictures:
-                if inbox.closed:
-                    return
-                inbox.put((picture, time.monotonic()))
+            take()
             inbox.end(CameraError(f"{name}: the stream has ended"))
         except Exception as error:  # whatever it is, the reader must hear of it
             inbox.end(error)
 
-    thread = threading.Thread(target=take, name="camera", daemon=True)
+    thread = threading.Thread(target=work, name="camera", daemon=True)
     thread.start()
-    return _Live(name, inbox, start, image), thread
+    return thread
 
 
 def _open_stream(name: str, container: InputContainer, start: float) -> FrameSource:
+    if in_pieces(container):
+        return _open_pieces(name, container, start)
+
     def pictures() -> Iterator[VideoFrame]:
         with container:
             yield from _decoded(container, name)
 
     return _start_live(name, start, pictures(), _upright)[0]
+
+
+def _open_pieces(name: str, container: InputContainer, start: float) -> FrameSource:
+    """A stream whose pictures come many at once: each is given when its time has come, the newest wins only then.
+
+    One thread reads ahead, which says when each picture came; another decodes when it is time, because decoded pictures
+    of many seconds would fill the memory.
+    """
+    track = _picture_track(container)
+    assert track is not None, "checked when it was opened"  # noqa: S101
+    ahead: Inbox[Packet[VideoStream]] = Inbox(AHEAD_PACKETS)
+    inbox: Inbox[tuple[VideoFrame, float, float]] = Inbox(1)
+    clock = PieceClock()
+
+    def read() -> None:
+        for packet in container.demux(track):
+            if ahead.closed:
+                return
+            if packet.pts is not None and packet.time_base is not None:
+                clock.note(float(packet.pts * packet.time_base), time.monotonic())
+            ahead.put(packet)
+
+    def packets() -> "Iterator[Packet[VideoStream]]":
+        while (packet := ahead.take(None)) is not None:
+            yield packet
+
+    def take() -> None:
+        last = -math.inf
+        try:
+            for frame in _decoded(container, name, packets()):
+                if frame.time is None or (made := clock.made(frame.time)) <= last:
+                    continue  # of the very first piece nobody knows how late it came
+                wait_s = made + clock.late_s - time.monotonic()
+                if wait_s > clock.late_s + 1.0:
+                    continue  # the stream began anew since, with another time
+                if inbox.closed_within(wait_s):
+                    return
+                last = made
+                inbox.put((frame, made, time.monotonic() - made))
+        finally:
+            ahead.close()
+            reader.join()
+            container.close()
+
+    reader = _start_taking(name, ahead, read)
+    _start_taking(name, inbox, take)
+    return _Live(name, inbox, start, _upright, read_limit_s(container) + 1.0)
 
 
 # -- cameras ---------------------------------------------------------------------------------------------------------

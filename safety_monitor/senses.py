@@ -234,7 +234,7 @@ def load_seeing(
             frames = _noticed_sight(frames, usual, notice)
             frames = _thinned(frames, workload) if workload else frames
         readings = see(frames, detector, pace_of(settings), saw)
-        return RunningSense(source.name, source.live, _seen(readings, gestures), source.close)
+        return RunningSense(source.name, source.live, _seen(readings, gestures, source), source.close)
 
     return ReadySense(Sense.GESTURE, open_source, detector.close, live=not is_recorded(name))
 
@@ -358,9 +358,11 @@ def _heard(readings: Iterator[SoundReading], source: SoundSource, view: LiveView
         raise SenseError(str(error)) from None
 
 
-def _seen(moments: Iterator[tuple[float, list[HandReading]]], gestures: EmergencyGestures) -> Iterator[Moment]:
+def _seen(
+    moments: Iterator[tuple[float, list[HandReading]]], gestures: EmergencyGestures, source: FrameSource
+) -> Iterator[Moment]:
     try:
         for at_s, readings in moments:
-            yield gesture_moment(at_s, readings, gestures)
+            yield replace(gesture_moment(at_s, readings, gestures), late_s=source.late_s)
     except CameraError as error:
         raise SenseError(str(error)) from None

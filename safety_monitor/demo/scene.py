@@ -241,6 +241,7 @@ class _DemoCamera:
     name = "demo"
     live = False
     dropped = 0
+    late_s = 0.0
 
     def __init__(self, pace: _Pace) -> None:
         self._pace = pace

@@ -10,12 +10,15 @@ import pytest
 from numpy.typing import NDArray
 
 from gesture.capture import CameraError, Frame, Image, list_cameras, open_camera
+from media import container
+from tests.hls_server import hls_server
 from tests.recordings import plain, tone, write_media
 from tests.stream_server import Answer, Send, jpeg, part, pictures, stream_server
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 RED, GREEN, BLUE = (200, 10, 10), (10, 200, 10), (10, 10, 200)
+PIECES = {"hls_time": "1", "hls_list_size": "0"}
 EXIF_ORIENTATION = 0x0112
 
 
@@ -313,6 +316,28 @@ def test_a_slow_reader_gets_the_newest_picture_and_is_told_of_the_others(stop: t
         seen = time.monotonic() - start
         assert next(frames).at_s > seen - 0.5
         source.close()
+
+
+def test_a_camera_that_sends_pieces_is_seen_picture_by_picture_and_says_how_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(container, "READ_LIMIT_S", 0.5)  # a piece lasts longer than others may say nothing
+    fps, piece = 12, 12
+    film = list(itertools.islice(changing(), 6 * piece))
+    with hls_server(write_media(tmp_path / "live.m3u8", images=film, fps=fps, options=PIECES)) as address:
+        start = time.monotonic()
+        source = open_camera(address.replace("//", "//user:secret@"), start=start)
+        assert source.live
+        assert source.name == address
+        coming = iter(source)
+        until_s = next(coming).at_s + 3.5
+        frames = list(itertools.takewhile(lambda frame: frame.at_s < until_s, coming))
+        assert time.monotonic() - start >= frames[-1].at_s + 0.5
+        assert source.late_s > 0.5
+        source.close()
+    assert len(frames) > 2.0 * fps
+    steps_s = [later.at_s - earlier.at_s for earlier, later in itertools.pairwise(frames)]
+    assert np.median(steps_s) == pytest.approx(1 / fps, abs=0.01)
 
 
 def freezing(stop: threading.Event) -> Answer:

@@ -26,6 +26,7 @@ from safety_monitor.learning.false_alarms import recordings, report, watch
 from safety_monitor.live import LiveView
 from safety_monitor.sensing import SenseError
 from tests.heard import AT_MOST_AHEAD_S
+from tests.hls_server import hls_server
 from tests.recordings import write_media
 from tests.stream_server import pictures, stream_server
 
@@ -102,6 +103,19 @@ def test_ears_by_which_no_scream_would_be_an_emergency_are_refused(tmp_path: Pat
     settings = Settings.model_validate({"home": tmp_path, "fusion": {"threshold": 0.9}})
     with pytest.raises(SenseError, match=r"^settings: fusion.threshold: must be less than 0.868"):
         senses.load_hearing(settings, fast=False, deaf=lambda at: False, view=LiveView(settings.fusion.rules, []))
+
+
+@pytest.mark.skipif(not is_complete(default_path()), reason="the hand model file is not set up")
+def test_pictures_that_are_sent_in_pieces_say_how_late_they_come(tmp_path: Path) -> None:
+    film, options = [picture_at(0)] * 72, {"hls_time": "1", "hls_list_size": "0"}
+    with hls_server(write_media(tmp_path / "live.m3u8", images=film, fps=12, options=options)) as address:
+        settings = Settings.model_validate({"home": tmp_path, "camera": {"source": address}})
+        view = LiveView(settings.fusion.rules, [Sense.GESTURE])
+        ready = senses.load_seeing(settings, fast=False, view=view)
+        running = ready.open(time.monotonic())
+        assert any(moment.late_s > 0.5 for moment in running.moments)
+        running.close()
+        ready.close()
 
 
 def faults_of(
