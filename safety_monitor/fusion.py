@@ -56,8 +56,9 @@ def together(first: float, second: float) -> float:
 class Fusion:
     """The state of the decision. Feed it with `judge` or `observe`, let time pass with `advance`, end it with `finish`.
 
-    Each returns the transitions that follow, in order. Evidence may come late and out of order: by up to the window the
-    order does not change what becomes of the incident; what is later than that may have to count alone.
+    Each returns the transitions that follow, in order. Evidence may come late and out of order: by up to the window
+    more than its moments say the order does not change what becomes of the incident; what is later may have to count
+    alone.
 
     Args:
         rules: the numbers.
@@ -78,6 +79,8 @@ class Fusion:
     """Senses whose ended incident still takes their evidence -> when they last counted."""
     _dropped: dict[Sense, float] = field(default_factory=dict)
     """The same for senses whose pending incident was dropped."""
+    _late: dict[Sense, float] = field(default_factory=dict)
+    """How late the newest moment of each sense came to it."""
 
     @property
     def incident(self) -> Incident | None:
@@ -86,6 +89,7 @@ class Fusion:
 
     def judge(self, moment: Moment) -> list[Incident]:
         """Take a sense's moment into account: its evidence, and that time has passed."""
+        self._late[moment.sense] = moment.late_s
         transitions = [step for evidence in moment.evidence for step in self.observe(evidence)]
         return transitions + self.advance(moment.at_s)
 
@@ -130,7 +134,8 @@ class Fusion:
         self.now_s = now_s
         rules = self.rules
         # Evidence as late as the window is long still counts with what was a window before it.
-        self._recent = [piece for piece in self._recent if now_s - piece.at_s <= 2 * rules.window_s]
+        kept_s = 2 * rules.window_s + max(self._late.values(), default=0.0)
+        self._recent = [piece for piece in self._recent if now_s - piece.at_s <= kept_s]
         for taken in (self._ended, self._dropped):
             for sense in [sense for sense, last in taken.items() if now_s - last >= rules.cool_down_s]:
                 del taken[sense]

@@ -136,6 +136,18 @@ def test_a_late_sign_that_counts_with_a_murmur_of_before_names_both() -> None:
     assert transitions[-1].labels == ("scream", "signal_for_help")
 
 
+@pytest.mark.parametrize("late_s", [4.0, 12.0])
+def test_what_a_sense_sees_that_is_late_all_the_time_counts_with_what_was_heard_then(late_s: float) -> None:
+    machine = fusion()
+    said = [Moment(Sense.GESTURE, step - late_s, (), late_s) for step in range(100)]
+    said[20] = Moment(Sense.GESTURE, 20.0 - late_s, (sign(0.6, 20.0 - late_s),), late_s)
+    heard_s = round(22.0 - late_s)
+    heard = [Moment(Sense.AUDIO, step, (scream(0.6, step),) if step == heard_s else ()) for step in range(100)]
+    transitions = [step for pair in zip(heard, said, strict=True) for each in pair for step in machine.judge(each)]
+    (confirmed,) = [step for step in transitions if step.state is State.CONFIRMED]
+    assert confirmed.senses == (Sense.AUDIO, Sense.GESTURE)
+
+
 def test_one_event_in_both_senses_is_one_incident_with_both() -> None:
     machine = fusion()
     for step in range(20):
