@@ -27,6 +27,7 @@ from media.container import (
     read_limit_s,
     start_s,
 )
+from media.folders import files_in
 from media.in_time import in_time
 from media.inbox import Inbox
 from media.pieces import PieceClock
@@ -106,8 +107,8 @@ def open_camera(src: str, *, fast: bool = False, fps: float | None = None, start
 
     Args:
         src: camera number or (part of) its name, "default", a video of any kind FFmpeg reads, a picture, a folder of
-            pictures (taken in the order of their names), or an http or rtsp address. A recording behind an address is
-            treated like a file.
+            pictures (in it and below, in the order of their names), or an http or rtsp address. A recording behind an
+            address is treated like a file.
         fast: give a file's frames as fast as they are taken instead of when they would have been seen.
         fps: pictures a second of a folder.
         start: the `time.monotonic()` that is zero on the source's clock; None: now, for a file the start of the
@@ -161,7 +162,7 @@ def _read_picture(path: Path) -> Image:
 def _folder_frames(folder: Path, fps: float) -> Iterator[Frame]:
     if not (np.isfinite(fps) and fps > 0):
         raise CameraError(f"{folder}: a folder of pictures needs a number of pictures a second above 0, not {fps:g}")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES and path.is_file())
+    paths = list(files_in(folder, PICTURES))
     if not paths:
         raise CameraError(f"{folder}: holds no pictures ({', '.join(sorted(PICTURES))})")
     return _each_picture(folder, paths, fps)

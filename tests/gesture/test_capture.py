@@ -179,6 +179,16 @@ def test_a_folder_plays_its_pictures_in_the_order_of_their_names(tmp_path: Path)
     assert [frame.at_s for frame in look(tmp_path, fps=4)] == pytest.approx([0.0, 0.25, 0.5])
 
 
+def test_of_a_folder_what_is_hidden_is_no_picture(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / ".Trashes").mkdir()
+    (tmp_path / "day").mkdir()
+    for name in ("a.png", ".Trashes/b.png", "day/c.png"):
+        write_picture(tmp_path / name, plain(*RED))
+    (tmp_path / "._a.png").write_bytes(b"what a Mac leaves beside a.png")
+    assert [frame.at_s for frame in look(tmp_path)] == pytest.approx([0.0, 0.1])
+    assert not caplog.records
+
+
 def test_a_broken_picture_of_a_folder_is_left_out_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("a.png", "c.png"):
         write_picture(tmp_path / name, plain(*RED))
