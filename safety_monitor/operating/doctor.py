@@ -16,6 +16,7 @@ from media.container import display_name, is_address
 from models import hand_landmarker
 from models.card import ModelError, sha256
 from models.registry import open_card
+from safety_monitor.actions.evidence import LEAST_FREE
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.dispatch.channels import make_channels
@@ -31,7 +32,6 @@ from safety_monitor.senses import DEMO, OFF, check_gestures, check_hearing
 from safety_monitor.sensing import SenseError
 from safety_monitor.sources import NOTHING_WATCHED, microphones
 
-LEAST_FREE_MB = 200
 CLOCK_OFF = timedelta(days=1)
 """What is on the disk may be newer than now by so much: clocks are set, and files come from other machines."""
 
@@ -212,13 +212,13 @@ def _secrets(key: str, value: object) -> Iterator[str]:
 def _home(settings: Settings) -> Finding:
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
-        free_mb = shutil.disk_usage(settings.home).free // 2**20
+        free = shutil.disk_usage(settings.home).free
     except OSError as error:
         return Finding("disk", ok=False, detail=f"{settings.home}: {error.strerror}", needed=True)
     if not os.access(settings.home, os.W_OK):
         return Finding("disk", ok=False, detail=f"{settings.home}: cannot be written", needed=True)
-    detail = f"{settings.home}: {free_mb} MB free"
-    return Finding("disk", free_mb >= LEAST_FREE_MB, f"{detail}; at least {LEAST_FREE_MB} are needed", needed=True)
+    detail = f"{settings.home}: {free / 1e6:.0f} MB free; at least {LEAST_FREE / 1e6:.0f} are needed"
+    return Finding("disk", free >= LEAST_FREE, detail, needed=True)
 
 
 def _journal(settings: Settings) -> list[Finding]:
