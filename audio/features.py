@@ -120,6 +120,7 @@ def _mel(hertz: float) -> float:
 
 @cache
 def hann(length: int) -> Array:
+    """A periodic Hann window of so many samples."""
     return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length), np.float32)
 
 

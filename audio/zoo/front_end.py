@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.blocks import SAMPLE_RATE
+from audio.features import hann
 
 Array = NDArray[np.float32]
 
@@ -21,11 +22,6 @@ RANGE_DB = 80.0
 """What lies further below the loudest point counts as silence."""
 PICTURE_HOP = 320
 """Samples between the columns of a picture (20 ms)."""
-
-
-@cache
-def _hann(length: int) -> Array:
-    return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length), np.float32)
 
 
 def magnitudes(samples: Array, fft: int = FFT, hop: int = HOP) -> Array:
@@ -40,7 +36,7 @@ def magnitudes(samples: Array, fft: int = FFT, hop: int = HOP) -> Array:
         float32 of shape (1 + n // hop, 1 + fft // 2).
     """
     cut = _cut(np.pad(samples, fft // 2), fft, hop)
-    return np.abs(np.fft.rfft(cut * _hann(fft))).astype(np.float32)
+    return np.abs(np.fft.rfft(cut * hann(fft))).astype(np.float32)
 
 
 def _cut(samples: Array, length: int, hop: int) -> Array:
