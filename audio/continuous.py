@@ -8,11 +8,12 @@ from typing import Any
 
 from audio.blocks import SAMPLE_RATE
 from audio.capture import open_sound
-from audio.corpus import SUFFIXES, CorpusError
+from audio.corpus import CorpusError
 from audio.detector import ScreamDetector, ScreamModel, SoundReading, load_scream_model
 from audio.judging import alarms_in
 from audio.metrics import rate
 from audio.parallel import Progress, in_portions, silent
+from audio.recording import SUFFIXES
 from media.folders import files_in
 from models.rate_bound import CONFIDENCE
 

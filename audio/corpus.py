@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.recording import SUFFIXES
 from media.folders import files_in
 
 LABELS = ("scream", "conversation", "ambient")
@@ -23,9 +24,6 @@ REPEATS = (("nevado", "ww13"),)
 waveforms correlate by 0.68 at least."""
 HEAVIEST = 100.0
 """Greatest weight of a clip."""
-SUFFIXES = frozenset(
-    {".wav", ".mp3", ".flac", ".ogg", ".opus", ".aac", ".m4a", ".mp4", ".mov", ".mkv", ".webm", ".avi"}
-)
 
 
 class CorpusError(Exception):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from audio import alsa, route
 from audio.blocks import BLOCK_SAMPLES, SAMPLE_RATE, Chunk, SoundError
 from audio.live import KEPT_ITEMS, Arrival, Live
+from audio.recording import SUFFIXES
 from media.in_time import in_time
 from media.inbox import Inbox
 
@@ -29,8 +30,6 @@ CLOSE_LIMIT_S = 2.0
 DEVICE_LAG_S = 0.25
 """Sound of a device that comes later than this has lost something on its way."""
 DEFAULT = "default"
-SOUND_FILES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".m4a", ".mp4", ".mkv", ".webm", ".avi"})
-"""A missing file with such an ending is not taken for a device."""
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +166,7 @@ def _device(src: str, start: float) -> Live:
             device = _choose_device(_found_devices(port_audio), src)
             stream = _start_device(port_audio, device, inbox)
         except SoundError as error:
-            if Path(src).suffix in SOUND_FILES:
+            if Path(src).suffix.lower() in SUFFIXES:  # a file that is missing, no device
                 raise SoundError(f"{src}: no such file") from None
             if _closing_streams:  # what was plugged in since cannot be seen
                 raise SoundHungError(f"{error}; the device before it does not close") from None

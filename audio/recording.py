@@ -17,6 +17,11 @@ from numpy.typing import NDArray
 from audio.blocks import RATES, SAMPLE_RATE, Block, Chunk, Samples, SoundError, blocks_of, finite
 from media.container import MediaError, decoded, display_name, open_container, start_s
 
+SUFFIXES = frozenset(
+    {".wav", ".mp3", ".flac", ".ogg", ".opus", ".aac", ".m4a", ".mp4", ".mov", ".mkv", ".webm", ".avi"}
+)
+"""Endings of recordings, in small letters: what lies in a folder, or what a missing file was to be."""
+
 log = logging.getLogger(__name__)
 
 

@@ -238,6 +238,12 @@ def test_a_file_that_cannot_be_heard_is_refused_in_one_line(tmp_path: Path, kind
         assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("ending", [".wav", ".WAV", ".opus"])
+def test_a_recording_that_is_missing_is_taken_for_no_device(tmp_path: Path, ending: str) -> None:
+    with pytest.raises(SoundError, match=r"no such file$"):
+        open_sound(str(tmp_path / f"missing{ending}"))
+
+
 @pytest.mark.parametrize("ending", [".wav", ".flac", ".ogg", ".mp3", ".mkv", ".avi"])
 def test_a_file_cut_short_is_heard_up_to_there(tmp_path: Path, ending: str) -> None:
     path = cut(write_media(tmp_path / f"cut{ending}", sound=tone(48_000, 4.0)))
