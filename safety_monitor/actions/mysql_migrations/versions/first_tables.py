@@ -6,8 +6,6 @@ from sqlalchemy.dialects.mysql import DATETIME, DOUBLE
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
 
 TABLE = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_general_ci"}
 
@@ -75,9 +73,3 @@ def upgrade() -> None:
     ):
         if index not in {each["name"] for each in inspector.get_indexes(table)}:
             op.create_index(index, table, columns)
-
-
-def downgrade() -> None:
-    """Forget everything."""
-    for table in ("deliveries", "readings", "incidents", "stations"):
-        op.drop_table(table)
