@@ -12,7 +12,6 @@ from gesture.evaluate_signs import SHORT
 from gesture.held_out import folds_by_person, kinds_of
 from gesture.keypoint_classifier import SignClassifier
 from gesture.network import export
-from gesture.plan import SignPlan
 from gesture.point_history_classifier import MotionClassifier
 from gesture.prepare import SIGNS
 from gesture.rehearsal import ASPECT, SCRIPTS, Cast, Take, rehearse
@@ -24,6 +23,7 @@ from models.rate_bound import rate_bound
 from models.runtime import TFLiteModel
 
 WITHIN_S = 0.5
+FOLDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,6 @@ class _Outcome:
 def rehearse_help_sign(
     table: HandTable,
     takes: int,
-    plan: SignPlan = SHORT,
-    folds: int = 4,
     progress: Callable[[str], None] = lambda line: None,
 ) -> list[Rehearsed]:
     """Every script by people left out of the training, `takes` times in each fold, at 10, 15, 30 and irregular rates.
@@ -80,16 +78,16 @@ def rehearse_help_sign(
     Only hands that were tracked with their depth act. A fold in which nobody shows a sign borrows it from the others.
     """
     tracked = ~np.isin(table.source, (*FLAT_SOURCES, DRAWN))
-    fold = folds_by_person(table.person, kinds_of(table), folds, plan.seed)
+    fold = folds_by_person(table.person, kinds_of(table), FOLDS, SHORT.seed)
     motions = MotionClassifier.load()
     outcomes: dict[str, list[_Outcome]] = {script.name: [] for script in SCRIPTS}
-    for number in range(folds):
-        progress(f"part {number + 1} of {folds} left out")
+    for number in range(FOLDS):
+        progress(f"part {number + 1} of {FOLDS} left out")
         mine = table.select((fold == number) & tracked)
         missing = [sign for sign in SIGNS if not (mine.label == sign).any()]
         cast = Cast.of(join([mine, table.select(np.isin(table.label, missing) & tracked)]))
-        signs = _trained(table.select(fold != number), plan)
-        rng = np.random.default_rng((plan.seed, number))
+        signs = _trained(table.select(fold != number))
+        rng = np.random.default_rng((SHORT.seed, number))
         for script in SCRIPTS:
             for i in range(takes):
                 take = rehearse(cast, script, (10, 15, 30, 15)[i % 4], rng, irregular=i % 4 == 3)
@@ -108,11 +106,11 @@ def rehearse_help_sign(
     ]
 
 
-def _trained(table: HandTable, plan: SignPlan) -> SignClassifier:
+def _trained(table: HandTable) -> SignClassifier:
     """A sign model of some hands, run as the station runs it."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.tflite"
-        export(fit_signs(table, SIGNS, plan).networks, 1.0, path)
+        export(fit_signs(table, SIGNS, SHORT).networks, 1.0, path)
         return SignClassifier(TFLiteModel(path), SIGNS)
 
 

@@ -51,13 +51,13 @@ def score(name: str, held_out: HeldOut) -> Score:
     return Score(name, held_out.recall(), held_out.false_parts(), held_out.false_parts((TUCKED,)))
 
 
-def leave_source_out(table: HandTable, source: str, plan: SignPlan = SHORT) -> list[Score]:
+def leave_source_out(table: HandTable, source: str) -> list[Score]:
     """How all hands of a source do by a model that was trained on the others: what a new place will give.
 
     A source whose depth was made up is measured with it and with none.
     """
     mine = table.source == source
-    fitted = fit_signs(table.select(~mine), SIGNS, plan)
+    fitted = fit_signs(table.select(~mine), SIGNS, SHORT)
     points = square_rows(table.select(mine))
     target = np.array([SIGNS.index(label) for label in table.label[mine]], np.intp)
     versions = {f"{source} left out": points}

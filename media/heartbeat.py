@@ -66,13 +66,9 @@ class Heartbeats:
         with self._lock:
             return {name: now - last for name, (last, _) in self._hearts.items()}
 
-    def stale(self, now: float | None = None) -> tuple[Stale, ...]:
-        """Those that took too long, worst first; empty while all is well.
-
-        Args:
-            now: on the clock; None: what it says.
-        """
-        now = self._clock() if now is None else now
+    def stale(self) -> tuple[Stale, ...]:
+        """Those that took too long, worst first; empty while all is well."""
+        now = self._clock()
         with self._lock:
             late = [Stale(name, now - last) for name, (last, limit_s) in self._hearts.items() if now - last > limit_s]
         return tuple(sorted(late, key=lambda each: each.quiet_s, reverse=True))

@@ -34,7 +34,6 @@ class NearMiss:
 class _Near:
     """Something that is near an alarm now."""
 
-    label: str
     peak: float
     at: datetime
     last: float
@@ -68,7 +67,7 @@ class NearMisses:
         """
         if probability < NEAR:
             return
-        near = self._near.setdefault(label, _Near(label, 0.0, at, now, self._alarmed, armed))
+        near = self._near.setdefault(label, _Near(0.0, at, now, self._alarmed, armed))
         near.last = now
         if probability > near.peak:
             near.peak, near.at, near.armed = probability, at, armed
