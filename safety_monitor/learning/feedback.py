@@ -29,7 +29,7 @@ from audio.corpus import COLUMNS, LABELS, MANIFEST, CorpusError, rows_of
 from audio.judging import listen
 from audio.recording import read_clip
 from gesture.rows import SIGNS, table_text
-from gesture.signal_for_help import STAGES
+from gesture.signal_for_help import TUCKED
 from gesture.tables import TableError, read_rows
 from models.atomic_file import write_whole
 from safety_monitor.actions.recorder import CLIP, HANDS, SOUND, SPARE_S, flac, trigger_of
@@ -53,8 +53,6 @@ LEAD_S = {Mark.REAL: 2.0, Mark.FALSE: 4.0}
 have built up."""
 HANDS_S = 4.0
 """Seconds of hands before the trigger; a held sign's own time comes on top."""
-TUCKED = STAGES[1]
-"""The pose of the Signal for Help that everyday hands seldom show: a false one has most likely shown another."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def told_to_systemd(view: LiveView, stale: Callable[[], Sequence[object]]) -> It
         view: of the station.
         stale: the parts that show no sign of life, a line each as text; empty if all do.
     """
-    if not os.environ.get("NOTIFY_SOCKET"):
+    if not is_service():
         yield
         return
     over = threading.Event()
