@@ -1,7 +1,8 @@
 """How many frames are looked at: all of them while there are hands, fewer once there have been none for a while.
 
-Pure: times in, yes or no out. While a scene is idle a look comes at least every `period` and a tenth, so that a hand is
-found within two looks: the finder tries a frame as it is in every second one (see `gesture.lookout`).
+Pure: times in, yes or no out. While a scene is idle a look comes at least every 1 / `idle_fps` seconds and a tenth of
+that, so that a hand is found within two looks: the finder tries a frame as it is in every second one (see
+`gesture.lookout`).
 """
 
 from dataclasses import dataclass

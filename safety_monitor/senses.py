@@ -142,7 +142,7 @@ def pace_of(settings: Settings) -> Pace:
 
 
 def load_picture_reader(settings: Settings) -> PictureReader:
-    """The same for still pictures that have nothing to do with each other.
+    """What reads still pictures that have nothing to do with each other, as the settings say.
 
     Raises:
         SenseError: a model cannot be used.

@@ -168,7 +168,7 @@ class Station:
         return self._stop.is_set()
 
     def restart(self) -> None:
-        """The same, and have whoever runs it start it again."""
+        """End the run soon, and have whoever runs it start it again."""
         self.starting_again = True
         self.stop()
 
