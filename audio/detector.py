@@ -96,12 +96,8 @@ class Classifier(Protocol):
         """Its classes, "scream" and "ambient" among them."""
 
     @property
-    def rate(self) -> int:
-        """Samples a second that it wants."""
-
-    @property
     def window(self) -> int:
-        """Samples that one decision looks at."""
+        """Samples at `SAMPLE_RATE` that one decision looks at."""
 
     def predict_proba(self, clips: Sequence[Array]) -> Array:
         """Calibrated probabilities of whole recordings, float32 of shape (clips, labels), rows of sum 1.
@@ -246,11 +242,6 @@ class FrameClassifier:
     trunk: TFLiteModel
     head: TFLiteModel
     verdict: Verdict
-
-    @property
-    def rate(self) -> int:
-        """See `Classifier`."""
-        return SAMPLE_RATE
 
     @property
     def window(self) -> int:

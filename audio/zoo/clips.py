@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audio.blocks import SAMPLE_RATE
 from audio.corpus import LABELS, SCREAM
 from audio.features import FRAME, HOP
 from audio.zoo.consensus import agree
@@ -49,11 +48,6 @@ class ClipModel:
     votes: bool = False
 
     @property
-    def rate(self) -> int:
-        """Samples a second that it wants."""
-        return SAMPLE_RATE
-
-    @property
     def window(self) -> int:
         """Samples that one look takes in."""
         return self.features.window
@@ -89,11 +83,6 @@ class Consensus:
     def labels(self) -> tuple[str, ...]:
         """In the order of its probabilities."""
         return LABELS
-
-    @property
-    def rate(self) -> int:
-        """Samples a second that it wants."""
-        return SAMPLE_RATE
 
     @property
     def window(self) -> int:
