@@ -45,6 +45,7 @@ from safety_monitor.escalation import (
 from safety_monitor.incident import Incident, State, notice
 from safety_monitor.journal.file import LOCK_NAME, JournalError
 from safety_monitor.journal.incidents import Journal
+from safety_monitor.journal.rescue import unsaved
 from safety_monitor.journal.writer import JournalWriter, Step
 from safety_monitor.place import Place
 
@@ -376,7 +377,8 @@ class Dispatch:
         self._pass_on_gone()
         spent_s = max(self._waits.give_up_messages_s - AFTER_START_S, 0.0)
         left = self._outbox.recover(self._natures, self._journal.clock() - spent_s, written_before=written_before)
-        self._taken_up = True
+        # A rescue that is under way has begun a fresh file, and is still putting into it what was left behind.
+        self._taken_up = not unsaved(self._journal.path)
         if left:
             log.info("outbox: %d deliveries are taken up again", left)
 
@@ -494,7 +496,7 @@ class Dispatch:
                     self._outbox.shift(set_by_s, now - looked)
                     self.wake()
                 ahead_s, looked = ahead_s + set_by_s, now
-                if not self._taken_up:
+                if not self._taken_up and not unsaved(self._journal.path):
                     self._take_up(self._begun_at)
                     self.wake()
                 overdue = self._outbox.overdue(self._journal.clock() - self._waits.fallback_after_s)

@@ -21,10 +21,11 @@ from safety_monitor.dispatch.limits import Limits
 from safety_monitor.dispatch.settling import Waits
 from safety_monitor.escalation import Nature, Policy, Step, plan
 from safety_monitor.incident import State
-from safety_monitor.journal import writer
+from safety_monitor.journal import file, writer
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.journal.outbox import Outbox
+from safety_monitor.journal.rescue import salvage
 from safety_monitor.place import Place
 from tests.alarms import SCREAM
 from tests.dispatching import (
@@ -489,8 +490,22 @@ def test_a_channel_that_works_again_tells_what_is_due_also_from_a_disk_that_is_f
 
 
 def test_what_means_nothing_in_the_journal_keeps_neither_a_start_nor_a_message_back_and_is_told_once_put_right(
-    journal: Journal,
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    rounds: list[float] = []
+    due_on = Outbox.due_on
+
+    def go_round(self: Outbox) -> Sequence[str]:
+        rounds.append(time.monotonic())
+        return due_on(self)
+
+    def salvage_slowly(aside: Path, path: Path) -> None:
+        begun = len(rounds)
+        until(lambda: len(rounds) > begun + 1)  # meanwhile a fresh file stands there, with nothing in it
+        salvage(aside, path)
+
+    monkeypatch.setattr(Outbox, "due_on", go_round)
+    monkeypatch.setattr(file, "salvage", salvage_slowly)
     both = {"email": Nature.MESSAGE, "gone": Nature.MESSAGE}
     for incident_id, channels in (("nonsense", both), ("email", {"email": Nature.MESSAGE})):
         journal.record(replace(SCREAM, id=incident_id), plan(Policy(), incident_id, channels))
