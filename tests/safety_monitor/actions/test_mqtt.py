@@ -32,6 +32,13 @@ TOPIC = f"safety-monitor/{STATION.id}"
 MESSAGE = alarm("mqtt")
 
 
+@pytest.fixture(autouse=True)
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stations look at their panel and for a broker that is away more often than is worth while in a corridor."""
+    monkeypatch.setattr(mqtt, "LOOK_S", 0.05)
+    monkeypatch.setattr(mqtt, "WAIT_S", (0.1, 0.1))
+
+
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     with mosquitto(tmp_path) as broker:
@@ -356,8 +363,9 @@ def test_another_process_of_the_station_leaves_it_online(home: Home, broker: Mos
     assert station.deliver(MESSAGE).ok
 
 
-def test_a_broker_that_goes_and_comes_back(broker: Mosquitto, station: MQTT) -> None:
+def test_a_broker_that_goes_and_comes_back(broker: Mosquitto, station: MQTT, monkeypatch: pytest.MonkeyPatch) -> None:
     assert station.deliver(MESSAGE).ok
+    monkeypatch.setattr(mqtt, "CONNECT_S", 0.5)  # so long it waits for one that is away
     broker.stop()
     down = station.deliver(MESSAGE)
     assert (down.ok, down.again) == (False, True)
@@ -386,9 +394,13 @@ def test_a_broker_that_sends_a_topic_that_is_no_text_is_shown_the_next_incident(
     assert broker.connections == 1
 
 
-def test_a_wrong_password_is_told_without_it(broker: Mosquitto, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_wrong_password_is_told_without_it(
+    broker: Mosquitto, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     caplog.set_level("DEBUG")
     out = MQTT(address(broker, "another-planted-one"), station=STATION)
+    monkeypatch.setattr(mqtt, "CONNECT_S", 0.2)  # so long it waits to be let in
+    until(lambda: "refuses" in out.deliver(MESSAGE).detail)
     outcome = out.deliver(MESSAGE)
     out.close()
     assert (outcome.ok, outcome.again) == (False, True)
