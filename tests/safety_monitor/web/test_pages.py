@@ -426,10 +426,12 @@ def test_a_link_in_a_mailbox_leads_whoever_is_signed_in_to_the_incident(served: 
 def test_a_page_that_never_finds_its_station_does_not_say_that_all_is_well(served: Served, page: Page) -> None:
     page.route_web_socket("**/_nicegui_ws/**", lambda socket: socket.close())
     page.route("**/_nicegui_ws/**", lambda route: route.abort())
-    page.goto(f"{served.url}/kiosk")
-    expect(page.get_by_text("No connection to the station")).to_be_visible()
-    page.goto(served.url)
-    expect(page.get_by_text("Connection lost.")).to_be_visible()
+    page.clock.install()
+    for path, lost in (("/kiosk", "No connection to the station"), ("/", "Connection lost.")):
+        page.goto(f"{served.url}{path}")
+        expect(page.get_by_text(lost)).to_be_hidden()
+        page.clock.fast_forward(5_000)
+        expect(page.get_by_text(lost)).to_be_visible()
 
 
 def test_why_it_did_not_alarm_is_told(served: Served, page: Page) -> None:
