@@ -493,7 +493,7 @@ class Dispatch:
                 set_by_s = self._journal.clock() - now - ahead_s
                 if abs(set_by_s) > CLOCK_SET_S:
                     log.warning("the clock was set by %+.0f s", set_by_s)
-                    self._outbox.shift(set_by_s, now - looked)
+                    self._outbox.shift(set_by_s, looked + ahead_s + set_by_s)
                     self.wake()
                 ahead_s, looked = ahead_s + set_by_s, now
                 if not self._taken_up and not unsaved(self._journal.path):

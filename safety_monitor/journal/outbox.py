@@ -247,16 +247,18 @@ class Outbox:
             count = select(func.count()).select_from(DeliveryRow).where(DeliveryRow.due_at.is_not(None))
             return session.scalar(count) or 0
 
-    def shift(self, by_s: float, within_s: float = 0.0) -> None:
+    def shift(self, by_s: float, since: float | None = None) -> None:
         """The clock was set, by so many seconds: waits stay as long as they were, but for what is held back.
 
         Args:
             by_s: negative if it was set back.
-            within_s: it was within the last so many seconds; what was written since goes by the new clock already.
+            since: it was after that, seconds since 1970 by the new clock, by which goes already what was written since,
+                however long this had to wait for the disk. None: nothing was.
         """
         with self._file.writing() as session:
             now = self._file.clock()
-            _shift(session, by_s, ~DeliveryRow.changed_at.between(iso(now - within_s), iso(now)))
+            since = now if since is None else since
+            _shift(session, by_s, ~DeliveryRow.changed_at.between(iso(since), iso(now)))
             _let_go(session, now)
 
     def list(self, limit: int = 100) -> Sequence[Delivery]:
