@@ -24,7 +24,7 @@ from safety_monitor.actions.channel import Channel, follow_of, nature_of, says_a
 from safety_monitor.actions.message import OVER
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import Job, Result, Turn
-from safety_monitor.dispatch.channel_worker import LOOK_S, WORKER_LIMIT_S, ChannelHealth, ChannelWorker
+from safety_monitor.dispatch.channel_worker import WORKER_LIMIT_S, ChannelHealth, ChannelWorker
 from safety_monitor.dispatch.composing import Composer
 from safety_monitor.dispatch.limits import Limits
 from safety_monitor.dispatch.rate_limiter import RateLimiter
@@ -52,8 +52,11 @@ from safety_monitor.place import Place
 log = logging.getLogger(__name__)
 
 CHOSEN_KEPT = 100
-CLOSE_S = 20.0
-"""How long what is due when the station ends may still take; the rest is taken up at the next start."""
+LOOK_S = 1.0
+"""How often it is looked for what nobody says: that a worker hangs, what another process asks for in the journal."""
+CLOSE_S, END_S = 20.0, 1.0
+"""How long what is due when the station ends may still take, the rest is taken up at the next start; and how long a
+thread may take to end after that."""
 WATCH, ATTEND = "dispatch-watch", "dispatch-journal"
 """Threads beside the workers, and their heartbeats."""
 ATTEND_LIMIT_S = 120.0
@@ -318,8 +321,8 @@ class Dispatch:
         for worker in self._workers.values():
             worker.end(by)
         for thread in self._threads:
-            thread.join(max(by - time.monotonic(), 0.0) + LOOK_S)
-        self._attendant.join(LOOK_S)  # a disk that hangs holds it for good
+            thread.join(max(by - time.monotonic(), 0.0) + END_S)
+        self._attendant.join(END_S)  # a disk that hangs holds it for good
         for worker in self._workers.values():
             worker.close()
         self._lock.release()

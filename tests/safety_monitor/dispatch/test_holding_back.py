@@ -24,13 +24,23 @@ from tests.outlet import DONE, Outlet
 from tests.waiting import until
 
 
-def test_what_is_held_back_comes_together_and_duress_never_waits(journal: Journal) -> None:
+def held(journal: Journal, key: str) -> bool:
+    """Whether a delivery waits because its person was told enough already."""
+    return "held back" in journal.outbox.delivery(key).detail
+
+
+def test_what_is_held_back_comes_together_and_duress_never_waits(tmp_path: Path) -> None:
+    set_s = 0.0
+    journal = Journal(tmp_path, clock=lambda: time.time() + set_s)
     sms, alarm, webhook = Outlet("sms"), Outlet("alarm", heard=True), Outlet("webhook", [NO_NETWORK, DONE], apart=True)
-    limits = Limits(cool_down_s=5.0, most=100)
-    dispatch = Dispatch(journal, [sms, alarm, webhook], waits=SOON, limits=lambda channel: limits)
+    limits = {name: Limits(0.2 if name == "webhook" else 60.0, most=100) for name in ("sms", "alarm", "webhook")}
+    dispatch = Dispatch(journal, [sms, alarm, webhook], waits=SOON, limits=limits.get)
     for number in range(4):
         confirm(dispatch, replace(SCREAM, id=str(number)))
     journal.decide("0", State.CANCELLED, "by a person", duress=True)
+    until(lambda: len(sms.messages) == 2)
+    until(lambda: all(held(journal, f"{number}:sms:alarm") for number in range(1, 4)))
+    set_s = 60.0
     until(lambda: len(sms.messages) == 3)
     until(lambda: not [each for each in journal.outbox.list() if each.due_at])
     dispatch.close()
@@ -130,17 +140,21 @@ def test_what_came_as_one_message_counts_as_one_also_after_a_restart(tmp_path: P
     assert [message.incident.id for message in sms.messages] == ["3", "new"]
 
 
-def test_what_a_silent_policy_asks_for_is_said_also_where_another_emergency_is_told_in_full(journal: Journal) -> None:
+def test_what_a_silent_policy_asks_for_is_said_also_where_another_emergency_is_told_in_full(tmp_path: Path) -> None:
+    set_s = 0.0
+    journal = Journal(tmp_path, clock=lambda: time.time() + set_s)
     sms = Outlet("sms")
-    limits = Limits(cool_down_s=2.0, most=100)
+    limits = Limits(cool_down_s=60.0, most=100)
     policies = [Policy(triggers=("signal_for_help",), silent=True), Policy()]
     dispatch = Dispatch(journal, [sms], waits=SOON, limits=lambda channel: limits, policies=policies)
     confirm(dispatch)
     until(lambda: len(sms.messages) == 1)
     sign = replace(SCREAM.evidence[0], sense=Sense.GESTURE, label="signal_for_help")
     confirm(dispatch, replace(SCREAM, id="silent", evidence=(sign,)))
-    until(lambda: "held back" in journal.outbox.delivery("silent:sms:alarm").detail)
+    until(lambda: held(journal, "silent:sms:alarm"))
     confirm(dispatch, replace(SCREAM, id="loud"))
+    until(lambda: held(journal, "loud:sms:alarm"))
+    set_s = 60.0
     until(lambda: len(sms.messages) == 2)
     dispatch.close()
     assert sms.messages[1].incident.id == "loud"
@@ -214,7 +228,7 @@ def test_quiet_hours_end_by_the_clock_and_the_settings_of_now_and_where_a_person
     sms = Outlet("sms")
     with running(journal, sms, limits=quiet) as dispatch:
         confirm(dispatch)
-        until(lambda: "held back" in journal.outbox.delivery(f"{SCREAM.id}:sms:alarm").detail)
+        until(lambda: held(journal, f"{SCREAM.id}:sms:alarm"))
         if what == "clock":  # as the network tells a machine whose own clock went wrong
             set_s = 7200.0
         if what == "person":
@@ -231,12 +245,12 @@ def test_whoever_was_called_hears_at_once_that_somebody_has_answered(journal: Jo
     confirm(dispatch)
     until(lambda: len(sms.messages) == 1)
     confirm(dispatch, replace(SCREAM, id="2"))
-    until(lambda: "held back" in journal.outbox.delivery("2:sms:alarm").detail)
+    until(lambda: held(journal, "2:sms:alarm"))
     until(lambda: len(voice.messages) == 2)  # what is answered before it sounds does not sound
     for incident in (SCREAM, replace(SCREAM, id="2")):  # of the second nobody was told yet
         dispatch.decided(journal.decide(incident.id, State.ACKNOWLEDGED, "by ben"), hush=True)
     until(lambda: len(sms.messages) == 2)
-    until(lambda: "held back" in journal.outbox.delivery("2:sms:update").detail)
+    until(lambda: held(journal, "2:sms:update"))
     dispatch.decided(journal.decide(SCREAM.id, State.CANCELLED, "by ben"), hush=True)
     until(lambda: len(sms.messages) == 3)
     dispatch.close()
@@ -248,17 +262,21 @@ def test_whoever_was_called_hears_at_once_that_somebody_has_answered(journal: Jo
     assert [message.kind for message in voice.messages] == ["alarm", "alarm", "update", "update"]
 
 
-def test_what_is_no_emergency_delays_none_and_comes_behind_it(journal: Journal) -> None:
+def test_what_is_no_emergency_delays_none_and_comes_behind_it(tmp_path: Path) -> None:
+    set_s = 0.0
+    journal = Journal(tmp_path, clock=lambda: time.time() + set_s)
     sms = Outlet("sms")
-    limits = Limits(cool_down_s=2.0, most=100)
+    limits = Limits(cool_down_s=60.0, most=100)
     dispatch = Dispatch(journal, [sms], waits=SOON, station="kiosk", limits=lambda channel: limits)
     dispatch.trouble("audio", "audio: unplugged")
     until(lambda: len(sms.messages) == 1)
     confirm(dispatch)
     until(lambda: len(sms.messages) == 2)
     confirm(dispatch, replace(SCREAM, id="2"))
-    until(lambda: "held back" in journal.outbox.delivery("2:sms:alarm").detail)
+    until(lambda: held(journal, "2:sms:alarm"))
     dispatch.trouble("gesture", "gesture: unplugged")
+    until(lambda: sum("held back" in each.detail for each in journal.outbox.list()) == 2)
+    set_s = 60.0
     until(lambda: len(sms.messages) == 3)
     dispatch.close()
     assert [message.kind for message in sms.messages] == ["trouble", "alarm", "alarm"]
@@ -292,15 +310,15 @@ def test_a_person_is_told_over_all_channels_as_often_as_the_limits_allow_and_a_r
     first, second, third = (replace(SCREAM, id=number) for number in "123")
     confirm(dispatch, first)
     until(lambda: told(channels) == [["1"], ["1"], []])  # the call tells what the SMS told, and need not wait
-    until(lambda: "held back" in journal.outbox.delivery("1:sms:anna:alarm:1").detail)
+    until(lambda: held(journal, "1:sms:anna:alarm:1"))
     confirm(dispatch, replace(second, evidence=()))
     until(lambda: told(channels)[2] == ["2"])
-    until(lambda: "held back" in journal.outbox.delivery("2:call:anna_abroad:alarm").detail)
+    until(lambda: held(journal, "2:call:anna_abroad:alarm"))
     dispatch.close()
     assert told(channels) == [["1"], ["1"], ["2"]]
     channels, dispatch = start()
     confirm(dispatch, replace(third, evidence=()))
     for key in ("3:sms:anna:alarm", "3:call:anna_abroad:alarm", "3:sms:ben:alarm"):
-        until(lambda key=key: "held back" in journal.outbox.delivery(key).detail)  # type: ignore[misc]
+        until(lambda key=key: held(journal, key))  # type: ignore[misc]
     dispatch.close()
     assert told(channels) == [[], [], []]
