@@ -60,19 +60,24 @@ class Hand:
 
 
 def _import_mediapipe() -> ModuleType:
-    """MediaPipe, without the TensorFlow that it would otherwise drag in where that is installed (seconds of start-up).
+    """MediaPipe, without TensorFlow and Matplotlib: it would drag in both where they are installed, and uses neither.
 
-    TensorFlow stays importable afterwards: a training process uses both.
+    That saves seconds of start-up. They stay importable afterwards: a training process uses all three.
     """
-    blocked = "tensorflow" not in sys.modules
-    if blocked:
-        sys.modules["tensorflow"] = None  # type: ignore[assignment]
+    blocked: dict[str, Any] = {}
+    if "tensorflow" not in sys.modules:
+        blocked["tensorflow"] = None
+    if "matplotlib" not in sys.modules:  # without this one it would not be imported
+        pyplot, matplotlib = ModuleType("matplotlib.pyplot"), ModuleType("matplotlib")
+        blocked |= {"matplotlib": matplotlib, "matplotlib.pyplot": pyplot}
+        vars(matplotlib)["pyplot"] = pyplot
+    sys.modules.update(blocked)
     try:
         importlib.import_module("mediapipe.tasks.python.vision")
         return importlib.import_module("mediapipe")
     finally:
-        if blocked:
-            del sys.modules["tensorflow"]
+        for name in blocked:
+            del sys.modules[name]
 
 
 class HandFinder:

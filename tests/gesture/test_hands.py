@@ -49,13 +49,16 @@ def test_times_may_repeat_or_go_back() -> None:
 
 
 @needs_model
-def test_the_station_does_not_load_tensorflow_and_training_still_can() -> None:
+def test_the_station_loads_neither_tensorflow_nor_matplotlib_and_training_still_can() -> None:
     code = (
         "import sys, gesture.detector as d\n"
         "d.GestureDetector().close()\n"
-        "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules\n"
+        "loaded = {name.partition('.')[0] for name in sys.modules}\n"
+        "assert not loaded & {'tensorflow', 'keras', 'matplotlib'}, loaded\n"
         "import importlib.util\n"
         "assert importlib.util.find_spec('tensorflow')\n"
+        "from matplotlib.figure import Figure\n"
+        "assert Figure().add_subplot().plot([1, 2])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
