@@ -123,7 +123,7 @@ def softmax(logits: NDArray[np.floating[Any]]) -> Points:
 
 def predict(networks: Sequence[Any], x: Points) -> Points:
     """Averaged probabilities of the networks, float32 of shape (n, labels)."""
-    answers = [network.predict(x, verbose=0, batch_size=4096) for network in networks]
+    answers = [network(x, training=False) for network in networks]  # `predict` would compile each of them first
     return np.asarray(np.mean([softmax(np.asarray(answer)) for answer in answers], axis=0), np.float32)
 
 
