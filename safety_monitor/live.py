@@ -19,7 +19,7 @@ from gesture.detector import HandReading
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import OPEN, Incident, Moment, Sense, State
 from safety_monitor.near_misses import NearMiss, NearMisses
-from safety_monitor.trouble import Phase, Trouble
+from safety_monitor.trouble import Trouble
 
 SOUND_S = 12.0
 """Sound that is kept to be looked at."""
@@ -46,7 +46,6 @@ class SenseHealth:
         live: whether time goes on by itself there.
         trouble: what is wrong, one line; empty if nothing is.
         last: `time.monotonic()` of its last moment.
-        phase: what the supervisor makes of it.
         note: what is to be known, though it is no trouble; empty if nothing is.
     """
 
@@ -54,7 +53,6 @@ class SenseHealth:
     live: bool = False
     trouble: str = "not opened yet"
     last: float = 0.0
-    phase: Phase = Phase.HEALTHY
     note: str = ""
 
 
@@ -298,8 +296,8 @@ def _supervised(sense: Sense, health: SenseHealth, board: Sequence[Trouble]) -> 
     if trouble is None:
         return health
     if trouble.note:
-        return replace(health, phase=trouble.phase, note=trouble.text)
-    return replace(health, phase=trouble.phase, trouble=health.trouble or trouble.text)
+        return replace(health, note=trouble.text)
+    return replace(health, trouble=health.trouble or trouble.text)
 
 
 def trouble_of(sense: Sense, health: SenseHealth, quiet_s: float) -> str:
