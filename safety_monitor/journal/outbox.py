@@ -39,6 +39,9 @@ _TO_SEND = DeliveryRow.state.in_((DeliveryState.PENDING, DeliveryState.SENDING))
 """True of what is still to be sent, or to be sent again: `sent_at` stays when what was handed over did not arrive."""
 UNIX_EPOCH_JD = 2_440_587.5
 """1970 as a Julian day."""
+DAY_S = 86_400.0
+ISO = "%Y-%m-%dT%H:%M:%f+00:00"
+"""A moment as `iso` writes it, for SQLite."""
 _JOBS = select(DeliveryRow, IncidentRow).join(IncidentRow, IncidentRow.id == DeliveryRow.incident_id)
 
 
@@ -220,7 +223,7 @@ class Outbox:
         """
         with self._file.writing() as session:
             now = self._file.clock()
-            changed_at = (func.julianday(DeliveryRow.changed_at) - UNIX_EPOCH_JD) * 86_400.0  # null where it is no time
+            changed_at = (func.julianday(DeliveryRow.changed_at) - UNIX_EPOCH_JD) * DAY_S  # null where it is no time
             newest = session.scalar(select(func.max(changed_at)).where(DeliveryRow.due_at.is_not(None)))
             if newest is not None and (ahead := newest - now) > 1.0:
                 _shift(session, -ahead)  # the clock was set back since: else all would wait for that moment again
@@ -388,6 +391,8 @@ def _among(without: Sequence[str], urgent: bool) -> list[ColumnElement[bool]]:
 
 
 def _shift(session: Session, by_s: float, *which: ColumnElement[bool]) -> None:
+    """Have what is to be done go by a clock that was set; also when it was changed, or it would be shifted again."""
+    shifted = func.julianday(DeliveryRow.changed_at) + by_s / DAY_S  # null where it is no time
     session.execute(
         update(DeliveryRow)
         .where(DeliveryRow.due_at.is_not(None), *which)
@@ -395,6 +400,7 @@ def _shift(session: Session, by_s: float, *which: ColumnElement[bool]) -> None:
             due_at=DeliveryRow.due_at + by_s,
             asked_at=DeliveryRow.asked_at + by_s,
             sent_at=DeliveryRow.sent_at + by_s,
+            changed_at=func.coalesce(func.strftime(ISO, shifted), DeliveryRow.changed_at),
         )
     )
 
