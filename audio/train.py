@@ -209,6 +209,18 @@ def teach(heard: Heard, windows: Windows, composed: Lessons, picked: Picked) -> 
     )
 
 
+def hear_judged(clips: Sequence[Clip], trunk: Path, plan: Plan, cache: Path, jobs: int) -> tuple[Heard, Taught]:
+    """The recordings by which is judged, and what is learned from them, also from what they were put together to."""
+    sounds = read_sounds(clips, cache, jobs)
+    parts = compose_parts(sounds, plan.parts, cache, jobs)
+    windows = cut_windows(sounds, cache, jobs)
+    heard = hear(clips, windows, trunk, cache)
+    taught = teach(heard, windows, as_composed(trunk, parts, cache), OF_THE_CORPUS)
+    if drowned := choose(sounds):
+        taught = replace(taught, recent=taught.recent.then(drown(sounds, drowned, trunk, cache, jobs)))
+    return heard, taught
+
+
 def hear_further(clips: Sequence[Clip], trunk: Path, plan: Plan, cache: Path, jobs: int) -> tuple[Heard, Taught]:
     """Recordings to learn from besides, and what is learned from them; those that weigh nothing are for the trunk.
 
@@ -267,6 +279,57 @@ def _judge_fold(heard: Heard, left_out: NDArray[np.bool_], taught: Taught, plan:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """What makes log-odds of what heads and second opinions say.
+
+    Attributes:
+        line: slope and offset of the log-odds of a window, by its distance.
+        persistence: of the running detector.
+        threshold: of verdicts on whole recordings.
+        slope: of log-odds beyond it.
+    """
+
+    line: tuple[float, float]
+    persistence: Persistence
+    threshold: float
+    slope: float
+
+    def verdicts(self, heard: Heard, said: LeftOut) -> Array:
+        """How far each recording as a whole is beyond the threshold, float32 of shape (recordings,)."""
+        return _as_whole(heard, said, self.line) - np.float32(self.threshold)
+
+    def told(self, heard: Heard, said: LeftOut) -> Array:
+        """What the running detector says at each window, log-odds beyond its threshold, float32 of shape (n,)."""
+        sums = running(_odds(heard, said, self.line), said.recent, heard.windows, self.persistence)
+        return sums - np.float32(self.persistence.threshold)
+
+
+def calibrate(heard: Heard, said: LeftOut, sure: NDArray[np.bool_]) -> Calibrated:
+    """Log-odds and thresholds by what was said of recordings that were left out, of which those count that are sure."""
+    clips, screams = len(heard.clips), are_screams(heard.clips)
+    line = log_odds_line(strongest(said.distances, heard.windows, clips)[sure], screams[sure])
+    whole = _as_whole(heard, said, line)
+    threshold = threshold_at(whole[sure & ~screams], FALSE_CLIPS)
+    slope = steepness(whole[sure] - np.float32(threshold), screams[sure])
+    raw = Persistence(share=RECENT_SHARE)
+    sums = highest(running(_odds(heard, said, line), said.recent, heard.windows, raw), heard.windows, clips)
+    persistence = replace(raw, threshold=threshold_at(sums[sure & ~screams], FALSE_CLIPS))
+    return Calibrated(line, persistence, threshold, slope)
+
+
+def _as_whole(heard: Heard, said: LeftOut, line: tuple[float, float]) -> Array:
+    seconds = strongest(_odds(heard, said, line), heard.windows, len(heard.clips))
+    return np.asarray(seconds + OPINION_SHARE * said.opinions, np.float32)
+
+
+def _odds(heard: Heard, said: LeftOut, line: tuple[float, float]) -> Array:
+    """Log-odds of each window; of one in which nothing is heard, as low as they go."""
+    slope, offset = line
+    lowest = -Persistence().limit
+    return np.where(heard.quiet, lowest, slope * said.distances + offset).astype(np.float32)
+
+
 def train_scream(
     data: Path,
     out: Path,
@@ -302,91 +365,62 @@ def train_scream(
     fold_of = folds(clips, plan.folds)
     _check(clips, fold_of)
     cache.mkdir(parents=True, exist_ok=True)
-    sounds = read_sounds(clips, cache, jobs)
-    parts = compose_parts(sounds, plan.parts, cache, jobs)
-    judged = cut_windows(sounds, cache, jobs)
     trunk = trunk or find("scream") / TRUNK_FILE
-    heard = hear(clips, judged, trunk, cache)
-    taught = teach(heard, judged, as_composed(trunk, parts, cache), OF_THE_CORPUS)
-    if drowned := choose(sounds):
-        taught = replace(taught, recent=taught.recent.then(drown(sounds, drowned, trunk, cache, jobs)))
+    heard, taught = hear_judged(clips, trunk, plan, cache, jobs)
     besides: Heard | None = None
     if unjudged:
         besides, more = hear_further(unjudged, trunk, plan, cache, jobs)
         taught = taught.then(more.each(lambda lessons: lessons.behind(len(sources_of(clips)))))
-    screams = are_screams(clips)
     # What people marked is learned from, never judged: it is what the model in use got wrong, or just that one scream.
     sure = np.asarray([clip.sure and clip not in marked for clip in clips])
     said = judge_left_out(heard, fold_of, taught, plan, jobs)
-
-    raw = Persistence(share=RECENT_SHARE)
-    line = log_odds_line(strongest(said.distances, judged.clips, len(clips))[sure], screams[sure])
-    odds = log_odds_of(heard, said, line, raw.limit)
-    by_clip = strongest(odds, judged.clips, len(clips)) + OPINION_SHARE * said.opinions
-    threshold = threshold_at(by_clip[sure & ~screams], FALSE_CLIPS)
-    beyond = by_clip - np.float32(threshold)
-    steep = steepness(beyond[sure], screams[sure])
-    verdict = {"threshold": threshold, "slope": steep, "share": OPINION_SHARE}
-    told = running(odds, said.recent, judged.clips, raw)
-    summed = highest(told, judged.clips, len(clips))
-    persistence = replace(raw, threshold=threshold_at(summed[sure & ~screams], FALSE_CLIPS))
-    alarms = count_alarms(heard, told, persistence, sure)
+    calibrated = calibrate(heard, said, sure)
+    verdicts, told = calibrated.verdicts(heard, said), calibrated.told(heard, said)
+    alarms = count_alarms(heard, told, sure)
     alarms_further: Alarms = {}
     if besides is not None:
         parted = folds(besides.clips, PARTED)
-        further_said = judge_left_out(besides, parted, taught, plan, jobs, len(sources_of(clips)))
-        odds = log_odds_of(besides, further_said, line, raw.limit)
-        told = running(odds, further_said.recent, besides.windows, raw)
-        alarms_further = count_alarms(besides, told, persistence, np.asarray([clip.sure for clip in besides.clips]))
-
-    starts = np.searchsorted(judged.clips, np.arange(len(clips)))
-    voices = np.add.reduceat(np.where(judged.quiet, 0, _chance(said.voices)), starts) / np.bincount(judged.clips)
-    found = _chance(np.float32(steep) * beyond + np.float32(log_odds(OPERATING_POINT)))
-    _write_scores(cache / SCORES_FILE, data, clips, found, voices)
+        of_besides = judge_left_out(besides, parted, taught, plan, jobs, len(sources_of(clips)))
+        certain = np.asarray([clip.sure for clip in besides.clips])
+        alarms_further = count_alarms(besides, calibrated.told(besides, of_besides), certain)
+    _write_scores(cache / SCORES_FILE, data, heard, verdicts * np.float32(calibrated.slope), said.voices)
     log.info("head and second opinions learn from everything")
     out.mkdir(parents=True, exist_ok=True)
     if trunk.resolve() != (out / TRUNK_FILE).resolve():
         shutil.copyfile(trunk, out / TRUNK_FILE)
-    export_head(learn_head(taught.composed, taught.recorded, plan), *line, out / HEAD_FILE)
+    export_head(learn_head(taught.composed, taught.recorded, plan), *calibrated.line, out / HEAD_FILE)
     export_opinion(learn_recent(taught.recent), out / RECENT_FILE)
     export_opinion(learn_whole(taught.whole), out / VERDICT_FILE)
     write_learned(out, digests_of((*clips, *unjudged)))
     size = sum(file.stat().st_size for file in out.glob("*.tflite"))
     parameters = {
-        "persistence": asdict(persistence),
-        "verdict": verdict,
-        "held_back": held_back(by_clip[sure], screams[sure]),
+        "persistence": asdict(calibrated.persistence),
+        "verdict": {"threshold": calibrated.threshold, "slope": calibrated.slope, "share": OPINION_SHARE},
+        "held_back": held_back(verdicts[sure], are_screams(clips)[sure]),
         "plan": asdict(plan),
         **comparable(None),
     }
-    said_of = Judged(clips, fold_of, sure, beyond, summed - np.float32(persistence.threshold))
+    judged = Judged(clips, fold_of, sure, verdicts, highest(told, heard.windows, len(clips)))
     return write_card(
         out,
         task="scream",
         model_format="tflite",
         labels=LABELS,
         parameters=parameters,
-        prose=prose(said_of, alarms, alarms_further, unjudged, plan, size),
+        prose=prose(judged, alarms, alarms_further, unjudged, plan, size),
     )
 
 
-def log_odds_of(heard: Heard, said: LeftOut, line: tuple[float, float], limit: float) -> Array:
-    """Log-odds of each window, calibrated by a line of slope and offset; where nothing is heard, as low as they go."""
-    slope, offset = line
-    return np.where(heard.quiet, -limit, slope * said.distances + offset).astype(np.float32)
-
-
-def count_alarms(heard: Heard, told: Array, persistence: Persistence, sure: NDArray[np.bool_]) -> Alarms:
+def count_alarms(heard: Heard, told: Array, sure: NDArray[np.bool_]) -> Alarms:
     """How often the running detector alarmed in recordings without a scream.
 
     Args:
         heard: the recordings.
-        told: what it said at each window, as log-odds.
-        persistence: makes probabilities of these.
+        told: log-odds beyond its threshold at each window, see `Calibrated.told`.
         sure: which recordings count, bool of shape (recordings,).
     """
     starts = np.searchsorted(heard.windows, np.arange(1, len(heard.clips)))
-    chances = np.split([persistence.probability(each) for each in told.tolist()], starts)
+    chances = np.split(_chance(told + np.float32(log_odds(OPERATING_POINT))), starts)
     counts = np.asarray([sum(1 for _ in alarms_in(enumerate(each))) for each in chances])
     seconds = np.bincount(heard.windows, minlength=len(heard.clips)) * STEP / SAMPLE_RATE
     labels = np.asarray([clip.label for clip in heard.clips])
@@ -398,23 +432,25 @@ def count_alarms(heard: Heard, told: Array, persistence: Persistence, sure: NDAr
     }
 
 
-def _write_scores(
-    path: Path, data: Path, clips: Sequence[Clip], screams: NDArray[np.float64], voices: NDArray[np.float64]
-) -> None:
+def _write_scores(path: Path, data: Path, heard: Heard, verdicts: Array, voices: Array) -> None:
     """Probabilities of whole recordings whose sources were left out, for `safety-monitor compare --scores`.
 
     Args:
         path: where to.
         data: what the paths in it are relative to, where they can be.
-        clips: the recordings.
-        screams: probability that it is one, for each.
-        voices: probability that it is conversation if it is none.
+        heard: the recordings.
+        verdicts: log-odds beyond the threshold that each is a scream, float32 of shape (recordings,).
+        voices: log-odds that it is conversation if it is none, of each window, float32 of shape (n,).
     """
     root = data if data.is_dir() else data.parent
+    screams = _chance(verdicts + np.float32(log_odds(OPERATING_POINT)))
+    starts = np.searchsorted(heard.windows, np.arange(len(heard.clips)))
+    audible = np.where(heard.quiet, 0, _chance(voices))
+    spoken = np.add.reduceat(audible, starts) / np.bincount(heard.windows)
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["path", "scream", "conversation", "ambient"])
-        for clip, scream, voice in zip(clips, screams, voices, strict=True):
+        for clip, scream, voice in zip(heard.clips, screams, spoken, strict=True):
             where = clip.path.relative_to(root) if clip.path.is_relative_to(root) else clip.path
             chances = scream, (1 - scream) * voice, (1 - scream) * (1 - voice)
             rows.writerow([where, *(f"{each:.9f}" for each in chances)])
