@@ -236,7 +236,7 @@ def test_only_help_that_is_late_makes_the_fallback_be_tried_while_the_journal_ca
     monkeypatch.setattr(delivering, "LOOK_S", 0.02)
     sms, email = Blocks("sms", [outcome]), Outlet("email")
     policy = Policy(steps=(Step(actions=("sms",)),), fallback=("email",))
-    waits = Waits(first_wait_s=2 * FOREVER_S, longest_wait_s=2 * FOREVER_S, fallback_after_s=0.1)
+    waits = Waits(first_wait_s=2 * FOREVER_S, longest_wait_s=2 * FOREVER_S, fallback_after_s=1.0)
     with running(impatient, sms, email, policy=policy, waits=waits) as dispatch:
         dispatch.follow(SCREAM)
         until(lambda: bool(email.messages) or outcome.ok)
