@@ -68,6 +68,8 @@ class SettingOut(Answered):
     value: Any
     restart_needed: bool
     """Whether it comes into force when the station starts again, and not at once."""
+    warnings: list[str]
+    """Why an emergency may reach nobody elsewhere, a line each, as a start says."""
 
 
 def make_settings_api(site: Site) -> APIRouter:
@@ -115,10 +117,12 @@ def make_settings_api(site: Site) -> APIRouter:
                 raise HTTPException(403, str(error)) from None
         try:
             values = pruned(Settings, with_value(before.values, path, wanted.value), before.values)
-            later = site.save_settings(before, values)
+            saved = site.save_settings(before, values)
         except SettingsError as error:
             raise HTTPException(422, str(error)) from None
-        return SettingOut(key=key, value=within(values_now(), path), restart_needed=path[0] in later)
+        return SettingOut(
+            key=key, value=within(values_now(), path), restart_needed=path[0] in saved.later, warnings=saved.doubts
+        )
 
     return api
 

@@ -213,7 +213,7 @@ class _Page:
         values, before = copy.deepcopy(self._values()), self._before
         self._save.disable()
         try:
-            later = await asyncio.to_thread(self._site.save_settings, before, values)
+            saved = await asyncio.to_thread(self._site.save_settings, before, values)
         except SettingsError as error:
             self._save.enable()
             self._say("error", "red-7", str(error))
@@ -223,7 +223,11 @@ class _Page:
         self._before = await asyncio.to_thread(self._site.settings_file.read)
         self._draft = copy.deepcopy(self._before.values)
         self._load()
-        self._say("check_circle", "green-7", texts.SAVED_FOR_LATER if later else texts.SAVED)
+        told = texts.SAVED_FOR_LATER if saved.later else texts.SAVED
+        if saved.doubts:
+            self._say("warning", "amber-9", " ".join([told, *map(texts.BUT.format, saved.doubts)]))
+        else:
+            self._say("check_circle", "green-7", told)
 
 
 def _words(key: Key) -> str:

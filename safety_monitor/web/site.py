@@ -14,6 +14,8 @@ from safety_monitor.actions.evidence import EvidenceError, EvidenceStore
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.file import SettingsFile, Written
 from safety_monitor.delivery import Delivery, DeliveryState
+from safety_monitor.dispatch.channels import outward_channels
+from safety_monitor.dispatch.policies import natures_of, unheard
 from safety_monitor.evidence import evidence_store
 from safety_monitor.journal.file import JournalError, JournalUnusableError
 from safety_monitor.journal.incidents import Journal
@@ -77,6 +79,19 @@ class Recorded:
 
     files: tuple[tuple[Path, int], ...] = ()
     protected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What comes of settings that were saved.
+
+    Attributes:
+        later: keys at the top that the next start will take up.
+        doubts: why an emergency may reach nobody elsewhere by them, a line each.
+    """
+
+    later: frozenset[str]
+    doubts: list[str]
 
 
 AT_ONCE = frozenset({"fusion", "schedule"})
@@ -196,15 +211,12 @@ class Site:
             troubles.append(str(error))
         return troubles
 
-    def save_settings(self, before: Written, values: dict[str, Any]) -> set[str]:
+    def save_settings(self, before: Written, values: dict[str, Any]) -> Saved:
         """Write other settings, and follow at once what can be followed at once. Blocks for a moment.
 
         Args:
             before: what stood in the file when the values were made of it.
             values: all that is to stand there.
-
-        Returns:
-            Keys at the top that the next start will take up.
 
         Raises:
             SettingsError: a start would refuse them, or they cannot be written.
@@ -219,7 +231,7 @@ class Site:
             self.station.follow_rules(new.fusion.rules, schedule_of(new.schedule))
         later = changed - AT_ONCE
         self.restart.want(name for name in Settings.model_fields if name in later)
-        return later
+        return Saved(frozenset(later), doubts_of(new))
 
     def check_restart(self) -> None:
         """See whether the station would start again.
@@ -230,6 +242,19 @@ class Site:
         """
         self.settings_file.settings(self.settings_file.read().values)
         self.restart.check()
+
+
+def doubts_of(settings: Settings) -> list[str]:
+    """Why an emergency may reach nobody elsewhere though a station starts with these settings, a line each."""
+    try:
+        channels = outward_channels(settings, None)
+    except SettingsError:  # it does not start
+        return []
+    try:
+        return unheard(settings, natures_of(channels))
+    finally:
+        for channel in channels:
+            channel.close()
 
 
 def make_site(

@@ -797,7 +797,7 @@ def test_a_start_that_takes_a_while_to_be_checked_is_made_or_refused_in_words(
     stranger.get_by_label("Find a setting").fill("what the station is called")
     stranger.get_by_role("textbox", name="Name").fill("corridor")
     stranger.get_by_role("button", name="Save").click()
-    expect(stranger.get_by_text("Saved. It comes into force")).to_be_visible()
+    expect(stranger.get_by_text("Saved. It comes into force")).to_contain_text("But: nobody elsewhere is told of an")
     closed = threading.Event()
     monkeypatch.setattr(running, "check_start", lambda settings: closed.wait(PATIENCE_MS / 1000))
     try:

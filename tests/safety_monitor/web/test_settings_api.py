@@ -54,13 +54,24 @@ def test_settings_are_shown_without_what_is_secret(client: TestClient, file: Pat
 
 def test_a_value_is_written_where_it_stands_and_followed(client: TestClient, site: Site, file: Path) -> None:
     put = client.put("/api/v1/settings/fusion.threshold", json={"value": 0.7})
-    assert put.json() == {"key": "fusion.threshold", "value": 0.7, "restart_needed": False}
+    assert put.json() == {"key": "fusion.threshold", "value": 0.7, "restart_needed": False, "warnings": []}
     assert file.read_text() == TEXT.replace("0.8", "0.7")
     assert site.view.rules.threshold == 0.7
     assert client.put("/api/v1/settings/station.name", json={"value": "lobby"}).json()["restart_needed"]
     assert client.get("/api/v1/settings").json()["restart_needed"] == ["station"]
     assert client.put("/api/v1/settings/fusion.threshold", json={"value": None}).json()["value"] == 0.8
     assert "tried" not in file.read_text()
+
+
+def test_whoever_saves_that_nobody_is_told_at_night_is_told_so(client: TestClient, site: Site, file: Path) -> None:
+    assert isinstance(site.settings_file.environ, dict)
+    site.settings_file.environ["SAFETY_MONITOR_MESSAGES__BEN"] = "mailto://ben:hidden@example.org"
+    quiet = '[limits]\nquiet_from = "22:00"\nquiet_until = "07:00"\nquiet_channels = ["messages:mail"]\n'
+    file.write_text(TEXT + quiet)
+    for value, warnings in ((["messages"], 1), (["messages:ben"], 0)):
+        put = client.put("/api/v1/settings/limits.quiet_channels", json={"value": value}).json()
+        assert len(put["warnings"]) == warnings
+        assert all(line.startswith("from 22:00 until 07:00 nobody elsewhere is told") for line in put["warnings"])
 
 
 def test_where_nobody_signs_in_a_change_takes_the_pin(make_site: MakeSite) -> None:
