@@ -5,9 +5,10 @@ Secrets and hashes are not shown: of those only whether they are set is told.
 """
 
 import asyncio
+import copy
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -193,13 +194,20 @@ class Form:
             return
         box = ui.column().classes("w-full gap-3")
 
+        def rows() -> list[Draft]:
+            return list(draft.read().get(key.name, key.default or ()))
+
+        def own() -> list[Draft]:
+            """The rows of the draft, which begin as the default: what is added must not take its place unseen."""
+            kept: list[Draft] = draft.make().setdefault(key.name, copy.deepcopy(key.default or []))
+            return kept
+
         def show() -> None:
             box.clear()
             with box:
-                rows: list[Draft] = draft.read().get(key.name, [])
-                if not rows:
+                if not rows():
                     ui.label(texts.NONE_YET).classes("quiet")
-                for number, row in enumerate(rows):
+                for number, row in enumerate(rows()):
                     title = str(row.get("name") or f"{texts.setting(key.name)} {number + 1}")
                     with ui.element("section").classes("panel") as table:
                         table.props["aria-label"] = title  # not parsed: people put quotes into a name
@@ -207,18 +215,21 @@ class Form:
                             ui.label(title).classes("font-semibold grow")
                             gone = ui.button(texts.REMOVE, icon="delete", on_click=partial(remove, number))
                             gone.props("flat no-caps color=quiet").props["aria-label"] = f"{texts.REMOVE} {title}"
-                        self.table(section, _table_of(row, (*draft.path, key.name)), {})
+                        inner = DraftTable(partial(_row_of, rows, number), partial(_row_of, own, number))
+                        self.table(section, replace(inner, path=(*draft.path, key.name)), {})
                 ui.button(texts.ADD_ONE.format(what=texts.setting(key.name)), icon="add", on_click=add).props(
                     "outline no-caps color=quiet"
                 )
 
         def remove(number: int) -> None:
-            del draft.make()[key.name][number]
+            del own()[number]
+            if not rows() and key.default:
+                del draft.make()[key.name]  # without any the default is in force
             show()
             self.changed()
 
         def add() -> None:
-            draft.make().setdefault(key.name, []).append({})
+            own().append({})
             show()
             self.changed()
 
@@ -274,5 +285,5 @@ def _number(text: str, kind: Kind) -> Any:
     return int(value) if kind is Kind.WHOLE and value.is_integer() else value
 
 
-def _table_of(row: Draft, path: tuple[str, ...]) -> DraftTable:
-    return DraftTable(lambda: row, lambda: row, path)
+def _row_of(rows: Callable[[], list[Draft]], number: int) -> Draft:
+    return rows()[number]

@@ -48,7 +48,7 @@ class Key:
         name: in its table.
         kind: what it takes.
         means: for people.
-        default: None if there is none, or it is to be left open.
+        default: None if there is none, or it is to be left open; of TABLES a draft of each.
         choices: of CHOICE and CHOICES.
         section: of TABLE and TABLES.
         optional: a TABLE that is off unless it stands in the file.
@@ -79,7 +79,9 @@ def key_of(name: str, field: FieldInfo) -> Key:
         return Key(name, MADE_HERE[name], means)
     if isinstance(inner, type) and issubclass(inner, BaseModel):
         means = means or (inner.__doc__ or "").strip().splitlines()[0]
-        return Key(name, kind, means, section=inner, optional=optional)
+        rows = field.get_default() if kind is Kind.TABLES and not field.is_required() else ()
+        told = [row for each in rows if (row := each.model_dump(mode="json", exclude_defaults=True))]
+        return Key(name, kind, means, told or None, section=inner, optional=optional)
     default = None if field.is_required() or field.default_factory is not None else field.get_default()
     if isinstance(default, tuple):
         default = list(default)

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import threading
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -787,6 +788,30 @@ def test_what_comes_of_a_mark_is_told_though_the_button_was_drawn_anew(
     finally:
         drawn.set()
     expect(page.get_by_text("put aside")).to_be_visible()
+
+
+def test_a_gesture_that_is_added_does_not_take_the_place_of_the_signal_for_help(served: Served, stranger: Page) -> None:
+    file = served.settings.home / "station.toml"
+    sign_in(stranger, f"{served.url}/settings", "ada")
+    stranger.get_by_label("Find a setting").fill("which gestures mean")
+    expect(stranger.get_by_role("textbox", name="Sequence")).to_have_value("signal_for_help")
+    stranger.get_by_role("button", name="Add to Gestures").click()
+    expect(stranger.get_by_role("textbox", name="Sequence")).to_have_count(2)
+    stranger.get_by_role("textbox", name="Sign").last.fill("fist")
+    stranger.get_by_role("button", name="Save").click()
+    try:
+        expect(stranger.get_by_text("Saved. It comes into force")).to_be_visible()
+        assert tomllib.loads(file.read_text())["emergency"]["gestures"] == [
+            {"sequence": "signal_for_help"},
+            {"sign": "fist"},
+        ]
+        stranger.get_by_role("button", name="Remove Gestures 1").click()
+        stranger.get_by_role("button", name="Save").click()
+        expect(stranger.get_by_role("textbox", name="Sequence")).to_have_count(1)
+        expect(stranger.get_by_text("Saved. It comes into force")).to_be_visible()
+        assert tomllib.loads(file.read_text())["emergency"]["gestures"] == [{"sign": "fist"}]
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def test_a_start_that_takes_a_while_to_be_checked_is_made_or_refused_in_words(
