@@ -16,7 +16,9 @@ from media.container import display_name, is_address
 from models import hand_landmarker
 from models.card import ModelError, sha256
 from models.registry import open_card
+from safety_monitor.actions.alarm import Alarm
 from safety_monitor.actions.evidence import LEAST_FREE
+from safety_monitor.actions.outcome import Outcome
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.dispatch.channels import make_channels
@@ -32,6 +34,7 @@ from safety_monitor.senses import DEMO, OFF, check_gestures, check_hearing
 from safety_monitor.sensing import SenseError
 from safety_monitor.sources import NOTHING_WATCHED, microphones
 
+MUTE = Outcome(ok=False, detail="alarm.volume is 0: nobody hears it; whoever wants none sets alarm.enabled = false")
 CLOCK_OFF = timedelta(days=1)
 """What is on the disk may be newer than now by so much: clocks are set, and files come from other machines."""
 
@@ -170,7 +173,7 @@ def _actions(settings: Settings) -> list[Finding]:
     heard = []
     for channel in channels:
         try:
-            outcome = channel.check()
+            outcome = MUTE if channel.name == Alarm.name and not settings.alarm.volume else channel.check()
         finally:
             channel.close()
         findings.append(Finding(channel.name, outcome.ok, outcome.detail, needed=channel.name in told))

@@ -41,6 +41,14 @@ def test_with_recordings_as_sources_and_a_loudspeaker_nothing_needed_is_missing(
     assert result.status == 0
 
 
+def test_a_siren_that_is_turned_down_to_nothing_is_no_help(tmp_path: Path, sound_system: SoundServer) -> None:
+    mute = {"SAFETY_MONITOR_ALARM__VOLUME": "0", "SAFETY_MONITOR_SPEECH__ENABLED": "false"}
+    result = safety_monitor(tmp_path, "doctor", **SOURCES, **mute, **sound_system.environment)
+    assert "not ok   alarm        alarm.volume is 0: nobody hears it" in result.stdout
+    assert "NOT OK   help         nobody would learn of an emergency" in result.stdout
+    assert result.status == 1
+
+
 def test_what_a_run_would_refuse_is_missing(tmp_path: Path) -> None:
     (tmp_path / "station.toml").write_text(
         '[camera]\nsource = "gone.mp4"\n[microphone]\nsource = "wobble"\n[web]\nhost = "0.0.0.0"\n'
