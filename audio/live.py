@@ -28,6 +28,11 @@ STREAM_RATE_OVER_S, STREAM_RATE_OFF = 30.0, 0.25
 LAG_LASTS_S = 1.0
 """Live sound all of which comes later than the one for so long has lost something on its way: the clock is set anew. On
 a busy machine sound is often late, and none of it lost."""
+BEHIND_LASTS_S = 60.0
+"""Sound that comes later than it did by more than `AHEAD_S` all this time is made by a slower clock than ours."""
+JUMP_S = 1.0
+"""A time line that goes back by so much, or so far into the future, has been set anew, as a camera's clock is in spring
+and autumn: the sound goes on."""
 BACKLOG_WAIT_S = 0.005
 """Sound of a stream that arrives without such a wait was not made just now; servers send some when one connects."""
 PUSHED_ITEMS = 40
@@ -92,37 +97,56 @@ class Live:
         """Put the source's own time line, which has no jitter, on the monotonic clock, which does not drift."""
         offset_s: float | None = None
         late_since, least_s = math.inf, math.inf
+        behind_since, least_behind_s = math.inf, math.inf
+        end_s = given_s = -math.inf
         rate = Rate()
         for chunk, at in self._arrivals():
             seconds = len(chunk.samples) / chunk.rate
+            now_s = at - self.start - (chunk.at_s + seconds)
+            if offset_s is None:
+                offset_s = now_s
+            elif chunk.at_s < end_s - JUMP_S:
+                offset_s, rate = offset_s + end_s - chunk.at_s, Rate()
+            if offset_s - now_s > JUMP_S:
+                offset_s, rate = now_s, Rate()
+            end_s = chunk.at_s + seconds
             if self.rate_over_s is not None:
                 rate = measure(rate, (chunk.at_s + seconds, at), self.rate_over_s, STREAM_RATE_OFF)
                 if rate.fault is not None:
                     raise SoundError(f"{self.name}: gives more or less sound than time passes; is its rate right?")
             if self.clocked:
                 self.position = chunk.at_s + seconds, at
-            now_s = at - self.start - (chunk.at_s + seconds)
-            if offset_s is None:
-                offset_s = now_s
             if now_s - offset_s > self.lag_s:
                 late_since, least_s = min(late_since, at), min(least_s, now_s)
                 if at - late_since >= LAG_LASTS_S:
                     offset_s = least_s
             else:
                 late_since, least_s = math.inf, math.inf
+            if now_s - offset_s > AHEAD_S:
+                behind_since, least_behind_s = min(behind_since, at), min(least_behind_s, now_s)
+                if at - behind_since >= BEHIND_LASTS_S:
+                    offset_s = least_behind_s
+            else:
+                behind_since, least_behind_s = math.inf, math.inf
             if offset_s - now_s > AHEAD_S:
                 offset_s -= seconds
                 self.inbox.lose()
                 continue
+            at_s = chunk.at_s + offset_s
+            if given_s - at_s > AHEAD_S:  # samples by one clock, time stamps by another
+                self.inbox.lose()
+                continue
+            at_s = max(at_s, given_s)
+            given_s = at_s + seconds
             late_s = max(now_s - offset_s, 0.0)
             if self.in_pieces:
                 late_s = max(late_s, self.late_s - CATCH_UP * seconds)
-                due = self.start + chunk.at_s + seconds + offset_s + late_s
+                due = self.start + given_s + late_s
                 if self.inbox.closed_within(due - time.monotonic()):
                     return
             if not self.clocked:
                 self.late_s = late_s
-            yield Chunk(finite(chunk.samples), chunk.rate, chunk.at_s + offset_s)
+            yield Chunk(finite(chunk.samples), chunk.rate, at_s)
 
     def _arrivals(self) -> Iterator[Arrival]:
         while (arrival := self.inbox.take(self.quiet_s)) is not None:

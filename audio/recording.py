@@ -69,7 +69,7 @@ def decoded_chunks(container: InputContainer, name: str) -> Iterator[Chunk]:
             timed = timed and frame.sample_rate == rate  # some go on to count time at the rate that they had before
             if frame.sample_rate not in RATES:
                 raise SoundError(f"{name}: {frame.sample_rate} samples a second is no sound that can be judged")
-            if timed and frame.time is not None and frame.time - zero_s <= lasts_s + 1.0:
+            if timed and frame.time is not None and -1.0 <= frame.time - zero_s <= lasts_s + 1.0:
                 at_s = max(0.0, frame.time - zero_s)
             yield Chunk(_mono(frame), frame.sample_rate, at_s)
             at_s += frame.samples / frame.sample_rate

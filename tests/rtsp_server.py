@@ -3,7 +3,7 @@
 import socketserver
 import struct
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 SDP = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=door\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\na=control:track\r\n"
@@ -12,8 +12,16 @@ PACKET = 160
 
 
 @contextmanager
-def rtsp_server(packets: Iterable[bytes], stop: threading.Event) -> Iterator[str]:
-    """Send each of `packets` 20 ms after the other, until they end or `stop` is set; gives the address."""
+def rtsp_server(
+    packets: Iterable[bytes], stop: threading.Event, stamp: Callable[[int], int] = lambda number: number * PACKET
+) -> Iterator[str]:
+    """Send each of `packets` 20 ms after the other, until they end or `stop` is set; gives the address.
+
+    Args:
+        packets: to send.
+        stop: ends it.
+        stamp: time stamp of the packet of a number, in samples.
+    """
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -42,7 +50,7 @@ def rtsp_server(packets: Iterable[bytes], stop: threading.Event) -> Iterator[str
         def _play(self) -> None:
             try:
                 for number, packet in enumerate(packets):
-                    rtp = struct.pack("!BBHII", 0x80, 0, number & 0xFFFF, number * PACKET, 1) + packet
+                    rtp = struct.pack("!BBHII", 0x80, 0, number & 0xFFFF, stamp(number) % 2**32, 1) + packet
                     self.wfile.write(struct.pack("!cBH", b"$", 0, len(rtp)) + rtp)
                     if stop.wait(PACKET / 8_000):
                         return

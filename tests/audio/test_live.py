@@ -2,6 +2,7 @@ import io
 import itertools
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,11 @@ import pytest
 import soundfile
 
 from audio import live, microphone
-from audio.blocks import BLOCK_SAMPLES, SAMPLE_RATE, Block, SoundError
+from audio.blocks import BLOCK_SAMPLES, SAMPLE_RATE, Block, Chunk, SoundError
 from audio.capture import open_sound
-from audio.live import open_pushed
+from audio.live import Arrival, Live, open_pushed
 from media import container
+from media.inbox import Inbox
 from tests.heard import A_TONE, AT_MOST_AHEAD_S, ahead_s, frequency, joined, level
 from tests.hls_server import hls_server
 from tests.recordings import tone, write_media
@@ -151,6 +153,58 @@ def test_sound_that_is_sent_in_pieces_is_heard_at_its_own_pace(tmp_path: Path, m
     assert frequency(joined(block for block, _ in heard)) == pytest.approx(440, abs=2)
     waits_s = [came_s - block.at_s for block, came_s in heard[20:]]  # at first nobody knows how late it comes
     assert min(waits_s) > 0.5
+
+
+HOUR_S = 3_600.0
+CHUNK_S = BLOCK_SAMPLES / SAMPLE_RATE
+
+
+def heard_of(stamps_s: Iterable[float], arrivals_s: Iterable[float]) -> tuple[list[Block], Live]:
+    """What a stream gives that sends chunks with such time stamps, which come so long after it is opened."""
+    inbox: Inbox[Arrival] = Inbox(10**6)
+    for stamp_s, at_s in zip(stamps_s, arrivals_s, strict=True):
+        inbox.put(Arrival(Chunk(np.full(BLOCK_SAMPLES, 0.5, np.float32), SAMPLE_RATE, stamp_s), 1_000.0 + at_s))
+    inbox.end(SoundError("over"))
+    source = Live("stream", inbox, 1_000.0, 5.0, live.STREAM_LAG_S, lambda: None, rate_over_s=live.STREAM_RATE_OVER_S)
+    heard: list[Block] = []
+    with pytest.raises(SoundError, match="over"):
+        heard.extend(source)
+    return heard, source
+
+
+@pytest.mark.parametrize("jump_s", [HOUR_S, 30.0, 5.0, -5.0, -30.0, -HOUR_S])
+def test_a_stream_whose_clock_is_set_is_heard_on_in_time(jump_s: float) -> None:
+    """As a camera that stamps sound by its clock does it in spring, in autumn, and when it finds a time server."""
+    stamps_s = [10_000.0 + number * CHUNK_S + (jump_s if number >= 600 else 0.0) for number in range(1_200)]
+    heard, source = heard_of(stamps_s, [(number + 1) * CHUNK_S for number in range(1_200)])
+    assert source.dropped == 0
+    assert [block.at_s for block in heard] == pytest.approx([number * CHUNK_S for number in range(1_200)])
+
+
+@pytest.mark.parametrize("stamped_by_a_right_clock", [True, False])
+@pytest.mark.parametrize("slower", [-0.001, 0.001])
+def test_a_stream_that_is_made_by_a_slower_or_faster_clock_stays_in_time(
+    slower: float, stamped_by_a_right_clock: bool
+) -> None:
+    made_s = [number * CHUNK_S * (1 + slower) for number in range(40_000)]
+    stamps_s = made_s if stamped_by_a_right_clock else [number * CHUNK_S for number in range(40_000)]
+    heard, source = heard_of(stamps_s, [at_s + CHUNK_S for at_s in made_s])
+    assert heard[-1].at_s == pytest.approx(made_s[-1], abs=0.5)
+    assert source.late_s < 0.5
+    assert len(heard) == pytest.approx(40_000, rel=0.002)
+
+
+def test_an_intercom_whose_clock_is_set_back_is_heard_on_in_time() -> None:
+    stop = threading.Event()
+
+    def stamp(number: int) -> int:
+        return number * PACKET - (round(HOUR_S) * 8_000 if number > 50 else 0)
+
+    with rtsp_server(itertools.repeat(b"\xff" * PACKET, 400), stop, stamp) as address:
+        start = time.monotonic()
+        for block in itertools.islice(open_sound(address, start=start), 60):
+            assert ahead_s(block, start) <= AT_MOST_AHEAD_S
+        stop.set()
 
 
 def aac(rate: int, seconds: float) -> bytes:
