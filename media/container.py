@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,10 @@ READ_LIMIT_S = 5.0
 """A stream that has sent nothing for so long is reported as broken."""
 IN_PIECES, PIECES_READ_LIMIT_S = frozenset({"hls", "dash"}), 20.0
 """How FFmpeg calls what sends pieces of seconds, each when it is whole; ten seconds are usual, and one may be late."""
+
+QUERY = re.compile("[?#]")
+PASSWORD = re.compile(r"(pass(?:word|wd)?|pwd)=[^_&;/]+", re.IGNORECASE)
+"""Cheap cameras want theirs in the path: /user=admin_password=secret_channel=1."""
 
 
 class MediaError(Exception):
@@ -61,8 +66,11 @@ def display_name(src: str) -> str:
     if not is_address(src):
         return Path(src).name or src
     scheme, _, rest = src.partition("://")
-    place = rest.partition("?")[0].partition("#")[0]
-    return f"{scheme}://{place.rpartition('@')[2]}"  # the last @: a password may hold one
+    place = QUERY.split(rest)[0]
+    if "/" not in place:  # perhaps what ends it belongs to a password
+        place = QUERY.split(rest.rpartition("@")[2])[0]
+    place = place.rpartition("@")[2]  # the last @: a password may hold one
+    return f"{scheme}://" + PASSWORD.sub(r"\1=…", place)
 
 
 def open_container(src: str) -> InputContainer:
@@ -134,9 +142,12 @@ def _refuse_address(src: str, error: Exception) -> NoReturn:
         raise MediaError(f"{display_name(src)}: no answer within {OPEN_LIMIT_S:.0f} s") from None
     if isinstance(error, av.InvalidDataError):
         raise MediaError(f"{display_name(src)}: what it sends is no sound or picture that can be read") from None
+    host, meant = urlsplit(src).hostname, urlsplit(display_name(src)).hostname
+    hint = "" if host == meant else "; in a password write %2F for /, %3F for ? and %23 for #"
     if isinstance(error, OSError) and error.errno == errno.EIO:  # FFmpeg's word for several things
-        raise MediaError(f"{display_name(src)}: no such host, or it sends nothing that can be read") from None
-    raise MediaError(f"{display_name(src)}: cannot be opened: {_reason(error)}") from None
+        text = f"{display_name(src)}: no such host, or it sends nothing that can be read{hint}"
+        raise MediaError(text) from None
+    raise MediaError(f"{display_name(src)}: cannot be opened: {_reason(error)}{hint}") from None
 
 
 def _reason(error: Exception, limit_s: float = READ_LIMIT_S) -> str:

@@ -19,10 +19,21 @@ from tests.recordings import plain, tone, write_media
         ("http://user:secret@camera:81/stream?token=secret#x", "http://camera:81/stream"),
         ("rtsp://user:se@cr/et@camera/1", "rtsp://camera/1"),
         ("HTTPS://user@camera", "HTTPS://camera"),
+        ("rtsp://user:se?cr@et@camera:81/1?x=y", "rtsp://camera:81/1"),
+        ("rtsp://user:se#cret@camera", "rtsp://camera"),
+        ("http://camera/picture?pwd=se@cret", "http://camera/picture"),
+        ("rtsp://camera/user=me_password=secret_channel=1.sdp", "rtsp://camera/user=me_password=…_channel=1.sdp"),
+        ("http://camera/cgi;PWD=secret;x=1", "http://camera/cgi;PWD=…;x=1"),
     ],
 )
 def test_no_name_shows_a_password(src: str, shown: str) -> None:
     assert display_name(src) == shown
+
+
+def test_a_password_that_ends_the_address_is_hinted_at_and_not_shown() -> None:
+    with pytest.raises(MediaError, match=r"rtsp://127\.0\.0\.1:9/1: .*; in a password write .*%23 for #") as refusal:
+        contents("rtsp://user:se#cret@127.0.0.1:9/1")
+    assert "user" not in str(refusal.value)
 
 
 def test_contents_are_told_without_decoding(tmp_path: Path) -> None:
