@@ -12,7 +12,7 @@ from av.container import InputContainer
 from audio.blocks import RATES, Block, Chunk, Samples, SoundError, blocks_of, finite
 from audio.liveness import Rate, measure
 from audio.recording import decoded_chunks
-from media.container import in_pieces, read_limit_s
+from media.container import in_pieces, packets_of, read_limit_s
 from media.inbox import Inbox
 from media.pieces import CATCH_UP
 
@@ -170,7 +170,8 @@ def _read_stream(name: str, container: InputContainer, inbox: Inbox[Arrival]) ->
         with container:
             before = time.monotonic()
             backlog = True
-            for chunk in decoded_chunks(container, name):
+            packets = packets_of(container, container.streams.audio[0], lambda: inbox.closed)
+            for chunk in decoded_chunks(container, name, packets):
                 now = time.monotonic()
                 backlog = backlog and now - before < BACKLOG_WAIT_S
                 before = now

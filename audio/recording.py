@@ -4,7 +4,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.container import InputContainer
+from av.packet import Packet
 from numpy.typing import NDArray
 
 from audio.blocks import RATES, SAMPLE_RATE, Block, Chunk, Samples, SoundError, blocks_of, finite
@@ -51,8 +52,15 @@ def open_track(src: str) -> InputContainer:
     return container
 
 
-def decoded_chunks(container: InputContainer, name: str) -> Iterator[Chunk]:
+def decoded_chunks(
+    container: InputContainer, name: str, packets: "Iterable[Packet[Any]] | None" = None
+) -> Iterator[Chunk]:
     """Decode the first sound track, on a time line that counts from the container's start.
+
+    Args:
+        container: where the track is in.
+        name: for people.
+        packets: see `media.container.decoded`.
 
     Raises:
         SoundError: it breaks off, or is sampled too slowly or too fast to be judged.
@@ -62,7 +70,7 @@ def decoded_chunks(container: InputContainer, name: str) -> Iterator[Chunk]:
     at_s, rate = 0.0, 0
     timed = True
     try:
-        for frame in decoded(container, container.streams.audio[0], AudioFrame, name):
+        for frame in decoded(container, container.streams.audio[0], AudioFrame, name, packets):
             if frame.samples == 0:
                 continue
             rate = rate or frame.sample_rate

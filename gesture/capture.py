@@ -24,6 +24,7 @@ from media.container import (
     in_pieces,
     is_address,
     open_container,
+    packets_of,
     read_limit_s,
     start_s,
 )
@@ -321,13 +322,13 @@ class _Live(Generic[Raw]):
 
 
 def _start_live(
-    name: str, start: float, pictures: Iterator[Raw], image: Callable[[Raw], Image]
+    name: str, start: float, pictures: Callable[[Callable[[], bool]], Iterator[Raw]], image: Callable[[Raw], Image]
 ) -> tuple[FrameSource, threading.Thread]:
-    """Take all pictures in a thread, give the newest."""
+    """Take all pictures in a thread, give the newest; `pictures` is told how to ask whether nobody wants any more."""
     inbox: Inbox[tuple[Raw, float, float]] = Inbox(1)
 
     def take() -> None:
-        for picture in pictures:
+        for picture in pictures(lambda: inbox.closed):
             if inbox.closed:
                 return
             inbox.put((picture, time.monotonic(), 0.0))
@@ -354,11 +355,14 @@ def _open_stream(name: str, container: InputContainer, start: float) -> FrameSou
     if in_pieces(container):
         return _open_pieces(name, container, start)
 
-    def pictures() -> Iterator[VideoFrame]:
-        with container:
-            yield from _decoded(container, name)
+    track = _picture_track(container)
+    assert track is not None, "checked when it was opened"  # noqa: S101
 
-    return _start_live(name, start, pictures(), _upright)[0]
+    def pictures(unwanted: Callable[[], bool]) -> Iterator[VideoFrame]:
+        with container:
+            yield from _decoded(container, name, packets_of(container, track, unwanted))
+
+    return _start_live(name, start, pictures, _upright)[0]
 
 
 def _open_pieces(name: str, container: InputContainer, start: float) -> FrameSource:
@@ -374,9 +378,7 @@ def _open_pieces(name: str, container: InputContainer, start: float) -> FrameSou
     clock = PieceClock()
 
     def read() -> None:
-        for packet in container.demux(track):
-            if ahead.closed:
-                return
+        for packet in packets_of(container, track, lambda: inbox.closed or ahead.closed):
             if packet.pts is not None and packet.time_base is not None:
                 clock.note(float(packet.pts * packet.time_base), time.monotonic())
             ahead.put(packet)
@@ -467,9 +469,9 @@ def _open_device(src: str, start: float) -> FrameSource:
         raise CameraError(f"{src}: no camera has that number; {_cameras_there(cameras)}")
     capture = _open_driver(camera)
 
-    def pictures() -> Iterator[cv2.typing.MatLike]:
+    def pictures(unwanted: Callable[[], bool]) -> Iterator[cv2.typing.MatLike]:
         try:
-            while True:
+            while not unwanted():
                 there, picture = capture.read()
                 if not there:
                     raise CameraError(f"{camera.name}: gives no pictures any more")
@@ -477,7 +479,7 @@ def _open_device(src: str, start: float) -> FrameSource:
         finally:
             capture.release()
 
-    source, _readers[camera.number] = _start_live(camera.name, start, pictures(), _from_bgr)
+    source, _readers[camera.number] = _start_live(camera.name, start, pictures, _from_bgr)
     return source
 
 

@@ -3,7 +3,7 @@
 import errno
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -178,6 +178,20 @@ def contents(src: str) -> Contents:
 def start_s(container: InputContainer) -> float:
     """The container's own time at which the recording starts: zero on the source's clock."""
     return (container.start_time or 0) / av.time_base
+
+
+def packets_of(
+    container: InputContainer, track: AudioStream | VideoStream, unwanted: Callable[[], bool]
+) -> "Iterator[Packet[Any]]":
+    """The packets of one track of a stream, until nobody wants them.
+
+    That is asked with the packets of every track: one may say nothing any more while others go on for ever.
+    """
+    for packet in container.demux():
+        if unwanted():
+            return
+        if packet.stream.index == track.index:
+            yield packet
 
 
 def decoded(

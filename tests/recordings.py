@@ -28,6 +28,7 @@ SOUND_CODECS = {
     ".webm": "libopus",
     ".avi": "libmp3lame",
     ".m3u8": "aac",
+    ".ts": "aac",
 }
 PICTURE_CODECS = {".webm": "libvpx", ".avi": "mpeg4"}
 

@@ -14,6 +14,7 @@ from media import container
 from tests.hls_server import hls_server
 from tests.recordings import plain, tone, write_media
 from tests.stream_server import Answer, Send, jpeg, part, pictures, stream_server
+from tests.waiting import until
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -391,6 +392,24 @@ def test_a_stream_that_breaks_gives_what_it_has_and_then_an_error(
             frames.extend(open_camera(address))
         assert frames
         assert "\n" not in str(refusal.value)
+
+
+def test_a_camera_that_sends_only_sound_any_more_is_left(tmp_path: Path, stop: threading.Event) -> None:
+    data = write_media(tmp_path / "live.ts", images=[plain(*RED)] * 20, sound=tone(48_000, 60.0)).read_bytes()
+    size = 188 * 20
+    pieces = [data[begin : begin + size] for begin in range(0, len(data), size)]
+
+    def answer(send: Send) -> None:
+        for piece in itertools.chain(pieces, itertools.cycle(pieces[len(pieces) // 2 :])):
+            send(piece)
+            if stop.wait(0.02):
+                return
+
+    before = threading.enumerate()
+    with stream_server(answer, "video/mp2t") as address:
+        with pytest.raises(CameraError, match="no picture"):
+            list(open_camera(address))
+        until(lambda: "camera" not in {thread.name for thread in threading.enumerate() if thread not in before})
 
 
 def silent(stop: threading.Event) -> Answer:
