@@ -8,8 +8,10 @@ or, where none does, those that reach it together: a murmur beside an unmistakab
 
 Everything that happens while an incident is open belongs to it. It closes when nothing has counted for the cool-down,
 or after its longest duration. An incident that ended while its source goes on (cancelled by a person, or too long)
-keeps taking that sense's evidence until the cool-down has passed in quiet, so that one event never opens two. After a
-pending one was dropped, weak evidence of the same senses alone opens no other until then; enough evidence always does.
+keeps taking that sense's evidence until the cool-down has passed in quiet, so that one event never opens two; but no
+longer than the longest duration again, or a room that is never quiet would never be heard any more. After a pending one
+was dropped, weak evidence of the same senses alone opens no other until the cool-down has passed in quiet; enough
+evidence always does.
 """
 
 from collections.abc import Callable, Iterable
@@ -28,7 +30,8 @@ class FusionRules:
         window_s: how far apart evidence of two senses may be to count together.
         pending_s: how long a pending incident waits to be confirmed; at least `window_s`.
         cool_down_s: an incident closes after this long without evidence; until then evidence belongs to it.
-        longest_s: a confirmed incident closes after this long in any case.
+        longest_s: a confirmed incident closes after this long in any case; one that has ended takes no evidence after
+            this long.
     """
 
     threshold: float = 0.80
@@ -77,6 +80,8 @@ class Fusion:
     _last_s: float = 0.0
     _ended: dict[Sense, float] = field(default_factory=dict)
     """Senses whose ended incident still takes their evidence -> when they last counted."""
+    _held: dict[Sense, float] = field(default_factory=dict)
+    """Since when they do."""
     _dropped: dict[Sense, float] = field(default_factory=dict)
     """The same for senses whose pending incident was dropped."""
     _late: dict[Sense, float] = field(default_factory=dict)
@@ -139,6 +144,8 @@ class Fusion:
         for taken in (self._ended, self._dropped):
             for sense in [sense for sense, last in taken.items() if now_s - last >= rules.cool_down_s]:
                 del taken[sense]
+        for sense in [sense for sense in self._ended if now_s - self._held[sense] >= rules.longest_s]:
+            del self._ended[sense]
         incident = self._incident
         if incident is None:
             return []
@@ -181,6 +188,7 @@ class Fusion:
     def _hold(self, incident: Incident) -> None:
         """The incident ends while its senses may still speak of the same event."""
         self._ended |= dict.fromkeys(incident.senses, self.now_s)
+        self._held |= dict.fromkeys(incident.senses, self.now_s)
         self._recent = [piece for piece in self._recent if piece.sense not in self._ended]
 
     def _weigh(self, evidence: Evidence) -> tuple[float, str]:

@@ -104,9 +104,10 @@ class FusionSettings(Section):
     """How long something noticed waits to be confirmed before it is dropped."""
     cool_down_s: Annotated[float, Field(ge=1.0, le=300.0)] = 30.0
     """An incident closes after this long without evidence; until then everything belongs to it. Where one was called
-    off, or had lasted too long, so long must be quiet before the same sense opens another."""
+    off, or had lasted too long, so long must be quiet before the same sense opens another, or `longest_s` pass."""
     longest_s: Annotated[float, Field(ge=1.0, le=3600.0)] = 600.0
-    """An incident closes after this long in any case."""
+    """An incident closes after this long in any case. Where it is never quiet, the same sense opens another after this
+    long again."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "FusionSettings":

@@ -218,6 +218,15 @@ def test_the_noise_of_a_cancelled_incident_opens_another_once_it_was_quiet_for_t
     ]
 
 
+def test_where_it_is_never_quiet_a_scream_is_an_incident_again_once_an_incident_s_longest_time_has_passed() -> None:
+    machine = fusion()
+    machine.observe(scream(0.9, 0))
+    machine.follow("1", State.CANCELLED)
+    shrieks = [step for at_s in range(0, int(RULES.longest_s), 25) for step in machine.observe(scream(0.55, at_s))]
+    assert shrieks == []
+    assert states(machine.observe(scream(0.97, RULES.longest_s))) == [("2", State.PENDING), ("2", State.CONFIRMED)]
+
+
 def test_what_belongs_to_a_cancelled_incident_does_not_count_with_the_other_sense() -> None:
     machine = fusion()
     machine.observe(scream(0.9, 0))
