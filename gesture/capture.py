@@ -391,8 +391,11 @@ def _open_pieces(name: str, container: InputContainer, start: float) -> FrameSou
         last = -math.inf
         try:
             for frame in _decoded(container, name, packets()):
-                if frame.time is None or (made := clock.made(frame.time)) <= last:
-                    continue  # of the very first piece nobody knows how late it came
+                if frame.time is None or clock.new_from_s is None or frame.time < clock.new_from_s:
+                    continue
+                made = clock.made(frame.time)
+                if made <= last:
+                    continue
                 wait_s = made + clock.late_s - time.monotonic()
                 if wait_s > clock.late_s + 1.0:
                     continue  # the stream began anew since, with another time

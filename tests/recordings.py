@@ -76,6 +76,8 @@ def write_media(
             assert isinstance(view, VideoStream)
             view.height, view.width = images[0].shape[:2]
             view.pix_fmt = "yuv420p"
+            if path.suffix == ".m3u8":
+                view.codec_context.gop_size = fps  # a piece can begin every second
             if rotation:
                 view.set_display_rotation(rotation)
             view.codec_context.time_base = Fraction(1, 1000) if image_at_s else Fraction(1, fps)

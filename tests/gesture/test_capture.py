@@ -334,14 +334,14 @@ def test_a_camera_that_sends_pieces_is_seen_picture_by_picture_and_says_how_late
 ) -> None:
     monkeypatch.setattr(container, "READ_LIMIT_S", 0.5)  # a piece lasts longer than others may say nothing
     fps, piece = 12, 12
-    film = list(itertools.islice(changing(), 6 * piece))
+    film = list(itertools.islice(changing(), 10 * piece))
     with hls_server(write_media(tmp_path / "live.m3u8", images=film, fps=fps, options=PIECES)) as address:
         start = time.monotonic()
         source = open_camera(address.replace("//", "//user:secret@"), start=start)
         assert source.live
         assert source.name == address
         coming = iter(source)
-        until_s = next(coming).at_s + 3.5
+        until_s = next(coming).at_s + 3.0
         frames = list(itertools.takewhile(lambda frame: frame.at_s < until_s, coming))
         assert time.monotonic() - start >= frames[-1].at_s + 0.5
         assert source.late_s > 0.5
@@ -349,6 +349,18 @@ def test_a_camera_that_sends_pieces_is_seen_picture_by_picture_and_says_how_late
     assert len(frames) > 2.0 * fps
     steps_s = [later.at_s - earlier.at_s for earlier, later in itertools.pairwise(frames)]
     assert np.median(steps_s) == pytest.approx(1 / fps, abs=0.01)
+
+
+def test_the_last_piece_of_a_camera_that_has_died_is_not_shown_as_if_it_were_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(container, "PIECES_READ_LIMIT_S", 2.0)
+    film = list(itertools.islice(changing(), 12))
+    with hls_server(write_media(tmp_path / "live.m3u8", images=film, fps=12, options=PIECES)) as address:
+        frames: list[Frame] = []
+        with pytest.raises(CameraError, match=address):
+            frames.extend(open_camera(address))
+        assert not frames
 
 
 def freezing(stop: threading.Event) -> Answer:

@@ -20,6 +20,14 @@ def test_the_end_of_a_piece_was_made_when_it_came_and_all_of_it_is_as_late_as_it
     assert clock.late_s == pytest.approx(2.0, abs=2 * STEP_S)
 
 
+def test_what_lay_there_already_is_told_from_what_is_new() -> None:
+    clock = PieceClock()
+    send(clock, 7, 1)
+    assert clock.new_from_s is None
+    send(clock, 8, 2)
+    assert clock.new_from_s == pytest.approx(8 * PIECE * STEP_S)
+
+
 def test_after_a_piece_that_was_late_all_are_until_that_is_made_up_for() -> None:
     clock = PieceClock()
     send(clock, 0, 3)

@@ -107,7 +107,7 @@ def test_ears_by_which_no_scream_would_be_an_emergency_are_refused(tmp_path: Pat
 
 @pytest.mark.skipif(not is_complete(default_path()), reason="the hand model file is not set up")
 def test_pictures_that_are_sent_in_pieces_say_how_late_they_come(tmp_path: Path) -> None:
-    film, options = [picture_at(0)] * 72, {"hls_time": "1", "hls_list_size": "0"}
+    film, options = [picture_at(0)] * 120, {"hls_time": "1", "hls_list_size": "0"}
     with hls_server(write_media(tmp_path / "live.m3u8", images=film, fps=12, options=options)) as address:
         settings = Settings.model_validate({"home": tmp_path, "camera": {"source": address}})
         view = LiveView(settings.fusion.rules, [Sense.GESTURE])
