@@ -1,10 +1,10 @@
 """Incidents reach a real MariaDB server once, whatever happens to the server."""
 
-import subprocess
-import sys
+import multiprocessing
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from sqlalchemy import text
 from safety_monitor.actions import mysql
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.mysql import MySQL, metadata
+from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState, Result
+from safety_monitor.dispatch.channel_worker import BATCH
 from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.identity import Identity, identity
 from safety_monitor.incident import Evidence, Incident, Sense, State
@@ -25,7 +27,6 @@ from safety_monitor.journal.incidents import Journal
 from safety_monitor.place import Place
 from tests.servers.mariadb import PASSWORD, USER, MariaDB, mariadb
 
-ROOT = Path(__file__).resolve().parents[3]
 TABLES = ("stations", "incidents", "readings", "deliveries")
 EVIDENCE = (
     Evidence(Sense.AUDIO, "scream", 0.97, 12.25),
@@ -40,23 +41,21 @@ def installed() -> Iterator[MariaDB]:
 
 
 @pytest.fixture
-def stopped(installed: MariaDB) -> Iterator[MariaDB]:
-    """A server that is down and has no tables."""
-    if installed.program.process is None:
-        installed.start()
+def server(installed: MariaDB) -> Iterator[MariaDB]:
+    """A server that is up and has no tables."""
+    installed.start()
     with installed.engine.begin() as connection:
         for (table,) in connection.execute(text("SHOW TABLES")).all():
             connection.execute(text(f"DROP TABLE {table}"))
-    installed.stop()
     yield installed
     installed.stop()
 
 
 @pytest.fixture
-def server(stopped: MariaDB) -> MariaDB:
-    """A server that is up and has no tables."""
-    stopped.start()
-    return stopped
+def stopped(server: MariaDB) -> MariaDB:
+    """A server that is down and has no tables."""
+    server.stop()
+    return server
 
 
 def contents(server: MariaDB) -> dict[str, list[dict[str, Any]]]:
@@ -174,11 +173,11 @@ def test_duress_stays_on_record_though_later_updates_know_nothing_of_it(server: 
 
 
 def test_many_incidents_in_one_transaction(server: MariaDB, journal: Journal) -> None:
-    asked = [confirmed(journal, number) for number in range(1, 301)]
+    asked = [confirmed(journal, number) for number in range(1, BATCH + 1)]
     assert channel(server, journal).deliver_many(asked).ok
     assert channel(server, journal).deliver_many(asked).ok
     rows = contents(server)
-    assert (len(rows["incidents"]), len(rows["readings"])) == (300, 600)
+    assert (len(rows["incidents"]), len(rows["readings"])) == (BATCH, 2 * BATCH)
 
 
 def test_down_at_the_start_and_killed_in_the_middle(stopped: MariaDB, journal: Journal) -> None:
@@ -256,52 +255,35 @@ def test_rights_that_are_given_are_noticed_at_the_next_attempt(server: MariaDB, 
     assert out.deliver(asked).ok
 
 
-STATION = """
-import sys
-from pathlib import Path
-from safety_monitor.actions.mysql import MySQL
-from safety_monitor.escalation import Nature, Planned, delivery_key
-from safety_monitor.identity import Identity
-from safety_monitor.journal.incidents import Journal
-from tests.safety_monitor.actions.test_mysql import message
-
-home, url, number = sys.argv[1:]
-journal = Journal(Path(home))
-station = Identity(f"00000000-0000-0000-0000-{int(number):012}", f"station {number}")
-out = MySQL(url, station=station, entry_of=journal.show)
-asked = [message(entry.incident) for entry in journal.list(100)][int(number) :: 4]
-print("ready", flush=True)
-sys.stdin.readline()
-for each in asked:
-    outcomes = []
-    while not (outcomes and outcomes[-1].ok):
-        outcomes.append(out.deliver(each))
-        assert outcomes[-1].ok or outcomes[-1].again and len(outcomes) < 20, outcomes[-1].detail
-"""
+def deliver_a_quarter(home: Path, url: str, number: int, together: Barrier) -> None:
+    """What one of four stations does that share a database."""
+    journal = Journal(home)
+    station = Identity(f"00000000-0000-0000-0000-{number:012}", f"station {number}")
+    out = MySQL(url, station=station, entry_of=journal.show)
+    asked = [message(entry.incident) for entry in journal.list(100)][number::4]
+    together.wait()
+    for each in asked:
+        outcomes: list[Outcome] = []
+        while not (outcomes and outcomes[-1].ok):
+            outcomes.append(out.deliver(each))
+            assert outcomes[-1].ok or (outcomes[-1].again and len(outcomes) < 20), outcomes[-1].detail
 
 
 def test_several_stations_make_the_tables_and_write_at_the_same_time(
     server: MariaDB, journal: Journal, tmp_path: Path
 ) -> None:
     asked = {confirmed(journal, number).incident.id for number in range(1, 33)}
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    together = context.Barrier(4, timeout=60.0)
     stations = [
-        subprocess.Popen(
-            [sys.executable, "-c", STATION, str(tmp_path), server.url, str(number)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        for number in range(4)
+        context.Process(target=deliver_a_quarter, args=(tmp_path, server.url, number, together)) for number in range(4)
     ]
     for station in stations:
-        assert station.stdout is not None
-        assert station.stdout.readline() == "ready\n"
+        station.start()
     for station in stations:
-        assert station.stdin is not None
-        station.stdin.write("go\n")
-        station.stdin.flush()
-    assert [station.wait() for station in stations] == [0, 0, 0, 0]
+        station.join()
+    assert [station.exitcode for station in stations] == [0, 0, 0, 0]
     rows = contents(server)
     assert {row["id"] for row in rows["incidents"]} == asked
     assert {row["station_id"][-1] for row in rows["incidents"]} == set("0123")
