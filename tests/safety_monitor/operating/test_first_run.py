@@ -114,7 +114,7 @@ def test_a_person_with_a_microphone_and_a_loudspeaker(tmp_path: Path, sound_syst
     text = (tmp_path / "station.toml").read_text()
     assert '# sms = "+491713920031"' in text
     assert not (tmp_path / ".env").exists()
-    assert "# Combined probability that confirms an incident." in text
+    assert "# Combined probability that confirms an incident; " in text
 
 
 def test_a_person_without_devices_gets_settings_too_and_the_file_before_is_kept(tmp_path: Path) -> None:
