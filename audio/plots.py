@@ -1,7 +1,7 @@
 """Pictures of how good a model is, for people, as PNG."""
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any
 
@@ -68,19 +68,23 @@ def draw_roc(curves: Mapping[str, Scored], path: Path, *, marked: bool = True) -
     """
     from sklearn.metrics import roc_auc_score, roc_curve
 
-    figure = Figure(figsize=(7.5, 6), layout="constrained")
+    figure = Figure(figsize=(10, 6), layout="constrained")
     axes = dressed(figure.subplots(), "recall of screams over false clips", "false clips", "recall")
-    for (name, (scores, truth)), color in zip(curves.items(), cycle(PALETTE), strict=False):
+    areas = {name: float(roc_auc_score(truth, scores)) for name, (scores, truth) in curves.items()}
+    best_first = sorted(curves, key=lambda name: -areas[name])
+    for name, (dash, color) in zip(best_first, cycle(product(("-", "--"), PALETTE)), strict=False):
+        scores, truth = curves[name]
         false, found, _ = roc_curve(truth, scores)
-        label = f"{name}: AUC {roc_auc_score(truth, scores):.4f}"
-        axes.step(np.maximum(false, LOWEST_RATE / 2), found, where="post", lw=2, color=color, label=label)
+        label, drawn = f"{name}: AUC {areas[name]:.4f}", np.maximum(false, LOWEST_RATE / 2)
+        axes.step(drawn, found, dash, where="post", lw=2, color=color, label=label)
         if marked:
             _mark(axes, scores, truth, color)
     axes.set_xscale("log")
     axes.set_xlim(LOWEST_RATE / 2, 1)
     axes.set_ylim(0, 1.01)
     axes.set_xticks([0.001, 0.01, 0.1, 1], ["0.1 %", "1 %", "10 %", "100 %"])
-    axes.legend(loc="lower right", frameon=False, title="circle: the shipped threshold" if marked else None)
+    title = "circle: the shipped threshold" if marked else None
+    figure.legend(loc="outside right upper", frameon=False, title=title)
     return save(figure, path)
 
 
