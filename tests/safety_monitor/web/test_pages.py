@@ -45,6 +45,7 @@ from safety_monitor.supervision.supervisor import Ill
 from safety_monitor.web import layout, settings_form, texts
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.door import OF_ONE
+from safety_monitor.web.guard import COOKIE
 from safety_monitor.web.server import WebServer
 from tests.browser import browser
 from tests.idle_station import idle_station
@@ -124,6 +125,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     heard[48_000 : 3 * 48_000] += 0.8 * scream(2.0, 48_000)
     soundfile.write(path, np.clip(heard, -1, 1), 48_000)
     with browser(
+        "--process-per-site",
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
         f"--use-file-for-fake-audio-capture={path}",
@@ -156,13 +158,32 @@ def served(everything: Served) -> Iterator[Served]:
     everything.view.opened(Sense.GESTURE, "camera", False)
 
 
-@pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
+@contextmanager
+def window(chromium: Browser) -> Iterator[BrowserContext]:
+    """A window of its own, with nothing in it."""
     expect.set_options(timeout=PATIENCE_MS)
     context = chromium.new_context()
     context.set_default_timeout(PATIENCE_MS)
     yield context
     context.close()
+
+
+@pytest.fixture(scope="module")
+def loaded(chromium: Browser, everything: Served) -> Iterator[BrowserContext]:
+    """A window with a page that stays open: what all have in common, and takes seconds to load, is kept with it."""
+    with window(chromium) as context:
+        context.new_page().goto(f"{everything.url}/login")
+        yield context
+
+
+@pytest.fixture
+def context(loaded: BrowserContext) -> Iterator[BrowserContext]:
+    """The same without pages, cookies and permissions."""
+    yield loaded
+    for page in loaded.pages[1:]:
+        page.close()
+    loaded.clear_cookies()
+    loaded.clear_permissions()
 
 
 @pytest.fixture
@@ -171,12 +192,37 @@ def stranger(context: BrowserContext) -> Page:
     return context.new_page()
 
 
+@pytest.fixture(scope="module")
+def session(chromium: Browser, everything: Served) -> str:
+    """The key of an operator who has signed in."""
+    with window(chromium) as context:
+        page = context.new_page()
+        sign_in(page, everything.url, "otto")
+        page.wait_for_url(f"{everything.url}/")
+        return next(cookie["value"] for cookie in context.cookies() if cookie["name"] == COOKIE)
+
+
 @pytest.fixture
-def page(served: Served, stranger: Page) -> Page:
+def page(served: Served, session: str, stranger: Page) -> Page:
     """The live page of an operator."""
-    sign_in(stranger, served.url, "otto")
-    expect(stranger.get_by_text(texts.ARMED, exact=True)).to_be_visible()
-    return stranger
+    return live_page(stranger, served, session)
+
+
+@pytest.fixture
+def hurried(served: Served, session: str, chromium: Browser) -> Iterator[Page]:
+    """The same in a window of its own, in which a test can have time go by."""
+    with window(chromium) as context:
+        page = live_page(context.new_page(), served, session)
+        page.clock.install()
+        yield page
+
+
+def live_page(page: Page, served: Served, session: str) -> Page:
+    """The page, once it shows that all is well."""
+    page.context.add_cookies([{"name": COOKIE, "value": session, "url": served.url}])
+    page.goto(served.url)
+    expect(page.get_by_text(texts.ARMED, exact=True)).to_be_visible()
+    return page
 
 
 def sign_in(page: Page, url: str, name: str, password: str = PASSWORD) -> None:
@@ -379,9 +425,11 @@ def test_an_operator_disarms_and_arms(served: Served, page: Page) -> None:
 
 
 def test_who_has_signed_out_sees_and_does_nothing_more_on_a_page_that_is_still_open(
-    served: Served, page: Page, context: BrowserContext
+    served: Served, stranger: Page, context: BrowserContext
 ) -> None:
-    other = context.new_page()
+    page, other = stranger, context.new_page()
+    sign_in(page, served.url, "otto")  # this session ends
+    expect(page.get_by_text(texts.ARMED, exact=True)).to_be_visible()
     other.goto(served.url)
     other.get_by_role("button", name="Sign out").click()
     expect(other.get_by_label("Password")).to_be_visible()
@@ -424,10 +472,10 @@ def test_a_link_in_a_mailbox_leads_whoever_is_signed_in_to_the_incident(served: 
     expect(page.get_by_text("Emergency: Scream")).to_be_visible()
 
 
-def test_a_page_that_never_finds_its_station_does_not_say_that_all_is_well(served: Served, page: Page) -> None:
+def test_a_page_that_never_finds_its_station_does_not_say_that_all_is_well(served: Served, hurried: Page) -> None:
+    page = hurried
     page.route_web_socket("**/_nicegui_ws/**", lambda socket: socket.close())
     page.route("**/_nicegui_ws/**", lambda route: route.abort())
-    page.clock.install()
     for path, lost in (("/kiosk", "No connection to the station"), ("/", "Connection lost.")):
         page.goto(f"{served.url}{path}")
         expect(page.get_by_text(lost)).to_be_hidden()
@@ -543,8 +591,9 @@ def test_a_scream_at_the_browser_s_microphone_is_told_placed_played_tried_again_
 
 
 def test_a_connection_that_dies_without_a_word_does_not_look_as_if_the_station_listened(
-    served: Served, page: Page, context: BrowserContext
+    served: Served, hurried: Page
 ) -> None:
+    page = hurried
     reading = {"label": "ambient", "probabilities": {"ambient": 1.0}, "scream": 0.0, "level_dbfs": -40.0}
     called = []
     tries = 8  # while a router starts anew
@@ -557,9 +606,8 @@ def test_a_connection_that_dies_without_a_word_does_not_look_as_if_the_station_l
         socket.send(json.dumps({"type": "ready"}))
         socket.send(json.dumps({"type": "reading", "deaf": False, "armed": True, **reading}))
 
-    context.grant_permissions(["microphone"], origin=served.url)
+    page.context.grant_permissions(["microphone"], origin=served.url)
     page.route_web_socket("**/api/v1/listen**", station)
-    page.clock.install()
     page.goto(f"{served.url}/analyse")
     page.get_by_role("button", name="Listen", exact=True).click()
     expect(page.get_by_text("It hears: Ambient")).to_be_visible()
