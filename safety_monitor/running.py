@@ -3,6 +3,7 @@
 import logging
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,10 +16,10 @@ from safety_monitor.actions.place import Places
 from safety_monitor.actions.recorder import Recorder
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.dispatch.channels import make_channels, outward_channels
+from safety_monitor.dispatch.composing import Composer
 from safety_monitor.dispatch.delivering import Dispatch, OutboxBusyError
 from safety_monitor.dispatch.places import make_places
-from safety_monitor.dispatch.policies import contact_names, limits_of, mistakes_of, policies_of, unheard
-from safety_monitor.dispatch.settling import Waits
+from safety_monitor.dispatch.policies import mistakes_of, rules_of, unheard
 from safety_monitor.evidence import evidence_store, make_recorder
 from safety_monitor.incident import Incident, Sense
 from safety_monitor.journal.file import CONNECTIONS, JournalError, JournalNewerError, JournalUnusableError
@@ -220,20 +221,15 @@ def make_dispatch(
         SettingsError: a policy names what is not there, or the outbox is in use; the channels are closed.
     """
     wrong = mistakes_of(settings, channels)
+    evidence = recorder.files if recorder else lambda incident_id: ()
     try:
         if wrong:
             raise settings.named(wrong[0])
         return Dispatch(
             journal,
             channels,
-            policies=policies_of(settings),
-            waits=Waits(**settings.outbox.model_dump()),
-            limits=lambda channel: limits_of(settings, channel),
-            contacts=contact_names(settings.contacts),
-            station=settings.station.name,
-            public_url=settings.web.public_url,
-            place=place,
-            evidence=recorder.files if recorder else lambda incident_id: (),
+            rules=rules_of(settings, channels),
+            composer=Composer(settings.station.name, settings.web.public_url, place, evidence),
             patience_s=PATIENCE_S,
             hearts=hearts,
         )
@@ -278,20 +274,10 @@ def make_outbox(settings: Settings, journal: Journal, *, limited: bool) -> Dispa
     """
     place = make_places(settings, journal).place
     channels = outward_channels(settings, journal)
-    waits = Waits(**settings.outbox.model_dump())
+    rules = rules_of(settings, channels)
+    composer = Composer(settings.station.name, settings.web.public_url, place, evidence_store(settings).files)
     try:
-        return Dispatch(
-            journal,
-            channels,
-            policies=policies_of(settings),
-            waits=waits,
-            limits=lambda channel: limits_of(settings, channel) if limited else None,
-            contacts=contact_names(settings.contacts),
-            station=settings.station.name,
-            public_url=settings.web.public_url,
-            place=place,
-            evidence=evidence_store(settings).files,
-        )
+        return Dispatch(journal, channels, rules=rules if limited else replace(rules, limits={}), composer=composer)
     except OutboxBusyError:
         for channel in channels:
             channel.close()

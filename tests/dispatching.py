@@ -9,8 +9,10 @@ import pytest
 from safety_monitor.actions.channel import Channel
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import Delivery, DeliveryState
+from safety_monitor.dispatch.composing import Composer
 from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.dispatch.limits import Limits
+from safety_monitor.dispatch.policies import DeliveryRules
 from safety_monitor.dispatch.settling import Waits
 from safety_monitor.escalation import Policy, Step
 from safety_monitor.incident import Incident, State
@@ -48,15 +50,10 @@ def running(
     limits: Limits | None = None,
     contacts: Sequence[str] = (),
 ) -> Iterator[Dispatch]:
-    dispatch = Dispatch(
-        journal,
-        channels,
-        policies=[policy] if policy else [],
-        waits=waits,
-        limits=lambda channel: limits,
-        contacts=contacts,
-        station="kiosk",
+    rules = DeliveryRules(
+        [policy] if policy else [], contacts, {each.name: limits for each in channels} if limits else {}, waits
     )
+    dispatch = Dispatch(journal, channels, rules=rules, composer=Composer("kiosk", ""))
     try:
         yield dispatch
     finally:

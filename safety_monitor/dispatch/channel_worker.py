@@ -20,10 +20,11 @@ from media.heartbeat import Heartbeats
 from media.in_time import in_time
 from media.lasting import failed
 from safety_monitor.actions.channel import Channel, deliver_many_of, follow_of, interrupt_of, is_apart, nature_of
+from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState, Job, Result, Turn
 from safety_monitor.dispatch.aside import Aside
-from safety_monitor.dispatch.composing import Composer, foremost, together
+from safety_monitor.dispatch.composing import foremost, together
 from safety_monitor.dispatch.kept import Kept, moved_by
 from safety_monitor.dispatch.rate_limiter import RateLimiter
 from safety_monitor.dispatch.settling import Waits, settle
@@ -83,7 +84,7 @@ class ChannelWorker:
         journal: where the outbox is; its clock is the one that counts.
         waits: how long and how often deliveries are tried.
         limiter: holds messages back.
-        composer: writes messages.
+        write: gives the message for a job on the channel.
         hearts: where it says that it still works.
         given: see `JournalWriter`.
         failed: called with a job that finally failed and what came of it, before that is in the journal: what is done
@@ -98,7 +99,7 @@ class ChannelWorker:
         journal: Journal,
         waits: Waits,
         limiter: RateLimiter,
-        composer: Composer,
+        write: Callable[[Job, Channel], Message],
         hearts: Heartbeats,
         given: Mapping[str, Entry],
         failed: Callable[[Job, Result], None],
@@ -112,7 +113,7 @@ class ChannelWorker:
         self._file = journal.file
         self._waits = waits
         self._limiter = limiter
-        self._composer = composer
+        self._write = write
         self._hearts = hearts
         self._given = given
         self._failed, self._held_long = failed, late
@@ -539,7 +540,7 @@ class ChannelWorker:
         try:
             if jobs[0].turn is Turn.FOLLOW:
                 return [self._follow(job.reference) if self._follow else None for job in jobs]
-            messages = [self._composer.message(job, channel) for job in jobs]
+            messages = [self._write(job, channel) for job in jobs]
             if len(jobs) == 1:
                 return [channel.deliver(messages[0])]
             if self._deliver_many is not None:

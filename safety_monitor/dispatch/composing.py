@@ -34,19 +34,22 @@ class Composer:
         public_url: where others reach its pages; empty: they do not.
         place: where an incident happened, if that is known; may take a while.
         evidence: the files that belong to an incident.
-        calls_help: whether anybody elsewhere is told of an incident.
-        clock: seconds since 1970.
     """
 
     station: str
     public_url: str
-    place: Callable[[Incident], Place | None]
-    evidence: Callable[[str], tuple[Path, ...]]
-    calls_help: Callable[[Incident], bool]
-    clock: Callable[[], float]
+    place: Callable[[Incident], Place | None] = lambda incident: None
+    evidence: Callable[[str], tuple[Path, ...]] = lambda incident_id: ()
 
-    def message(self, job: Job, channel: Channel) -> Message:
-        """What a channel is given for a job; without place and evidence where these cannot be had in time."""
+    def message(self, job: Job, channel: Channel, *, help_called: bool, now: float) -> Message:
+        """What a channel is given for a job; without place and evidence where these cannot be had in time.
+
+        Args:
+            job: to be done.
+            channel: that does it.
+            help_called: whether anybody elsewhere is told of the incident.
+            now: seconds since 1970.
+        """
         opened_at = datetime.fromisoformat(job.opened_at)
         place: Place | None = None
         files: tuple[Path, ...] = ()
@@ -63,7 +66,7 @@ class Composer:
             self.public_url,
             discreet=job.hidden,
             aloud=is_aloud(channel),
-            ago_s=self.clock() - began if (began := opened_at.timestamp()) >= FIRST_EVER else 0.0,
+            ago_s=now - began if (began := opened_at.timestamp()) >= FIRST_EVER else 0.0,
         )
         return Message(
             key=job.key,
@@ -76,7 +79,7 @@ class Composer:
             attachments=files,
             reference=job.reference,
             discreet=job.hidden,
-            help_called=self.calls_help(job.incident),
+            help_called=help_called,
         )
 
     def trial(self, channel: Channel) -> Message:

@@ -9,26 +9,25 @@ when the power goes between the doing and the writing; it then carries the same 
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from media.heartbeat import Heartbeats
 from media.lasting import failed
 from safety_monitor.actions.absent import Absent
-from safety_monitor.actions.channel import Channel, follow_of, nature_of, says_answers
-from safety_monitor.actions.message import OVER
+from safety_monitor.actions.channel import Channel, follow_of, says_answers
+from safety_monitor.actions.message import OVER, Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import Job, Result, Turn
 from safety_monitor.dispatch.channel_worker import WORKER_LIMIT_S, ChannelHealth, ChannelWorker
 from safety_monitor.dispatch.composing import Composer
-from safety_monitor.dispatch.limits import Limits
+from safety_monitor.dispatch.policies import DeliveryRules, natures_of
 from safety_monitor.dispatch.rate_limiter import RateLimiter
-from safety_monitor.dispatch.settling import Waits, instead_of
+from safety_monitor.dispatch.settling import instead_of
 from safety_monitor.dispatch.troubles import TROUBLE_EVERY_S, Troubles
 from safety_monitor.escalation import (
     Kind,
@@ -77,14 +76,8 @@ class Dispatch:
     Args:
         journal: where the outbox is; its clock is the one that counts.
         channels: see `ChannelWorker` for the threads that use them.
-        policies: which incidents ask for what; none: everything at once.
-        waits: how long and how often deliveries are tried.
-        limits: how much a channel's messages are held back; None: not at all.
-        contacts: names of all, in small letters; what one is told on a channel counts on all that reach them.
-        station: its name.
-        public_url: where others reach its pages; empty: they do not.
-        place: where an incident happened, if that is known; may take a while.
-        evidence: the files that belong to an incident.
+        rules: who is told of what, and how often; None: everybody of everything, at once.
+        composer: writes messages; None: one that knows neither place nor evidence.
         patience_s: how long to wait for another process that delivers from this journal to end.
         hearts: where every worker says that it still works.
 
@@ -99,14 +92,8 @@ class Dispatch:
         journal: Journal,
         channels: Sequence[Channel],
         *,
-        policies: Sequence[Policy] = (),
-        waits: Waits | None = None,
-        limits: Callable[[str], Limits | None] = lambda channel: None,
-        contacts: Collection[str] = (),
-        station: str = "station",
-        public_url: str = "",
-        place: Callable[[Incident], Place | None] = lambda incident: None,
-        evidence: Callable[[str], tuple[Path, ...]] = lambda incident_id: (),
+        rules: DeliveryRules | None = None,
+        composer: Composer | None = None,
         patience_s: float = 0.0,
         hearts: Heartbeats | None = None,
     ) -> None:
@@ -114,26 +101,23 @@ class Dispatch:
         self._outbox = journal.outbox
         self._writer = JournalWriter(journal)
         self._hearts = hearts or Heartbeats()
-        self._policies = policies
-        self._waits = waits or Waits()
-        self._natures = {channel.name: nature_of(channel) for channel in channels}
-        self._contacts = contacts
-        self._composer = Composer(station, public_url, place, evidence, self.calls_help, journal.clock)
+        self._rules = rules or DeliveryRules()
+        self._natures = natures_of(channels)
+        self._composer = composer or Composer("station", "")
         self._chosen: dict[str, Policy] = {}
         """The policies of the incidents confirmed last: what adds to one later does not change it."""
         self._closing = threading.Event()
         self._troubles = Troubles()
         self._limiter = RateLimiter(
-            {name: its for name in self._natures if (its := limits(name)) is not None},
-            {name: person_of(name, contacts) for name in self._natures},
+            self._rules.limits, {name: person_of(name, self._rules.contacts) for name in self._natures}
         )
         self._workers = {
             channel.name: ChannelWorker(
                 channel,
                 journal=journal,
-                waits=self._waits,
+                waits=self._rules.waits,
                 limiter=self._limiter,
-                composer=self._composer,
+                write=self._message,
                 hearts=self._hearts,
                 given=self._writer.given,
                 failed=self._failed,
@@ -188,7 +172,7 @@ class Dispatch:
 
     def named(self, name: str) -> Sequence[str]:
         """The channels that a name means: of a channel, a group of them or a contact, or "all"."""
-        return resolve([name], self._natures, self._contacts)
+        return resolve([name], self._natures, self._rules.contacts)
 
     def follow(self, incident: Incident, source: str = "", place: Place | None = None) -> None:
         """Make a transition durable and, if it is confirmed, start every channel on it.
@@ -226,7 +210,7 @@ class Dispatch:
             text: one line that says what is wrong with it.
         """
         if self._troubles.fails(about, text):
-            self._tell(text, choose_for_trouble(self._policies), "trouble")
+            self._tell(text, choose_for_trouble(self._rules.policies), "trouble")
 
     def trouble_over(self, about: str, text: str) -> None:
         """Tell that a part of the station works again, if people were told that it failed.
@@ -236,17 +220,21 @@ class Dispatch:
             text: one line that says what was wrong with it.
         """
         if self._troubles.works(about):
-            self._tell(f"{OVER}{text}", choose_for_trouble(self._policies), "trouble")
+            self._tell(f"{OVER}{text}", choose_for_trouble(self._rules.policies), "trouble")
 
     def forced(self) -> None:
         """Tell everybody that somebody was forced to disarm or change the station, and nobody who stands there."""
         self._tell("disarmed under duress", Policy(silent=True), "duress")
 
     def _policy_of(self, incident: Incident) -> Policy:
-        return self._chosen.get(incident.id) or choose(self._policies, incident)
+        return self._chosen.get(incident.id) or choose(self._rules.policies, incident)
 
     def _planned(self, policy: Policy, incident_id: str, kind: Kind = "alarm") -> tuple[Planned, ...]:
-        return plan(policy, incident_id, self._natures, kind, self._contacts)
+        return plan(policy, incident_id, self._natures, kind, self._rules.contacts)
+
+    def _message(self, job: Job, channel: Channel) -> Message:
+        called = self.calls_help(job.incident)
+        return self._composer.message(job, channel, help_called=called, now=self._journal.clock())
 
     def _tell(self, text: str, policy: Policy, kind: Kind) -> None:
         """Tell what is no incident."""
@@ -378,7 +366,7 @@ class Dispatch:
             JournalError: it cannot be read or written.
         """
         self._pass_on_gone()
-        spent_s = max(self._waits.give_up_messages_s - AFTER_START_S, 0.0)
+        spent_s = max(self._rules.waits.give_up_messages_s - AFTER_START_S, 0.0)
         left = self._outbox.recover(self._natures, self._journal.clock() - spent_s, written_before=written_before)
         # A rescue that is under way has begun a fresh file, and is still putting into it what was left behind.
         self._taken_up = not unsaved(self._journal.path)
@@ -401,7 +389,7 @@ class Dispatch:
                 since_s = now - datetime.fromisoformat(job.opened_at).timestamp()
                 others += [
                     replace(each, after_s=max(each.after_s - since_s, 0.0))
-                    for each in self._planned(choose(self._policies, job.incident), job.incident.id)
+                    for each in self._planned(choose(self._rules.policies, job.incident), job.incident.id)
                     if each.nature is Nature.MESSAGE
                 ]
             self._outbox.pass_on(job, others)
@@ -415,8 +403,8 @@ class Dispatch:
         """The deliveries to make in place of a job; where one that it names is gone, also those of its policy."""
         if not set(job.fallback) <= set(self._natures):
             trouble = job.kind == "trouble"
-            policy = choose_for_trouble(self._policies) if trouble else choose(self._policies, job.incident)
-            now = resolve(policy.fallback, self._natures, self._contacts)
+            policy = choose_for_trouble(self._rules.policies) if trouble else choose(self._rules.policies, job.incident)
+            now = resolve(policy.fallback, self._natures, self._rules.contacts)
             others = dict.fromkeys(name for name in (*job.fallback, *now) if name != job.channel)
             job = replace(job, fallback=tuple(others))
         return instead_of(job, self._natures)
@@ -446,10 +434,11 @@ class Dispatch:
             self._hearts.begin(WATCH, WORKER_LIMIT_S)
             try:
                 self._watch_for_hung(hung)
-                jobs = [job for worker in self._workers.values() for job in worker.late(self._waits.fallback_after_s)]
+                after_s = self._rules.waits.fallback_after_s
+                jobs = [job for worker in self._workers.values() for job in worker.late(after_s)]
                 self._fall_back_on_late(jobs, late, WATCH)
                 for text in self._troubles.due():
-                    self._tell(text, choose_for_trouble(self._policies), "trouble")
+                    self._tell(text, choose_for_trouble(self._rules.policies), "trouble")
             except Exception:
                 failed(WATCH, "goes on")
 
@@ -502,7 +491,7 @@ class Dispatch:
                 if not self._taken_up and not unsaved(self._journal.path):
                     self._take_up(self._begun_at)
                     self.wake()
-                overdue = self._outbox.overdue(self._journal.clock() - self._waits.fallback_after_s)
+                overdue = self._outbox.overdue(self._journal.clock() - self._rules.waits.fallback_after_s)
                 self._fall_back_on_late([job for job in overdue if self._is_late(job)], late, ATTEND)
                 for name in self._outbox.due_on():
                     if name in self._workers:

@@ -1,6 +1,7 @@
 """Who is told of what, and how often, as the settings say; and what they ask of channels that are not there."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import time
 
 from safety_monitor.actions.channel import Channel, nature_of
@@ -8,9 +9,37 @@ from safety_monitor.config import Settings
 from safety_monitor.config.escalation import Contact
 from safety_monitor.config.mistakes import in_words
 from safety_monitor.dispatch.limits import Limits
+from safety_monitor.dispatch.settling import Waits
 from safety_monitor.escalation import ALL, ANY, DEFAULT, TROUBLE, Nature, Policy, Step, mistakes, plan, resolve
 
 NOBODY_TOLD = "nobody elsewhere is told of an emergency: name contacts or addresses for messages (docs/channels.md)"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRules:
+    """Who is told of what, how often, and for how long that is tried.
+
+    Attributes:
+        policies: which incidents ask for what; none: everything at once.
+        contacts: names of all, in small letters; what one is told on a channel counts on all that reach them.
+        limits: how much is told on each channel on which messages are held back.
+        waits: how long and how often deliveries are tried.
+    """
+
+    policies: Sequence[Policy] = ()
+    contacts: Collection[str] = ()
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+    waits: Waits = field(default_factory=Waits)
+
+
+def rules_of(settings: Settings, channels: Iterable[Channel]) -> DeliveryRules:
+    """What the settings say of deliveries on these channels."""
+    return DeliveryRules(
+        policies=policies_of(settings),
+        contacts=contact_names(settings.contacts),
+        limits={channel.name: limits_of(settings, channel.name) for channel in channels},
+        waits=Waits(**settings.outbox.model_dump()),
+    )
 
 
 def policies_of(settings: Settings) -> list[Policy]:

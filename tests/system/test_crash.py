@@ -24,6 +24,7 @@ from safety_monitor.actions.mysql import MySQL
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState
 from safety_monitor.dispatch.delivering import Dispatch
+from safety_monitor.dispatch.policies import DeliveryRules
 from safety_monitor.dispatch.settling import Waits
 from safety_monitor.identity import Identity
 from safety_monitor.incident import Evidence, Incident, Sense, State
@@ -32,7 +33,7 @@ from safety_monitor.journal.incidents import Journal
 from safety_monitor.journal.outbox import STALE
 from tests.servers.mariadb import mariadb
 
-SOON = Waits(first_wait_s=0.01, longest_wait_s=0.1)
+SOON = DeliveryRules(waits=Waits(first_wait_s=0.01, longest_wait_s=0.1))
 LIMIT_S = 120.0
 STATION = Identity("00000000-0000-0000-0000-000000000001", "kiosk")
 
@@ -98,7 +99,7 @@ def channels_of(home: Path, journal: Journal, seed: int, mysql_url: str) -> list
 def station(home: Path, seed: int, mysql_url: str, told: Connection) -> None:
     """Confirm incidents until killed; say of each that is confirmed which one it was."""
     journal = Journal(home)
-    dispatch = Dispatch(journal, channels_of(home, journal, seed, mysql_url), waits=SOON)
+    dispatch = Dispatch(journal, channels_of(home, journal, seed, mysql_url), rules=SOON)
     chance = random.Random(seed)
     told.send("")
     while True:
@@ -146,7 +147,7 @@ def run_and_kill(home: Path, seed: int, mysql_url: str, chance: random.Random) -
 
 def run_until_all_is_done(home: Path, seed: int, mysql_url: str) -> None:
     journal = Journal(home)
-    dispatch = Dispatch(journal, channels_of(home, journal, seed, mysql_url), waits=SOON)
+    dispatch = Dispatch(journal, channels_of(home, journal, seed, mysql_url), rules=SOON)
     deadline = time.monotonic() + LIMIT_S
     while any(each.due_at for each in journal.outbox.list(limit=1)):
         assert time.monotonic() < deadline, journal.outbox.list(limit=5)

@@ -71,18 +71,15 @@ def composer(place: Place | Exception | threading.Event, asked: list[str] | None
             raise place
         return place
 
-    return Composer(
-        "kiosk",
-        "",
-        place=look,
-        evidence=lambda incident_id: (Path("picture.jpg"),),
-        calls_help=lambda incident: True,
-        clock=lambda: OPENED_AT.timestamp() + 3600.0,
-    )
+    return Composer("kiosk", "", place=look, evidence=lambda incident_id: (Path("picture.jpg"),))
+
+
+def written_by(composer: Composer, channel: Outlet) -> Message:
+    return composer.message(JOB, channel, help_called=True, now=OPENED_AT.timestamp() + 3600.0)
 
 
 def test_a_message_has_its_place_its_evidence_and_its_age() -> None:
-    written = composer(HALL).message(JOB, Outlet("sms"))
+    written = written_by(composer(HALL), Outlet("sms"))
     assert (written.place, written.attachments, written.help_called) == (HALL, (Path("picture.jpg"),), True)
     assert "60 minutes ago\nhall\n" in written.text
 
@@ -93,7 +90,7 @@ def test_a_message_goes_without_a_place_that_cannot_be_had_in_time(
     monkeypatch.setattr(composing, "EVIDENCE_S", 0.05)
     hangs = threading.Event()
     for place in (hangs, ValueError("broken")):
-        written = composer(place).message(JOB, Outlet("sms"))
+        written = written_by(composer(place), Outlet("sms"))
         assert (written.place, written.attachments) == (None, (Path("picture.jpg"),))
         assert "EMERGENCY at kiosk" in written.text
     hangs.set()
@@ -105,5 +102,5 @@ def test_a_message_goes_without_a_place_that_cannot_be_had_in_time(
 
 def test_a_sound_asks_for_no_place() -> None:
     asked: list[str] = []
-    assert composer(HALL, asked).message(JOB, Outlet("alarm", heard=True)).attachments == ()
+    assert written_by(composer(HALL, asked), Outlet("alarm", heard=True)).attachments == ()
     assert asked == []

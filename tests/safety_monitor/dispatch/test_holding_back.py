@@ -14,6 +14,7 @@ from safety_monitor.delivery import DeliveryState
 from safety_monitor.dispatch import settling
 from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.dispatch.limits import Limits
+from safety_monitor.dispatch.policies import DeliveryRules
 from safety_monitor.dispatch.settling import Waits
 from safety_monitor.escalation import Policy, Step
 from safety_monitor.incident import Sense, State
@@ -34,7 +35,7 @@ def test_what_is_held_back_comes_together_and_duress_never_waits(tmp_path: Path)
     journal = Journal(tmp_path, clock=lambda: time.time() + set_s)
     sms, alarm, webhook = Outlet("sms"), Outlet("alarm", heard=True), Outlet("webhook", [NO_NETWORK, DONE], apart=True)
     limits = {name: Limits(0.2 if name == "webhook" else 60.0, most=100) for name in ("sms", "alarm", "webhook")}
-    dispatch = Dispatch(journal, [sms, alarm, webhook], waits=SOON, limits=limits.get)
+    dispatch = Dispatch(journal, [sms, alarm, webhook], rules=DeliveryRules(limits=limits, waits=SOON))
     for number in range(4):
         confirm(dispatch, replace(SCREAM, id=str(number)))
     journal.decide("0", State.CANCELLED, "by a person", duress=True)
@@ -146,7 +147,7 @@ def test_what_a_silent_policy_asks_for_is_said_also_where_another_emergency_is_t
     sms = Outlet("sms")
     limits = Limits(cool_down_s=60.0, most=100)
     policies = [Policy(triggers=("signal_for_help",), silent=True), Policy()]
-    dispatch = Dispatch(journal, [sms], waits=SOON, limits=lambda channel: limits, policies=policies)
+    dispatch = Dispatch(journal, [sms], rules=DeliveryRules(policies, limits={"sms": limits}))
     confirm(dispatch)
     until(lambda: len(sms.messages) == 1)
     sign = replace(SCREAM.evidence[0], sense=Sense.GESTURE, label="signal_for_help")
@@ -187,15 +188,8 @@ def test_the_fallback_is_told_at_once_of_an_emergency_that_is_held_back_for_long
         Policy(triggers=("trouble",), steps=(Step(actions=("sms",)),), fallback=("call",)),
         Policy(steps=(Step(actions=("sms",)),), fallback=("call",)),
     ]
-    with closing(
-        Dispatch(
-            journal,
-            [sms, call],
-            policies=policies,
-            waits=SOON,
-            limits={"sms": limits, "call": None}.get,
-        )
-    ) as dispatch:
+    rules = DeliveryRules(policies, limits={"sms": limits})
+    with closing(Dispatch(journal, [sms, call], rules=rules)) as dispatch:
         if held_by == "too many":
             confirm(dispatch, replace(SCREAM, id="first"))
             until(lambda: len(sms.messages) == 1)
@@ -241,7 +235,7 @@ def test_quiet_hours_end_by_the_clock_and_the_settings_of_now_and_where_a_person
 
 def test_whoever_was_called_hears_at_once_that_somebody_has_answered(journal: Journal) -> None:
     sms, voice = Outlet("sms"), Outlet("speech", heard=True, answers=True)
-    dispatch = Dispatch(journal, [sms, voice], waits=SOON, limits=lambda channel: Limits(3600.0, most=3))
+    dispatch = Dispatch(journal, [sms, voice], rules=DeliveryRules(limits={"sms": Limits(3600.0, most=3)}))
     confirm(dispatch)
     until(lambda: len(sms.messages) == 1)
     confirm(dispatch, replace(SCREAM, id="2"))
@@ -267,7 +261,7 @@ def test_what_is_no_emergency_delays_none_and_comes_behind_it(tmp_path: Path) ->
     journal = Journal(tmp_path, clock=lambda: time.time() + set_s)
     sms = Outlet("sms")
     limits = Limits(cool_down_s=60.0, most=100)
-    dispatch = Dispatch(journal, [sms], waits=SOON, station="kiosk", limits=lambda channel: limits)
+    dispatch = Dispatch(journal, [sms], rules=DeliveryRules(limits={"sms": limits}))
     dispatch.trouble("audio", "audio: unplugged")
     until(lambda: len(sms.messages) == 1)
     confirm(dispatch)
@@ -280,7 +274,7 @@ def test_what_is_no_emergency_delays_none_and_comes_behind_it(tmp_path: Path) ->
     until(lambda: len(sms.messages) == 3)
     dispatch.close()
     assert [message.kind for message in sms.messages] == ["trouble", "alarm", "alarm"]
-    assert sms.messages[2].text.startswith("EMERGENCY at kiosk")
+    assert sms.messages[2].text.startswith("EMERGENCY at station")
     assert ": seeing: unplugged" in sms.messages[2].text
 
 
@@ -289,19 +283,13 @@ def test_a_person_is_told_over_all_channels_as_often_as_the_limits_allow_and_a_r
 ) -> None:
     def start() -> tuple[list[Outlet], Dispatch]:
         channels = [Outlet(name) for name in ("sms:anna", "call:anna_abroad", "sms:ben")]
-        limits = Limits(cool_down_s=3600.0, most=100)
+        limits = {channel.name: Limits(cool_down_s=3600.0, most=100) for channel in channels}
         policy = Policy(
             triggers=("scream",),
             steps=(Step(actions=("sms:anna",)), Step(0.2, ("call:anna_abroad",)), Step(0.2, ("sms:anna",))),
         )
-        return channels, Dispatch(
-            journal,
-            channels,
-            policies=[policy, Policy(steps=(Step(actions=("call", "sms")),))],
-            waits=SOON,
-            limits=lambda channel: limits,
-            contacts=["anna"],
-        )
+        policies = [policy, Policy(steps=(Step(actions=("call", "sms")),))]
+        return channels, Dispatch(journal, channels, rules=DeliveryRules(policies, ["anna"], limits))
 
     def told(channels: list[Outlet]) -> list[list[str]]:
         return [[message.incident.id for message in channel.messages] for channel in channels]

@@ -18,6 +18,7 @@ from safety_monitor.delivery import DeliveryState, Job
 from safety_monitor.dispatch import channel_worker, delivering
 from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.dispatch.limits import Limits
+from safety_monitor.dispatch.policies import DeliveryRules
 from safety_monitor.dispatch.settling import Waits
 from safety_monitor.escalation import Nature, Policy, Step, plan
 from safety_monitor.incident import State
@@ -275,7 +276,7 @@ def test_a_fallback_is_told_once_also_where_the_journal_holds_it_too_late(
     policy = Policy(triggers=("any",), steps=(Step(actions=first),), fallback=("email",))
     quiet = Policy(triggers=("trouble",), steps=(Step(actions=("sms",)),))
     waits = Waits(first_wait_s=2 * FOREVER_S, longest_wait_s=2 * FOREVER_S, fallback_after_s=0.1)
-    dispatch = Dispatch(patient, [sms, email], policies=[quiet, policy], waits=waits)
+    dispatch = Dispatch(patient, [sms, email], rules=DeliveryRules([quiet, policy], waits=waits))
     if why == "it is late":
         block()
         with pytest.raises(JournalError):

@@ -30,6 +30,7 @@ from safety_monitor.config.station import EvidenceSettings
 from safety_monitor.config.web import Web, WebToken, WebUser
 from safety_monitor.demo.scene import FPS, picture_at, sound
 from safety_monitor.demo.scream import room_noise, scream
+from safety_monitor.dispatch.composing import Composer
 from safety_monitor.dispatch.delivering import Dispatch
 from safety_monitor.dispatch.places import make_places
 from safety_monitor.escalation import Nature, Planned, delivery_key
@@ -92,7 +93,7 @@ class Served:
             home=home, web=web, acknowledge=acknowledge, evidence=evidence, messages={"mail": mail}
         )
         places = make_places(settings, self.journal)
-        self.dispatch = Dispatch(self.journal, [self.sms, self.mail], place=places.place)
+        self.dispatch = Dispatch(self.journal, [self.sms, self.mail], composer=Composer("station", "", places.place))
         decisions = decisions_of(acknowledge, self.journal)
         self.station = idle_station(self.journal, self.dispatch, places=places, decisions=decisions)
         self.server = WebServer(settings)
