@@ -275,7 +275,7 @@ def make_outbox(settings: Settings, journal: Journal, *, limited: bool) -> Dispa
     place = make_places(settings, journal).place
     channels = outward_channels(settings, journal)
     rules = rules_of(settings, channels)
-    composer = Composer(settings.station.name, settings.web.public_url, place, evidence_store(settings).files)
+    composer = Composer(settings.station.name, settings.web.public_url, place, evidence_store(settings).for_people)
     try:
         return Dispatch(journal, channels, rules=rules if limited else replace(rules, limits={}), composer=composer)
     except OutboxBusyError:

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 FOLDER = "evidence"
 PROTECTED = ".protected"
+HANDS = "hands.csv"
+"""Where the joints of hands were: for a training, and no use to a person."""
 ABANDONED_S = 3600.0
 """An unfinished file that old belongs to nobody any more."""
 LEAST_FREE = 200_000_000
@@ -102,6 +104,14 @@ class EvidenceStore:
         except FileNotFoundError:
             return ()
         return tuple(sorted(path for path in found if path.name != PROTECTED and path.suffix != UNFINISHED))
+
+    def for_people(self, incident_id: str) -> tuple[Path, ...]:
+        """What of an incident goes with messages, by name.
+
+        Raises:
+            OSError: its folder cannot be read.
+        """
+        return tuple(path for path in self.files(incident_id) if path.name != HANDS)
 
     def protect(self, incident_id: str, protected: bool = True) -> tuple[Path, ...]:
         """Keep the evidence of an incident for good, or not any more.

@@ -27,7 +27,7 @@ from gesture.capture import Frame
 from gesture.rows import SIGNS, CollectionError, Origin, sign_row, table_text
 from media.lasting import failed, lasting
 from safety_monitor.actions.ageing import Ageing
-from safety_monitor.actions.evidence import EvidenceStore
+from safety_monitor.actions.evidence import HANDS, EvidenceStore
 from safety_monitor.incident import Incident
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 KINDS = ("sound", "picture", "clip")
 """What a policy may want; the joints of hands go with picture and clip."""
-SNAPSHOT, SOUND, CLIP, HANDS = "picture.jpg", "sound.flac", "clip.mp4", "hands.csv"
+SNAPSHOT, SOUND, CLIP = "picture.jpg", "sound.flac", "clip.mp4"
 TRIGGER = "trigger_s="
 """Begins the comment in the sound's file that says how far into it the incident was confirmed."""
 FPS = 5
@@ -172,7 +172,7 @@ class Recorder:
     def files(self, incident_id: str) -> tuple[Path, ...]:
         """The evidence for people that there is by now; the picture of an incident just confirmed is written for it."""
         self._write_picture(incident_id)
-        return tuple(path for path in self._store.files(incident_id) if path.name != HANDS)
+        return self._store.for_people(incident_id)
 
     def _write_picture(self, incident_id: str) -> None:
         with self._lock:

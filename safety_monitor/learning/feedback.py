@@ -32,7 +32,8 @@ from gesture.rows import SIGNS, table_text
 from gesture.signal_for_help import TUCKED
 from gesture.tables import TableError, read_rows
 from models.atomic_file import write_whole
-from safety_monitor.actions.recorder import CLIP, HANDS, SOUND, SPARE_S, flac, trigger_of
+from safety_monitor.actions.evidence import HANDS
+from safety_monitor.actions.recorder import CLIP, SOUND, SPARE_S, flac, trigger_of
 from safety_monitor.config import Settings
 from safety_monitor.evidence import evidence_store
 from safety_monitor.incident import Mark, Sense, State

@@ -70,17 +70,18 @@ def test_evidence_goes_with_a_retry_and_is_protected_by_a_command(journal: Journ
     store = EvidenceStore(tmp_path, keep_days=1.0, most_bytes=10**9)
     refused = safety_monitor(tmp_path, "incidents", "protect", SCREAM.id[:4])
     assert (refused.status, "there is no evidence of 0b4ad0e6" in refused.stderr) == (2, True)
-    picture = store.save(SCREAM.id, "picture.jpg", b"jpeg")
-    assert picture is not None
-    os.utime(picture, (0, 0))
+    for name in ("hands.csv", "picture.jpg"):
+        kept = store.save(SCREAM.id, name, b"kept")
+        assert kept is not None
+        os.utime(kept, (0, 0))
     mail = Planned(delivery_key(SCREAM.id, "messages:mail", "alarm"), "messages:mail", Nature.MESSAGE, "alarm")
     journal.record(replace(SCREAM, state=State.CLOSED), [mail])
     with mail_server() as mails:
         retry = safety_monitor(tmp_path, "outbox", "retry", mail.key, SAFETY_MONITOR_MESSAGES__MAIL=mails.url)
-    assert (retry.status, mails.files) == (0, ["picture.jpg"]), retry.stdout + retry.stderr
+    assert (retry.status, mails.files) == (0, ["picture.jpg"]), retry.stdout + retry.stderr  # as a station sends it
     assert (
         safety_monitor(tmp_path, "incidents", "protect", SCREAM.id[:4]).stdout
-        == f"{SCREAM.id}: picture.jpg protected\n"
+        == f"{SCREAM.id}: hands.csv, picture.jpg protected\n"
     )
     assert store.tidy() == []
     assert safety_monitor(tmp_path, "incidents", "unprotect", SCREAM.id).status == 0
