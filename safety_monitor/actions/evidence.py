@@ -143,9 +143,11 @@ class EvidenceStore:
         shutil.rmtree(self._of(incident_id), ignore_errors=True)
 
     def kept(self) -> list[Kept]:
-        """What there is, the oldest first."""
+        """What there is, the oldest first; what a system or a person put beside it, as lost+found, is left alone."""
         found = []
         for folder in self._folder.glob("*/"):
+            if not _ID.fullmatch(folder.name):
+                continue
             sizes, times = [0], [0.0]
             for path in folder.iterdir():
                 try:

@@ -61,6 +61,17 @@ def test_what_is_too_old_goes(tmp_path: Path) -> None:
     assert (evidence.files(FIRST), len(evidence.files(SECOND))) == ((), 1)
 
 
+@pytest.mark.parametrize("name", [".Trash-1000", "lost+found", "last year"])
+def test_what_others_put_beside_it_stays_and_keeps_nothing_from_going(tmp_path: Path, name: str) -> None:
+    evidence = store(tmp_path, keep_days=30)
+    aged(evidence, FIRST, 31)
+    (tmp_path / "evidence" / name / "empty").mkdir(parents=True)
+    os.utime(tmp_path / "evidence" / name / "empty", (NOW - 40 * DAY_S, NOW - 40 * DAY_S))
+    evidence.believe(NOW)
+    assert evidence.tidy() == [FIRST]
+    assert (tmp_path / "evidence" / name / "empty").is_dir()
+
+
 def test_of_what_is_too_much_the_oldest_goes(tmp_path: Path) -> None:
     evidence = store(tmp_path, most_bytes=2500)
     for incident_id, days in ((SECOND, 2), (FIRST, 3), (THIRD, 1)):
