@@ -165,7 +165,8 @@ class Recorder:
             return
         with self._lock:
             near = min(self._pictures, key=lambda picture: abs(picture.at_s - incident.at_s), default=None)
-            if near is not None and "picture" in wanted:
+            # Nothing pushes the last pictures of a camera that has died out of the ring: they may be hours old.
+            if near is not None and abs(near.at_s - incident.at_s) <= self._kept_s and "picture" in wanted:
                 self._fresh[incident.id] = near
         self._asked.put(incident)
 

@@ -108,6 +108,17 @@ def test_a_station_without_a_camera_keeps_the_sound(store: EvidenceStore) -> Non
     assert [path.name for path in store.files(FIRST)] == ["sound.flac"]
 
 
+def test_the_last_picture_of_a_camera_that_died_long_ago_is_none_of_an_incident(store: EvidenceStore) -> None:
+    recorder = Recorder(store, before_s=1.0, after_s=1.0)
+    play(recorder, 0, 3)
+    for second in range(3600, 3605):
+        recorder.hear(Block(np.zeros(SAMPLE_RATE, np.float32), float(second)))
+    recorder.begin(confirmed(3603.0))
+    assert recorder.files(FIRST) == ()
+    recorder.close()
+    assert [path.name for path in store.files(FIRST)] == ["sound.flac"]
+
+
 def test_a_source_that_begins_anew_does_not_mix_with_what_was_before(store: EvidenceStore) -> None:
     recorder = Recorder(store, before_s=2.0, after_s=1.0)
     play(recorder, 50, 60)
