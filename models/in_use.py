@@ -110,8 +110,8 @@ def use(home: Path, name: str, folder: Path) -> Path:
     place, previous, coming = home / name, home / f"{name}{PREVIOUS}", home / f"{name}.coming"
     shutil.rmtree(coming, ignore_errors=True)
     shutil.copytree(folder, coming)
+    shutil.rmtree(previous, ignore_errors=True)  # also where the one that ships is the one before
     if place.exists():
-        shutil.rmtree(previous, ignore_errors=True)
         place.rename(previous)
     coming.rename(place)
     return place

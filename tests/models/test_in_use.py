@@ -84,3 +84,12 @@ def test_the_one_before_is_kept_and_comes_back(tmp_path: Path) -> None:
     assert sorted(path.name for path in home.iterdir()) == ["signs", "signs.previous"]
     with pytest.raises(ModelError, match="no 'motions' of your own is in use"):
         roll_back(home, "motions")
+
+
+def test_the_way_back_leads_to_the_one_that_ships_where_that_was_in_use_before(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for weights in "12":
+        model(tmp_path / weights, weights)
+        use(home, "signs", tmp_path / weights)
+        assert "the signs model that ships" in roll_back(home, "signs")
+        assert not (home / "signs").exists()
