@@ -4,6 +4,7 @@ It holds no recordings, no pictures, no secrets, and no names or numbers of peop
 that may be, everything else is only said to be set; and every text is masked once more on its way into the file.
 """
 
+import http.client
 import importlib.metadata
 import json
 import os
@@ -141,11 +142,12 @@ def health(settings: Settings) -> str:
         with urllib.request.urlopen(  # noqa: S310  # of this machine
             f"{scheme}://localhost:{settings.web.port}/api/v1/health", timeout=HEALTH_LIMIT_S
         ) as answer:
-            return str(answer.read(1 << 20).decode())
+            return str(answer.read(1 << 20).decode(errors="replace"))
     except urllib.error.HTTPError as error:
         return _json({"error": f"answered {error.code}: {error.read(1 << 16).decode(errors='replace')}"})
-    except OSError as error:
-        return _json({"error": f"no station answers on port {settings.web.port}: {getattr(error, 'reason', error)}"})
+    except (OSError, http.client.HTTPException) as error:  # another program may be there
+        why = str(getattr(error, "reason", error)).strip()
+        return _json({"error": f"no station answers on port {settings.web.port}: {why}"})
 
 
 def log_lines(settings: Settings) -> list[str]:

@@ -1,13 +1,20 @@
 """What may be passed on holds what helps, and nothing of what was planted."""
 
 import json
+import socket
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from safety_monitor.config import Settings
+from safety_monitor.config.web import Web
 from safety_monitor.escalation import Nature, Planned
 from safety_monitor.incident import Evidence, Incident, Sense, State
 from safety_monitor.journal.incidents import Journal
+from safety_monitor.operating.support import health
 from tests.system.command import Result, safety_monitor
 
 HASH = "$argon2id$v=19" + "$m=65536,t=3,p=4$c29tZXNhbHRz$" + 6 * "pl4nted"
@@ -98,3 +105,24 @@ def test_a_station_that_is_broken_gives_what_there_is(tmp_path: Path) -> None:
     again = safety_monitor(tmp_path, "support-bundle", "--output", str(tmp_path / "bundle.zip"))
     assert again.status == 2
     assert "bundle.zip: is there already" in again.stderr
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", id="no HTTP"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", id="broken off"),
+    ],
+)
+def test_another_program_on_the_port_of_the_pages_is_no_station(said: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as other:
+
+        def answer() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(1 << 16)
+                client.sendall(said)
+
+        other.submit(answer)
+        told = health(Settings(web=Web(host="127.0.0.1", port=server.getsockname()[1])))
+    assert "no station answers on port" in json.loads(told)["error"]
