@@ -36,8 +36,17 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    put_on_disk(path.parent)
+
+
+def put_on_disk(path: Path) -> None:
+    """Have a file, or which files a folder names, on the disk before this returns.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)

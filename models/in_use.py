@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.atomic_file import put_on_disk
 from models.card import Card, ModelError, change_card
 from models.registry import SHIPPED
 
@@ -105,15 +106,21 @@ def note_comparison(folder: Path, in_use: Card, comparison: Comparison) -> None:
 
 
 def use(home: Path, name: str, folder: Path) -> Path:
-    """Put a trained model in use as `name`; the one that was in use before is kept beside it. Returns its place."""
+    """Put a trained model in use as `name`; the one that was in use before is kept beside it. Returns its place.
+
+    It is on the disk before: who starts the station anew by the mains switch must not find half a model in use.
+    """
     home.mkdir(parents=True, exist_ok=True)
     place, previous, coming = home / name, home / f"{name}{PREVIOUS}", home / f"{name}.coming"
     shutil.rmtree(coming, ignore_errors=True)
     shutil.copytree(folder, coming)
+    for path in (*coming.rglob("*"), coming):
+        put_on_disk(path)
     shutil.rmtree(previous, ignore_errors=True)  # also where the one that ships is the one before
     if place.exists():
         place.rename(previous)
     coming.rename(place)
+    put_on_disk(home)
     return place
 
 

@@ -1,6 +1,7 @@
 """A candidate takes the place of the model in use only if it is not worse."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,22 @@ def test_the_way_back_leads_to_the_one_that_ships_where_that_was_in_use_before(t
         use(home, "signs", tmp_path / weights)
         assert "the signs model that ships" in roll_back(home, "signs")
         assert not (home / "signs").exists()
+
+
+def test_a_power_cut_finds_no_half_of_a_model_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model(tmp_path / "1", "1")
+    on_disk: set[Path] = set()
+
+    def fsync(handle: int, fsync: Callable[[int], None] = os.fsync) -> None:
+        fsync(handle)
+        on_disk.add(Path(os.readlink(f"/proc/self/fd/{handle}")))
+
+    def rename(path: Path, target: Path, rename: Callable[[Path, Path], Path] = Path.rename) -> Path:
+        assert on_disk >= {path, *path.iterdir()}
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "rename", rename)
+    home = tmp_path / "home"
+    assert use(home, "signs", tmp_path / "1") == home / "signs"
+    assert home in on_disk
