@@ -96,9 +96,13 @@ def read_card(folder: Path) -> Card:
         file = folder / name
         if Path(name).name != name:
             raise ModelError(f"{path}: '{name}' is not a plain file name")
-        if not file.is_file():
-            raise ModelError(f"{folder}: {name} is missing")
-        if sha256(file) != digest:
+        try:
+            if not file.is_file():
+                raise ModelError(f"{folder}: {name} is missing")
+            differs = sha256(file) != digest
+        except OSError as error:  # a disk that dies, or whoever put it there keeps it to himself
+            raise ModelError(f"{file}: cannot be read: {error.strerror}") from None
+        if differs:
             raise ModelError(f"{folder}: {name} is not the file that its card describes (SHA-256 differs)")
     if "labels.csv" not in files:
         raise ModelError(f"{path}: names no labels.csv")

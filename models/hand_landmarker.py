@@ -64,14 +64,14 @@ def check(path: Path) -> None:
     Raises:
         ModelError: the file is missing, damaged or something else.
     """
-    if not path.exists():
-        raise ModelError(
-            f"{path}: not a usable hand model file: it is not there; {sys.executable} -m models.hand_landmarker gets it"
-        )
     try:
         with zipfile.ZipFile(path) as task:
             names = set(task.namelist())
             broken = task.testzip()
+    except FileNotFoundError:
+        raise ModelError(
+            f"{path}: not a usable hand model file: it is not there; {sys.executable} -m models.hand_landmarker gets it"
+        ) from None
     except DAMAGED as error:
         raise ModelError(f"{path}: not a usable hand model file: {error or 'it is cut off'}") from None
     missing = [name for name, _, _ in PARTS if name not in names]

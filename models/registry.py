@@ -16,14 +16,17 @@ def find(name: str, home: Path | None = None) -> Path:
         home: a folder with further models, looked at before the shipped ones.
 
     Raises:
-        ModelError: there is no such model; the text names those there are.
+        ModelError: there is no such model, and the text names those there are; or a folder cannot be looked into.
     """
     places = [place for place in (home, SHIPPED) if place is not None]
     named = [place / name for place in places] if "/" not in name else []
     candidates = [*named, Path(name)]
     for folder in candidates:
-        if (folder / "card.md").is_file():
-            return folder
+        try:
+            if (folder / "card.md").is_file():
+                return folder
+        except OSError as error:
+            raise ModelError(f"{folder}: cannot be looked into: {error.strerror}") from None
     known = ", ".join(available(home)) or "none"
     raise ModelError(f"no model '{name}'; known models: {known}")
 

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from models.card import ModelError, write_card
+from models.card import ModelError, read_card, write_card
+from models.hand_landmarker import check
 from models.registry import SHIPPED, find
 
 
@@ -25,3 +26,17 @@ def test_a_model_is_found_by_its_name_or_its_folder(tmp_path: Path, monkeypatch:
     assert find("./scream", home).absolute() == tmp_path / "scream"
     with pytest.raises(ModelError, match=r"no model '\./svm'; known models: .*svm"):
         find("./svm", home)
+
+
+def test_a_disk_that_cannot_read_a_model_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "svm").mkdir()
+    (tmp_path / "svm" / "head.skops").touch()
+    write_card(tmp_path / "svm", task="scream", model_format="skops", labels=("scream",), parameters={}, prose="")
+    (tmp_path / "svm" / "head.skops").unlink()
+    (tmp_path / "svm" / "head.skops").symlink_to("/proc/self/mem")  # each read of it is an error of input and output
+    with pytest.raises(ModelError, match=r"head\.skops: cannot be read: Input/output error"):
+        read_card(tmp_path / "svm")
+    with pytest.raises(ModelError, match="cannot be looked into: File name too long"):
+        find("x" * 300, tmp_path)
+    with pytest.raises(ModelError, match=r"not a usable hand model file: .*File name too long"):
+        check(tmp_path / ("x" * 300))
