@@ -73,6 +73,8 @@ class EvidenceStore:
         self._keep_s = keep_days * DAY_S
         self._most_bytes = most_bytes
         self._clock = clock
+        self._unseen: set[str] = set()
+        """Folders of which it was said that they cannot be looked at."""
 
     def save(self, incident_id: str, name: str, data: bytes) -> Path | None:
         """Keep a file, in place of an older one of the same name; None if that failed, which is logged.
@@ -148,20 +150,33 @@ class EvidenceStore:
         for folder in self._folder.glob("*/"):
             if not _ID.fullmatch(folder.name):
                 continue
-            sizes, times = [0], [0.0]
-            for path in folder.iterdir():
-                try:
-                    status = path.stat()
-                except FileNotFoundError:  # it was finished or deleted meanwhile
-                    continue
-                if path.suffix == UNFINISHED and self._clock() - status.st_mtime > ABANDONED_S:
-                    path.unlink(missing_ok=True)
-                    continue
-                sizes.append(status.st_size)
-                if path.name != PROTECTED:
-                    times.append(status.st_mtime)
-            found.append(Kept(folder.name, sum(sizes), max(times), (folder / PROTECTED).exists()))
+            try:
+                found.append(self._look(folder))
+            except OSError as error:  # root's, of a run that was none of the service: it must not keep all else here
+                if folder.name not in self._unseen:
+                    self._unseen.add(folder.name)
+                    log.error("%s: evidence stays that cannot be looked at: %s", folder, error.strerror)
         return sorted(found, key=lambda kept: kept.at)
+
+    def _look(self, folder: Path) -> Kept:
+        """What a folder holds; what was never finished in it goes.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        sizes, times = [0], [0.0]
+        for path in folder.iterdir():
+            try:
+                status = path.stat()
+            except FileNotFoundError:  # it was finished or deleted meanwhile
+                continue
+            if path.suffix == UNFINISHED and self._clock() - status.st_mtime > ABANDONED_S:
+                path.unlink(missing_ok=True)
+                continue
+            sizes.append(status.st_size)
+            if path.name != PROTECTED:
+                times.append(status.st_mtime)
+        return Kept(folder.name, sum(sizes), max(times), (folder / PROTECTED).exists())
 
     def believe(self, now: float) -> None:
         """Remember that it is so late; what was written at a time that cannot be counts from now on.

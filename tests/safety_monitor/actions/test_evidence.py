@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections import namedtuple
+from errno import ELOOP
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,19 @@ def test_what_others_put_beside_it_stays_and_keeps_nothing_from_going(tmp_path: 
     evidence.believe(NOW)
     assert evidence.tidy() == [FIRST]
     assert (tmp_path / "evidence" / name / "empty").is_dir()
+
+
+def test_what_cannot_be_looked_at_is_told_of_and_keeps_nothing_from_going(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    evidence = store(tmp_path, keep_days=30)
+    aged(evidence, FIRST, 31)
+    aged(evidence, SECOND, 31)
+    (tmp_path / "evidence" / SECOND / "loop").symlink_to("loop")
+    evidence.believe(NOW)
+    assert evidence.tidy() == [FIRST]
+    told = [each.getMessage() for each in caplog.records]
+    assert told == [f"{tmp_path / 'evidence' / SECOND}: evidence stays that cannot be looked at: {os.strerror(ELOOP)}"]
 
 
 def test_of_what_is_too_much_the_oldest_goes(tmp_path: Path) -> None:
