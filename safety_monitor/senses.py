@@ -16,11 +16,13 @@ from audio.microphone import SoundHungError
 from audio.route import Watch
 from gesture.capture import CameraError, CameraHungError, Frame, FrameSource, open_camera
 from gesture.detector import GestureDetector, HandReading, PictureReader
+from gesture.keypoint_classifier import SignClassifier
 from gesture.liveness import Scene, SightFault, glance, look
 from gesture.pace import Pace
+from gesture.point_history_classifier import MotionClassifier
 from gesture.signal_for_help import Limits
 from media.container import is_address
-from models.card import ModelError
+from models.card import Card, ModelError
 from models.registry import open_card
 from safety_monitor.config import Settings
 from safety_monitor.demo import open_demo_camera, open_demo_sound
@@ -111,6 +113,24 @@ def check_gestures(settings: Settings) -> None:
     complaints = unknown_labels(settings.emergency.gestures, signs, movements)
     if complaints:
         raise SenseError(complaints[0])
+
+
+def try_model(folder: Path, card: Card) -> None:
+    """Load a model as the station does, to see that it can be: an earlier version may have made it.
+
+    Raises:
+        ModelError: it cannot be used.
+    """
+    place = str(folder.absolute())
+    match card.task:
+        case "scream":
+            load_scream_model(place)
+        case "signs":
+            SignClassifier.load(place)
+        case "motions":
+            MotionClassifier.load(place)
+        case other:
+            raise ModelError(f"{folder}: is a model for {other}, which the station does not do")
 
 
 def load_gesture_detector(settings: Settings) -> GestureDetector:

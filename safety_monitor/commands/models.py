@@ -94,6 +94,7 @@ def check_models(
     """Load models and compare their files with their cards; exit status 1 if one cannot be used."""
     from models.card import ModelError, read_card
     from models.registry import find, installed
+    from safety_monitor.senses import try_model
 
     settings = read_settings(config)
     silence_native_libraries(settings)
@@ -103,37 +104,13 @@ def check_models(
         try:
             folder = find(name, home)
             card = read_card(folder)
-            load(folder, card)
+            try_model(folder, card)
             print(f"ok       {card.name} ({card.task}): {folder}")
         except ModelError as error:
             bad = True
             print(f"damaged  {error}")
     if bad:
         raise typer.Exit(TROUBLE)
-
-
-def load(folder: Path, card: "Card") -> None:
-    """Load a model as the station does.
-
-    Raises:
-        ModelError: it cannot be used.
-    """
-    from models.card import ModelError
-
-    if card.task == Task.SCREAM:
-        from audio.detector import load_scream_model
-
-        load_scream_model(str(folder.absolute()))
-    elif card.task == Task.SIGNS:
-        from gesture.keypoint_classifier import SignClassifier
-
-        SignClassifier.load(str(folder.absolute()))
-    elif card.task == Task.MOTIONS:
-        from gesture.point_history_classifier import MotionClassifier
-
-        MotionClassifier.load(str(folder.absolute()))
-    else:
-        raise ModelError(f"{folder}: is a model for {card.task}, which the station does not do")
 
 
 @models.command("use")
@@ -151,6 +128,7 @@ def use_model(
     from audio.corpus import CorpusError
     from models.card import ModelError, read_card
     from models.registry import find
+    from safety_monitor.senses import try_model
 
     settings = read_settings(config)
     silence_native_libraries(settings)
@@ -158,7 +136,7 @@ def use_model(
     try:
         folder = find(name, home)
         card = read_card(folder)
-        load(folder, card)
+        try_model(folder, card)
         comparison = None
         if data is not None:
             if card.task != Task.SCREAM:
@@ -233,14 +211,18 @@ def go_back(settings: Settings, task: str) -> None:
     """Put the model before the one in use in its place, and say which that is.
 
     Raises:
-        ModelError: no model of the user is in use.
+        ModelError: no model of the user is in use, or the one before cannot be used, as after an upgrade.
     """
     from models.card import read_card
     from models.in_use import model_before, roll_back
+    from safety_monitor.senses import try_model
 
+    silence_native_libraries(settings)
     home, name = settings.models_folder, name_in_use(settings, task)
     before = model_before(home, name)
-    _refuse_what_loses_an_emergency(settings, read_card(before), before)
+    card = read_card(before)
+    try_model(before, card)
+    _refuse_what_loses_an_emergency(settings, card, before)
     typer.echo(roll_back(home, name))
 
 

@@ -30,7 +30,7 @@ from safety_monitor.local_time import when
 from safety_monitor.operating.beside import station_runs
 from safety_monitor.operating.first_signal import Signal, first_picture, first_sound
 from safety_monitor.operating.serving import WebError, bound, check_certificate, check_exposure
-from safety_monitor.senses import DEMO, OFF, check_gestures, check_hearing
+from safety_monitor.senses import DEMO, OFF, check_gestures, check_hearing, try_model
 from safety_monitor.sensing import SenseError
 from safety_monitor.sources import NOTHING_WATCHED, microphones
 
@@ -142,6 +142,7 @@ def _models(settings: Settings) -> list[Finding]:
     for task, name in settings.models_named.items():
         try:
             folder, card = open_card(name, task=task, home=home)
+            try_model(folder, card)
         except ModelError as error:
             findings.append(Finding(f"model {task}", ok=False, detail=str(error), needed=True))
         else:

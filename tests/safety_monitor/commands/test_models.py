@@ -14,6 +14,7 @@ from models.card import change_card, read_card
 from models.registry import SHIPPED
 from safety_monitor.cli import app
 from safety_monitor.demo.scream import scream as demo_scream
+from tests.earlier_model import made_earlier
 from tests.recordings import write_media
 
 runner = CliRunner()
@@ -97,6 +98,14 @@ def test_damaged_models_are_named_and_never_used(home: Path) -> None:
     assert "ok       signs (signs)" in told
     assert "labels.csv is not the file" in said("models", "list")
     assert "labels.csv is not the file" in said("models", "use", "mine", "--force", status=2)
+
+
+def test_there_is_no_way_back_to_a_model_that_this_version_cannot_load(home: Path, tmp_path: Path) -> None:
+    for name in ("older", "newer"):
+        said("models", "use", candidate(tmp_path / name), "--force")
+    made_earlier(home / "models" / "scream.previous")
+    assert "recent.tflite: does not fit this version: train the model anew" in said("models", "rollback", status=2)
+    assert (home / "models" / "scream" / "seed.txt").read_text() == "newer"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from models.card import change_card
 from models.registry import SHIPPED
 from safety_monitor.journal.incidents import Journal
 from tests.alarms import SCREAM
+from tests.earlier_model import made_earlier
 from tests.sound_server import SoundServer
 from tests.system.command import safety_monitor
 
@@ -96,6 +97,15 @@ def test_a_damaged_model_is_missing(tmp_path: Path) -> None:
     result = safety_monitor(tmp_path, "doctor")
     assert any(line.startswith("NOT OK   model scream") for line in result.stdout.splitlines())
     assert "\nTo be mended first: " in result.stdout
+    assert result.status == 1
+
+
+def test_a_model_of_an_earlier_version_that_no_run_would_begin_with_is_missing(tmp_path: Path) -> None:
+    folder = shutil.copytree(SHIPPED / "scream", tmp_path / "models" / "scream")
+    made_earlier(folder)
+    result = safety_monitor(tmp_path, "doctor")
+    missing = f"NOT OK   model scream {folder / 'recent.tflite'}: does not fit this version: train the model anew\n"
+    assert missing in result.stdout
     assert result.status == 1
 
 
