@@ -36,7 +36,7 @@ NICE = 10
 THREADS = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"
 ) | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-CANDIDATE, FIGURES = ".new", "figures.json"
+CANDIDATE, FIGURES, CARD = ".new", "figures.json", "card.md"
 
 Kind = Literal["signs", "motions"]
 KINDS: tuple[Kind, Kind] = (SIGNS, MOTIONS)  # type: ignore[assignment]
@@ -109,6 +109,8 @@ class Trainings:
     _process: "subprocess.Popen[str] | None" = None
     _cancelled: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _changing: threading.Lock = field(default_factory=threading.Lock)
+    """Held while another model is put in use."""
 
     @property
     def home(self) -> Path:
@@ -192,7 +194,7 @@ class Trainings:
 
     def has_own(self, kind: Kind) -> bool:
         """Whether a model that was made here is in use, so that one can go back."""
-        return (self.home / kind / "card.md").exists()
+        return (self.home / kind / CARD).exists()
 
     def use(self, kind: Kind, *, force: bool = False) -> None:
         """Put the model that was trained last in use, from the next start on; the one before is kept.
@@ -211,7 +213,10 @@ class Trainings:
             self._check(kind, card)
             if not force and (objections := self._objections(kind, card)):
                 raise TrainingError(f"it was not put in use: {'; '.join(objections)}")
-            use(self.home, kind, folder)
+            with self._changing:
+                if self.has_own(kind) and (self.home / kind / CARD).read_bytes() == (folder / CARD).read_bytes():
+                    return  # it was asked for twice; what was in use before is still to be kept
+                use(self.home, kind, folder)
         except (ModelError, OSError) as error:
             raise TrainingError(str(error)) from None
 
@@ -222,8 +227,9 @@ class Trainings:
             TrainingError: there is none, or it does not know an emergency gesture.
         """
         try:
-            self._check(kind, read_card(model_before(self.home, kind)))
-            return roll_back(self.home, kind)
+            with self._changing:
+                self._check(kind, read_card(model_before(self.home, kind)))
+                return roll_back(self.home, kind)
         except (ModelError, OSError) as error:
             raise TrainingError(str(error)) from None
 

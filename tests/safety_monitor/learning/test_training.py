@@ -53,6 +53,19 @@ def test_in_use_when_told_to_and_back(tmp_path: Path) -> None:
     assert find("signs", tmp_path / "models") == SHIPPED / "signs"
 
 
+def test_a_model_that_is_put_in_use_twice_does_not_take_the_place_of_the_one_before(tmp_path: Path) -> None:
+    mine = shutil.copytree(SHIPPED / "signs", tmp_path / "models" / "signs")
+    change_card(mine, parameters={"mine": True})
+    before = (mine / "card.md").read_bytes()
+    trained(tmp_path)
+    trainings = Trainings(settings(tmp_path))
+    for _ in range(2):
+        trainings.use("signs", force=True)
+    assert "punch" in read_card(mine).labels
+    trainings.roll_back("signs")
+    assert (mine / "card.md").read_bytes() == before
+
+
 def test_figures_of_another_model_are_not_shown(tmp_path: Path) -> None:
     trained(tmp_path)
     rename(tmp_path / "models" / f"signs{CANDIDATE}", "punch", "knock")
