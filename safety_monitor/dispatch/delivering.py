@@ -509,6 +509,8 @@ class Dispatch:
 def _sole_deliverer(journal: Journal, patience_s: float) -> FileLock:
     """The lock that only one process holds, which delivers from this journal; waits for another one to end.
 
+    Where its file cannot be opened it is not held.
+
     Raises:
         OutboxBusyError: that went on.
     """
@@ -522,4 +524,7 @@ def _sole_deliverer(journal: Journal, patience_s: float) -> FileLock:
             if wait_s == patience_s:
                 raise OutboxBusyError(busy) from None
             log.warning("%s; waiting up to %g s for its end", busy, patience_s)
+        except OSError as error:  # root's, of a run that was none of the service; help comes first
+            log.error("%s: cannot be locked: %s; a second station would not be noticed", lock.lock_file, error.strerror)
+            break
     return lock

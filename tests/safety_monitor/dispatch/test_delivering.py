@@ -17,6 +17,7 @@ from safety_monitor.dispatch.limits import Limits
 from safety_monitor.dispatch.settling import Waits
 from safety_monitor.escalation import Nature, Policy, Step, plan
 from safety_monitor.incident import Evidence, Sense, State
+from safety_monitor.journal.file import LOCK_NAME
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.local_time import when
 from safety_monitor.people.decision import Decisions
@@ -229,6 +230,16 @@ def test_only_one_process_delivers_from_a_journal_and_says_that_it_waits(
     assert "waiting up to 0.01 s for its end" in caplog.text
     with running(journal):
         pass
+
+
+def test_a_station_helps_though_its_lock_cannot_be_opened(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / LOCK_NAME).mkdir()
+    journal = Journal(tmp_path)
+    sms = Outlet("sms")
+    with running(journal, sms) as dispatch:
+        dispatch.follow(SCREAM)
+        until(lambda: sms.messages)
+    assert f"{LOCK_NAME}: cannot be locked: " in caplog.text
 
 
 def test_a_patient_station_starts_once_the_one_before_it_has_ended(journal: Journal) -> None:
