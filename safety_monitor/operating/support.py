@@ -151,13 +151,17 @@ def health(settings: Settings) -> str:
 
 
 def log_lines(settings: Settings) -> list[str]:
-    """The newest lines of the log: of its file, or of the service in the system's journal."""
+    """The newest lines of the log: of its file and the one put aside last, or of the service in the system journal."""
     if settings.log.file is not None:
+        lines: deque[str] = deque(maxlen=LOG_LINES)
         try:
-            with settings.log.file.open(encoding="utf-8", errors="replace") as file:
-                return [line.rstrip("\n") for line in deque(file, LOG_LINES)]
+            for path in (settings.log.file.with_name(f"{settings.log.file.name}.1"), settings.log.file):
+                if path == settings.log.file or path.exists():
+                    with path.open(encoding="utf-8", errors="replace") as file:
+                        lines += (line.rstrip("\n") for line in file)
         except OSError as error:
-            return [f"{settings.log.file}: cannot be read: {error.strerror}"]
+            lines.append(f"{settings.log.file}: cannot be read: {error.strerror}")
+        return list(lines)
     if shutil.which("journalctl") is None:
         return ["there is no log file (log.file is not set), and no journalctl on this machine"]
     command = ["journalctl", "--unit=safety-monitor", "--no-pager", "--quiet", f"--lines={LOG_LINES}"]

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from safety_monitor.config import Settings
+from safety_monitor.config.station import LogSettings
 from safety_monitor.config.web import Web
 from safety_monitor.escalation import Nature, Planned
 from safety_monitor.incident import Evidence, Incident, Sense, State
 from safety_monitor.journal.incidents import Journal
-from safety_monitor.operating.support import health
+from safety_monitor.operating.support import health, log_lines
 from tests.system.command import Result, safety_monitor
 
 HASH = "$argon2id$v=19" + "$m=65536,t=3,p=4$c29tZXNhbHRz$" + 6 * "pl4nted"
@@ -86,6 +87,13 @@ def test_it_helps_and_gives_nothing_away(tmp_path: Path) -> None:
     assert "numpy" in json.loads(parts["versions.json"])["packages"]
     assert "opencv" in parts["doctor.txt"]
     assert "no station answers" in parts["health.json"] or "serves no pages" in parts["health.json"]
+
+
+def test_a_log_that_was_just_put_aside_is_still_told(tmp_path: Path) -> None:
+    (tmp_path / "station.log.1").write_text("10:00:00 ERROR what went wrong\n")
+    (tmp_path / "station.log").write_text("10:00:01 INFO goes on\n")
+    told = log_lines(Settings(log=LogSettings(file=tmp_path / "station.log")))
+    assert told == ["10:00:00 ERROR what went wrong", "10:00:01 INFO goes on"]
 
 
 def test_a_station_that_is_broken_gives_what_there_is(tmp_path: Path) -> None:
