@@ -302,8 +302,10 @@ class Journal:
         with self.file.writing() as session:
             now = self.clock()
             row = self._found(session, incident_id)
-            if row.kind != "alarm" or row.state in (State.PENDING, State.CANCELLED):
-                raise JournalError(f"incident {row.id} is {row.state}; nobody is told of it")
+            decided = decision_of(session, row)
+            standing = decided.state if decided else row.state
+            if row.kind != "alarm" or standing in (State.PENDING, State.CANCELLED):
+                raise JournalError(f"incident {row.id} is {standing}; nobody is told of it")
             keys = []
             for channel, nature in channels.items():
                 asked = session.scalars(

@@ -59,7 +59,7 @@ def alert_buttons(request: Request, entry: Entry | None) -> None:
         ui.label(texts.TELL_NOW).classes("quiet")
         for text, channels in groups.items():
             button = ui.button(text, icon=ICON.get(text, "send")).props("no-caps color=red-8 unelevated")
-            button.set_enabled(entry is not None and entry.incident.state in TOLD_OF and bool(channels))
+            button.set_enabled(entry is not None and entry.standing in TOLD_OF and bool(channels))
             if not channels:
                 button.props("outline")
                 with button:

@@ -148,7 +148,8 @@ def test_a_delivery_that_failed_is_tried_again(client: TestClient, journal: Jour
     assert client.post(f"{PATH}/retry", json={"key": key}).status_code == 409
 
 
-def test_people_are_told_now_because_somebody_says_so(client: TestClient, journal: Journal) -> None:
+@pytest.mark.parametrize("over", [False, True], ids=["open", "closed by itself before"])
+def test_people_are_told_now_because_somebody_says_so(client: TestClient, journal: Journal, over: bool) -> None:
     assert client.post(f"{PATH}/alert", json={"channel": "sms"}).status_code == 404
     later = Planned(delivery_key(ID, "sms:anna", "alarm"), "sms:anna", Nature.MESSAGE, "alarm", after_s=600.0)
     journal.record(incident_of(1), [later])
@@ -158,6 +159,9 @@ def test_people_are_told_now_because_somebody_says_so(client: TestClient, journa
     assert keys == [f"{ID}:sms:anna:alarm", f"{ID}:sms:otto:alarm"]  # what waited comes now, and not twice
     assert [job.key for name in both for job in journal.outbox.due(name)] == keys
     assert journal.alert(ID, {"sms:otto": Nature.MESSAGE}) == [f"{ID}:sms:otto:alarm:1"]
+    if over:
+        journal.record(incident_of(1, State.CLOSED))
+        assert journal.alert(ID, {"sms:otto": Nature.MESSAGE}) == [f"{ID}:sms:otto:alarm:2"]
     journal.decide(ID, State.CANCELLED, "by a person")
     with pytest.raises(JournalError, match="is cancelled"):
         journal.alert(ID, both)

@@ -320,6 +320,17 @@ def test_an_incident_is_acknowledged_and_called_off_with_the_pin(served: Served,
     assert served.journal.state_of(f"{1:032x}") is State.CANCELLED
 
 
+def test_nobody_is_told_any_more_of_what_was_called_off_after_it_was_over(served: Served, page: Page) -> None:
+    incident = incident_of(40)
+    served.journal.record(incident)
+    served.journal.record(replace(incident, state=State.CLOSED, reason="quiet for 30 s"))
+    page.goto(f"{served.url}/incidents/{incident.id}")
+    expect(page.get_by_role("button", name="E-mail")).to_be_enabled()
+    served.journal.decide(incident.id, State.CANCELLED, "by otto")
+    expect(page.get_by_text("Closed, called off: Scream")).to_be_visible()
+    expect(page.get_by_role("button", name="E-mail")).to_be_disabled()
+
+
 def test_a_key_that_is_held_and_a_button_pressed_twice_count_a_wrong_pin_once(served: Served, stranger: Page) -> None:
     page = stranger
     sign_in(page, served.url, "ada")
