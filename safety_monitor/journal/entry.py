@@ -75,6 +75,12 @@ class Entry:
         decided = [step.state for step in self.transitions if step.by == PERSON]
         return decided[-1] if decided and state is State.CLOSED else state
 
+    @property
+    def why(self) -> str:
+        """What made it an emergency; of one that never was, why it ended."""
+        confirmed = (step.reason for step in self.transitions if step.state is State.CONFIRMED)
+        return next(confirmed, self.incident.reason)
+
 
 def entry_of(session: Session, row: IncidentRow, *, covert: bool) -> Entry:
     """The incident of a row; with `covert` also what must not be seen where the station stands."""

@@ -173,7 +173,7 @@ def _head(request: Request, entry: Entry) -> None:
     incident = entry.incident
     with ui.row().classes("items-center w-full gap-4"):
         with incident_head(request, incident, entry.standing):
-            ui.label(f"{when(entry.opened_at, zoned=True)} · {incident.reason}").classes("quiet")
+            ui.label(f"{when(entry.opened_at, zoned=True)} · {entry.why}").classes("quiet")
             ui.label(entry.source).classes("quiet")
         ui.link(texts.AS_JSON, f"/api/v1/incidents/{incident.id}", new_tab=True)
     with ui.element("div").classes("mt-3"):

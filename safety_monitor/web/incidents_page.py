@@ -85,12 +85,6 @@ async def incidents_page(request: Request) -> None:
                 ui.link(text, f"/api/v1/incidents.{kind}?{wanted}").classes("self-center").props("download")
 
 
-def _why(entry: Entry) -> str:
-    """What made it an emergency; of one that never was, why it ended."""
-    confirmed = (step.reason for step in entry.transitions if step.state is State.CONFIRMED)
-    return next(confirmed, entry.incident.reason)
-
-
 def _table(entries: Sequence[Entry], none: str) -> None:
     if not entries:
         ui.label(none).classes("quiet")
@@ -119,7 +113,7 @@ def _table(entries: Sequence[Entry], none: str) -> None:
                     for text, wide in (
                         (", ".join(texts.label(label) for label in incident.labels), ""),
                         (f"{incident.confidence:.2f}", WIDE),
-                        (_why(entry), WIDE),
+                        (entry.why, WIDE),
                     ):
                         with ui.element("td").classes(wide):
                             ui.label(text)

@@ -10,7 +10,7 @@ from nicegui import app, ui
 
 from safety_monitor.dispatch.policies import unheard
 from safety_monitor.fusion import FusionRules
-from safety_monitor.incident import Incident, Sense, State
+from safety_monitor.incident import BY_A_PERSON, Incident, Sense, State
 from safety_monitor.live import BUCKET_S, BUCKETS, Snapshot, trouble_of
 from safety_monitor.local_time import time_of_day
 from safety_monitor.web import texts
@@ -184,7 +184,9 @@ class _Banner:
     def _incident(self, incident: Incident, standing: State | None = None) -> None:
         with incident_head(self._request, incident, standing):
             means = texts.UNANSWERED if standing is State.CLOSED else texts.STATE_MEANS[incident.state]
-            ui.label(f"{means} {incident.reason}").classes("quiet")
+            ui.label(means).classes("quiet")
+            if incident.reason != BY_A_PERSON:
+                ui.label(incident.reason).classes("quiet")
             if incident.state is not State.PENDING:
                 ui.link(incident.id[:8], f"/incidents/{incident.id}").classes("text-sm")
 

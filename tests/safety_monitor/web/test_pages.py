@@ -309,6 +309,7 @@ def test_an_incident_is_acknowledged_and_called_off_with_the_pin(served: Served,
     assert served.journal.state_of(f"{1:032x}") is State.ACKNOWLEDGED
     served.view.moved(incident_of(1, State.ACKNOWLEDGED))
     expect(page.get_by_text("Acknowledged: Scream")).to_be_visible()  # or the button could go under the pointer
+    expect(page.get_by_text("A person has taken it on.", exact=True)).to_be_visible()
     page.get_by_role("button", name="Call off").click()
     dialog = page.get_by_role("dialog", name="Call off")
     dialog.get_by_label("PIN").fill("1111")
@@ -329,6 +330,7 @@ def test_nobody_is_told_any_more_of_what_was_called_off_after_it_was_over(served
     served.journal.decide(incident.id, State.CANCELLED, "by otto")
     expect(page.get_by_text("Closed, called off: Scream")).to_be_visible()
     expect(page.get_by_role("button", name="E-mail")).to_be_disabled()
+    expect(page.get_by_text(re.compile(r"UTC · 0\.90, threshold 0\.80"))).to_be_visible()  # when it was, and why
 
 
 def test_a_key_that_is_held_and_a_button_pressed_twice_count_a_wrong_pin_once(served: Served, stranger: Page) -> None:
