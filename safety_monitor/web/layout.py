@@ -386,7 +386,7 @@ def ask_pin(
         return
     with dialog_about(text) as dialog:
         ui.label(hint)
-        typed = ui.input(texts.PIN, password=True).props("autofocus autocomplete=off outlined")
+        typed = ui.input(texts.PIN, password=True).props("autocomplete=off outlined")
         typed.set_visibility(pin)
         going = False
 
@@ -401,6 +401,8 @@ def ask_pin(
             except (PinError, JournalError) as error:
                 ui.notify(str(error), type="negative")
                 typed.value = ""  # the next press must not count the same wrong PIN again
+                if pin:
+                    typed.run_method("focus")  # from the button: what is typed next would go nowhere
                 going = False
                 return
             if done:
@@ -409,5 +411,6 @@ def ask_pin(
 
         typed.on("keydown.enter", go_on, js_handler="(event) => event.repeat || emit()")  # a key that is held is one
         with ui.row().classes("w-full justify-end"):
-            ui.button(texts.BACK, on_click=dialog.close).props("flat no-caps")
+            back = ui.button(texts.BACK, on_click=dialog.close).props("flat no-caps")
             ui.button(text, on_click=go_on).props("no-caps color=blue-8")
+        (typed if pin else back).props("autofocus")  # what is not shown takes no keys: they went to the page behind

@@ -303,8 +303,10 @@ def test_an_address_without_a_page_says_so_and_shows_the_way_back(served: Served
 def test_an_incident_is_acknowledged_and_called_off_with_the_pin(served: Served, page: Page) -> None:
     served.happen(incident_of(1))
     expect(page.get_by_text("Emergency: Scream")).to_be_visible()
-    page.get_by_role("button", name="Acknowledge").click()
-    page.get_by_role("dialog").get_by_role("button", name="Acknowledge").click()
+    page.get_by_role("button", name="Acknowledge").press("Enter")
+    expect(page.get_by_role("dialog").get_by_role("button", name="Back")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
     expect(page.get_by_text("Acknowledged.")).to_be_visible()
     assert served.journal.state_of(f"{1:032x}") is State.ACKNOWLEDGED
     served.view.moved(incident_of(1, State.ACKNOWLEDGED))
@@ -315,8 +317,9 @@ def test_an_incident_is_acknowledged_and_called_off_with_the_pin(served: Served,
     dialog.get_by_label("PIN").fill("1111")
     dialog.get_by_role("button", name="Call off").click()
     expect(page.get_by_text("the PIN is wrong")).to_be_visible()
-    dialog.get_by_label("PIN").fill(PIN)
-    dialog.get_by_label("PIN").press("Enter")
+    expect(dialog.get_by_label("PIN")).to_be_focused()
+    page.keyboard.type(PIN)
+    page.keyboard.press("Enter")
     expect(page.get_by_text("Called off.")).to_be_visible()
     assert served.journal.state_of(f"{1:032x}") is State.CANCELLED
 
