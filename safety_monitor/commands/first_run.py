@@ -200,7 +200,10 @@ def _choose(what: str, names: list[str], look: "Callable[[str], Signal]", before
     )
     default = before or ("1" if names else OFF)
     asked += f" [{display_name(default) if is_address(default) else default}]"  # not the password in an address
-    while (answer := str(typer.prompt(asked, default=default, show_default=False))) not in (OFF, DEMO):
+    while True:
+        answer = str(typer.prompt(asked, default=default, show_default=False)).strip()
+        if answer.lower() in (OFF, DEMO):
+            return answer.lower()
         source = names[int(answer) - 1] if answer.isdigit() and 1 <= int(answer) <= len(names) else answer
         if running and source == before:
             typer.echo("  kept; the station that runs uses it")
@@ -214,7 +217,6 @@ def _choose(what: str, names: list[str], look: "Callable[[str], Signal]", before
         else:
             typer.echo(f"  {signal.source}" + (f": {signal.doubt}" if signal.doubt else ""))
             return source
-    return answer
 
 
 def _listen(microphone: str) -> bool:

@@ -123,7 +123,8 @@ def phone_number(text: str) -> str:
     try:
         return str(TypeAdapter(PhoneNumber).validate_python(text))
     except ValidationError:
-        raise ContactError(f"'{text}' lacks the country: write it such as +49 171 3920031, not 0171 3920031") from None
+        wrong = "is no whole telephone number" if text.startswith(("+", "00")) else "lacks the country"
+        raise ContactError(f"'{text}' {wrong}: write it such as +49 171 3920031, not 0171 3920031") from None
 
 
 def short_name(text: str, taken: Collection[str]) -> str:
