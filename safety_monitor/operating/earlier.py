@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +122,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any], secrets: Mappin
         elif isinstance(old, Mapping) and isinstance(new, Mapping):
             for key in [*new, *(each for each in old if each not in new)]:
                 if key == "users" and old.get(key) != new.get(key):
-                    yield f"{section}.{key}: {', '.join(each['name'] for each in new.get(key, ()))}"
+                    yield f"{section}.{key}: {_of_users(old.get(key, ()), new.get(key, ()))}"
                 elif old.get(key) != new.get(key):
                     yield f"{section}.{key}: {_became(old.get(key), new.get(key))}"
     there = secrets_there()
@@ -161,6 +161,13 @@ def _of_contacts(old: list[Mapping[str, Any]], new: list[Mapping[str, Any]]) -> 
         for key in CONTACT_KEYS if name in earlier and name in later else ():
             if earlier[name].get(key) != later[name].get(key):
                 yield f"contacts: {name}: {key}: {_became(earlier[name].get(key), later[name].get(key))}"
+
+
+def _of_users(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> str:
+    names = [each["name"] for each in new]
+    if [each["name"] for each in old] != names:
+        return ", ".join(names)
+    return f"another password of {', '.join(each['name'] for each in new if each not in old)}"
 
 
 def _became(old: Any, new: Any) -> str:

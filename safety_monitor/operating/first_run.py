@@ -45,7 +45,8 @@ class Answers:
         volume: of the siren, 0..1.
         contacts: everybody who is told; None: those of before.
         address: where the station stands, for them; empty: that is not told.
-        user: somebody who may sign in on the pages, which other machines may open from now on.
+        user: somebody who may sign in on the pages, which other machines may open from now on; of one who may already
+            only the password is another one.
         account_in_env: whether `.env` holds the Twilio account from now on, and the file need not.
         held: whether the contacts' numbers stand there commented out, because nothing reaches them yet.
         secrets: what goes into `.env`: name of a variable -> its value, None to take it out.
@@ -86,9 +87,13 @@ class Answers:
             values = {**values, "twilio": left} if left else {k: v for k, v in values.items() if k != "twilio"}
         if self.user is not None:
             web = values.setdefault("web", {})
-            web["users"] = [*web.get("users", ()), self.user.model_dump()]
-            if web.get("host", Web().host) in LOCAL:
-                web["host"] = EVERYWHERE
+            users = {each["name"]: each for each in web.get("users", ())}
+            if there := users.get(self.user.name):
+                there["password_hash"] = self.user.password_hash
+            else:
+                web["users"] = [*users.values(), self.user.model_dump()]
+                if web.get("host", Web().host) in LOCAL:
+                    web["host"] = EVERYWHERE
         if self.contacts is not None:
             values.pop("contacts", None)
             if self.contacts:

@@ -35,6 +35,7 @@ from safety_monitor.operating.first_run import (
     token,
 )
 from safety_monitor.people.decision import hash_of
+from safety_monitor.web.access import hash_password
 from tests.servers.certificate import make_certificate
 from tests.servers.hook import hook
 from tests.servers.mail import mail_server
@@ -392,6 +393,31 @@ def test_beside_a_running_station_nothing_is_taken_from_it_and_nothing_sounds(tm
         child.expect_exact("goes by this from its next start on")
         ends(child)
     assert before in (tmp_path / "station.toml").read_text()
+
+
+def test_whoever_has_forgotten_the_password_of_the_pages_gets_another_one(tmp_path: Path) -> None:
+    file = tmp_path / "station.toml"
+    users = [("vera", "viewer"), ("ada", "admin")]
+    text = '[web]\nhost = "::1"\n'
+    for name, role in users:
+        text += (
+            f'\n# {name}\n[[web.users]]\nname = "{name}"\nrole = "{role}"\npassword_hash = "{hash_password("old")}"\n'
+        )
+    file.write_text(text)
+    child = terminal(tmp_path, *QUICK, **NO_SOUND)
+    child.logfile_read = seen = StringIO()
+    say(child, ("Sound the siren", "n"), ("Short name", ""), *NO_MORE[:2])
+    say(child, ("another password", "y"), ("Whose", "owner"))
+    child.expect_exact("'owner' is none of: vera, ada")
+    say(child, ("Whose", "ada"), ("Password, 8", WORD), ("once more", WORD))
+    child.expect_exact("web.users: another password of ada")
+    ends(child)
+    web = load_settings(file, environ={}).web
+    assert (web.host, [(each.name, each.role) for each in web.users]) == ("::1", users)
+    for user, password in zip(web.users, ("old", WORD), strict=True):
+        assert PasswordHasher().verify(user.password_hash, password)
+    assert "# vera" in file.read_text()
+    assert WORD not in seen.getvalue()
 
 
 def test_a_changed_mailbox_password_is_asked_for_once_and_changed_for_all(tmp_path: Path) -> None:
