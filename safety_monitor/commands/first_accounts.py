@@ -227,4 +227,4 @@ def one_of(known: Collection[str], text: str) -> str:
 
 
 def _put_off(what: str) -> None:
-    typer.echo(f"  Put off: {what}\n  Start safety-monitor init again when you have it, or see docs/channels.md.")
+    typer.echo(f"  Put off: {what}\n  Start this again when you have it, or see docs/channels.md.")

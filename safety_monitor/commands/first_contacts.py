@@ -32,6 +32,7 @@ from safety_monitor.dispatch.places import make_places
 from safety_monitor.dispatch.policies import contact_names, mistakes_of, natures_of, unheard
 from safety_monitor.escalation import Nature, person_of
 from safety_monitor.incident import notice
+from safety_monitor.operating import service
 from safety_monitor.operating.earlier import CONTACT_KEYS, Earlier, named_in
 from safety_monitor.operating.first_run import (
     Answers,
@@ -263,7 +264,7 @@ def offer_test(config: Path) -> None:
         if not told:
             typer.echo(
                 "\nWARNING: NOBODY ELSEWHERE WILL BE TOLD of an emergency; there are only siren and voice. Start\n"
-                "safety-monitor init again to name somebody, with something that reaches them."
+                "this again to name somebody, with something that reaches them."
             )
             return
         typer.echo(f"\nTold of an emergency – {', '.join(map(texts.channel, told))}.")
@@ -287,7 +288,8 @@ def offer_test(config: Path) -> None:
             typer.echo(f"  {word:<8} {texts.channel(name)} – {outcome.detail}")
         typer.echo("Ask everybody whether they got it.")
         if not well:
-            typer.echo("What FAILED reaches nobody: see docs/channels.md, then try safety-monitor test-alert.")
+            again = service.command_line("test-alert", config)
+            typer.echo(f"What FAILED reaches nobody: see docs/channels.md, then try {again}.")
     finally:
         for each in channels:
             each.close()

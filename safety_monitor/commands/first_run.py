@@ -59,7 +59,7 @@ def init(
     if service.UNIT.exists() and not of_service:
         complain(
             f"the service that runs here goes by {service.SETTINGS}, which this leaves as it is; to change that:\n"
-            f"  {service.init_command(service.SETTINGS)}"
+            f"  {service.command_line('init', service.SETTINGS)}"
         )
     try:
         contacts = tuple(read_contact(each) for each in contact or ())
@@ -102,7 +102,8 @@ def init(
         return
     if changed and station_runs(home_of(earlier.values)):
         print("\nThe station that runs goes by this from its next start on.")
-    print("\nNext: safety-monitor doctor, then safety-monitor run. Every other setting is explained in the file.")
+    doctor, run = (service.command_line(each, config) for each in ("doctor", "run"))
+    print(f"\nNext: {doctor}, then {run}.\nEvery other setting is explained in the file.")
     if yes:
         print("E-mail and other services: docs/channels.md. A PIN for calling off: safety-monitor pin-hash.")
 

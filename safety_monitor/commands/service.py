@@ -40,7 +40,8 @@ def as_service() -> NoReturn:
             asked = "--yes" not in arguments and sys.stdin.isatty()
             if not asked or typer.confirm("Start the station anew now, so that it goes by this?", default=True):
                 service.restart()
-                print("The station has been started anew; safety-monitor --service doctor shows how it is.")
+                doctor = service.command_line("doctor", service.SETTINGS)
+                print(f"The station has been started anew; {doctor} shows how it is.")
             else:
                 print("It goes by this from its next start on: sudo systemctl restart safety-monitor")
     except (service.ServiceError, OSError) as error:

@@ -3,6 +3,7 @@
 import grp
 import os
 import pwd
+import shlex
 import shutil
 import signal
 import subprocess
@@ -133,9 +134,15 @@ def program() -> Path:
     return Path(sys.executable).with_name(NAME)
 
 
-def init_command(settings: Path) -> str:
-    """What somebody types to change, by answering questions, the settings in a file."""
-    return f"sudo {program()} --service init" if settings.absolute() == SETTINGS else f"{NAME} init"
+def command_line(command: str, settings: Path) -> str:
+    """What somebody types in a terminal for one of the commands, by the settings in a file.
+
+    The program is told by its path, unless a shell finds it by its name.
+    """
+    if settings.absolute() == SETTINGS:
+        return f"sudo {program()} --service {command}"
+    known = shutil.which(NAME) == str(program())
+    return f"{NAME if known else shlex.quote(str(program()))} {command}"
 
 
 def unit(program: Path) -> str:

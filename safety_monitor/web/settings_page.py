@@ -10,7 +10,7 @@ from nicegui import ui
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.file import Written
 from safety_monitor.config.secret_file import env_file
-from safety_monitor.operating.service import init_command
+from safety_monitor.operating.service import command_line
 from safety_monitor.web import texts
 from safety_monitor.web.layout import AWAY_S, ask_owner, may, page_for, panel, site_of
 from safety_monitor.web.restart import restart_notice
@@ -47,7 +47,9 @@ class _Page:
             self._channels()
         with panel(texts.SETTINGS):
             path = site.settings_file.path.absolute()
-            hint = texts.SETTINGS_HINT.format(path=path, secrets=env_file().absolute(), command=init_command(path))
+            hint = texts.SETTINGS_HINT.format(
+                path=path, secrets=env_file().absolute(), command=command_line("init", path)
+            )
             ui.label(hint).classes("break-words")
             self._wanted = ui.input(texts.FIND, on_change=lambda event: self._find(event.value or ""))
             self._wanted.props("outlined dense clearable").classes("w-full mt-2")

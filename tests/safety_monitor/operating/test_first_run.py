@@ -1,6 +1,7 @@
 """The wizard: driven in a pseudo terminal as a person would, and by scripts without one."""
 
 import os
+import re
 import signal
 import subprocess
 import tomllib
@@ -505,6 +506,14 @@ def test_a_script_asks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert CliRunner().invoke(app, ["init", "--yes", "--overwrite"]).exit_code == 0
     assert load_settings(tmp_path / "station.toml", environ={}).model_dump() == Settings().model_dump()
     assert "hall" in (tmp_path / "station.toml.bak").read_text()
+
+
+@pytest.mark.parametrize("path", [os.defpath, f"{PROGRAM.parent}:{os.defpath}"], ids=["by its path", "by its name"])
+def test_a_shell_finds_what_it_says_to_do_next(path: str, tmp_path: Path) -> None:
+    told = safety_monitor(tmp_path, "init", "--yes", *QUICK, PATH=path).stdout
+    (program,) = re.findall("Next: (.+) doctor, then", told)
+    assert (program == "safety-monitor") == (path != os.defpath)
+    subprocess.run(["sh", "-c", f"command -v {program}"], env={"PATH": path}, check=True)
 
 
 @pytest.mark.parametrize(
