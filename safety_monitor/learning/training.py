@@ -121,7 +121,7 @@ class Trainings:
         """Begin to train from the base data and what was collected.
 
         Raises:
-            TrainingError: packages are missing, or a training is under way.
+            TrainingError: packages are missing, a training is under way, or the system gives no process for it.
         """
         if missing := missing_packages():
             raise TrainingError(f"training needs {', '.join(missing)}: pip install -e '.[train]'")
@@ -130,15 +130,18 @@ class Trainings:
                 raise TrainingError("a training is under way already")
             job = {"home": str(self.settings.home), "kind": kind, "passes": self.settings.training.passes}
             self._cancelled = False
+            try:
+                self._process = process = subprocess.Popen(
+                    [sys.executable, "-m", "safety_monitor.learning.training"],
+                    env={**os.environ, **THREADS},
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                )
+            except OSError as error:  # as in an upgrade, or for want of memory
+                raise TrainingError(f"no training can be begun: {error.strerror}") from None
             self.run = Run(kind, text="")
-            self._process = process = subprocess.Popen(
-                [sys.executable, "-m", "safety_monitor.learning.training"],
-                env={**os.environ, **THREADS},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
         threading.Thread(target=self._follow, args=(process, job), name="training", daemon=True).start()
 
     def cancel(self) -> None:

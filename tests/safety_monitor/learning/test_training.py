@@ -1,6 +1,7 @@
 """A model that was trained here comes into use when told to, and never one that would leave the station blind."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,17 @@ def test_a_model_that_does_not_know_an_emergency_gesture_is_refused(tmp_path: Pa
     Trainings(settings(tmp_path)).use("signs", force=True)
     with pytest.raises(TrainingError, match="punch is an emergency gesture"):
         Trainings(settings(tmp_path, sign="punch")).roll_back("signs")
+
+
+def test_a_training_that_cannot_be_begun_does_not_pass_for_one_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainings = Trainings(settings(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "gone"))
+    for _ in range(2):
+        with pytest.raises(TrainingError, match="no training can be begun: No such file"):
+            trainings.start("signs")
+    assert trainings.run is None
 
 
 def test_what_cannot_be_trained_is_one_line(tmp_path: Path) -> None:
