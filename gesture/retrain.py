@@ -49,6 +49,8 @@ ALIKE = 0.27
 """Hands upright and of size 1 whose points are less far apart than this, on the root of the mean square, look alike."""
 WEAK = 0.7
 """A label of which less is recognised of people left out needs more of them."""
+FIRST = "collect some first, on the page Collect or by `safety-monitor collect`"
+"""What somebody does who has collected nothing."""
 STRETCH_S = 3.0
 """Seconds of one person's session that are left out together where there is nobody else."""
 
@@ -158,7 +160,7 @@ def retrain_signs(
     mine = collection.hands()
     marked = read_feedback(feedback) if feedback else []
     if mine is None and not marked:
-        raise CollectionError(f"{collection.folder}: no hands were collected yet; see `safety-monitor collect --help`")
+        raise CollectionError(f"{collection.folder}: no hands were collected yet; {FIRST}")
     collected = [] if mine is None else [mine]
     known = read_hands(base)
     added = new_labels(collection, SIGNS, BASE_SIGNS, [label for hands in collected for label in hands.label.tolist()])
@@ -256,9 +258,7 @@ def retrain_motions(
     """
     mine, known = collection.paths(), read_paths(base)
     if mine is None:
-        raise CollectionError(
-            f"{collection.folder}: no movements were collected yet; see `safety-monitor collect --help`"
-        )
+        raise CollectionError(f"{collection.folder}: no movements were collected yet; {FIRST}")
     added = new_labels(collection, MOTIONS, BASE_MOTIONS, mine.label.tolist())
     labels = (*BASE_MOTIONS, *added)
     plan = plan or MotionPlan()

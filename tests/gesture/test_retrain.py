@@ -137,7 +137,7 @@ def test_what_looks_like_the_new_sign_is_none_of_these_no_longer() -> None:
 
 
 def test_too_little_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(CollectionError, match="no hands were collected yet"):
+    with pytest.raises(CollectionError, match="no hands were collected yet; collect some first, on the page Collect"):
         retrain_signs(Collection(tmp_path), tmp_path / "m", plan=TINY)
     collection = Collection(tmp_path)
     path = np.cumsum(np.ones((16, 2), np.float32), axis=0)
