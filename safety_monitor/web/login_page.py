@@ -22,20 +22,23 @@ ONCE = "return !this.sent && (this.sent = true)"
 router = APIRouter(include_in_schema=False)
 
 FORM = """<form method="post" action="/login" onsubmit="{once}"><h1>{station}</h1>{problem}
-<label>{name}<input name="name" autocomplete="username" required autofocus maxlength="64"></label>
+<label>{name}<input name="name" value="{typed}" autocomplete="username" required{first} maxlength="64"></label>
 <label>{password}
-<input name="password" type="password" autocomplete="current-password" required maxlength="256"></label>
+<input name="password" type="password" autocomplete="current-password" required{second} maxlength="256"></label>
 <input type="hidden" name="then" value="{then}"><button>{title}</button></form>"""
 
 
-def page(request: Request, then: str, problem: str = "", status: int = 200) -> HTMLResponse:
-    """The form, with what was wrong."""
+def page(request: Request, then: str, problem: str = "", status: int = 200, typed: str = "") -> HTMLResponse:
+    """The form, with what was wrong, and with the name that was typed: mostly only the password was another one."""
     station = site_of(request).settings.station.name
     values = {
         "title": texts.SIGN_IN,
         "station": station,
         "name": texts.NAME,
         "password": texts.PASSWORD,
+        "typed": typed,
+        "first": " autofocus" * (not typed),
+        "second": " autofocus" * bool(typed),
         "then": then,
         "once": ONCE,
     }
@@ -68,11 +71,11 @@ async def sign_in(
     try:
         key = await signing_in(lambda: access.sign_in(name, password, address))
     except TooManyTriesError as error:
-        answer = page(request, own(then), str(error), 429)
+        answer = page(request, own(then), str(error), 429, name)
         answer.headers["Retry-After"] = str(round(error.wait_s))
         return answer
     if key is None:
-        return page(request, own(then), texts.WRONG, 401)
+        return page(request, own(then), texts.WRONG, 401, name)
     response = RedirectResponse(own(then), 303)
     https = request.url.scheme == "https"
     age = SESSION_S if access.of_token(key) is None else TOKEN_S

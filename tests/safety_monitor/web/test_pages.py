@@ -401,6 +401,8 @@ def test_a_viewer_sees_and_cannot_act(served: Served, stranger: Page) -> None:
     page = stranger
     sign_in(page, served.url, "vera", "wrong")
     expect(page.get_by_role("alert")).to_have_text("Name or password is wrong.")
+    expect(page.get_by_label("Name")).to_have_value("vera")
+    expect(page.get_by_label("Password")).to_be_focused()
     sign_in(page, served.url, "vera")
     assert page.get_by_role("link", name="Analyse").count() == 0
     served.happen(incident_of(2))
