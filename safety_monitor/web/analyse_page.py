@@ -117,10 +117,10 @@ def show(result: dict[str, Any], drawing: bytes) -> None:
     if result["incidents"]:
         with panel(texts.INCIDENTS_IN_IT):
             for step in result["incidents"]:
-                with ui.row().classes("gap-3 items-center"):
-                    ui.label(f"{step['at_s']:.2f} s").classes("quiet w-20 text-right")
+                with ui.row().classes("gap-3 items-center no-wrap w-full"):  # below it would pass for the next one's
+                    ui.label(f"{step['at_s']:.2f} s").classes("quiet w-16 shrink-0 text-right")
                     state_badge(State(step["state"]))
-                    ui.label(step["reason"])
+                    ui.label(step["reason"]).classes("grow")
     lines = [line for kind in ("signs", "movements") for line in hand_lines(result[kind])]
     if lines:
         with panel(texts.HANDS_IN_IT):
