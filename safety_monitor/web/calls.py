@@ -15,6 +15,7 @@ from fastapi import APIRouter, HTTPException, Path, Request, Response
 from safety_monitor.actions.message import written
 from safety_monitor.actions.voice import PATH, TAKE_ON, TEST, answer_url, instructions, is_signed, last_words
 from safety_monitor.config import Settings
+from safety_monitor.escalation import Kind
 from safety_monitor.incident import State
 from safety_monitor.journal.file import JournalError
 from safety_monitor.web.own_threads import deciding
@@ -71,16 +72,19 @@ def answer(site: Site, about: str, contact: str, *, take_on: bool) -> str:
     if about == TEST:
         return last_words(f"This was a test. {station} has got the key that you pressed.")
     try:
-        entry = site.journal.show(about)
-        if entry.standing in SAID:
+        entry = site.journal.show(about, covert=True)  # whoever listens is elsewhere, and is to know the truth
+        forced = any(each.kind == "duress" for each in entry.deliveries)
+        if entry.standing in SAID and not forced:
             return last_words(SAID[entry.standing])
-        if take_on:
+        if take_on and not forced:
             site.decisions.decide(entry.incident.id, State.ACKNOWLEDGED, reason=f"key pressed in the call to {contact}")
             return last_words("Thank you. You have taken it on.")
     except JournalError as error:
         log.warning("a key pressed in a call changes nothing: %s", error)
         return last_words("The station could not do that. Please call it, or use another way.")
     place = site.station.place_of(entry.incident)
-    words = written("alarm", entry.incident, station, datetime.fromisoformat(entry.opened_at), place, aloud=True)
+    kind: Kind = "duress" if forced else "alarm"
+    words = written(kind, entry.incident, station, datetime.fromisoformat(entry.opened_at), place, aloud=True)
     language = site.settings.twilio.voice_language if site.settings.twilio else "en-GB"
-    return instructions(words, language, answer_url(site.settings.web.public_url, about, contact))
+    # Nobody can take on what must look as if it were over.
+    return instructions(words, language, "" if forced else answer_url(site.settings.web.public_url, about, contact))

@@ -11,6 +11,7 @@ from safety_monitor.config import Settings
 from safety_monitor.config.channels import TwilioSettings
 from safety_monitor.config.escalation import Acknowledge
 from safety_monitor.config.web import Web, WebUser
+from safety_monitor.escalation import Nature, Planned, delivery_key
 from safety_monitor.incident import State
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.web.access import hash_password
@@ -73,6 +74,20 @@ def test_what_was_called_off_is_not_taken_on(client: TestClient, journal: Journa
     journal.decide(INCIDENT.id, State.CANCELLED, "by a person")
     assert "called off already" in press(client, "1")
     assert journal.state_of(INCIDENT.id) is State.CANCELLED
+
+
+@pytest.mark.parametrize("state", [State.CANCELLED, State.ACKNOWLEDGED])
+def test_whoever_is_called_is_never_told_that_all_is_well_where_somebody_was_forced_to_say_so(
+    client: TestClient, journal: Journal, state: State
+) -> None:
+    planned = [Planned(delivery_key(INCIDENT.id, "call:anna", "alarm"), "call:anna", Nature.MESSAGE, "alarm")]
+    journal.record(replace(INCIDENT, state=State.CLOSED), planned)
+    journal.decide(INCIDENT.id, state, "by a person", duress=True)
+    for digits in ("1", "7"):
+        said = press(client, digits)
+        assert "FORCED to. Help is needed" in said
+        assert "already" not in said
+        assert "press 1" not in said
 
 
 def test_a_test_call_shows_that_keys_arrive(client: TestClient) -> None:
