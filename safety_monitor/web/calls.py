@@ -82,9 +82,9 @@ def answer(site: Site, about: str, contact: str, *, take_on: bool) -> str:
     except JournalError as error:
         log.warning("a key pressed in a call changes nothing: %s", error)
         return last_words("The station could not do that. Please call it, or use another way.")
-    place = site.station.place_of(entry.incident)
+    place, opened_at = site.station.place_of(entry.incident), datetime.fromisoformat(entry.opened_at)
     kind: Kind = "duress" if forced else "alarm"
-    words = written(kind, entry.incident, station, datetime.fromisoformat(entry.opened_at), place, aloud=True)
+    words = written(kind, entry.incident, station, opened_at, place, discreet=entry.silent, aloud=True)
     language = site.settings.twilio.voice_language if site.settings.twilio else "en-GB"
     # Nobody can take on what must look as if it were over.
     return instructions(words, language, "" if forced else answer_url(site.settings.web.public_url, about, contact))

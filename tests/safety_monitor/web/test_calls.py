@@ -64,6 +64,13 @@ def test_another_key_has_it_told_again(client: TestClient, journal: Journal) -> 
     assert journal.state_of(INCIDENT.id) is State.CONFIRMED
 
 
+def test_whoever_has_it_told_again_hears_again_that_nobody_must_call_there(
+    journal: Journal, make_site: MakeSite
+) -> None:
+    journal.record(replace(INCIDENT, state=State.CLOSED), silent=True)
+    assert "Do not call or ring" in press(client_of(with_calls(make_site(Web(public_url=PUBLIC)))), "7")
+
+
 def test_a_key_comes_in_time_though_it_has_been_quiet_since(client: TestClient, journal: Journal) -> None:
     journal.record(replace(INCIDENT, state=State.CLOSED))
     assert "You have taken it on" in press(client, "1")
