@@ -73,15 +73,21 @@ def answer(site: Site, about: str, contact: str, *, take_on: bool) -> str:
         return last_words(f"This was a test. {station} has got the key that you pressed.")
     try:
         entry = site.journal.show(about, covert=True)  # whoever listens is elsewhere, and is to know the truth
-        forced = any(each.kind == "duress" for each in entry.deliveries)
-        if entry.standing in SAID and not forced:
-            return last_words(SAID[entry.standing])
-        if take_on and not forced:
-            site.decisions.decide(entry.incident.id, State.ACKNOWLEDGED, reason=f"key pressed in the call to {contact}")
-            return last_words("Thank you. You have taken it on.")
+        if take_on and entry.standing not in SAID:
+            try:
+                reason = f"key pressed in the call to {contact}"
+                site.decisions.decide(entry.incident.id, State.ACKNOWLEDGED, reason=reason)
+                return last_words("Thank you. You have taken it on.")
+            except JournalError:
+                entry = site.journal.show(about, covert=True)
+                if entry.standing not in SAID:  # nobody else has answered in the same moment
+                    raise
     except JournalError as error:
         log.warning("a key pressed in a call changes nothing: %s", error)
         return last_words("The station could not do that. Please call it, or use another way.")
+    forced = any(each.kind == "duress" for each in entry.deliveries)
+    if entry.standing in SAID and not forced:
+        return last_words(SAID[entry.standing])
     place, opened_at = site.station.place_of(entry.incident), datetime.fromisoformat(entry.opened_at)
     kind: Kind = "duress" if forced else "alarm"
     words = written(kind, entry.incident, station, opened_at, place, discreet=entry.silent, aloud=True)

@@ -12,7 +12,7 @@ from safety_monitor.config.channels import TwilioSettings
 from safety_monitor.config.escalation import Acknowledge
 from safety_monitor.config.web import Web, WebUser
 from safety_monitor.escalation import Nature, Planned, delivery_key
-from safety_monitor.incident import State
+from safety_monitor.incident import Incident, State
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.web.access import hash_password
 from safety_monitor.web.site import Site
@@ -95,6 +95,22 @@ def test_whoever_is_called_is_never_told_that_all_is_well_where_somebody_was_for
         assert "FORCED to. Help is needed" in said
         assert "already" not in said
         assert "press 1" not in said
+
+
+def test_of_two_who_press_at_the_same_moment_the_second_hears_that_somebody_has_taken_it_on(
+    journal: Journal, make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = with_calls(make_site(Web(public_url=PUBLIC)))
+    journal.record(INCIDENT)
+    decide = site.decisions.decide
+
+    def second(incident_id: str, state: State, *, reason: str) -> Incident:
+        monkeypatch.undo()
+        decide(incident_id, state, reason="key pressed in the call to ben")
+        return decide(incident_id, state, reason=reason)
+
+    monkeypatch.setattr(site.decisions, "decide", second)
+    assert "taken it on already" in press(client_of(site), "1")
 
 
 def test_a_test_call_shows_that_keys_arrive(client: TestClient) -> None:
