@@ -7,7 +7,7 @@ when somebody acknowledges or cancels is dropped.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -117,6 +117,17 @@ def choose(policies: Sequence[Policy], incident: Incident) -> Policy:
 def choose_for_trouble(policies: Sequence[Policy]) -> Policy:
     """The policy for a part of the station that failed."""
     return next((policy for policy in policies if TROUBLE in policy.triggers), DEFAULT_TROUBLE)
+
+
+def when_over(policy: Policy, since_s: float) -> Policy:
+    """The policy by which all who were told of a trouble, and nobody else, are told at once that it is over.
+
+    Args:
+        policy: for the trouble.
+        since_s: how long ago that was told first.
+    """
+    told = [action for step in policy.steps if step.after_s <= since_s for action in step.actions]
+    return replace(policy, steps=(Step(actions=tuple(told)),))
 
 
 def _fits(policy: Policy, incident: Incident) -> bool:

@@ -40,6 +40,7 @@ from safety_monitor.escalation import (
     person_of,
     plan,
     resolve,
+    when_over,
 )
 from safety_monitor.incident import Incident, State, notice
 from safety_monitor.journal.file import LOCK_NAME, JournalError
@@ -213,14 +214,15 @@ class Dispatch:
             self._tell(text, choose_for_trouble(self._rules.policies), "trouble")
 
     def trouble_over(self, about: str, text: str) -> None:
-        """Tell that a part of the station works again, if people were told that it failed.
+        """Tell that a part of the station works again, if people were told that it failed; later steps are dropped.
 
         Args:
             about: the part.
             text: one line that says what was wrong with it.
         """
         if self._troubles.works(about):
-            self._tell(f"{OVER}{text}", choose_for_trouble(self._rules.policies), "trouble")
+            policy = when_over(choose_for_trouble(self._rules.policies), self._troubles.told_s(about))
+            self._tell(f"{OVER}{text}", policy, "trouble", over=about)
 
     def forced(self) -> None:
         """Tell everybody that somebody was forced to disarm or change the station, and nobody who stands there."""
@@ -236,8 +238,8 @@ class Dispatch:
         called = self.calls_help(job.incident)
         return self._composer.message(job, channel, help_called=called, now=self._journal.clock())
 
-    def _tell(self, text: str, policy: Policy, kind: Kind) -> None:
-        """Tell what is no incident."""
+    def _tell(self, text: str, policy: Policy, kind: Kind, *, over: str = "") -> None:
+        """Tell what is no incident; `over` is the part of which no trouble is to be told any more."""
         told = notice(text)
         planned = self._planned(policy, told.id, kind)
         try:
@@ -246,6 +248,7 @@ class Dispatch:
                 planned,
                 lambda: self._hand(planned, told, policy.silent, journaled=False),
                 covert=policy.silent,
+                over=over,
             )
         except JournalError as error:  # that may be the trouble
             log.error("a message is not in the journal: %s", error)

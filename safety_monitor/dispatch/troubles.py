@@ -52,6 +52,11 @@ class Troubles:
             self._not_over.discard(about)
             return believed_broken
 
+    def told_s(self, about: str) -> float:
+        """How many seconds ago people were told of a part last, as far as that is known."""
+        with self._lock:
+            return self._clock() - self._last(about)
+
     def due(self) -> list[str]:
         """What had to wait and is to be told now, a text for each part."""
         with self._lock:

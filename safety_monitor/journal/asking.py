@@ -3,14 +3,14 @@
 import json
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
 from safety_monitor.delivery import DeliveryState, Turn
 from safety_monitor.escalation import Kind, Nature, Planned, delivery_key
 from safety_monitor.journal.covert import TWINS, called_off
-from safety_monitor.journal.tables import DeliveryRow, delivery_of, iso
+from safety_monitor.journal.tables import DeliveryRow, IncidentRow, delivery_of, iso
 
 
 def ask(
@@ -112,6 +112,15 @@ def unfinished(session: Session, incident_id: str) -> Sequence[DeliveryRow]:
     return session.scalars(
         select(DeliveryRow).where(DeliveryRow.incident_id == incident_id, DeliveryRow.due_at.is_not(None))
     ).all()
+
+
+def end_trouble(session: Session, about: str, now: float) -> None:
+    """A part of the station works again: the steps that wait because it failed are not needed any more."""
+    of_part = or_(*(IncidentRow.reason.startswith(f"{about}{then}", autoescape=True) for then in (": ", " failed: ")))
+    waiting = DeliveryRow.due_at.is_not(None), DeliveryRow.waits, DeliveryRow.turn == Turn.FRESH
+    rows = select(DeliveryRow).join(IncidentRow, IncidentRow.id == DeliveryRow.incident_id)
+    for row in session.scalars(rows.where(IncidentRow.kind == "trouble", of_part, *waiting)).all():
+        answer(row, iso(now))
 
 
 def answer(row: DeliveryRow, at: str) -> None:

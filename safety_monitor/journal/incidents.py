@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from safety_monitor.delivery import Turn
 from safety_monitor.escalation import Kind, Nature, Planned, delivery_key
 from safety_monitor.incident import MAY_FOLLOW, OPEN, Incident, Mark, State
-from safety_monitor.journal.asking import answer, ask, ask_records, ask_told, unfinished
+from safety_monitor.journal.asking import answer, ask, ask_records, ask_told, end_trouble, unfinished
 from safety_monitor.journal.entry import Entry, entry_of, place_in
 from safety_monitor.journal.file import JournalError, JournalFile
 from safety_monitor.journal.outbox import Outbox
@@ -142,7 +142,13 @@ class Journal:
         return len(rows)
 
     def notice(
-        self, told: Incident, deliveries: Iterable[Planned], *, covert: bool = False, at: float | None = None
+        self,
+        told: Incident,
+        deliveries: Iterable[Planned],
+        *,
+        covert: bool = False,
+        over: str = "",
+        at: float | None = None,
     ) -> None:
         """Write what is told though nothing was noticed, such as that a part of the station failed.
 
@@ -150,10 +156,13 @@ class Journal:
             told: see `safety_monitor.incident.notice`; `show` finds it by its id, `list` leaves it out.
             deliveries: that this asks for.
             covert: whether nothing of it may be seen where the station stands.
+            over: the part that works again: steps that wait because of its troubles are dropped; empty: none.
             at: when it came to that, seconds since 1970; None: now.
         """
         with self.file.writing() as session:
             now = self.clock() if at is None else at
+            if over:
+                end_trouble(session, over, now)
             row = IncidentRow(id=told.id, kind="trouble", opened_at=iso(now), source="", silent=covert, duress=False)
             _set(row, told, now)
             session.add(row)

@@ -99,11 +99,17 @@ class JournalWriter:
         self._write_in_time(Entry(write, _keys(planned)), from_memory)
 
     def notice(
-        self, told: Incident, planned: Sequence[Planned], from_memory: Callable[[], object], *, covert: bool
+        self,
+        told: Incident,
+        planned: Sequence[Planned],
+        from_memory: Callable[[], object],
+        *,
+        covert: bool,
+        over: str = "",
     ) -> None:
         """Write what is told though nothing was noticed, see `Journal.notice`; else as `write`."""
         at = self._now()
-        entry = Entry(lambda: self._journal.notice(told, planned, covert=covert, at=at()), _keys(planned))
+        entry = Entry(lambda: self._journal.notice(told, planned, covert=covert, over=over, at=at()), _keys(planned))
         self._write_in_time(entry, from_memory)
 
     def fall_back(self, job: Job, instead: Sequence[Planned], from_memory: Callable[[], object]) -> None:

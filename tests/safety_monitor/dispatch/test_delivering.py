@@ -15,7 +15,7 @@ from safety_monitor.dispatch import channel_worker, settling
 from safety_monitor.dispatch.delivering import Dispatch, OutboxBusyError
 from safety_monitor.dispatch.limits import Limits
 from safety_monitor.dispatch.settling import Waits
-from safety_monitor.escalation import Nature, Policy, Step, plan
+from safety_monitor.escalation import TROUBLE, Nature, Policy, Step, plan
 from safety_monitor.incident import Evidence, Sense, State
 from safety_monitor.journal.file import LOCK_NAME
 from safety_monitor.journal.incidents import Journal
@@ -195,6 +195,34 @@ def test_a_test_hears_what_came_of_it_though_an_emergency_overtook_it(journal: J
         assert not tried.done()
         sms.released.set()
         assert tried.result(FOREVER_S) == DONE
+
+
+def test_what_waits_of_a_trouble_is_not_told_once_that_is_over_and_whoever_heard_nothing_hears_nothing(
+    journal: Journal,
+) -> None:
+    mail, sms = Outlet("messages:mail"), Outlet("sms:anna")
+    steps = Step(actions=("messages",)), Step(FOREVER_S, ("all",)), Step(2 * FOREVER_S, ("messages",))
+    with running(journal, mail, sms, policy=Policy(triggers=(TROUBLE,), steps=steps)) as dispatch:
+        dispatch.trouble("gesture", "gesture: dark")
+        dispatch.trouble("audio", "audio: unplugged")
+        until(lambda: len(mail.messages) == 2)
+        dispatch.trouble_over("audio", "audio: unplugged")
+        until(lambda: len(mail.messages) == 3)
+    assert "works again. Before, hearing: unplugged" in mail.messages[-1].text
+    waiting = [each for each in journal.outbox.list() if each.due_at is not None]
+    assert [journal.show(each.incident_id).incident.reason for each in waiting] == ["gesture: dark"] * 3
+
+
+def test_whoever_was_told_of_a_trouble_by_a_later_step_hears_that_it_is_over_at_once(journal: Journal) -> None:
+    mail, sms = Outlet("messages:mail"), Outlet("sms:anna")
+    steps = Step(actions=("messages",)), Step(0.05, ("all",))
+    with running(journal, mail, sms, policy=Policy(triggers=(TROUBLE,), steps=steps)) as dispatch:
+        dispatch.trouble("audio", "audio: unplugged")
+        until(lambda: len(mail.messages) == 2 and len(sms.messages) == 1)
+        dispatch.trouble_over("audio", "audio: unplugged")
+        until(lambda: len(mail.messages) == 3 and len(sms.messages) == 2)
+    assert (len(mail.messages), len(sms.messages), journal.outbox.list()) == (3, 2, [])
+    assert all("works again" in each.messages[-1].text for each in (mail, sms))
 
 
 def test_a_channel_that_hangs_is_a_trouble(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
