@@ -119,6 +119,22 @@ def choose_for_trouble(policies: Sequence[Policy]) -> Policy:
     return next((policy for policy in policies if TROUBLE in policy.triggers), DEFAULT_TROUBLE)
 
 
+def never_taken(policies: Sequence[Policy]) -> list[tuple[int, str, int]]:
+    """Triggers by which a policy is never taken, because one before it fits all such incidents.
+
+    Returns:
+        For each the place of the policy, the trigger, and the place of that other one.
+    """
+    found: list[tuple[int, str, int]] = []
+    for place, policy in enumerate(policies):
+        for trigger in policy.triggers:
+            wider = {TROUBLE: set[str](), BOTH: {ANY, SCREAM}}.get(trigger, {ANY})
+            earlier = (before for before in range(place) if {trigger, *wider} & set(policies[before].triggers))
+            if (before := next(earlier, None)) is not None:
+                found.append((place, trigger, before))
+    return found
+
+
 def when_over(policy: Policy, since_s: float) -> Policy:
     """The policy by which all who were told of a trouble, and nobody else, are told at once that it is over.
 

@@ -10,7 +10,19 @@ from safety_monitor.config.escalation import Contact
 from safety_monitor.config.mistakes import in_words
 from safety_monitor.dispatch.limits import Limits
 from safety_monitor.dispatch.settling import Waits
-from safety_monitor.escalation import ALL, ANY, DEFAULT, TROUBLE, Nature, Policy, Step, mistakes, plan, resolve
+from safety_monitor.escalation import (
+    ALL,
+    ANY,
+    DEFAULT,
+    TROUBLE,
+    Nature,
+    Policy,
+    Step,
+    mistakes,
+    never_taken,
+    plan,
+    resolve,
+)
 
 NOBODY_TOLD = "nobody elsewhere is told of an emergency: name contacts or addresses for messages (docs/channels.md)"
 
@@ -90,7 +102,7 @@ def mistakes_of(settings: Settings, channels: Sequence[Channel]) -> list[str]:
 
 
 def unheard(settings: Settings, channels: Mapping[str, Nature]) -> list[str]:
-    """Why an emergency may reach nobody elsewhere though the station starts, a line each; a silent night is no mistake.
+    """Why an emergency may not reach whom it should though the station starts, a line each; a silent night is none.
 
     Args:
         settings: without mistakes.
@@ -100,13 +112,19 @@ def unheard(settings: Settings, channels: Mapping[str, Nature]) -> list[str]:
         return [NOBODY_TOLD]
     contacts = contact_names(settings.contacts)
     rules = settings.limits
-    named = {in_words(("policies", place)): each for place, each in enumerate(policies_of(settings))}
+    policies = policies_of(settings)
+    named = {in_words(("policies", place)): each for place, each in enumerate(policies)}
     if not any(ANY in policy.triggers for policy in named.values()):
         named[f"without policies{' that fit' if named else ''}"] = DEFAULT
     found = [
         f"contacts: {contact.name} is told nothing: give a number, or an address messages.{contact.name}"
         for contact in settings.contacts
         if not resolve([contact.name.lower()], channels, contacts)
+    ]
+    found += [
+        f"{in_words(('policies', place))}: is never taken for '{trigger}', because {in_words(('policies', before))}, "
+        "stands before it and is for all of that: change their order, or leave it out"
+        for place, trigger, before in never_taken(policies)
     ]
     for name, policy in named.items():
         planned = plan(policy, "", channels, contacts=contacts)

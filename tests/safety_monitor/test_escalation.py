@@ -14,6 +14,7 @@ from safety_monitor.escalation import (
     choose,
     choose_for_trouble,
     mistakes,
+    never_taken,
     plan,
     resolve,
 )
@@ -61,6 +62,22 @@ def test_the_first_policy_that_fits_is_taken(
     policies: tuple[Policy, ...], labels: tuple[str, ...], chosen: Policy
 ) -> None:
     assert choose(policies, incident(*labels)) is chosen
+
+
+@pytest.mark.parametrize(
+    ("policies", "found"),
+    [
+        ((TOGETHER, HIDDEN, LOUD, TROUBLES, REST), []),
+        ((REST, LOUD, TROUBLES), [(1, "scream", 0)]),
+        ((LOUD, TOGETHER), [(1, "both", 0)]),
+        ((HIDDEN, LOUD, Policy("later", ("open", "scream"))), [(2, "scream", 1)]),
+        ((TROUBLES, REST, TROUBLES, REST), [(2, "trouble", 0), (3, "any", 1)]),
+    ],
+)
+def test_what_a_policy_is_never_taken_for_is_found(
+    policies: tuple[Policy, ...], found: list[tuple[int, str, int]]
+) -> None:
+    assert never_taken(policies) == found
 
 
 def test_a_trouble_has_its_own_policy() -> None:

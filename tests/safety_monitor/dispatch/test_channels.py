@@ -196,6 +196,13 @@ def test_quiet_hours_in_which_nobody_would_be_told_are_named(quiet: str, policie
         assert where in line
 
 
+def test_a_policy_that_stands_behind_one_for_everything_is_named() -> None:
+    policies = '[[policies]]\nname = "all"\n[[policies]]\nname = "scream"\ntriggers = ["scream"]\n'
+    given = settings(ANNA + policies, **TWILIO)
+    (line,) = unheard(given, dict.fromkeys(names(given), Nature.MESSAGE))
+    assert line.startswith("policies, the second: is never taken for 'scream', because policies, the first, stands")
+
+
 def test_who_tells_nobody_elsewhere_is_told_so() -> None:
     assert unheard(settings(), {"alarm": Nature.SOUND, "mysql": Nature.RECORD}) == [NOBODY_TOLD]
     given = settings(ANNA + '[[contacts]]\nname = "Cleo"\n', **TWILIO)
