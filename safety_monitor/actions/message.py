@@ -39,6 +39,7 @@ class Message:
         discreet: whether nothing may be noticed of it where the station stands.
         help_called: whether people elsewhere are told of it.
         besides: how many others the text tells of in a line each.
+        ago_s: how long ago the incident began, as far as the text tells it.
     """
 
     key: str
@@ -53,6 +54,7 @@ class Message:
     discreet: bool = False
     help_called: bool = False
     besides: int = 0
+    ago_s: float = 0.0
 
 
 def what_was_noticed(incident: Incident) -> str:

@@ -384,5 +384,6 @@ def _discreet(message: Message) -> Message:
     """Nothing that shows that somebody is being forced."""
     if message.kind != "duress":
         return message
-    text = written("update", message.incident, message.station, message.opened_at, message.place)
+    incident, opened_at = message.incident, message.opened_at
+    text = written("update", incident, message.station, opened_at, message.place, ago_s=message.ago_s)
     return replace(message, kind="update", text=text, key=message.key.replace(":duress", ":update"))

@@ -17,6 +17,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from safety_monitor.actions import mqtt
 from safety_monitor.actions.mqtt import MQTT, Broker, Order, RefusedError
+from safety_monitor.delivery import Job, Turn
+from safety_monitor.dispatch.composing import Composer
+from safety_monitor.escalation import Kind, delivery_key
 from safety_monitor.identity import Identity
 from safety_monitor.incident import State, notice
 from tests.alarms import SCREAM as INCIDENT
@@ -126,6 +129,19 @@ def test_a_test_does_not_look_like_an_emergency(home: Home, station: MQTT) -> No
     assert json.loads(home.wait_for(f"{TOPIC}/incidents"))["kind"] == "test"
     assert station.deliver(replace(MESSAGE, incident=replace(INCIDENT, state=State.CLOSED))).ok
     assert json.loads(home.wait_for(f"{TOPIC}/state"))["state"] == "closed"
+
+
+def test_what_was_called_off_late_looks_the_same_where_somebody_was_forced_to(home: Home, station: MQTT) -> None:
+    called_off = replace(INCIDENT, state=State.CANCELLED, reason="by a person")
+    kinds: tuple[Kind, ...] = ("update", "duress")
+    for kind in kinds:
+        key, began = delivery_key(INCIDENT.id, "mqtt", kind), MESSAGE.opened_at
+        job = Job(key, 1, "mqtt", kind, Turn.FRESH, 0, 0.0, None, "", (), kind == "duress", called_off, str(began))
+        composer = Composer("kiosk", "https://kiosk.example.org")
+        assert station.deliver(composer.message(job, station, help_called=True, now=began.timestamp() + 1200.0)).ok
+    shown = [home.wait_for(f"{TOPIC}/incidents") for _ in kinds]
+    assert "20 minutes ago" in shown[0]
+    assert shown[1] == shown[0]
 
 
 def test_nothing_shows_that_somebody_is_forced(home: Home, station: MQTT) -> None:
