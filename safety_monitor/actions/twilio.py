@@ -29,6 +29,7 @@ from safety_monitor.actions.message import Message, said
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.actions.sms import plain
 from safety_monitor.actions.voice import TEST, answer_url, instructions
+from safety_monitor.incident import State
 from safety_monitor.local_time import when
 
 Medium = Literal["sms", "whatsapp", "call"]
@@ -216,6 +217,8 @@ class Twilio:
     def _answer_to(self, message: Message) -> str:
         """Where a pressed key is told; nobody can take on what is over, or what must look as if it were."""
         about = {"alarm": message.incident.id, "test": TEST}.get(message.kind, "")
+        if message.kind == "alarm" and message.incident.state not in (State.CONFIRMED, State.CLOSED):
+            about = ""  # somebody has answered since
         url = self._account.public_url
         return answer_url(url, about, self._contact) if about and url else ""
 

@@ -247,6 +247,17 @@ def test_a_call_about_an_emergency_asks_for_a_key(twilio: FakeTwilio, kind: Kind
     )
 
 
+@pytest.mark.parametrize(
+    ("state", "asks"), [(State.CLOSED, True), (State.ACKNOWLEDGED, False), (State.CANCELLED, False)]
+)
+def test_a_call_that_comes_after_somebody_has_answered_asks_for_no_key(
+    twilio: FakeTwilio, state: State, *, asks: bool
+) -> None:
+    late = replace(MESSAGE, incident=replace(INCIDENT, state=state))
+    assert channel(twilio, "call", public_url="https://kiosk.example.org").deliver(late).ok
+    assert ("press 1" in twilio.calls[0]["form"]["Twiml"]) is asks
+
+
 def test_a_call_is_followed_to_its_end(twilio: FakeTwilio) -> None:
     out = channel(twilio, "call")
     reference = out.deliver(MESSAGE).reference
