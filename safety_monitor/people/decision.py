@@ -12,20 +12,23 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
+from datetime import datetime
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, VerifyMismatchError
 
 from safety_monitor.config.escalation import Acknowledge
 from safety_monitor.incident import BY_A_PERSON, Incident, State
+from safety_monitor.journal.entry import Entry
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
 
 WRONG_PINS, WITHIN_S = 5, 300.0
 """After so many wrong PINs within this time, no PIN of the same person is taken until it has passed."""
 SHORTEST, LONGEST = 4, 32
-LOOKED_THROUGH = 20
-"""Newest incidents among which one is looked for where no id is given."""
+LOOKED_THROUGH, RECENT_S = 20, 86_400.0
+"""Newest incidents among which one is looked for where no id is given; and what has been over for longer is not meant:
+whoever presses a button once too often must not have all told of what was weeks ago."""
 WAITING = {
     State.ACKNOWLEDGED: frozenset({State.CONFIRMED, State.CLOSED}),
     State.CANCELLED: frozenset({State.CONFIRMED, State.ACKNOWLEDGED, State.CLOSED}),
@@ -89,7 +92,7 @@ class Decisions:
     def newest(self, state: State) -> str:
         """The id of the newest incident that may become this, of those that go on if there are any.
 
-        One that nobody where the station stands must notice is not among them.
+        One that nobody where the station stands must notice is not among them, nor one that was over a day ago.
 
         Raises:
             JournalError: there is none.
@@ -101,7 +104,13 @@ class Decisions:
         ]
         if not waiting:
             raise JournalError(f"no incident waits to be {state}")
-        return min(waiting, key=lambda entry: entry.incident.state is State.CLOSED).incident.id
+        recent = [entry for entry in waiting if entry.incident.state is not State.CLOSED or self._is_recent(entry)]
+        if not recent:
+            raise JournalError(f"no incident of the last day waits to be {state}; give the id of an older one")
+        return min(recent, key=lambda entry: entry.incident.state is State.CLOSED).incident.id
+
+    def _is_recent(self, entry: Entry) -> bool:
+        return self._journal.clock() - datetime.fromisoformat(entry.changed_at).timestamp() < RECENT_S
 
     def decide(
         self, incident_id: str, state: State, pin: str = "", reason: str = BY_A_PERSON, *, who: str = ""

@@ -7,8 +7,9 @@ import pytest
 
 from safety_monitor.escalation import DEFAULT, Nature, plan
 from safety_monitor.incident import State
+from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
-from safety_monitor.people.decision import WITHIN_S, WRONG_PINS, Decisions, PinError, hash_of
+from safety_monitor.people.decision import RECENT_S, WITHIN_S, WRONG_PINS, Decisions, PinError, hash_of
 from tests.alarms import SCREAM
 from tests.clock import Clock
 
@@ -54,6 +55,22 @@ def test_the_duress_pin_looks_the_same_and_tells_the_contacts_otherwise(journal:
     assert replace(decided, at_s=SCREAM.at_s) == replace(SCREAM, state=state, reason="by a person")
     assert "duress" not in repr(journal.show(SCREAM.id))
     assert kinds(journal) == ["alarm", "duress"]
+
+
+def test_without_an_id_nobody_answers_what_was_over_long_ago(tmp_path: Path) -> None:
+    clock = Clock(1_800_000_000.0)
+    journal = Journal(tmp_path, clock)
+    for incident_id, state in (("0", State.CONFIRMED), ("0", State.CLOSED), ("1", State.CONFIRMED)):
+        journal.record(replace(SCREAM, id=incident_id, state=state))
+    clock.now += RECENT_S
+    decisions = Decisions(journal)
+    assert decisions.newest(State.ACKNOWLEDGED) == "1", "it goes on"
+    journal.record(replace(SCREAM, id="1", state=State.CLOSED))
+    clock.now += RECENT_S - 1.0
+    assert decisions.decide(decisions.newest(State.ACKNOWLEDGED), State.ACKNOWLEDGED).id == "1"
+    with pytest.raises(JournalError, match="no incident of the last day waits to be acknowledged; give the id"):
+        decisions.newest(State.ACKNOWLEDGED)
+    assert decisions.decide("0", State.ACKNOWLEDGED).id == "0"
 
 
 def test_acknowledging_takes_the_pin_only_if_it_is_set_so(journal: Journal) -> None:
