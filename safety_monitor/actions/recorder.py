@@ -46,10 +46,12 @@ WIDEST = 640
 """Pixels; wider pictures are made smaller."""
 QUALITY = 85
 SPARE_S = 10.0
-"""How much longer than needed the rings reach back, and how long a source that stands still is waited for."""
+"""How much longer than needed the rings reach back, and how long a source that is late is waited for."""
 MOST_WAITING = 10
 """Pictures that may wait to be compressed; a source that brings more, faster than time goes by, is held up."""
 LOOK_S = 0.2
+STILL_S = 5.0
+"""A source that has brought nothing for so long has broken, and is not waited for."""
 TIDY_S = 600.0
 """How often what was kept is looked through for what is too old, also where nothing happens."""
 CLOSE_S = 10.0
@@ -216,13 +218,20 @@ class Recorder:
             log.error("evidence cannot be tidied: %s", error.strerror)
 
     def _wait_until(self, at_s: float) -> None:
-        """Until the rings have reached a moment, or nothing more comes."""
-        waited = 0.0
-        while waited < self._after_s + SPARE_S and not self._closing.is_set():
+        """Until the rings have reached a moment, or those that have not bring nothing more.
+
+        Who waits longer for a camera that has broken loses the sound of the next incident, which goes on.
+        """
+        waited = still = 0.0
+        before: list[float] = []
+        while waited < self._after_s + SPARE_S and still < STILL_S and not self._closing.is_set():
             with self._lock:
                 newest = [ring[-1].at_s for ring in (self._blocks, self._pictures) if ring]
-            if newest and min(newest) >= at_s:
+            behind = [moment for moment in newest if moment < at_s]
+            if newest and not behind:
                 return
+            still = still + LOOK_S if behind == before else 0.0
+            before = behind
             self._closing.wait(LOOK_S)
             waited += LOOK_S
 

@@ -1,6 +1,8 @@
 """What was heard and seen around an incident can be played; what was no incident is nowhere."""
 
 import io
+import itertools
+import threading
 from pathlib import Path
 
 import av
@@ -39,7 +41,8 @@ def heard(path: Path) -> list[float]:
     """The loudness of each second."""
     with av.open(str(path)) as container:
         samples = np.concatenate([frame.to_ndarray().ravel() for frame in container.decode(audio=0)])
-    return [round(float(second.mean()) / 32_767, 2) for second in samples.reshape(-1, SAMPLE_RATE)]
+    whole = samples[: len(samples) // SAMPLE_RATE * SAMPLE_RATE]
+    return [round(float(second.mean()) / 32_767, 2) for second in whole.reshape(-1, SAMPLE_RATE)]
 
 
 @pytest.mark.parametrize(
@@ -126,6 +129,20 @@ def test_a_source_that_begins_anew_does_not_mix_with_what_was_before(store: Evid
     recorder.begin(confirmed(3.0))
     recorder.close()
     assert heard(store.files(FIRST)[2]) == [0.01, 0.02, 0.03, 0.04]
+
+
+def test_a_camera_that_has_broken_costs_no_sound(store: EvidenceStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("safety_monitor.actions.recorder.STILL_S", 0.5)
+    saved = threading.Event()
+    recorder = Recorder(store, before_s=2.0, after_s=1.0, saved=lambda incident_id: saved.set())
+    play(recorder, 0, 10)
+    recorder.begin(confirmed(10.0))
+    tenths = itertools.count(100)
+    while not saved.wait(0.05):  # sound goes on, at twice its speed
+        tenth = next(tenths) / 10
+        recorder.hear(Block(np.full(SAMPLE_RATE // 10, tenth // 1 / 100, np.float32), tenth))
+    recorder.close()
+    assert heard(store.files(FIRST)[-1])[:3] == [0.08, 0.09, 0.1]
 
 
 def test_loud_sound_does_not_turn_over() -> None:
