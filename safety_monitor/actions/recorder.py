@@ -42,6 +42,7 @@ TRIGGER = "trigger_s="
 """Begins the comment in the sound's file that says how far into it the incident was confirmed."""
 FPS = 5
 """Pictures a second that are kept."""
+MILLISECOND = Fraction(1, 1000)
 WIDEST = 640
 """Pixels; wider pictures are made smaller."""
 QUALITY = 85
@@ -249,7 +250,7 @@ class Recorder:
         if not wanted.isdisjoint(("picture", "clip")) and (rows := _hand_rows(incident.id, hands)):
             self._store.save(incident.id, HANDS, table_text(SIGNS, rows).encode())
         if self._clip and "clip" in wanted and len(pictures) > 1:
-            self._store.save(incident.id, CLIP, mp4([picture.jpeg.result() for picture in pictures]))
+            self._store.save(incident.id, CLIP, mp4([(picture.at_s, picture.jpeg.result()) for picture in pictures]))
 
 
 def jpeg(image: NDArray[np.uint8]) -> bytes:
@@ -305,19 +306,24 @@ def trigger_of(path: Path) -> float:
     return float(comment.removeprefix(TRIGGER))
 
 
-def mp4(pictures: list[bytes]) -> bytes:
-    """JPEG pictures, `FPS` a second, as a video that every telephone plays (H.264, even sizes, 4:2:0)."""
-    first = _decoded(pictures[0])
+def mp4(pictures: Sequence[tuple[float, bytes]]) -> bytes:
+    """JPEG pictures as a video that every telephone plays (H.264, even sizes, 4:2:0).
+
+    Args:
+        pictures: when each was seen, in seconds, and the picture; the video shows it as long as it lasted then.
+    """
+    begin_s, picture = pictures[0]
+    first = _decoded(picture)
     height, width = (size - size % 2 for size in first.shape[:2])
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.time_base = Fraction(1, FPS)
-        for number, picture in enumerate(pictures):
+        stream.time_base = stream.codec_context.time_base = MILLISECOND
+        for at_s, picture in pictures:
             image = np.asarray(cv2.resize(_decoded(picture), (width, height)), np.uint8)
             frame = av.VideoFrame.from_ndarray(image, format="bgr24")
-            frame.pts, frame.time_base = number, Fraction(1, FPS)
+            frame.pts, frame.time_base = round((at_s - begin_s) * 1000), MILLISECOND
             for packet in stream.encode(frame):
                 container.mux(packet)
         for packet in stream.encode(None):

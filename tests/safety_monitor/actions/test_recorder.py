@@ -131,6 +131,19 @@ def test_a_source_that_begins_anew_does_not_mix_with_what_was_before(store: Evid
     assert heard(store.files(FIRST)[2]) == [0.01, 0.02, 0.03, 0.04]
 
 
+@pytest.mark.parametrize("fps", [3, 12, 30])
+def test_a_clip_takes_as_long_as_what_it_shows(store: EvidenceStore, fps: int) -> None:
+    recorder = Recorder(store, before_s=3.0, after_s=2.0)
+    for number in range(6 * fps):
+        recorder.see(Frame(np.full((72, 128, 3), number, np.uint8), number / fps))
+    recorder.begin(confirmed(3.0))
+    recorder.close()
+    with av.open(str(store.files(FIRST)[0])) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    assert times[0] == 0.0
+    assert times[-1] == pytest.approx(5.0, abs=0.4)
+
+
 def test_a_camera_that_has_broken_costs_no_sound(store: EvidenceStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("safety_monitor.actions.recorder.STILL_S", 0.5)
     saved = threading.Event()
