@@ -46,7 +46,7 @@ WITHIN: dict[str, set[str]] = {
 
 ALONE = {
     "sounddevice": "audio/microphone.py",
-    "pulsectl": "audio/route.py",
+    "pulsectl": "audio/",
     "ai_edge_litert": "models/runtime.py",
     "pygame": "safety_monitor/actions/",
     "pyttsx3": "safety_monitor/actions/",

@@ -7,6 +7,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.loudspeaker import unheard
 from safety_monitor.actions.worker import Request, WorkError, serve
 
 RATE = 44_100
@@ -57,6 +58,8 @@ def main() -> None:
         try:
             if "sound_s" in request:
                 play(request, told)
+            if why := unheard(own=True):
+                raise WorkError(why)
         finally:
             mixer.quit()
 

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from audio.loudspeaker import unheard
 from safety_monitor.actions.worker import Request, WorkError, serve
 
 
@@ -46,9 +47,14 @@ def main() -> None:
         start()
         if sys.platform == "linux" and shutil.which("aplay") is None:
             raise WorkError("aplay is missing, install the package alsa-utils")
-        if "say" not in request:
+        if "say" in request:
+            say(request)
+        else:
             probe()
-            return
+        if why := unheard(own=False):
+            raise WorkError(why)
+
+    def say(request: Request) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)  # systems clear away what lies unused in /tmp for days
         complaints.seek(0)
         complaints.truncate()

@@ -75,6 +75,12 @@ def test_the_siren_is_quiet_while_the_voice_speaks(room: SoundServer, alarm: Ala
     assert levels[1] > 5 * levels[0] > 0
 
 
+def test_a_siren_that_the_sound_settings_silence_has_failed(silenced: str, alarm: Alarm) -> None:
+    for outcome in (alarm.check(), alarm.sound(0.2)):
+        assert not outcome.ok
+        assert silenced in outcome.detail
+
+
 @pytest.mark.usefixtures("no_sound_system")
 def test_without_a_sound_device_it_says_so_in_one_line(alarm: Alarm, capfd: pytest.CaptureFixture[str]) -> None:
     for outcome in (alarm.deliver(MESSAGE), alarm.check()):

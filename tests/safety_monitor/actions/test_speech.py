@@ -120,6 +120,12 @@ def test_can_be_interrupted_and_leaves_no_files_behind(
     assert not list(tmp_path.iterdir())
 
 
+def test_words_that_the_sound_settings_silence_have_failed(silenced: str, speech: Speech) -> None:
+    for outcome in (speech.check(), speech.say("Hello.")):
+        assert not outcome.ok
+        assert silenced in outcome.detail
+
+
 @pytest.mark.usefixtures("no_sound_system")
 def test_without_a_sound_device_it_says_so_in_one_line(speech: Speech, capfd: pytest.CaptureFixture[str]) -> None:
     delivered = speech.deliver(message("scream"))
