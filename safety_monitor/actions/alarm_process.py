@@ -3,6 +3,7 @@
 import os
 import queue
 import time
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ LOWEST_HZ, HIGHEST_HZ = 650.0, 1_450.0
 SWEEPS = 3
 """Up and down sweeps in a second."""
 FADE_MS = 40
+LOOK_S = 0.25
+"""How often it is looked whether the device is still there."""
 
 
 def siren() -> NDArray[np.int16]:
@@ -37,10 +40,10 @@ def siren() -> NDArray[np.int16]:
 def main() -> None:
     """Serve the station."""
     loop = siren().tobytes()
-    os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
+    os.environ |= {"PYGAME_HIDE_SUPPORT_PROMPT": "1", "SDL_VIDEODRIVER": "dummy"}
     try:
+        from pygame import AUDIODEVICEREMOVED, display, event, mixer
         from pygame import error as sound_error
-        from pygame import mixer
     except ImportError as error:
         missing = str(error)
 
@@ -51,10 +54,7 @@ def main() -> None:
 
     def carry_out(request: Request, told: "queue.Queue[Request]") -> None:
         # The device is opened for each use: it may have been plugged in since, and others may need it meanwhile.
-        try:
-            mixer.init(RATE, -16, 1, 1024, allowedchanges=0)
-        except sound_error as error:
-            raise WorkError(f"no sound device can be opened ({error})") from None
+        open_device()
         try:
             if "sound_s" in request:
                 play(request, told)
@@ -63,20 +63,43 @@ def main() -> None:
         finally:
             mixer.quit()
 
+    def open_device() -> None:
+        try:
+            mixer.init(RATE, -16, 1, 1024, allowedchanges=0)
+        except sound_error as error:
+            raise WorkError(f"no sound device can be opened ({error})") from None
+        event.clear()
+
+    def begin(volume: float) -> mixer.Sound:
+        sound = mixer.Sound(buffer=loop)
+        sound.set_volume(volume)
+        sound.play(loops=-1, fade_ms=FADE_MS)
+        return sound
+
     def play(request: Request, told: "queue.Queue[Request]") -> None:
         end = time.monotonic() + float(request["sound_s"])
-        sound = mixer.Sound(buffer=loop)
-        sound.set_volume(float(request["volume"]))
-        sound.play(loops=-1, fade_ms=FADE_MS)
+        volume = float(request["volume"])
+        sound = begin(volume)
+        gone: WorkError | None = None
         while (left := end - time.monotonic()) > 0:
-            try:
-                change = told.get(timeout=left)
-            except queue.Empty:
-                break
-            sound.set_volume(float(change["volume"]))
-        sound.fadeout(FADE_MS)
+            with suppress(queue.Empty):
+                volume = float(told.get(timeout=min(left, LOOK_S))["volume"])
+                if gone is None:
+                    sound.set_volume(volume)
+            # Of a device that has gone the mixer knows nothing. Sound servers are soon started anew.
+            if gone is not None or any(removed.which for removed in event.get(AUDIODEVICEREMOVED)):
+                mixer.quit()
+                try:
+                    open_device()
+                    sound, gone = begin(volume), None
+                except WorkError as error:
+                    gone = error
+        if gone is not None:
+            raise gone
+        mixer.fadeout(FADE_MS)
         time.sleep(3 * FADE_MS / 1000)
 
+    display.init()  # without it nobody is told that a device has gone
     # ALSA's library complains on standard error of every device that is not there.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     serve(carry_out)

@@ -1,5 +1,6 @@
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from safety_monitor.actions.alarm import Alarm
 from safety_monitor.actions.own_sound import OwnSound
 from tests.alarms import alarm as message
-from tests.sound_server import RATE, SoundServer
+from tests.sound_server import RATE, SoundServer, sound_server
 
 MESSAGE = message("alarm")
 
@@ -63,6 +64,44 @@ def test_an_interrupted_siren_falls_silent_and_the_next_one_sounds(room: SoundSe
     assert not own_sound.deaf_at(time.monotonic() + 10)
     assert alarm.sound(0.2).ok
     alarm.close()
+
+
+def test_the_siren_sounds_on_when_the_sound_server_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_sound: OwnSound
+) -> None:
+    monkeypatch.setenv("SDL_AUDIODRIVER", "pulseaudio")
+    with sound_server(tmp_path) as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        alarm = Alarm(own_sound, volume=0.5, duration_s=300.0)
+        sounding = threading.Thread(target=alarm.deliver, args=(MESSAGE,), daemon=True)
+        with server.recorder() as recorder:
+            sounding.start()
+            recorder.wait_for(lambda samples: bool(np.abs(samples).max() > 0.1))
+    with sound_server(tmp_path) as server, server.recorder() as recorder:
+        recorder.wait_for(lambda samples: bool(np.abs(samples).max() > 0.1))
+        alarm.interrupt()
+        sounding.join()
+    alarm.close()
+
+
+def test_a_siren_whose_sound_server_is_gone_for_good_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_sound: OwnSound
+) -> None:
+    monkeypatch.setenv("SDL_AUDIODRIVER", "pulseaudio")
+    outcomes = []
+    with sound_server(tmp_path) as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        alarm = Alarm(own_sound, volume=0.5, duration_s=3.0)
+        sounding = threading.Thread(target=lambda: outcomes.append(alarm.deliver(MESSAGE)))
+        with server.recorder() as recorder:
+            sounding.start()
+            recorder.wait_for(lambda samples: bool(np.abs(samples).max() > 0.1))
+    sounding.join()
+    alarm.close()
+    assert not outcomes[0].ok
+    assert outcomes[0].detail.startswith("no sound device can be opened")
 
 
 def test_the_siren_is_quiet_while_the_voice_speaks(room: SoundServer, alarm: Alarm) -> None:
