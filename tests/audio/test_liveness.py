@@ -43,6 +43,7 @@ def test_what_is_wrong_with_a_block(samples: Samples, fault: SoundFault | None) 
 def test_a_source_was_loud_last_when_more_than_its_own_noise_was_heard() -> None:
     assert loud_at(None, quiet_room(), 1.0) == 1.0
     assert loud_at(1.0, quiet_room(), 2.0) == 1.0
+    assert loud_at(1.0, quiet_room() + np.float32(0.01), 2.0) == 1.0
     assert loud_at(1.0, np.zeros(0, np.float32), 2.0) == 1.0
     assert loud_at(1.0, np.asarray(-0.001 * loud_scream(), np.float32), 3.0) == 3.0
 

@@ -144,7 +144,7 @@ def test_a_microphone_that_hears_nothing_any_more_but_its_own_noise_is_noticed(
     monkeypatch.setattr(liveness, "FAINT_S", 2.0)
     noise = np.random.default_rng(0).normal(0, 3e-5, BLOCK_SAMPLES).astype(np.float32)
     loud = {0, 30, 99}
-    heard = ((noise if number not in loud else noise + 0.01, (number + 1) * CHUNK_S) for number in range(100))
+    heard = ((noise if number not in loud else 100 * noise, (number + 1) * CHUNK_S) for number in range(100))
     noticed = faults_of(heard, tmp_path, monkeypatch)
     assert SoundFault.FAINT not in noticed[:69]
     assert set(noticed[72:99]) == {SoundFault.FAINT}
