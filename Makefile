@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data
-WORKERS ?= 2
+WORKERS ?= 3
 
 STATION_PACKAGES := python3-venv libportaudio2 espeak-ng alsa-utils libgl1 libegl1 libgles2 libglib2.0-0
 TEST_PACKAGES := pulseaudio pulseaudio-utils libasound2-plugins mariadb-server-core mariadb-client-core mosquitto sqlite3 chromium xvfb xdotool systemd
@@ -47,7 +47,8 @@ test: style ## all checks and all tests, these in WORKERS processes; 0: in one
 # Some machines forbid Python to keep what it has compiled: then every worker and every station that a test starts would
 # compile all that it imports anew.
 tests: export PYTHONDONTWRITEBYTECODE =
-# The workers share the cores: a product of small matrices that waits for a thread on another one takes 150 times as long.
+# Tests wait a lot, for what they start and for time to pass: on two cores three workers are sooner done than two.
+# They share the cores: a product of small matrices that waits for a thread on another one takes 150 times as long.
 tests: export OPENBLAS_NUM_THREADS = 1
 tests: .venv/test
 	$(BIN)/pytest --numprocesses $(WORKERS) --no-loadscope-reorder --durations 20 $(ARGS)
