@@ -10,6 +10,8 @@ from safety_monitor.actions.worker import Interrupted, Worker, WorkError
 
 HELP = "Help is being called."
 """Said only where that is true: whoever hears it may rely on it."""
+CHARACTERS = 0.05
+"""Characters a second for each word a minute, at the very least; espeak-ng says twice as many."""
 
 
 def announcement(template: str, message: Message) -> str:
@@ -32,7 +34,8 @@ class Speech:
         own_sound: told when the voice sounds.
         text: what is said, see `announcement`.
         rate: words a minute.
-        limit_s: longest time for one announcement; a voice that hangs is ended and started anew.
+        limit_s: longest time for one announcement, unless its words need more; a voice that hangs is ended and started
+            anew.
         answered: what is said once somebody has taken the incident on; {station} is filled in; empty: nothing.
         hush: told to make the siren quiet while the voice speaks.
     """
@@ -82,10 +85,11 @@ class Speech:
         """Say `text`, see `deliver`."""
         if not text.strip():
             return Outcome(ok=False, detail="there is nothing to say")
+        limit_s = max(self._limit_s, len(text) / (CHARACTERS * self._rate))
         self._own_sound.begin(self.name)
         self._hush(True)
         try:
-            self._worker.ask(lambda: {"say": text, "rate": self._rate}, self._limit_s)
+            self._worker.ask(lambda: {"say": text, "rate": self._rate}, limit_s)
         except WorkError as error:
             return Outcome(ok=False, detail=f"{error}; not said: {text}")
         except Interrupted:

@@ -36,7 +36,7 @@ class Speech(Section):
     rate: Annotated[int, Field(ge=60, le=400)] = 160
     """Words a minute."""
     limit_s: Annotated[float, Field(ge=5.0, le=120.0)] = 15.0
-    """Longest time for one announcement; a voice that hangs is ended and started anew."""
+    """Longest time for one announcement, unless its words need more; a voice that hangs is ended and started anew."""
 
     @field_validator("text", "answered")
     @classmethod

@@ -90,6 +90,16 @@ def test_a_hung_voice_is_ended_and_the_next_words_are_said(room: SoundServer, ow
     speech.close()
 
 
+@pytest.mark.usefixtures("room")
+def test_what_takes_longer_than_the_limit_is_said_to_its_end(own_sound: OwnSound) -> None:
+    speech = Speech(own_sound, text="", rate=160, limit_s=5.0)
+    outcome = speech.say(
+        "There is an emergency in the corridor beside the stairs of the north wing. Somebody will be there."
+    )
+    speech.close()
+    assert outcome.ok
+
+
 def test_a_hung_sound_system_does_not_hang_the_voice(room: SoundServer, own_sound: OwnSound) -> None:
     speech = Speech(own_sound, text="Help.", limit_s=2.0)
     room.process.send_signal(signal.SIGSTOP)
