@@ -1,4 +1,4 @@
-"""What tests of several packages need, and how two workers share the tests."""
+"""What tests of several packages need, and how several workers share the tests."""
 
 import os
 import tempfile
