@@ -96,8 +96,7 @@ class Live:
     def _on_clock(self) -> Iterator[Chunk]:
         """Put the source's own time line, which has no jitter, on the monotonic clock, which does not drift."""
         offset_s: float | None = None
-        late_since, least_s = math.inf, math.inf
-        behind_since, least_behind_s = math.inf, math.inf
+        lost, slower = _Late(self.lag_s, LAG_LASTS_S), _Late(AHEAD_S, BEHIND_LASTS_S)
         end_s = given_s = -math.inf
         rate = Rate()
         for chunk, at in self._arrivals():
@@ -116,18 +115,8 @@ class Live:
                     raise SoundError(f"{self.name}: gives more or less sound than time passes; is its rate right?")
             if self.clocked:
                 self.position = chunk.at_s + seconds, at
-            if now_s - offset_s > self.lag_s:
-                late_since, least_s = min(late_since, at), min(least_s, now_s)
-                if at - late_since >= LAG_LASTS_S:
-                    offset_s = least_s
-            else:
-                late_since, least_s = math.inf, math.inf
-            if now_s - offset_s > AHEAD_S:
-                behind_since, least_behind_s = min(behind_since, at), min(least_behind_s, now_s)
-                if at - behind_since >= BEHIND_LASTS_S:
-                    offset_s = least_behind_s
-            else:
-                behind_since, least_behind_s = math.inf, math.inf
+            for late in (lost, slower):
+                offset_s = late.offset_s(offset_s, now_s, at)
             if offset_s - now_s > AHEAD_S:
                 offset_s -= seconds
                 self.inbox.lose()
@@ -153,6 +142,35 @@ class Live:
             yield arrival
         if not self.inbox.closed:
             raise SoundError(f"{self.name}: has given no sound for {self.quiet_s:.0f} s")
+
+
+@dataclass(slots=True)
+class _Late:
+    """Notices sound all of which comes later than it did.
+
+    Attributes:
+        by_s: more than so much.
+        lasts_s: for so long.
+    """
+
+    by_s: float
+    lasts_s: float
+    _since: float = math.inf
+    _least_s: float = math.inf
+
+    def offset_s(self, before_s: float, now_s: float, at: float) -> float:
+        """Between the source's time line and ours from now on; that of what was least late, once it has lasted.
+
+        Args:
+            before_s: it until now.
+            now_s: that of what has just come.
+            at: `time.monotonic()` when that came.
+        """
+        if now_s - before_s <= self.by_s:
+            self._since = self._least_s = math.inf
+            return before_s
+        self._since, self._least_s = min(self._since, at), min(self._least_s, now_s)
+        return self._least_s if at - self._since >= self.lasts_s else before_s
 
 
 def open_stream(name: str, container: InputContainer, start: float) -> Live:
