@@ -1,6 +1,5 @@
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 from safety_monitor.actions.alarm import Alarm
 from safety_monitor.actions.own_sound import OwnSound
 from tests.alarms import alarm as message
-from tests.sound_server import RATE, SoundServer, sound_server
+from tests.sound_server import RATE, Samples, SoundServer, sound_server
 
 MESSAGE = message("alarm")
 
@@ -50,13 +49,26 @@ def test_volume_is_obeyed(room: SoundServer, own_sound: OwnSound) -> None:
     assert levels[0] / levels[1] == pytest.approx(4, rel=0.25)
 
 
+def is_loud(samples: Samples) -> bool:
+    return bool(np.abs(samples).max() > 0.1)
+
+
+def sound_until_heard(sounding: threading.Thread, room: SoundServer) -> None:
+    with room.recorder() as recorder:
+        sounding.start()
+        recorder.wait_for(is_loud)
+
+
+def end(server: SoundServer) -> None:
+    server.process.terminate()
+    server.process.wait()
+
+
 def test_an_interrupted_siren_falls_silent_and_the_next_one_sounds(room: SoundServer, own_sound: OwnSound) -> None:
     alarm = Alarm(own_sound, volume=0.5, duration_s=300.0)
     outcomes = []
     sounding = threading.Thread(target=lambda: outcomes.append(alarm.deliver(MESSAGE)))
-    with room.recorder() as recorder:
-        sounding.start()
-        recorder.wait_for(lambda samples: bool(np.abs(samples).max() > 0.1))
+    sound_until_heard(sounding, room)
     alarm.interrupt()
     sounding.join()
     assert outcomes[0].ok
@@ -66,38 +78,24 @@ def test_an_interrupted_siren_falls_silent_and_the_next_one_sounds(room: SoundSe
     alarm.close()
 
 
-def test_the_siren_sounds_on_when_the_sound_server_is_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_sound: OwnSound
-) -> None:
-    monkeypatch.setenv("SDL_AUDIODRIVER", "pulseaudio")
-    with sound_server(tmp_path) as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        alarm = Alarm(own_sound, volume=0.5, duration_s=300.0)
-        sounding = threading.Thread(target=alarm.deliver, args=(MESSAGE,), daemon=True)
-        with server.recorder() as recorder:
-            sounding.start()
-            recorder.wait_for(lambda samples: bool(np.abs(samples).max() > 0.1))
-    with sound_server(tmp_path) as server, server.recorder() as recorder:
-        recorder.wait_for(lambda samples: bool(np.abs(samples).max() > 0.1))
+def test_the_siren_sounds_on_when_the_sound_server_is_back(room: SoundServer, own_sound: OwnSound) -> None:
+    alarm = Alarm(own_sound, volume=0.5, duration_s=300.0)
+    sounding = threading.Thread(target=alarm.deliver, args=(MESSAGE,), daemon=True)
+    sound_until_heard(sounding, room)
+    end(room)
+    with sound_server(room.folder) as server, server.recorder() as recorder:
+        recorder.wait_for(is_loud)
         alarm.interrupt()
         sounding.join()
     alarm.close()
 
 
-def test_a_siren_whose_sound_server_is_gone_for_good_has_failed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_sound: OwnSound
-) -> None:
-    monkeypatch.setenv("SDL_AUDIODRIVER", "pulseaudio")
+def test_a_siren_whose_sound_server_is_gone_for_good_has_failed(room: SoundServer, own_sound: OwnSound) -> None:
     outcomes = []
-    with sound_server(tmp_path) as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        alarm = Alarm(own_sound, volume=0.5, duration_s=3.0)
-        sounding = threading.Thread(target=lambda: outcomes.append(alarm.deliver(MESSAGE)))
-        with server.recorder() as recorder:
-            sounding.start()
-            recorder.wait_for(lambda samples: bool(np.abs(samples).max() > 0.1))
+    alarm = Alarm(own_sound, volume=0.5, duration_s=3.0)
+    sounding = threading.Thread(target=lambda: outcomes.append(alarm.deliver(MESSAGE)))
+    sound_until_heard(sounding, room)
+    end(room)
     sounding.join()
     alarm.close()
     assert not outcomes[0].ok
