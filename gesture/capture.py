@@ -191,25 +191,22 @@ def _open(src: str) -> InputContainer:
         container = open_container(src)
     except MediaError as error:
         raise CameraError(str(error)) from None
-    if _picture_track(container) is None:
+    if not _picture_tracks(container):
         container.close()
         raise CameraError(f"{display_name(src)}: has no moving pictures")
     return container
 
 
-def _picture_track(container: InputContainer) -> VideoStream | None:
-    """The first track of moving pictures; the cover of an album is none."""
-    tracks = (track for track in container.streams.video if not track.disposition & track.disposition.attached_pic)
-    return next(tracks, None)
+def _picture_tracks(container: InputContainer) -> list[VideoStream]:
+    """The tracks of moving pictures, of which the first is seen; the cover of an album is none."""
+    return [track for track in container.streams.video if not track.disposition & track.disposition.attached_pic]
 
 
 def _decoded(
     container: InputContainer, name: str, packets: "Iterable[Packet[VideoStream]] | None" = None
 ) -> Iterator[VideoFrame]:
-    track = _picture_track(container)
-    assert track is not None, "checked when it was opened"  # noqa: S101
     try:
-        yield from decoded(container, track, VideoFrame, name, packets)
+        yield from decoded(container, _picture_tracks(container)[0], VideoFrame, name, packets)
     except MediaError as error:
         raise CameraError(str(error)) from None
 
@@ -221,8 +218,8 @@ def _video_frames(container: InputContainer, name: str) -> Iterator[Frame]:
         CameraError: there is none, or it breaks in the middle.
     """
     zero_s = start_s(container)
-    track = _picture_track(container)
-    rate = (track.average_rate or track.guessed_rate) if track is not None else None
+    track = _picture_tracks(container)[0]
+    rate = track.average_rate or track.guessed_rate
     step_s = 1.0 / float(rate) if rate else 1.0 / 25.0
     last_s: float | None = None
     for frame in _decoded(container, name):
@@ -354,9 +351,7 @@ def _start_taking(name: str, inbox: Inbox[Taken], take: Callable[[], None]) -> t
 def _open_stream(name: str, container: InputContainer, start: float) -> FrameSource:
     if in_pieces(container):
         return _open_pieces(name, container, start)
-
-    track = _picture_track(container)
-    assert track is not None, "checked when it was opened"  # noqa: S101
+    track = _picture_tracks(container)[0]
 
     def pictures(unwanted: Callable[[], bool]) -> Iterator[VideoFrame]:
         with container:
@@ -371,8 +366,7 @@ def _open_pieces(name: str, container: InputContainer, start: float) -> FrameSou
     One thread reads ahead, which says when each picture came; another decodes when it is time, because decoded pictures
     of many seconds would fill the memory.
     """
-    track = _picture_track(container)
-    assert track is not None, "checked when it was opened"  # noqa: S101
+    track = _picture_tracks(container)[0]
     ahead: Inbox[Packet[VideoStream]] = Inbox(AHEAD_PACKETS)
     inbox: Inbox[tuple[VideoFrame, float, float]] = Inbox(1)
     clock = PieceClock()
