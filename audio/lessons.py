@@ -87,6 +87,12 @@ def sources_of(clips: Sequence[Clip]) -> list[str]:
     return sorted({clip.source for clip in clips})
 
 
+def _alone(clips: Sequence[Clip]) -> NDArray[np.int16]:
+    """The places of the source of each recording, with nothing behind it, of shape (recordings, 2)."""
+    sources = sources_of(clips)
+    return np.asarray([(sources.index(clip.source), -1) for clip in clips], np.int16)
+
+
 def trust(clip: Clip) -> float:
     """How much a recording counts."""
     return clip.weight * (1.0 if clip.sure else UNSURE)
@@ -102,7 +108,6 @@ def as_recorded(clips: Sequence[Clip], judged: Windows, traits: Array, picked: P
         picked: which are taken.
     """
     rng = np.random.default_rng(0)
-    sources = sources_of(clips)
     chosen: list[int] = []
     for place, (first, last) in enumerate(pairwise(np.searchsorted(judged.clips, np.arange(len(clips) + 1)))):
         there = np.flatnonzero(~judged.quiet[first:last]) + first
@@ -117,7 +122,7 @@ def as_recorded(clips: Sequence[Clip], judged: Windows, traits: Array, picked: P
         traits[chosen],
         labels_of(clips).astype(np.int8)[where],
         np.asarray([trust(clip) for clip in clips], np.float32)[where],
-        np.asarray([(sources.index(clip.source), -1) for clip in clips], np.int16)[where],
+        _alone(clips)[where],
     )
     return lessons.only(lessons.weights > 0)
 
@@ -161,19 +166,15 @@ def telling(composed: Lessons, most_screams: int, most_others: int) -> Lessons:
 
 def as_overviews(clips: Sequence[Clip], overviews: Array) -> Lessons:
     """Recordings as they are, each by its overview, of shape (recordings, k)."""
-    sources = sources_of(clips)
     weights = np.asarray([trust(clip) for clip in clips], np.float32)
-    behind = np.asarray([(sources.index(clip.source), -1) for clip in clips], np.int16)
-    return Lessons(overviews, labels_of(clips).astype(np.int8), weights, behind).only(weights > 0)
+    return Lessons(overviews, labels_of(clips).astype(np.int8), weights, _alone(clips)).only(weights > 0)
 
 
 def as_drowned(clips: Sequence[Clip], drowned: Sequence[Drowned], overviews: Array) -> Lessons:
     """Recordings in other sound, each by its overview, of shape (drowned, k)."""
-    sources = sources_of(clips)
-    places = np.asarray([sources.index(clip.source) for clip in clips], np.int16)
     pairs = np.asarray([(each.front, each.back) for each in drowned], np.intp)
     labels = labels_of(clips).astype(np.int8)[pairs[:, 0]]
-    return Lessons(overviews, labels, np.full(len(pairs), COMPOSED, np.float32), places[pairs])
+    return Lessons(overviews, labels, np.full(len(pairs), COMPOSED, np.float32), _alone(clips)[pairs, 0])
 
 
 def overviews_of(traits: Array, judged: Windows, count: int, most: int) -> Array:
