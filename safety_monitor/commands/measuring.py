@@ -53,9 +53,12 @@ def evaluate_scream_command(
     settings = read_settings(config)
     silence_native_libraries(settings)
     from audio.blocks import SoundError
-    from audio.evaluate import evaluate
-    from audio.report import table
 
+    try:
+        from audio.evaluate import evaluate
+        from audio.report import table
+    except ModuleNotFoundError as error:
+        fail_without(error, "measuring")
     try:
         with complaints(), progress() as tick:
             found = evaluate(

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,17 @@ def test_recordings_of_one_name_are_drawn_beside_each_other(tmp_path: Path) -> N
     result = runner.invoke(app, ["plot", "kitchen/a.wav", "hall/a.wav", "--out", "pictures"])
     assert result.stdout.splitlines() == ["pictures/kitchen/a.wav.png", "pictures/hall/a.wav.png"]
     assert len(list((tmp_path / "pictures").glob("*/a.wav.png"))) == 2
+
+
+@pytest.mark.parametrize("command", ["evaluate scream --data x", "compare --data x", "train scream --data x"])
+def test_a_station_without_the_packages_for_training_names_the_one_that_is_missing(command: str) -> None:
+    without = "import sys; sys.modules['joblib'] = None; from safety_monitor.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", without, *command.split()], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("safety-monitor: joblib is missing: ")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["analyze", "plot"])
