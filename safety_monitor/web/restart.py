@@ -23,8 +23,6 @@ setTimeout(again, 4000);
 def restart_notice(request: Request) -> None:
     """Shows what waits for a restart, as soon as something does."""
     site = site_of(request)
-    box = ui.element("section").classes("panel").props("aria-live=polite")
-    shown: tuple[str, ...] | None = None
 
     async def restart() -> None:
         if not may(request, "admin"):
@@ -41,18 +39,17 @@ def restart_notice(request: Request) -> None:
     def ask() -> None:
         confirm(request, "admin", texts.RESTART_NOW, (texts.RESTART_ASK.format(seconds=ABOUT_S),), restart)
 
+    # One button for as long as the page is open: a press on one that is being drawn anew would go nowhere.
+    box = ui.element("section").classes("panel").props("aria-live=polite")
+    with box, ui.row().classes("items-center w-full gap-3"):
+        ui.icon("restart_alt", color="amber-9", size="28px").props("aria-hidden=true")
+        waits = ui.label().classes("grow")
+        ui.button(texts.RESTART_NOW, on_click=ask).props("outline no-caps color=quiet")
+
     def refresh() -> None:
-        nonlocal shown
         wanted = site.restart.wanted_for
-        if wanted == shown:
-            return
-        shown = wanted
         box.set_visibility(bool(wanted))
-        box.clear()
-        with box, ui.row().classes("items-center w-full gap-3"):
-            ui.icon("restart_alt", color="amber-9", size="28px").props("aria-hidden=true")
-            ui.label(texts.RESTART_NEEDED.format(what=", ".join(map(texts.setting, wanted)))).classes("grow")
-            ui.button(texts.RESTART_NOW, on_click=ask).props("outline no-caps color=quiet")
+        waits.text = texts.RESTART_NEEDED.format(what=", ".join(map(texts.setting, wanted)))
 
     refresh()
     ui.timer(LOOK_S, refresh)

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -877,6 +878,22 @@ def test_a_gesture_that_is_added_does_not_take_the_place_of_the_signal_for_help(
         expect(stranger.get_by_role("textbox", name="Sequence")).to_have_count(1)
         expect(stranger.get_by_text("Saved. It comes into force")).to_be_visible()
         assert tomllib.loads(file.read_text())["emergency"]["gestures"] == [{"sign": "fist"}]
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def test_a_press_on_start_again_is_not_lost_when_more_comes_to_wait_for_that(served: Served, stranger: Page) -> None:
+    file = served.settings.home / "station.toml"
+    sign_in(stranger, f"{served.url}/settings", "ada")
+    change = partial(stranger.request.put, headers={"Origin": served.url})
+    waits = stranger.get_by_text(re.compile("^The station must start again for: "))
+    try:
+        assert change(f"{served.url}/api/v1/settings/station.name", data={"value": "corridor"}).ok
+        expect(waits).to_contain_text("Station")
+        pressed = stranger.get_by_role("button", name="Start again now").get_attribute("id")  # what a press names
+        assert change(f"{served.url}/api/v1/settings/evidence.before_s", data={"value": 4}).ok
+        expect(waits).to_contain_text("Evidence")
+        expect(stranger.get_by_role("button", name="Start again now")).to_have_id(pressed or "")
     finally:
         file.unlink(missing_ok=True)
 
