@@ -87,8 +87,10 @@ def live_page(request: Request) -> None:
     def refresh() -> None:
         snapshot = site.view.snapshot()
         troubles = site.view.troubles()
-        if changed(shown, "banner", (snapshot.armed, snapshot.incident, snapshot.unanswered, bool(troubles))):
-            banner.show(snapshot, well=not troubles)
+        # Not drawn anew for a trouble while there are buttons to answer an incident: a press on its way would be lost.
+        well = snapshot.incident is not None or not troubles
+        if changed(shown, "banner", (snapshot.armed, snapshot.incident, snapshot.unanswered, well)):
+            banner.show(snapshot, well=well)
         if Sense.GESTURE in snapshot.health:
             seen = [
                 (hand.handedness, hand.sign, hand.movement, dict(hand.sequences), hand.sign_probabilities[hand.sign])

@@ -882,6 +882,18 @@ def test_a_gesture_that_is_added_does_not_take_the_place_of_the_signal_for_help(
         file.unlink(missing_ok=True)
 
 
+def test_a_press_on_acknowledge_is_not_lost_when_a_trouble_comes(served: Served, page: Page) -> None:
+    served.happen(incident_of(34))
+    button = page.get_by_role("button", name="Acknowledge")
+    pressed = button.get_attribute("id")  # what a press names
+    served.station.supervisor.check("disk", Ill("full"))
+    try:
+        expect(page.get_by_text("Disk: full")).to_be_visible()
+        expect(button).to_have_id(pressed or "")
+    finally:
+        served.station.supervisor.check("disk", None)
+
+
 def test_a_press_on_start_again_is_not_lost_when_more_comes_to_wait_for_that(served: Served, stranger: Page) -> None:
     file = served.settings.home / "station.toml"
     sign_in(stranger, f"{served.url}/settings", "ada")
