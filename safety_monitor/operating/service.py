@@ -196,10 +196,12 @@ def install(
     yield f"{path}: written"
     if place.here:
         _call("systemctl", "daemon-reload")
-        if start:
-            _call("systemctl", "enable", NAME)
-            restart()
-            yield "started; `systemctl status safety-monitor` and `journalctl -u safety-monitor` show how it is"
+    if place.here and start:
+        _call("systemctl", "enable", NAME)
+        restart()
+        yield "started; `systemctl status safety-monitor` and `journalctl -u safety-monitor` show how it is"
+    else:
+        yield f"nothing was started; `systemctl enable --now {NAME}` on that machine starts it, now and at boot"
 
 
 def restart() -> None:

@@ -69,7 +69,9 @@ def test_installed_twice_it_keeps_settings_and_secrets_and_leaves_with_its_unit_
     mine.write_text('[station]\nname = "hall"\n')
     (tmp_path / ".env").write_text("SAFETY_MONITOR_MESSAGES__ANNA='json://example.org/?a=b#c'\n")
     arguments = ["install-service", "--root", str(root), "--config", str(mine)]
-    assert safety_monitor(tmp_path, *arguments).status == 0
+    put = safety_monitor(tmp_path, *arguments)
+    assert put.status == 0
+    assert "nothing was started; `systemctl enable --now safety-monitor`" in put.stdout  # a mere start is not for good
     settings, secrets = root / "etc/safety-monitor/station.toml", root / "etc/safety-monitor/secrets.env"
     unit_there = root / "etc/systemd/system/safety-monitor.service"
     assert settings.read_text() == mine.read_text()
