@@ -1,9 +1,9 @@
 """Trains the trunk of the scream model on a GPU: `python -m audio.train_trunk --data … --further … --teacher …`.
 
 It learns from mixtures without end (`audio.mixtures`) what its teacher hears in them (`audio.teacher`), labels play no
-part. Keras calculates with what `KERAS_BACKEND` names: "tensorflow" (`pip install "tensorflow[and-cuda]"` on a machine
-with a GPU), "jax" or "torch". What was learned is kept in the cache folder before it is written as a TFLite file, for
-which TensorFlow is needed: with another backend the same command is run once again with TensorFlow, for that alone.
+part. Keras calculates with what `KERAS_BACKEND` names: "tensorflow" (`tensorflow[and-cuda]` on a machine with
+a GPU), "jax" or "torch". What was learned is kept in the cache folder before it is written as a TFLite file, for which
+TensorFlow is needed: with another backend the same command is run once again with TensorFlow, for that alone.
 """
 
 import argparse

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from models.card import ModelError
+from models.extras import installing
 
 TRUSTED = frozenset({"sklearn.tree._tree.Tree"})
 """Types besides those that skops trusts by itself: the trees of a forest, which are tables of numbers."""
@@ -28,7 +29,7 @@ def load_estimator(path: Path) -> Any:
         import skops.io
     except ModuleNotFoundError as error:
         raise ModelError(
-            f"{path}: is a scikit-learn model, and {error.name} is missing (pip install -e '.[train]')"
+            f"{path}: is a scikit-learn model, and {error.name} is missing; {installing('train')}"
         ) from None
     try:
         foreign = sorted(set(skops.io.get_untrusted_types(file=path)) - TRUSTED)

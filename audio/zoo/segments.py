@@ -20,6 +20,7 @@ from audio.unusable import unusable
 from audio.zoo.clips import windows
 from audio.zoo.front_end import VERSION
 from audio.zoo.member import Features
+from models.extras import installing
 
 Array = NDArray[np.float32]
 
@@ -92,7 +93,7 @@ def workers(jobs: int, dask: str | None = None) -> Iterator[None]:
     try:
         import distributed
     except ModuleNotFoundError as error:
-        raise CorpusError(f"--dask: {error.name} is missing (pip install -e '.[dask]')") from None
+        raise CorpusError(f"--dask: {error.name} is missing; {installing('dask')}") from None
     connect: Any = distributed.Client
     try:
         client = connect(dask, timeout=CLUSTER_S)

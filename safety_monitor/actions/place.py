@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from media.lasting import lasting
+from models.extras import installing
 from safety_monitor.actions.failure import one_line
 from safety_monitor.incident import Incident
 from safety_monitor.place import Place, from_browser
@@ -189,7 +190,7 @@ def geocoder(service: str, *, domain: str = "", api_key: str = "") -> Geocode:
         from geopy.exc import GeocoderNotFound, GeopyError
         from geopy.geocoders import SERVICE_TO_GEOCODER, get_geocoder_for_service
     except ImportError:
-        raise ValueError("needs the package geopy: pip install -e '.[geocoding]'") from None
+        raise ValueError(f"needs the package geopy: {installing('geocoding')}") from None
     options: dict[str, Any] = {"timeout": LIMIT_S, "user_agent": "safety-monitor"}
     if domain:
         scheme, _, host = domain.rpartition("://")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from models.extras import installing
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.sources import load_settings
 from safety_monitor.operating.logs import set_up_log
@@ -80,7 +81,7 @@ def given_options(context: typer.Context) -> list[str]:
 
 def fail_without(error: ModuleNotFoundError, doing: str = "training") -> NoReturn:
     """The line for somebody who has not installed the packages that training takes."""
-    fail(f"{error.name} is missing: {doing} needs the extra packages (pip install -e '.[train]')")
+    fail(f"{error.name} is missing: {doing} needs the extra packages; {installing('train')}")
 
 
 def read_settings(config: Path | None) -> Settings:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+from models.extras import installing
 from safety_monitor.actions.absent import Absent
 from safety_monitor.actions.alarm import Alarm
 from safety_monitor.actions.channel import Channel
@@ -154,7 +155,7 @@ def _mongodb(given: MongoDBSettings, station: Identity, entry_of: Callable[[str]
     try:
         from safety_monitor.actions.mongodb import MongoDB
     except ModuleNotFoundError:
-        raise SettingsError("mongodb: needs the package pymongo: pip install -e '.[mongodb]'") from None
+        raise SettingsError(f"mongodb: needs the package pymongo: {installing('mongodb')}") from None
     try:
         return MongoDB(
             given.url.get_secret_value(),
@@ -174,7 +175,7 @@ def _firebase(
     try:
         from safety_monitor.actions.firebase import Firebase
     except ModuleNotFoundError:
-        raise SettingsError("firebase: needs the package firebase-admin: pip install -e '.[firebase]'") from None
+        raise SettingsError(f"firebase: needs the package firebase-admin: {installing('firebase')}") from None
     if given.credentials_file is None and given.url.startswith("https://"):
         raise SettingsError("firebase.credentials_file: the JSON file of a service account is needed")
     try:

@@ -25,6 +25,7 @@ from gesture.retrain import QUICK, Retrained, passes, retrain_motions, retrain_s
 from gesture.rows import MOTIONS, SIGNS, CollectionError
 from gesture.tables import BASE_DATA, TableError
 from models.card import Card, ModelError, read_card
+from models.extras import installing
 from models.in_use import compare, model_before, roll_back, use
 from models.registry import find
 from safety_monitor.config import Settings
@@ -124,7 +125,7 @@ class Trainings:
             TrainingError: packages are missing, a training is under way, or the system gives no process for it.
         """
         if missing := missing_packages():
-            raise TrainingError(f"training needs {', '.join(missing)}: pip install -e '.[train]'")
+            raise TrainingError(f"training needs {', '.join(missing)}: {installing('train')}")
         with self._lock:
             if self.run is not None and self.run.going:
                 raise TrainingError("a training is under way already")
@@ -320,7 +321,7 @@ def train(home: Path, kind: Kind, most_passes: int, tell: Callable[[float, str],
     except (CollectionError, TableError, ModelError, OSError) as error:
         raise TrainingError(str(error)) from None
     except ModuleNotFoundError as error:
-        raise TrainingError(f"training needs {error.name}: pip install -e '.[train]'") from None
+        raise TrainingError(f"training needs {error.name}: {installing('train')}") from None
 
 
 def write_figures(result: Retrained) -> None:

@@ -10,6 +10,7 @@ from nicegui import ui
 
 from gesture.collection import Collection
 from gesture.tables import TableError
+from models.extras import installing
 from safety_monitor.learning.training import KINDS, Candidate, Kind, Run, TrainingError, missing_packages
 from safety_monitor.web import texts
 from safety_monitor.web.layout import ask_owner, confirm, may, page_for, panel, site_of, table_row
@@ -34,7 +35,9 @@ def retrain_page(request: Request) -> None:
             if missing := missing_packages():
                 with ui.row().classes("items-center gap-2 mt-2"):
                     ui.icon("warning", color="amber-9", size="26px").props("aria-hidden=true")
-                    ui.label(texts.TRAINING_MISSING.format(packages=", ".join(missing))).classes("font-semibold")
+                    ui.label(
+                        texts.TRAINING_MISSING.format(packages=", ".join(missing), command=installing("train"))
+                    ).classes("font-semibold")
         for kind in KINDS:
             _Model(request, site, kind)
 

@@ -249,8 +249,7 @@ RETRAIN_HINT = (
     "the station goes on watching meanwhile, and nothing changes until you put the new model in use."
 )
 TRAINING_MISSING = (
-    "Training needs packages that are not installed: {packages}. In the folder of safety-monitor run: "
-    ".venv/bin/pip install -e '.[train]'"
+    "Training needs packages that are not installed: {packages}. What installs them, in a terminal: {command}"
 )
 ROWS_OF = "Collected: {rows}; people: {people}"
 TRAIN, CANCEL_TRAINING = "Train", "Cancel"
