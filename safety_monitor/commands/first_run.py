@@ -95,8 +95,8 @@ def init(
     elif contacts:
         print(
             "The people you named are told through Twilio. Set SAFETY_MONITOR_TWILIO__ACCOUNT_SID, …__AUTH_TOKEN and\n"
-            "…__NUMBER in .env (docs/channels.md): without them the station does not start, so that nobody relies on\n"
-            "messages that cannot be sent. Then try safety-monitor test-alert."
+            f"…__NUMBER in {env_file()} (docs/channels.md): without them the station does not start, so that nobody\n"
+            f"relies on messages that cannot be sent. Then try {service.command_line('test-alert', config)}."
         )
     if of_service:
         return
@@ -105,7 +105,8 @@ def init(
     doctor, run = (service.command_line(each, config) for each in ("doctor", "run"))
     print(f"\nNext: {doctor}, then {run}.\nEvery other setting is explained in the file.")
     if yes:
-        print("E-mail and other services: docs/channels.md. A PIN for calling off: safety-monitor pin-hash.")
+        pin_hash = service.command_line("pin-hash", config)
+        print(f"E-mail and other services: docs/channels.md. A PIN for calling off: {pin_hash}")
 
 
 def _ask(known: "Answers", config: Path, earlier: "Earlier", named: "Sequence[str]") -> "Answers":
