@@ -25,6 +25,8 @@ NAME = "safety-monitor"
 USER = "safety-monitor"
 GROUPS = ("audio", "video")
 """Who may use microphones, loudspeakers and cameras."""
+LOG_GROUP = "systemd-journal"
+"""Who may read the system's journal, in which the log of the service is."""
 UNIT = Path("/etc/systemd/system/safety-monitor.service")
 CONFIG = Path("/etc/safety-monitor")
 SETTINGS = CONFIG / "station.toml"
@@ -244,9 +246,16 @@ def run_as_service(arguments: Sequence[str], place: Place) -> int:
         SECRETS_VARIABLE: SECRETS,
     }
     environ |= {name: str(place(path)) for name, path in files.items()} | {"HOME": str(place(HOME))}
-    rights: dict[str, Any] = {"user": USER, "group": USER, "extra_groups": GROUPS} if place.here else {}
+    rights: dict[str, Any] = {"user": USER, "group": USER, "extra_groups": groups_for(arguments)} if place.here else {}
     signal.signal(signal.SIGINT, lambda number, frame: None)  # Ctrl-C is for the command; this waits for its end
     return subprocess.run([program(), *arguments], env=environ, umask=0o077, check=False, **rights).returncode
+
+
+def groups_for(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The groups that a command for the service has: the service's; what puts its log together must read that, too."""
+    if "support-bundle" in arguments and any(group.gr_name == LOG_GROUP for group in grp.getgrall()):
+        return (*GROUPS, LOG_GROUP)
+    return GROUPS
 
 
 def settings_changed_at(place: Place) -> list[int]:

@@ -1,5 +1,6 @@
 """The service: what systemd itself says of the unit, and that putting it in place loses nothing."""
 
+import grp
 import json
 import os
 import re
@@ -15,12 +16,15 @@ from safety_monitor.config.secret_file import for_service
 from safety_monitor.config.sources import load_settings
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.operating.service import (
+    GROUPS,
     HOME,
+    LOG_GROUP,
     SECRETS,
     SETTINGS,
     Place,
     ServiceError,
     closed_folder,
+    groups_for,
     install,
     program,
     run_as_service,
@@ -101,6 +105,12 @@ def test_installed_twice_it_keeps_settings_and_secrets_and_leaves_with_its_unit_
     gone = safety_monitor(tmp_path, "uninstall-service", "--root", str(root))
     assert gone.status == 2
     assert "there is no such service" in gone.stderr
+
+
+@pytest.mark.skipif(not any(each.gr_name == LOG_GROUP for each in grp.getgrall()), reason="no group systemd-journal")
+def test_only_the_bundle_may_read_the_log_besides() -> None:
+    assert groups_for(["support-bundle", "--output", "/tmp/station.zip"]) == (*GROUPS, LOG_GROUP)  # noqa: S108
+    assert groups_for(["doctor"]) == GROUPS
 
 
 PASSWORD = 'a"b$c`d\\'
