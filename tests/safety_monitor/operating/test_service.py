@@ -61,6 +61,17 @@ def test_systemd_understands_every_line(unit_file: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_systemd_understands_the_unit_that_the_guide_gives_a_desktop(tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "operating.md"
+    (text,) = re.findall(r"^```ini\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    path = tmp_path / "safety-monitor.service"
+    path.write_text(text.replace("/opt/safety-monitor/.venv/bin/safety-monitor", str(PROGRAM)))
+    done = analyze(path, "verify", "--man=no")
+    assert (done.returncode, done.stderr) == (0, "")
+    ours, told = unit(PROGRAM).splitlines(), path.read_text().splitlines()
+    assert {"Type=notify", "Restart=always", "WatchdogSec=60", "TimeoutStopSec=60"} <= {*ours} & {*told}
+
+
 def test_the_service_can_do_little_else_than_its_work(unit_file: Path) -> None:
     done = analyze(unit_file, "security", "--offline=true", "--no-pager")
     exposure = re.search(r"exposure level for safety-monitor.service: ([\d.]+)", done.stdout)
