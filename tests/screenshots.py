@@ -7,6 +7,7 @@ are told are a mail server of ours.
 """
 
 import itertools
+import os
 import re
 import sys
 import tempfile
@@ -28,7 +29,7 @@ from tests.servers.mail import mail_server
 from tests.servers.mosquitto import PASSWORD, USER, Mosquitto
 from tests.servers.program import free_port
 from tests.stream_server import endless_sound, pictures, stream_server
-from tests.system.command import environment, running
+from tests.system.command import PROGRAM, environment, running
 from tests.system.test_teaching import collected
 
 PATIENCE_MS = 300_000
@@ -151,6 +152,7 @@ def main(folder: Path, wanted: list[str]) -> None:
             SAFETY_MONITOR_WEB__PORT=port,
             SAFETY_MONITOR_MQTT__PASSWORD=PASSWORD,
             SAFETY_MONITOR_MESSAGES__MAIL=mails.url,
+            PATH=f"{PROGRAM.parent}:{os.environ['PATH']}",  # it is called by its name, not by where it lies here
         )
         station = stack.enter_context(running(home, "--camera", camera, "--mic", microphone, environ={}, **variables))
         station.wait_for(lambda station: any(" pages: " in line for line in station.log))
