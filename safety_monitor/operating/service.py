@@ -328,7 +328,7 @@ def _put(path: Path, text: str, place: Place, otherwise: str = "", *, replace: b
         before = f"; the one before is {kept}"
     write_whole(there, (text or otherwise).encode())
     _give(there, place)
-    yield f"{there}: written{before}"
+    yield f"{there}: written{'' if text else ', with nothing set'}{before}"
 
 
 def _no_link(path: Path) -> Path:

@@ -118,6 +118,13 @@ def test_installed_twice_it_keeps_settings_and_secrets_and_leaves_with_its_unit_
     assert "there is no such service" in gone.stderr
 
 
+def test_who_installs_it_from_another_folder_is_told_that_it_begins_with_nothing_set(tmp_path: Path) -> None:
+    put = safety_monitor(tmp_path / "elsewhere", "install-service", "--root", str(tmp_path / "root"))
+    assert put.status == 0
+    for name in ("station.toml", "secrets.env"):
+        assert f"{name}: written, with nothing set" in put.stdout
+
+
 @pytest.mark.skipif(not any(each.gr_name == LOG_GROUP for each in grp.getgrall()), reason="no group systemd-journal")
 def test_only_the_bundle_may_read_the_log_besides() -> None:
     assert groups_for(["support-bundle", "--output", "/tmp/station.zip"]) == (*GROUPS, LOG_GROUP)  # noqa: S108
