@@ -75,9 +75,12 @@ trunk: .venv/test ## train the trunk anew, on a machine with a GPU: docs/trainin
 screenshots: .venv/test ## pictures of every page, in docs/screenshots
 	$(BIN)/python -m tests.screenshots docs/screenshots
 
-compare: .venv/test ## docs/models.md: every published approach on $(DATA), judged by sources left out; hours, goes on where it stopped
+SCORES := .cache/hearing/scream-sources-left-out.csv
+
+compare: .venv/test ## docs/models.md: every published approach on $(DATA), judged by sources left out; hours, goes on where it stopped; after make models also what ships
 	$(BIN)/safety-monitor compare --folds 3 --epochs 8 --data $(DATA)/audio \
-		--teacher $(DATA)/reference/yamnet/yamnet.tflite --page docs/models.md $(ARGS)
+		--teacher $(DATA)/reference/yamnet/yamnet.tflite $(addprefix --scores scream=,$(wildcard $(SCORES))) \
+		--page docs/models.md $(ARGS)
 
 docs: .venv/station ## the pages that the program writes itself
 	$(BIN)/safety-monitor settings | scripts/fill-block docs/settings.md
