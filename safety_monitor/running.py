@@ -18,7 +18,7 @@ from safety_monitor.config import Settings, SettingsError
 from safety_monitor.dispatch.channels import make_channels, outward_channels
 from safety_monitor.dispatch.composing import Composer
 from safety_monitor.dispatch.delivering import Dispatch, OutboxBusyError
-from safety_monitor.dispatch.places import make_places
+from safety_monitor.dispatch.places import make_geocoder, make_places
 from safety_monitor.dispatch.policies import mistakes_of, rules_of, unheard
 from safety_monitor.evidence import evidence_store, make_recorder
 from safety_monitor.incident import Incident, Sense
@@ -255,6 +255,7 @@ def check_start(settings: Settings) -> None:
             channel.close()
     if wrong:
         raise settings.named(wrong[0])
+    make_geocoder(settings)
     try:
         check_models(settings)
     except SenseError as error:

@@ -3,7 +3,7 @@
 import logging
 
 from media.in_time import in_time
-from safety_monitor.actions.place import Places, geocoder
+from safety_monitor.actions.place import Geocode, Places, geocoder
 from safety_monitor.config import Settings
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
@@ -29,11 +29,6 @@ def make_places(settings: Settings, journal: Journal | None = None) -> Places:
     here: Place | None = None
     if given.latitude is not None or given.address:
         here = Place(given.latitude, given.longitude, given.accuracy_m, given.address, "settings")
-    try:
-        key = given.geocoder_key.get_secret_value() if given.geocoder_key else ""
-        geocode = geocoder(given.geocoder, domain=given.geocoder_domain, api_key=key) if given.geocoder else None
-    except ValueError as error:
-        raise settings.named(f"place.geocoder: {error}") from None
 
     def written(incident_id: str) -> Place | None:
         if journal is None:
@@ -46,4 +41,18 @@ def make_places(settings: Settings, journal: Journal | None = None) -> Places:
             log.warning("the place of an incident is not known: %s", error)
             return None
 
-    return Places(here, ip_lookup_url=given.ip_lookup_url, geocode=geocode, written=written)
+    return Places(here, ip_lookup_url=given.ip_lookup_url, geocode=make_geocoder(settings), written=written)
+
+
+def make_geocoder(settings: Settings) -> Geocode | None:
+    """What makes addresses of positions; None: nothing does.
+
+    Raises:
+        SettingsError: it cannot be used.
+    """
+    given = settings.place
+    key = given.geocoder_key.get_secret_value() if given.geocoder_key else ""
+    try:
+        return geocoder(given.geocoder, domain=given.geocoder_domain, api_key=key) if given.geocoder else None
+    except ValueError as error:
+        raise settings.named(f"place.geocoder: {error}") from None

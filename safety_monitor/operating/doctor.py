@@ -22,6 +22,7 @@ from safety_monitor.actions.outcome import Outcome
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.dispatch.channels import make_channels
+from safety_monitor.dispatch.places import make_geocoder
 from safety_monitor.dispatch.policies import NOBODY_TOLD, mistakes_of, natures_of, unheard
 from safety_monitor.escalation import Nature
 from safety_monitor.journal.file import JournalError
@@ -124,6 +125,10 @@ def _start(settings: Settings) -> list[Finding]:
             bound(settings.web).close()
     except WebError as error:
         findings.append(Finding("pages", ok=False, detail=str(error), needed=True))
+    try:
+        make_geocoder(settings)
+    except SettingsError as error:
+        findings.append(Finding("place", ok=False, detail=str(error), needed=True))
     senses = (("screams", settings.microphone, check_hearing), ("gestures", settings.camera, check_gestures))
     for part, sense, check in senses:
         try:

@@ -216,6 +216,7 @@ def would_start(settings: Settings) -> None:
 
     try:
         check_exposure(settings.web)
+        check_certificate(settings.web)
     except WebError as error:
         raise SettingsError(str(error)) from None
     check_start(settings)

@@ -53,7 +53,7 @@ def test_a_siren_that_is_turned_down_to_nothing_is_no_help(tmp_path: Path, sound
 def test_what_a_run_would_refuse_is_missing(tmp_path: Path) -> None:
     (tmp_path / "station.toml").write_text(
         '[camera]\nsource = "gone.mp4"\n[microphone]\nsource = "wobble"\n[web]\nhost = "0.0.0.0"\n'
-        '[[emergency.gestures]]\nsign = "wink"\n'
+        '[[emergency.gestures]]\nsign = "wink"\n[place]\ngeocoder = "wobble"\n'
     )
     journal = Journal(tmp_path, clock=lambda: time.time() + 2 * 86_400)
     journal.record(SCREAM)
@@ -67,6 +67,7 @@ def test_what_a_run_would_refuse_is_missing(tmp_path: Path) -> None:
     assert missing["microphone"].startswith("wobble: no such file")
     assert "needs a password" in missing["pages"]
     assert "set the clock" in missing["clock"]
+    assert "place.geocoder: " in missing["place"]  # unknown, or geopy is not installed
     assert "unknown sign 'wink'" in missing["gestures"]
     assert result.status == 1
 

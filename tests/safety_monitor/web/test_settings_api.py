@@ -74,6 +74,13 @@ def test_whoever_saves_that_nobody_is_told_at_night_is_told_so(client: TestClien
         assert all(line.startswith("from 22:00 until 07:00 nobody elsewhere is told") for line in put["warnings"])
 
 
+def test_nothing_is_saved_with_which_the_pages_could_not_be_served(client: TestClient, file: Path) -> None:
+    file.write_text(before := f'[web]\ncertificate = "gone.pem"\nkey = "gone.key"\n{TEXT}')
+    answer = client.put("/api/v1/settings/station.name", json={"value": "lobby"})
+    assert (answer.status_code, "web.certificate: gone.pem: " in answer.text) == (422, True)
+    assert file.read_text() == before
+
+
 def test_where_nobody_signs_in_a_change_takes_the_pin(make_site: MakeSite) -> None:
     site = make_site(pin=True)
     client, path = client_of(site), site.settings_file.path
@@ -102,6 +109,7 @@ def test_in_the_file_that_the_program_prints_nothing_but_the_value_changes(clien
         ("place.address", "a\0b", 422),
         ("camera.source", "rtsp://***@10.0.0.7/stream", 422),
         ("hearing.model", "nothing", 422),
+        ("place.geocoder", "nothing", 422),
         ("fusion", 1, 404),
         ("contacts", ["anna"], 404),
         ("acknowledge.pin_hash", "$argon2id$x", 404),
