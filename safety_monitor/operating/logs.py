@@ -56,12 +56,12 @@ def set_up_log(settings: Settings) -> None:
     log, lost = settings.log, ""
     try:
         handler = _handler(log)
-    except OSError as error:
+    except SettingsError as error:
         from safety_monitor.supervision.systemd import is_service  # here, because it takes long to import
 
-        lost = f"log.file: {log.file} cannot be written: {error.strerror}"
         if not is_service():
-            raise SettingsError(lost) from None
+            raise
+        lost = str(error)
         handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LogFormatter(Redaction(settings), as_json=log.format == "json", dated=log.file is not None))
     level = logging.getLevelNamesMapping()[log.level.upper()]
@@ -75,6 +75,15 @@ def set_up_log(settings: Settings) -> None:
         logging.getLogger(name).setLevel(level)
     if lost:
         logging.getLogger(__name__).error("%s; all goes to standard error", lost)
+
+
+def check_log(log: LogSettings) -> None:
+    """See whether a log could be written where the settings say.
+
+    Raises:
+        SettingsError: the file cannot be written.
+    """
+    _handler(log).close()
 
 
 def _tell_of_a_full_disk(handler: logging.Handler) -> None:
@@ -100,5 +109,9 @@ def _tell_of_a_full_disk(handler: logging.Handler) -> None:
 def _handler(log: LogSettings) -> logging.Handler:
     if log.file is None:
         return logging.StreamHandler(sys.stderr)
-    log.file.parent.mkdir(parents=True, exist_ok=True)
-    return RotatingFileHandler(log.file, maxBytes=round(log.megabytes * 2**20), backupCount=log.kept, encoding="utf-8")
+    most = round(log.megabytes * 2**20)
+    try:
+        log.file.parent.mkdir(parents=True, exist_ok=True)
+        return RotatingFileHandler(log.file, maxBytes=most, backupCount=log.kept, encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"log.file: {log.file} cannot be written: {error.strerror}") from None

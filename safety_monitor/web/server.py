@@ -11,9 +11,11 @@ from media.lasting import ended, lasting
 from safety_monitor.config import FILE_NAME, Settings, SettingsError
 from safety_monitor.config.sources import find_file
 from safety_monitor.learning.training import Trainings
+from safety_monitor.operating.logs import check_log
 from safety_monitor.operating.serving import WebError, bound, check_certificate, check_exposure
 from safety_monitor.station import Station
 from safety_monitor.supervision.supervisor import Ill
+from safety_monitor.supervision.systemd import is_service
 from safety_monitor.trouble import Phase
 from safety_monitor.web.analysis_process import Analyses
 from safety_monitor.web.door import AT_ONCE, Door
@@ -219,4 +221,6 @@ def would_start(settings: Settings) -> None:
         check_certificate(settings.web)
     except WebError as error:
         raise SettingsError(str(error)) from None
+    if not is_service():  # a service starts all the same, and on a disk that has failed other settings can be changed
+        check_log(settings.log)
     check_start(settings)

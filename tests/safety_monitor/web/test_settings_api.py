@@ -110,6 +110,7 @@ def test_in_the_file_that_the_program_prints_nothing_but_the_value_changes(clien
         ("camera.source", "rtsp://***@10.0.0.7/stream", 422),
         ("hearing.model", "nothing", 422),
         ("place.geocoder", "nothing", 422),
+        ("log.file", "/proc/nowhere/station.log", 422),
         ("fusion", 1, 404),
         ("contacts", ["anna"], 404),
         ("acknowledge.pin_hash", "$argon2id$x", 404),
