@@ -2,7 +2,10 @@
 
 import hashlib
 import ssl
+import subprocess
+import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -11,7 +14,7 @@ from playwright.sync_api import expect
 from tests.browser import browser
 from tests.servers.certificate import make_certificate
 from tests.servers.program import free_port
-from tests.system.command import environment, running, safety_monitor
+from tests.system.command import LIMIT_S, environment, running, safety_monitor
 
 PATIENCE_MS = 60_000
 
@@ -39,7 +42,18 @@ def test_over_https_a_scream_shows_on_the_live_page_and_is_acknowledged_there(tm
             page.get_by_role("dialog").get_by_role("button", name="Acknowledge").click()
             expect(page.get_by_text("Acknowledged: Scream")).to_be_visible(timeout=PATIENCE_MS)
         assert station.wait_for_state("acknowledged")["labels"] == ["scream"]
+        assert health_check(environment(home) | variables) == (0, "")
         assert station.stop() in (0, 1)
+    status, why = health_check(environment(home) | variables)
+    assert status == 1
+    assert why.startswith(f"port {port} of 127.0.0.1 does not answer: ")
+
+
+def health_check(environ: Mapping[str, str]) -> tuple[int, str]:
+    """What the health check of a container says: its status, and why."""
+    command = (sys.executable, "-m", "safety_monitor.operating.health_check")
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    return done.returncode, done.stderr
 
 
 def test_what_others_can_reach_needs_a_password(tmp_path: Path) -> None:
