@@ -93,6 +93,9 @@ class Worker:
             for last in (False, True):
                 process = self._running()
                 self._send(process, "request", request)
+                if self._interrupted:  # in the very moment: what was ended then may have been the process before this
+                    self._replace(process)
+                    raise Interrupted
                 try:
                     if self._wait(process, deadline):
                         return

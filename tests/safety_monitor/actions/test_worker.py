@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,6 +130,20 @@ def test_a_request_can_be_broken_off(worker: Worker, fifo: Path) -> None:
     thread.join()
     assert isinstance(outcome[0], Interrupted)
     worker.ask(dict, 60.0)
+
+
+def test_what_is_broken_off_in_the_moment_in_which_it_begins_goes_to_no_other_process(worker: Worker) -> None:
+    class Crossed(Worker):
+        def _running(self) -> Any:
+            self.interrupt()  # by another thread, between the asking and the look at the process
+            return super()._running()
+
+    crossed = Crossed("process_under_test")
+    try:
+        with pytest.raises(Interrupted):
+            crossed.ask(dict, 60.0)
+    finally:
+        crossed.close()
 
 
 def test_interrupting_nothing_changes_nothing(worker: Worker) -> None:
