@@ -117,7 +117,7 @@ class Listeners:
             told: hears what comes of it.
 
         Raises:
-            ListenError: there are too many already, or the station ends.
+            ListenError: there are too many already, the station ends, or the system gives no thread.
             SoundError: no such rate.
         """
         start = time.monotonic()
@@ -139,8 +139,12 @@ class Listeners:
                 raise ListenError("the station is ending")
             if len(self._threads) >= LISTENERS:
                 raise ListenError(f"{LISTENERS} microphones are listened to already")
-            thread = self._threads[listener] = threading.Thread(target=listen, name="listener", daemon=True)
-        thread.start()
+            thread = threading.Thread(target=listen, name="listener", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                raise ListenError("the system gives no more threads") from None
+            self._threads[listener] = thread  # only now: one that never began would keep its place for good
         return listener
 
     def close(self) -> None:

@@ -23,6 +23,8 @@ from safety_monitor.web.access import Visitor
 from safety_monitor.web.site import Site
 
 RATES = range(8_000, 96_001)
+LONGEST_RATE = 10
+"""Digits; what has thousands of them is no number to Python either."""
 LONGEST_S = 0.5
 """Of the sound in one message."""
 LONGEST_TEXT = 1000
@@ -110,7 +112,7 @@ def make_listen(site: Site) -> APIRouter:
         if not visitor.may("operator"):
             await _refuse(websocket, 403, f"needs the role operator; you are {visitor.role}")
             return
-        if not rate.isdecimal() or int(rate) not in RATES:
+        if not rate.isdecimal() or len(rate) > LONGEST_RATE or int(rate) not in RATES:
             await _refuse(websocket, 422, f"rate: a number of samples a second from {RATES[0]} to {RATES[-1]}")
             return
         outgoing = Outgoing(site)

@@ -1,5 +1,6 @@
 """A microphone elsewhere: sound in over a web socket, readings and incidents out."""
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -135,8 +136,9 @@ def test_an_incident_of_ears_that_fail_ends_as_all_do(
         (PATH, "wrong", 401),
         ("ws://localhost/api/v1/listen?rate=1", TOKEN, 422),
         ("ws://localhost/api/v1/listen?rate=many", TOKEN, 422),
+        (f"ws://localhost/api/v1/listen?rate={'9' * 5000}", TOKEN, 422),
     ],
-    ids=["viewer", "stranger", "too low", "no number"],
+    ids=["viewer", "stranger", "too low", "no number", "too many digits"],
 )
 def test_who_may_not_or_cannot_be_heard_is_told_so(make_site: MakeSite, path: str, token: str, status: int) -> None:
     client = client_of(make_site(WEB), Authorization=f"Bearer {token}")
@@ -183,3 +185,26 @@ def test_another_site_cannot_listen(client: TestClient) -> None:
     ):
         pass
     assert refused.value.status_code == 403
+
+
+def test_a_system_that_gives_no_more_threads_costs_a_connection_and_no_place(
+    make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make_site(WEB)
+    client = client_of(site, Authorization=f"Bearer {TOKEN}")
+    start = threading.Thread.start
+
+    def refused(thread: threading.Thread) -> None:
+        if thread.name == "listener":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        for _ in range(listeners.LISTENERS):
+            with pytest.raises(WebSocketDenialResponse) as refusal, client.websocket_connect(PATH):
+                pass
+            assert refusal.value.status_code == 503
+    with client.websocket_connect(PATH) as socket:
+        assert socket.receive_json()["type"] == "ready"
+    site.listeners.close()
