@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
@@ -12,6 +13,8 @@ from safety_monitor.operating.redaction import Redaction
 
 OURS = ("safety_monitor", "audio", "gesture", "media", "models")
 """Packages whose level the settings set; libraries are heard from warnings on, or from infos on when debugging."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""What would end a line or command a terminal. Others' words get into the log, such as those of a broker's command."""
 
 
 class LogFormatter(logging.Formatter):
@@ -30,9 +33,10 @@ class LogFormatter(logging.Formatter):
         self._as_json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
-        """One entry; text has further lines where there is a traceback, JSON never has."""
+        """One entry; text has further lines, indented, where there is a traceback, JSON never has."""
         if not self._as_json:
-            return self._redaction(super().format(record))
+            first, *more = self._redaction(super().format(record)).split("\n")
+            return "\n  ".join([first, *map(_harmless, more)])
         entry = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -42,7 +46,16 @@ class LogFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self._redaction(self.formatException(record.exc_info))
-        return json.dumps(entry, ensure_ascii=False)
+        return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(entry, ensure_ascii=False))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
+        """The first line."""
+        return _harmless(super().formatMessage(record))
+
+
+def _harmless(line: str) -> str:
+    """A line with what is in `CONTROL` written out, as `\\n`."""
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
 
 
 def set_up_log(settings: Settings) -> None:

@@ -52,6 +52,22 @@ def test_a_json_line_holds_all_of_an_entry(tmp_path: Path) -> None:
     assert "ValueError: two" in entry["exception"]
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_others_have_written_is_no_line_of_its_own_and_commands_no_terminal(form: str, tmp_path: Path) -> None:
+    file = tmp_path / "station.log"
+    set_up_log(settings(SAFETY_MONITOR_LOG__FILE=str(file), SAFETY_MONITOR_LOG__FORMAT=form))
+    forged = "no incident 'x\n07:30:00 INFO disarmed\x1b[2J\x9b2J\u2028'"
+    logging.getLogger("safety_monitor").warning("mqtt: %s", forged)
+    try:
+        raise ValueError(forged)
+    except ValueError:
+        logging.getLogger("safety_monitor").exception("mqtt")
+    line, *failure = file.read_text().splitlines()
+    assert json.loads(line)["message"] == f"mqtt: {forged}" if form == "json" else "\\n07:30:00 INFO disarmed" in line
+    assert not {"\x1b", "\x9b", "\u2028"} & set("".join([line, *failure]))
+    assert not any(each.startswith("07:30:00") for each in failure)
+
+
 def test_a_full_disk_is_told_once_and_the_entries_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_log(settings(SAFETY_MONITOR_LOG__FILE="/dev/full"))
     for number in range(2):
