@@ -3,8 +3,8 @@
 Requests that change something, and web sockets, must come from the station's own pages or from a program: a browser
 tells by `Sec-Fetch-Site` and `Origin` where a request comes from, and another site's is refused. Of what changes
 nothing a browser may follow another site's link here, and no more. A station without users answers only to its local
-names, so that no other site can pass for it by pointing its own name here. HEAD is answered as GET is, without the
-body: programs that watch whether a site is well ask like that.
+names, so that no other site can pass for it by pointing its own name here, and to nobody whom a proxy brings. HEAD is
+answered as GET is, without the body: programs that watch whether a site is well ask like that.
 """
 
 import ipaddress
@@ -30,6 +30,8 @@ PUBLIC = frozenset({"/login"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_SITE = frozenset({"same-origin", "none"})
 """What `Sec-Fetch-Site` says of our own pages, and of an address that a person has typed."""
+BROUGHT = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"})
+"""Headers of a proxy or tunnel. Many ask in the name of this machine for whoever is at their other end."""
 GO_ON = '<!doctype html><meta http-equiv="refresh" content="0; url={address}">'
 """A link on another site, such as a mailbox, brings no cookie along (SameSite=Strict); what this page opens does. Over
 HTTP no browser says where a link stood."""
@@ -136,7 +138,8 @@ class Guard:
         """What is answered instead; None if the request may pass. Sets `scope["state"]["visitor"]`."""
         headers = Headers(scope=scope)
         signed = scope["type"] == "http" and scope["method"] == "POST" and scope["path"].startswith(self._signed)
-        if not signed and self._access.open and not _is_local(headers.get("host", "")):
+        here = _is_local(headers.get("host", "")) and BROUGHT.isdisjoint(headers.keys())
+        if not signed and self._access.open and not here:
             return _problem(421, "this station answers only to localhost: it has no users")
         link = headers.get("sec-fetch-mode", "navigate") == "navigate"
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE

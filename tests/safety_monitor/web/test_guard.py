@@ -33,6 +33,18 @@ def test_a_station_without_users_answers_only_to_its_own_names(client: TestClien
     assert client.get("/api/v1/health", headers={"Host": host}).status_code == 421
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded"])
+def test_a_station_without_users_answers_nobody_elsewhere_whom_a_proxy_brings(client: TestClient, header: str) -> None:
+    answer = client.post("/api/v1/disarm", headers={"Host": "127.0.0.1:8080", header: "203.0.113.9"})
+    assert answer.status_code == 421
+    assert client.get("/api/v1/health").json()["armed"] is True
+
+
+def test_a_proxy_may_bring_whoever_signs_in(make_site: MakeSite) -> None:
+    client = client_of(make_site(WEB), Authorization=f"Bearer {TOKEN}", Host="127.0.0.1:8080")
+    assert client.get("/api/v1/incidents", headers={"X-Forwarded-For": "203.0.113.9"}).status_code == 200
+
+
 @pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1", "[::1]:80", "127.0.0.2"])
 def test_its_own_names_are_those_of_this_machine(client: TestClient, host: str) -> None:
     assert client.get("/api/v1/health", headers={"Host": host}).status_code == 503
