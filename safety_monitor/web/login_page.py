@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from safety_monitor.operating.serving import LOCAL
 from safety_monitor.web import texts
 from safety_monitor.web.access import SESSION_S, TooManyTriesError
 from safety_monitor.web.guard import COOKIE, session_key
@@ -52,6 +53,16 @@ def own(path: str) -> str:
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() else "/"
 
 
+def asked_from(request: Request) -> str:
+    """The address of whoever asks; of those whom a proxy on this machine brings the one that it tells.
+
+    Else whoever types wrong passwords at the proxy's other end would keep everybody there from signing in.
+    """
+    address = request.client.host if request.client else ""
+    told = request.headers.getlist("x-forwarded-for")
+    return told[-1].rpartition(",")[2].strip() if told and address in LOCAL else address
+
+
 @router.get("/login")
 def form(request: Request, then: str = "/") -> Response:
     """The form; whoever is in already goes on."""
@@ -67,7 +78,7 @@ async def sign_in(
 ) -> Response:
     """Open a session, or say what is wrong."""
     access = site_of(request).access
-    address = request.client.host if request.client else ""
+    address = asked_from(request)
     try:
         key = await signing_in(lambda: access.sign_in(name, password, address))
     except TooManyTriesError as error:

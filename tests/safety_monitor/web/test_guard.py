@@ -17,7 +17,8 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message
 
 from safety_monitor.config.web import Web, WebToken, WebUser
-from safety_monitor.web.access import Access, hash_password, new_token
+from safety_monitor.web.access import TRIES, Access, hash_password, new_token
+from safety_monitor.web.app import make_app
 from safety_monitor.web.guard import COOKIE, Guard
 from tests.web_site import MakeSite, client_of
 
@@ -43,6 +44,22 @@ def test_a_station_without_users_answers_nobody_elsewhere_whom_a_proxy_brings(cl
 def test_a_proxy_may_bring_whoever_signs_in(make_site: MakeSite) -> None:
     client = client_of(make_site(WEB), Authorization=f"Bearer {TOKEN}", Host="127.0.0.1:8080")
     assert client.get("/api/v1/incidents", headers={"X-Forwarded-For": "203.0.113.9"}).status_code == 200
+
+
+@pytest.mark.parametrize(("peer", "status"), [("127.0.0.1", 401), ("198.51.100.7", 429)], ids=["proxy", "stranger"])
+def test_wrong_passwords_of_one_whom_a_proxy_brings_keep_out_nobody_else(
+    make_site: MakeSite, peer: str, status: int
+) -> None:
+    client = TestClient(make_app(make_site(WEB), pages=False), base_url="http://localhost", client=(peer, 50_000))
+
+    def tried(number: int, forwarded: str) -> int:
+        form = {"name": f"name {number}", "password": "wrong"}
+        answer = client.post("/login", data=form, headers={"X-Forwarded-For": forwarded})
+        return int(answer.status_code)
+
+    # What stands before the last comma anybody may have written.
+    assert [tried(each, f"192.0.2.{each}, 203.0.113.9") for each in range(TRIES + 1)] == [401] * TRIES + [429]
+    assert tried(TRIES + 1, "203.0.113.10") == status
 
 
 @pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1", "[::1]:80", "127.0.0.2"])
