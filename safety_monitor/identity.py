@@ -28,7 +28,7 @@ def identity(home: Path, name: str) -> Identity:
         OSError: the home cannot be written.
     """
     path = home / FILE_NAME
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileExistsError), path.open("x", encoding="ascii") as file:
         file.write(str(uuid.uuid4()))
     try:

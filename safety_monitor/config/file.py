@@ -108,12 +108,12 @@ def replace_file(path: Path, text: str) -> Path | None:
     """
     place = path.resolve()
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         backup = place.with_name(place.name + BACKUP) if place.exists() else None
         if backup:
             backup.unlink(missing_ok=True)  # root may have left it there, where this user may only take it away
             shutil.copy2(place, backup)
-        write_whole(place, text.encode(), mode=0o644)
+        write_whole(place, text.encode())
     except OSError as error:
         raise SettingsError(f"{path}: cannot be written: {error.strerror or error}") from None
     return backup

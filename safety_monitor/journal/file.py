@@ -100,7 +100,10 @@ class JournalFile:
         """Open it; where not all is `saved` that was moved aside, it is damaged, too."""
         self._opened = {}
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self.path.exists():
+                with suppress(OSError):  # SQLite says it better
+                    self.path.touch(mode=0o600)  # its log has the same; SQLite by itself lets everybody read
             self._engine = create_engine(
                 f"sqlite:///{self.path}", connect_args={"timeout": self._wait_s}, pool_size=CONNECTIONS
             )

@@ -65,6 +65,7 @@ def copy(connection: sqlite3.Connection, path: Path) -> None:
         sqlite3.Error: it cannot be read or written.
     """
     part = path.with_name(f"{path.name}.part")
+    part.touch(mode=0o600)
     with closing(sqlite3.connect(part)) as file:
         connection.backup(file)
     for ending in ENDINGS:

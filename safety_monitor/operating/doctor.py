@@ -220,7 +220,7 @@ def _secrets(key: str, value: object) -> Iterator[str]:
 
 def _home(settings: Settings) -> Finding:
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         free = shutil.disk_usage(settings.home).free
     except OSError as error:
         return Finding("disk", ok=False, detail=f"{settings.home}: {error.strerror}", needed=True)

@@ -11,7 +11,7 @@ import pytest
 from models.card import change_card
 from models.registry import SHIPPED
 from safety_monitor.config import SettingsError
-from safety_monitor.config.file import SettingsFile
+from safety_monitor.config.file import SettingsFile, replace_file
 from safety_monitor.config.sources import load_settings
 from safety_monitor.running import check_start
 
@@ -52,6 +52,12 @@ def test_a_change_is_written_and_the_file_before_is_kept(file: SettingsFile) -> 
     assert file.path.with_name("station.toml.bak").read_text() == TEXT
     assert file.path.stat().st_mode & 0o777 == 0o640
     assert sorted(each.name for each in file.path.parent.glob("*station.toml*")) == ["station.toml", "station.toml.bak"]
+
+
+def test_a_new_file_is_for_nobody_else_on_the_machine_it_holds_numbers_and_hashes(tmp_path: Path) -> None:
+    path = tmp_path / "home" / "station.toml"
+    replace_file(path, TEXT)
+    assert path.stat().st_mode & 0o077 == path.parent.stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize(

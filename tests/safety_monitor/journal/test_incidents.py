@@ -56,6 +56,19 @@ def test_an_incident_is_read_back_as_it_was_written(journal: Journal) -> None:
     ]
 
 
+def test_what_happened_is_for_nobody_else_on_the_machine(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        journal = Journal(tmp_path / "home")
+        journal.record(SCREAM)
+        names = {path.name: path.stat().st_mode & 0o077 for path in (tmp_path / "home").iterdir()}
+    finally:
+        os.umask(before)
+    journal.close()
+    assert names == dict.fromkeys(("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"), 0)
+    assert (tmp_path / "home").stat().st_mode & 0o077 == 0
+
+
 def test_an_id_may_be_shortened_while_it_is_unique(journal: Journal) -> None:
     journal.record(SCREAM)
     journal.record(replace(SCREAM, id="0b4afff"))
