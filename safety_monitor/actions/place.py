@@ -29,6 +29,8 @@ CITY_M = 25_000.0
 """An internet address tells the city at best."""
 REPORTS_KEPT = 100
 LONGEST_ANSWER = 100_000
+NONSENSE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What comes of an answer that is none, such as that of a service which refuses, or of a hotspot."""
 
 Geocode = Callable[[float, float], str]
 """Latitude and longitude -> address for people; raises OSError or ValueError."""
@@ -149,7 +151,10 @@ def fetched(url: str) -> Any:
     with requests.get(url, timeout=LIMIT_S, headers={"Accept": "application/json"}, stream=True) as answer:
         answer.raise_for_status()
         body = answer.raw.read(LONGEST_ANSWER, decode_content=True)
-    return json.loads(body)
+    try:
+        return json.loads(body)
+    except RecursionError:
+        raise ValueError("the answer is no JSON") from None
 
 
 def parsed(answer: Any) -> Place:
@@ -166,13 +171,13 @@ def parsed(answer: Any) -> Place:
         else:
             latitude = float(answer["lat"] if "lat" in answer else answer["latitude"])
             longitude = float(next(answer[name] for name in ("lon", "lng", "longitude") if name in answer))
-    except (KeyError, TypeError, ValueError, StopIteration):
+    except (*NONSENSE, StopIteration):
         raise ValueError("the answer holds no position") from None
     if not (-90.0 <= latitude <= 90.0 and -180.0 <= longitude <= 180.0):
         raise ValueError("the answer holds no position on earth")
     country = answer.get("country_name") or answer.get("country")
     address = ", ".join(str(part) for part in (answer.get("city"), answer.get("region"), country) if part)
-    return Place(latitude, longitude, CITY_M, f"near {address}" if address else "", "ip")
+    return Place(latitude, longitude, CITY_M, one_line(f"near {address}") if address else "", "ip")
 
 
 def geocoder(service: str, *, domain: str = "", api_key: str = "") -> Geocode:
@@ -209,6 +214,8 @@ def geocoder(service: str, *, domain: str = "", api_key: str = "") -> Geocode:
             found = service_of_geopy.reverse((latitude, longitude), exactly_one=True)
         except GeopyError as error:
             raise OSError(one_line(error, (api_key,))) from None
-        return str(found.address) if found else ""
+        except NONSENSE:
+            raise ValueError("the answer holds no address") from None
+        return one_line(found.address) if found else ""
 
     return geocode

@@ -25,6 +25,7 @@ class Pages:
 
     url: str = ""
     body: str = json.dumps({"latitude": 52.5, "longitude": 13.4, "city": "Berlin", "country_name": "Germany"})
+    named: str = json.dumps({"display_name": "Alexanderplatz", "lat": "52.5", "lon": "13.4"})
     status: int = 200
     asked: list[str] = field(default_factory=list)
 
@@ -39,7 +40,7 @@ def pages() -> Iterator[Pages]:
             self.send_response(state.status)
             self.end_headers()
             if self.path.startswith("/reverse"):
-                self.wfile.write(json.dumps({"display_name": "Alexanderplatz", "lat": "52.5", "lon": "13.4"}).encode())
+                self.wfile.write(state.named.encode())
             else:
                 self.wfile.write(state.body.encode())
 
@@ -73,6 +74,7 @@ def test_the_usual_services_are_understood(answer: dict[str, Any], place: Place)
         {"loc": "1"},
         {"lat": 95, "lon": 0},
         {"lat": None, "lon": 1},
+        {"lat": 10**400, "lon": 1},
     ],
 )
 def test_an_answer_without_a_position_is_refused(answer: Any) -> None:
@@ -123,6 +125,9 @@ def test_a_page_that_is_away_or_talks_nonsense_is_an_error_and_no_end(pages: Pag
     pages.body = "<html>"
     with pytest.raises(ValueError):
         fetched(pages.url)
+    pages.body = "[" * 90_000
+    with pytest.raises(ValueError):
+        fetched(pages.url)
     pages.status = 500
     with pytest.raises(OSError):
         fetched(pages.url)
@@ -138,6 +143,27 @@ def test_a_geocoder_that_is_away_is_an_error(pages: Pages) -> None:
     for service, message in (("nosuch", "unknown .nosuch.; known: arcgis"), ("opencage", "api_key")):
         with pytest.raises(ValueError, match=message):
             geocoder(service)
+
+
+@pytest.mark.parametrize("service", ["nominatim", "photon"])
+@pytest.mark.parametrize("answer", ['{"message": "refused"}', "5", "[5]", "[" * 90_000], ids=lambda answer: answer[:9])
+def test_a_geocoder_that_talks_nonsense_is_an_error_and_no_end(pages: Pages, service: str, answer: str) -> None:
+    pytest.importorskip("geopy", reason="needs the extra geocoding")
+    pages.body = pages.named = answer
+    with pytest.raises(ValueError, match="holds no address"):
+        geocoder(service, domain=pages.url)(52.5, 13.4)
+
+
+def test_an_address_is_one_line_and_leaves_room_for_the_rest_of_a_message(pages: Pages) -> None:
+    pytest.importorskip("geopy", reason="needs the extra geocoding")
+    city = "Berlin\nCalled off.\n" + "x" * 5000
+    pages.named = json.dumps({"display_name": city, "lat": "52.5", "lon": "13.4"})
+    for address in (
+        parsed({"lat": 52.5, "lon": 13.4, "city": city}).address,
+        geocoder("nominatim", domain=pages.url)(1, 2),
+    ):
+        assert "Berlin Called off." in address
+        assert len(address) <= 300
 
 
 def test_a_map_link_leads_to_the_position() -> None:
