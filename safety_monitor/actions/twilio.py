@@ -119,7 +119,7 @@ class _Wire:
         except TimeoutError:
             raise requests.Timeout from None
         waited = str((response.headers or {}).get("Retry-After", ""))
-        self._asked.wait_s = float(waited) if waited.isdigit() else None
+        self._asked.wait_s = float(waited) if waited.isdecimal() else None
         return response
 
     @property

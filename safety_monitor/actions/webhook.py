@@ -126,7 +126,7 @@ class Webhook:
 
     def _wait(self, retry_after: str) -> float | None:
         """The header's seconds or date, as seconds from now."""
-        if retry_after.isdigit():
+        if retry_after.isdecimal():  # ² is a digit, too
             return float(retry_after)
         try:
             return max(parsedate_to_datetime(retry_after).replace(tzinfo=UTC).timestamp() - self._clock(), 0.0)

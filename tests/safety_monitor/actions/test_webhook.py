@@ -136,6 +136,7 @@ def test_a_changed_body_is_not_believed() -> None:
         (429, {"Retry-After": "30"}, True, 30.0),
         (503, {"Retry-After": format_datetime(NOW + timedelta(seconds=90), usegmt=True)}, True, 90.0),
         (500, {"Retry-After": "soon"}, True, None),
+        (503, {"Retry-After": "²"}, True, None),
     ],
 )
 def test_every_status_is_understood(
