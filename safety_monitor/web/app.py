@@ -1,6 +1,7 @@
 """The application: API and pages behind the guard."""
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
@@ -8,7 +9,7 @@ from importlib.metadata import version
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from nicegui import app as ui_app
-from nicegui import ui
+from nicegui import core, ui
 from starlette.types import ASGIApp
 
 from safety_monitor.actions import voice
@@ -33,6 +34,8 @@ from safety_monitor.web.settings_api import make_settings_api
 from safety_monitor.web.site import Site
 from safety_monitor.web.station_api import make_station_api
 from safety_monitor.web.unknown_address import answer_below_api, missing
+
+log = logging.getLogger(__name__)
 
 FORM_BYTES = 4096
 """What a form has around the recording in it."""
@@ -73,6 +76,7 @@ def make_app(site: Site, *, pages: bool = True, let_in: Callable[[Peer | None], 
     answer_below_api(app)
     if pages:
         ui_app.add_exception_handler(404, missing)
+        core.sio.on("log", told_by_browser)  # in place of NiceGUI's own
         ui.run_with(app, title="safety-monitor", show_welcome_message=False, reconnect_timeout=10.0, language="en-US")
     return Guard(
         app,
@@ -84,6 +88,11 @@ def make_app(site: Site, *, pages: bool = True, let_in: Callable[[Peer | None], 
         https=site.settings.web.certificate is not None,
         let_in=let_in,
     )
+
+
+def told_by_browser(_socket: str, told: object) -> None:
+    """Hears what a page says of itself; whoever sees the pages can say anything, and must not write the log."""
+    log.debug("a browser says: %.300s", told)
 
 
 async def malformed(_request: Request, error: Exception) -> Response:

@@ -256,6 +256,14 @@ def test_the_live_page_shows_what_is_heard_and_seen_and_nothing_leaves(served: S
     assert [url for url in asked if not url.startswith((served.url, "data:", "blob:"))] == []
 
 
+def test_whoever_sees_the_pages_writes_nothing_into_the_log(page: Page, caplog: pytest.LogCaptureFixture) -> None:
+    page.evaluate(
+        """new Promise((done) => window.socket.emit(
+            "log", { client_id: window.clientId, level: "error", message: "sms:anna failed: no such number" }, done))"""
+    )
+    assert "sms:anna" not in caplog.text
+
+
 def test_a_page_that_has_lost_its_station_does_not_go_on_to_say_that_all_is_well(served: Served, page: Page) -> None:
     expect(page.get_by_text(texts.ALL_QUIET)).to_be_visible()
     page.evaluate("window.socket.disconnect()")
