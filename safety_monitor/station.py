@@ -116,6 +116,8 @@ class Station:
         self._disarmed = threading.Event()
         self._disarmed_at = 0.0
         """`time.monotonic()` at which that was last."""
+        self._arming = threading.Lock()
+        """Held until the view knows: of two who switch at once it must not show the first."""
         self._line = TimeLine(inputs.load, live=inputs.live)
         self._stop, self._over = threading.Event(), threading.Event()
         self._lock = threading.Lock()
@@ -201,15 +203,16 @@ class Station:
         A disarmed station hears and sees, but opens and confirms no incident; one that is open goes on to its end. It
         starts armed.
         """
-        if armed == self.armed:
-            return
-        if armed:
-            self._disarmed.clear()
-        else:
-            self._disarmed_at = time.monotonic()
-            self._disarmed.set()
-        log.info("armed" if armed else "disarmed")
-        self.view.switched(armed)
+        with self._arming:
+            if armed == self.armed:
+                return
+            if armed:
+                self._disarmed.clear()
+            else:
+                self._disarmed_at = time.monotonic()
+                self._disarmed.set()
+            log.info("armed" if armed else "disarmed")
+            self.view.switched(armed)
 
     def run(self) -> Summary:
         """Run until the inputs end or `stop` is called."""

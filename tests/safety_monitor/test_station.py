@@ -30,6 +30,7 @@ from safety_monitor.fusion import Fusion, FusionRules
 from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
+from safety_monitor.live import LiveView
 from safety_monitor.people import unanswered
 from safety_monitor.sensing import Inputs, ReadySense, RunningSense, SenseError
 from safety_monitor.station import Station, Summary
@@ -598,6 +599,26 @@ def test_who_waits_for_an_answer_is_known_though_what_was_left_open_cannot_be_en
         other.execute("BEGIN IMMEDIATE")
         station = idle_station(journal, dispatch)
     assert station.view.snapshot().unanswered == replace(SCREAM, state=State.CLOSED)
+    dispatch.close()
+
+
+def test_of_two_who_arm_and_disarm_at_once_the_pages_show_what_came_of_it(journal: Journal) -> None:
+    dispatch = Dispatch(journal, [])
+    station = idle_station(journal, dispatch)
+    station.arm(False)
+    other = threading.Thread(target=station.arm, args=(False,), daemon=True)
+
+    class Crossed(LiveView):
+        def switched(self, armed: bool) -> None:
+            if armed:  # the hours arm it, and before anybody is shown that somebody disarms it
+                other.start()
+                other.join(0.2)
+            super().switched(armed)
+
+    station.view = Crossed(FusionRules(), tuple(Sense))
+    station.arm(True)
+    other.join(FOREVER)
+    assert (station.armed, station.view.snapshot().armed) == (False, False)
     dispatch.close()
 
 
