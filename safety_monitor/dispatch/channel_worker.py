@@ -8,7 +8,7 @@ import logging
 import random
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -128,7 +128,7 @@ class ChannelWorker:
         """By key, what is done from memory, or was done and could not be written to the journal."""
         self._done: deque[str] = deque(maxlen=DONE_KEPT)
         """Keys of what was done last: whoever asks for it again, from memory, has not heard of it."""
-        self._answered: dict[str, float] = {}
+        self._answered: OrderedDict[str, float] = OrderedDict()
         """`time.monotonic()` at which it was answered, for the incidents that were last."""
         self._trials: deque[tuple[Trial, Future[Outcome | None]]] = deque()
         """Emergencies go first."""
@@ -191,7 +191,7 @@ class ChannelWorker:
         """A person has answered an incident: what sounds for it ends, or does not begin."""
         self._answered[incident.id] = time.monotonic()
         if len(self._answered) > ANSWERED_KEPT:
-            del self._answered[next(iter(self._answered))]
+            self._answered.popitem(last=False)
 
     def has_answer(self, incident: Incident) -> bool:
         """Whether a person has answered an incident, as far as is remembered."""

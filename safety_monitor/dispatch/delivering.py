@@ -9,6 +9,7 @@ when the power goes between the doing and the writing; it then carries the same 
 import logging
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -105,7 +106,7 @@ class Dispatch:
         self._rules = rules or DeliveryRules()
         self._natures = natures_of(channels)
         self._composer = composer or Composer("station", "")
-        self._chosen: dict[str, Policy] = {}
+        self._chosen: OrderedDict[str, Policy] = OrderedDict()
         """The policies of the incidents confirmed last: what adds to one later does not change it."""
         self._closing = threading.Event()
         self._troubles = Troubles()
@@ -194,7 +195,7 @@ class Dispatch:
         if incident.state is State.CONFIRMED:
             self._chosen[incident.id] = policy
             if len(self._chosen) > CHOSEN_KEPT:
-                del self._chosen[next(iter(self._chosen))]
+                self._chosen.popitem(last=False)  # in one step: others may follow incidents of theirs just now
             planned = self._planned(policy, incident.id)
         self._writer.write(
             Step(incident, source, silent, place),

@@ -6,6 +6,7 @@ to the other, as one that comes before.
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -29,7 +30,7 @@ class Unanswered:
     clock: Callable[[], float] = time.monotonic
     _open: set[str] = field(default_factory=set)
     """Confirmed, not over, and not answered."""
-    _closed: dict[str, tuple[Incident, float]] = field(default_factory=dict)
+    _closed: OrderedDict[str, tuple[Incident, float]] = field(default_factory=OrderedDict)
     """Over, not answered, and since when; the newest at the end."""
     _shown: dict[str, tuple[Incident, float]] = field(default_factory=dict)
     """Answered since they were over, and until when that is shown."""
@@ -42,7 +43,7 @@ class Unanswered:
         if incident.state is State.CLOSED and incident.id in self._open:
             self._closed[incident.id] = incident, self.clock()
             if len(self._closed) > MOST_WAIT:
-                self._closed.pop(next(iter(self._closed)), None)
+                self._closed.popitem(last=False)
         self._open.discard(incident.id)
 
     def recall(self, incidents: Iterable[tuple[Incident, float]]) -> None:
