@@ -156,7 +156,8 @@ def page_for(request: Request, title: str, role: Role) -> Iterator[bool]:
 @contextmanager
 def panel(title: str, classes: str = "") -> Iterator[None]:
     """A part of a page, with its title."""
-    with ui.element("section").classes(f"panel {classes}").props(f'aria-label="{title}"'):
+    with ui.element("section").classes(f"panel {classes}") as section:
+        section.props["aria-label"] = title  # not parsed: it may be the name of a file
         with ui.element("h2"):
             ui.label(title)
         yield
@@ -288,7 +289,8 @@ def dialog_about(text: str) -> Iterator[ui.dialog]:
     # A child of the page, not of the button's surroundings: those are drawn anew when the incident moves on, and would
     # take the dialog away from under the person's hands.
     with ui.context.client.content, ui.dialog(value=True) as dialog, ui.card().classes("gap-3"):
-        dialog.props(f'aria-label="{text}"').on("hide", dialog.delete)
+        dialog.props["aria-label"] = text
+        dialog.on("hide", dialog.delete)
         ui.label(text).classes("text-lg font-semibold")
         yield dialog
 

@@ -236,7 +236,7 @@ def _bar(name: str, color: str) -> tuple[ui.linear_progress, ui.label]:
     """A name, a bar that shows its value at once, as the number beside it does, and room for that number."""
     ui.label(name).classes("w-24 shrink-0 leading-tight")
     bar = ui.linear_progress(0.0, show_value=False, size="14px")
-    bar.props(f'rounded instant-feedback color={color} aria-label="{name}"')
+    bar.props(f"rounded instant-feedback color={color}").props["aria-label"] = name  # not parsed: a model may say so
     return bar, ui.label("").classes("w-16 shrink-0 text-right whitespace-nowrap")
 
 

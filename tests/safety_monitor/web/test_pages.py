@@ -264,6 +264,14 @@ def test_whoever_sees_the_pages_writes_nothing_into_the_log(page: Page, caplog: 
     assert "sms:anna" not in caplog.text
 
 
+def test_what_a_model_calls_a_sound_is_a_name_on_the_pages_and_no_more(served: Served, page: Page) -> None:
+    label = 'dog" onmouseover="document.title = 1'
+    served.view.heard(SoundReading(0.0, 1.0, label, {label: 0.61, "scream": 0.39}, 0.44, -23.0))
+    bar = page.get_by_label(texts.label(label))
+    expect(bar).to_be_visible()
+    assert bar.get_attribute("onmouseover") is None
+
+
 def test_a_page_that_has_lost_its_station_does_not_go_on_to_say_that_all_is_well(served: Served, page: Page) -> None:
     expect(page.get_by_text(texts.ALL_QUIET)).to_be_visible()
     page.evaluate("window.socket.disconnect()")
