@@ -1,7 +1,7 @@
 """Files that are there whole or not at all, whatever interrupts their writing: a crash, a full disk, a power cut."""
 
 import os
-import shutil
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -26,12 +26,14 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, mode)
-        if path.exists():
-            shutil.copymode(path, name)
-            with suppress(PermissionError):  # only root may give files away
-                os.chown(name, path.stat().st_uid, path.stat().st_gid)
+            # Not by its name: whose folder it is may have put a link there, to a file that only root may open.
+            os.fchmod(handle, mode)
+            if path.exists():
+                before = path.stat()
+                with suppress(PermissionError):  # only root may give files away
+                    os.fchown(handle, before.st_uid, before.st_gid)
+                os.fchmod(handle, stat.S_IMODE(before.st_mode))
+            os.fsync(handle)
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -187,7 +187,7 @@ def install(
     for folder in (CONFIG, HOME, HOME / "cache"):
         there = _no_link(place(folder))
         there.mkdir(parents=True, exist_ok=True)
-        there.chmod(0o700)
+        _close_to_others(there)
         _give(there, place)
     yield from _put(SETTINGS, settings.read_text(encoding="utf-8") if settings else "", place, replace=replace)
     yield from _put(SECRETS, SECRETS_TEXT + secrets if secrets else "", place, SECRETS_TEXT, replace=replace)
@@ -342,6 +342,15 @@ def _no_link(path: Path) -> Path:
     return path
 
 
+def _close_to_others(folder: Path) -> None:
+    """Let nobody but its owner into a folder, which may have become a link since it was looked at: see `_no_link`."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        os.fchmod(handle, 0o700)
+    finally:
+        os.close(handle)
+
+
 def _put_hand_model(place: Place) -> Iterator[str]:
     """The file that the set-up put into the cache of whoever ran it, for the service; put together anew if need be."""
     kept = _no_link(place(HOME / "cache" / hand_landmarker.TASK_NAME))
@@ -353,7 +362,7 @@ def _put_hand_model(place: Place) -> Iterator[str]:
     found = next((path for path in caches if hand_landmarker.is_complete(path)), None)
     try:
         if found is not None:
-            shutil.copyfile(found, kept)
+            write_whole(kept, found.read_bytes())
         else:
             hand_landmarker.ensure(kept.parent)
     except ModelError as error:
