@@ -60,7 +60,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
     """Labels of a `labels.csv`: the first column of each row; a byte order mark and blank lines are skipped.
 
     Raises:
-        ModelError: the file is missing, is not UTF-8, or names a label twice.
+        ModelError: the file is missing, is not UTF-8, names a label twice, or one that cannot be printed.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -69,6 +69,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
     labels = tuple(line.split(",")[0].strip() for line in lines if line.strip())
     if len(set(labels)) != len(labels) or not labels:
         raise ModelError(f"{path}: needs at least one label, each of them once")
+    if not all(map(str.isprintable, labels)):  # they are shown in terminals
+        raise ModelError(f"{path}: a label holds what cannot be printed")
     return labels
 
 
@@ -90,7 +92,10 @@ def read_card(folder: Path) -> Card:
         head = tomllib.loads(parts[1])
         files = {str(name): str(digest) for name, digest in head["files"].items()}
         task, model_format = str(head["task"]), str(head["format"])
-    except (tomllib.TOMLDecodeError, KeyError, AttributeError) as error:
+        parameters = head.get("parameters", {})
+        if not isinstance(parameters, dict):
+            raise KeyError("parameters")
+    except (tomllib.TOMLDecodeError, KeyError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path}: malformed: {error}") from None
     for name, digest in files.items():
         file = folder / name
@@ -112,7 +117,7 @@ def read_card(folder: Path) -> Card:
         format=model_format,
         labels=read_labels(folder / "labels.csv"),
         files=files,
-        parameters=head.get("parameters", {}),
+        parameters=parameters,
         prose=parts[2].strip(),
     )
 

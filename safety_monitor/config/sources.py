@@ -138,7 +138,7 @@ def read_file(path: Path) -> tuple[str, dict[str, Any]]:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise SettingsError(f"{path}: is not a text in UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingsError(f"{path}: cannot be read as TOML: {error}") from None
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from models.card import ModelError, read_card, write_card
+from models.card import ModelError, read_card, sha256, write_card
 from models.hand_landmarker import check
 from models.registry import SHIPPED, find
 
@@ -26,6 +26,28 @@ def test_a_model_is_found_by_its_name_or_its_folder(tmp_path: Path, monkeypatch:
     assert find("./scream", home).absolute() == tmp_path / "scream"
     with pytest.raises(ModelError, match=r"no model '\./svm'; known models: .*svm"):
         find("./svm", home)
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "complaint"),
+    [
+        ("card.md", "task", f"deep = {'[' * 2000}{']' * 2000}\ntask", "malformed: .*recursion"),
+        ("card.md", "[parameters]", "[[parameters]]", "malformed: 'parameters'"),
+        ("labels.csv", "scream", "scream\x1b[2J", "a label holds what cannot be printed"),
+    ],
+    ids=["deep", "no table", "command"],
+)
+def test_a_model_of_somebody_who_means_harm_is_refused_in_one_line(
+    tmp_path: Path, file: str, before: str, after: str, complaint: str
+) -> None:
+    folder = model(tmp_path / "odd")
+    card, labels = folder / "card.md", folder / "labels.csv"
+    named = sha256(labels)
+    (folder / file).write_text((folder / file).read_text().replace(before, after, 1))
+    card.write_text(card.read_text().replace(named, sha256(labels)))
+    with pytest.raises(ModelError, match=complaint) as refused:
+        read_card(folder)
+    assert len(str(refused.value).splitlines()) == 1
 
 
 def test_a_disk_that_cannot_read_a_model_is_said_in_one_line(tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ def test_a_text_may_begin_like_json() -> None:
         ('[station]\nname = "front\\ndesk"\n', {}, "station.name: must have at most 60 characters, in one line"),
         ("[fusion]\nweak = 0.9\n", {}, "needs 0 < weak"),
         ("[fusion\n", {}, "station.toml: cannot be read as TOML"),
+        (f"x = {'[' * 2000}{']' * 2000}\n", {}, "station.toml: cannot be read as TOML"),
         ("[[emergency.gestures]]\nheld_s = 1\n", {}, "needs exactly one of sign, movement and sequence"),
         ("[[emergency.gestures]]\nsequence = 'sos'\n", {}, "unknown sequence 'sos'; known: signal_for_help"),
         ("", {"SAFETY_MONITOR_EMERGENCY__GESTURES": "[{"}, "SAFETY_MONITOR_EMERGENCY__GESTURES: is not valid JSON"),
