@@ -5,15 +5,27 @@ hold all of these, and so may many who look or sign in at once: none of that mus
 """
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
 
+NICE = 15
+"""So much those who sign in stand back for detection: whoever has many addresses may try without end."""
+
+
+def _stand_back() -> None:
+    """Of this thread alone, and of those that it starts; elsewhere than on Linux that would be the whole process."""
+    if sys.platform == "linux":
+        os.nice(NICE)
+
+
 _DECIDING = ThreadPoolExecutor(8, "deciding")
-_SIGNING_IN = ThreadPoolExecutor(2, "signing-in")
-"""Each check of a password takes all of a core, and 64 MiB."""
+_SIGNING_IN = ThreadPoolExecutor(2, "signing-in", initializer=_stand_back)
+"""Each check of a password takes all of some cores, and 64 MiB."""
 
 
 async def deciding(work: Callable[[], T]) -> T:

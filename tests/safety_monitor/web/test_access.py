@@ -1,5 +1,8 @@
 """Passwords, sessions, tokens and roles."""
 
+import asyncio
+import os
+
 import pytest
 
 from safety_monitor.config.web import Role, Web, WebToken, WebUser
@@ -15,6 +18,7 @@ from safety_monitor.web.access import (
     hash_password,
     new_token,
 )
+from safety_monitor.web.own_threads import deciding, signing_in
 from tests.clock import Clock
 
 HASH = hash_password("correct horse")
@@ -62,6 +66,17 @@ def test_wrong_passwords_are_slowed_down_by_address_and_by_name() -> None:
     assert access.sign_in("other", "wrong", "192.0.2.2") is None
     clock.now += TRIES_S
     assert access.sign_in("anna", "correct horse", "192.0.2.1") is not None
+
+
+def test_whoever_signs_in_stands_back_for_detection_and_whoever_decides_does_not() -> None:
+    def rank() -> int:
+        return os.getpriority(os.PRIO_PROCESS, 0)  # of the thread that asks
+
+    async def ranks() -> tuple[int, int]:
+        return await signing_in(rank), await deciding(rank)
+
+    signs_in, decides = asyncio.run(ranks())
+    assert signs_in > decides == rank()
 
 
 def test_only_the_hash_of_a_token_is_kept() -> None:
