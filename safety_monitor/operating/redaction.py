@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr
 
 from safety_monitor.config import Settings
 from safety_monitor.config.escalation import Contact
-from safety_monitor.config.web import WebUser
+from safety_monitor.config.web import WebToken, WebUser
 
 MASK = "***"
 LEAST = 4
@@ -27,7 +27,7 @@ class Redaction:
 
     Args:
         settings: whose secrets must not be told.
-        people: whether the names of contacts and users, and all telephone numbers and mail addresses, are
+        people: whether the names of contacts, users and tokens, and all telephone numbers and mail addresses, are
             masked as well.
     """
 
@@ -36,7 +36,9 @@ class Redaction:
         patterns = [re.escape(word) for word in sorted(words, key=len, reverse=True)]
         if people:
             names = {
-                value.name for value in _values(settings, keep_models=True) if isinstance(value, (Contact, WebUser))
+                value.name
+                for value in _values(settings, keep_models=True)
+                if isinstance(value, (Contact, WebUser, WebToken))
             } | settings.messages.keys()
             patterns += [rf"\b{re.escape(name)}\b" for name in sorted(names, key=len, reverse=True)]
             patterns += [NUMBER.pattern, MAIL.pattern]

@@ -118,6 +118,12 @@ def test_people_are_masked_where_that_is_asked_for() -> None:
     )
 
 
+def test_who_signs_in_with_a_token_is_masked_too() -> None:
+    token = '[{"name": "Annas phone", "role": "operator", "token_hash": "' + "0" * 64 + '"}]'
+    mask = Redaction(settings(SAFETY_MONITOR_WEB__TOKENS=token), people=True)
+    assert mask("evidence of 1 is protected: Annas phone") == "evidence of 1 is protected: ***"
+
+
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "station.log").mkdir()
     with pytest.raises(SettingsError, match=r"log\.file: .*station\.log cannot be written"):
