@@ -29,6 +29,8 @@ AGAIN_S = 5.0
 """How often it is tried again whether pages can be served."""
 RENEWED_S = 60.0
 """How often it is looked whether the certificate was renewed."""
+REFUSED = "ASGI callable returned without completing handshake."
+"""What Uvicorn logs, as an error, of every web socket that was refused: strangers must not fill the log."""
 
 
 class _Server(Protocol):
@@ -189,12 +191,17 @@ class WebServer:
             ssl_certfile=str(web.certificate) if web.certificate else None,
             ssl_keyfile=str(web.key) if web.key else None,
         )
+        logging.getLogger("uvicorn.error").addFilter(_is_news)
         loaded = _changed_at(*(path for path in (web.certificate, web.key) if path))
         config.load()
         if config.ssl is not None:
             context = config.ssl
             lasting("web-certificate", lambda: self._keep_certificate(context, loaded), self._closing)
         return uvicorn.Server(config)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return record.msg != REFUSED
 
 
 def _changed_at(*files: Path) -> list[int]:

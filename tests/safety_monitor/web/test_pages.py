@@ -264,6 +264,14 @@ def test_whoever_sees_the_pages_writes_nothing_into_the_log(page: Page, caplog: 
     assert "sms:anna" not in caplog.text
 
 
+def test_a_stranger_fills_no_log(served: Served, stranger: Page, caplog: pytest.LogCaptureFixture) -> None:
+    stranger.goto(f"{served.url}/login")
+    # It is refused, and the next one tells that the first was dealt with.
+    for _ in range(2):
+        stranger.evaluate("new Promise((done) => (new WebSocket('/api/v1/listen').onclose = done))")
+    assert caplog.text == ""
+
+
 def test_what_a_model_calls_a_sound_is_a_name_on_the_pages_and_no_more(served: Served, page: Page) -> None:
     label = 'dog" onmouseover="document.title = 1'
     served.view.heard(SoundReading(0.0, 1.0, label, {label: 0.61, "scream": 0.39}, 0.44, -23.0))
