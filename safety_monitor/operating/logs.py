@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import sys
+import time
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 
@@ -13,6 +14,8 @@ from safety_monitor.operating.redaction import Redaction
 
 OURS = ("safety_monitor", "audio", "gesture", "media", "models")
 """Packages whose level the settings set; libraries are heard from warnings on, or from infos on when debugging."""
+MOST, WITHIN_S = 20, 60.0
+"""So many entries of one library are written within so long, unless somebody debugs."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """What would end a line or command a terminal. Others' words get into the log, such as those of a broker's command."""
 
@@ -53,6 +56,29 @@ class LogFormatter(logging.Formatter):
         return _harmless(super().formatMessage(record))
 
 
+class Measured(logging.Filter):
+    """Leaves out what a library says beyond `MOST`: whoever has it complain, as by nonsense over a web socket, must not
+    have all else rotated away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, tuple[float, int]] = {}
+        """By library, since when it is counted, and how much that was."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether an entry is written."""
+        library = record.name.partition(".")[0]
+        if library in OURS:
+            return True
+        now = time.monotonic()
+        since, said = self._said.get(library, (now, 0))
+        since, said = (since, said + 1) if now - since < WITHIN_S else (now, 1)
+        self._said[library] = since, said
+        if said == MOST + 1:
+            logging.getLogger(__name__).warning("%s says too much: for up to %g s it is left out", library, WITHIN_S)
+        return said <= MOST
+
+
 def _harmless(line: str) -> str:
     """A line with what is in `CONTROL` written out, as `\\n`."""
     return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
@@ -81,6 +107,8 @@ def set_up_log(settings: Settings) -> None:
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
+    if level > logging.DEBUG:
+        handler.addFilter(Measured())
     _tell_of_a_full_disk(handler)
     root.addHandler(handler)
     root.setLevel(logging.INFO if level < logging.INFO else max(level, logging.WARNING))

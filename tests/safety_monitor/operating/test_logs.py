@@ -10,7 +10,7 @@ import pytest
 
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.sources import load_settings
-from safety_monitor.operating.logs import set_up_log
+from safety_monitor.operating.logs import MOST, set_up_log
 from safety_monitor.operating.redaction import Redaction
 
 ENVIRON = {
@@ -66,6 +66,28 @@ def test_what_others_have_written_is_no_line_of_its_own_and_commands_no_terminal
     assert json.loads(line)["message"] == f"mqtt: {forged}" if form == "json" else "\\n07:30:00 INFO disarmed" in line
     assert not {"\x1b", "\x9b", "\u2028"} & set("".join([line, *failure]))
     assert not any(each.startswith("07:30:00") for each in failure)
+
+
+def test_whoever_has_a_library_complain_without_end_leaves_room_for_all_else(tmp_path: Path) -> None:
+    file = tmp_path / "station.log"
+    set_up_log(settings(SAFETY_MONITOR_LOG__FILE=str(file)))
+    for number in range(5 * MOST):
+        logging.getLogger("asyncio").error("Task exception was never retrieved")
+        logging.getLogger("safety_monitor.station").info("moment %d", number)
+    logging.getLogger("urllib3.connectionpool").warning("another library")
+    lines = file.read_text().splitlines()
+    assert sum("Task exception" in line for line in lines) == MOST
+    assert [line for line in lines if "asyncio says too much" in line] == [lines[2 * MOST]]
+    assert sum("moment" in line for line in lines) == 5 * MOST
+    assert "another library" in lines[-1]
+
+
+def test_somebody_who_debugs_is_told_all(tmp_path: Path) -> None:
+    file = tmp_path / "station.log"
+    set_up_log(settings(SAFETY_MONITOR_LOG__FILE=str(file), SAFETY_MONITOR_LOG__LEVEL="debug"))
+    for _ in range(2 * MOST):
+        logging.getLogger("asyncio").error("Task exception was never retrieved")
+    assert len(file.read_text().splitlines()) == 2 * MOST
 
 
 def test_a_full_disk_is_told_once_and_the_entries_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
