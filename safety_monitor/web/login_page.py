@@ -59,8 +59,19 @@ def asked_from(request: Request) -> str:
     Else whoever types wrong passwords at the proxy's other end would keep everybody there from signing in.
     """
     address = request.client.host if request.client else ""
-    told = request.headers.getlist("x-forwarded-for")
-    return told[-1].rpartition(",")[2].strip() if told and address in LOCAL else address
+    return _told_by_proxy(request, "x-forwarded-for") or address
+
+
+def over_https(request: Request) -> bool:
+    """Whether whoever asks does so over HTTPS, be it to a proxy on this machine: then no cookie may go without."""
+    return (_told_by_proxy(request, "x-forwarded-proto") or request.url.scheme) == "https"
+
+
+def _told_by_proxy(request: Request, header: str) -> str:
+    """The last that a header holds, if it comes from this machine; what stands before it anybody may have written."""
+    told = request.headers.getlist(header)
+    here = request.client is not None and request.client.host in LOCAL
+    return told[-1].rpartition(",")[2].strip() if told and here else ""
 
 
 @router.get("/login")
@@ -88,9 +99,8 @@ async def sign_in(
     if key is None:
         return page(request, own(then), texts.WRONG, 401, name)
     response = RedirectResponse(own(then), 303)
-    https = request.url.scheme == "https"
     age = SESSION_S if access.of_token(key) is None else TOKEN_S
-    response.set_cookie(COOKIE, key, max_age=round(age), httponly=True, samesite="strict", secure=https)
+    response.set_cookie(COOKIE, key, max_age=round(age), httponly=True, samesite="strict", secure=over_https(request))
     return response
 
 

@@ -62,6 +62,26 @@ def test_wrong_passwords_of_one_whom_a_proxy_brings_keep_out_nobody_else(
     assert tried(TRIES + 1, "203.0.113.10") == status
 
 
+@pytest.mark.parametrize(
+    ("base", "peer", "proto", "secure"),
+    [
+        ("http://localhost", "127.0.0.1", "https", True),
+        ("http://localhost", "127.0.0.1", "http", False),
+        ("http://localhost", "198.51.100.7", "https", False),
+        ("https://localhost", "198.51.100.7", "http", True),
+    ],
+    ids=["proxy", "open proxy", "stranger", "station"],
+)
+def test_the_cookie_of_whoever_came_over_https_never_goes_without(
+    make_site: MakeSite, base: str, peer: str, proto: str, secure: bool
+) -> None:
+    client = TestClient(make_app(make_site(WEB), pages=False), base_url=base, client=(peer, 50_000))
+    form = {"name": "anna", "password": "correct horse"}
+    answer = client.post("/login", data=form, headers={"X-Forwarded-Proto": proto}, follow_redirects=False)
+    assert answer.status_code == 303
+    assert ("; Secure" in answer.headers["set-cookie"]) is secure
+
+
 @pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1", "[::1]:80", "127.0.0.2"])
 def test_its_own_names_are_those_of_this_machine(client: TestClient, host: str) -> None:
     assert client.get("/api/v1/health", headers={"Host": host}).status_code == 503
