@@ -109,8 +109,10 @@ def test_at_the_end_of_the_inputs_nothing_stays_open(
     assert machine.incident is None
 
 
-def test_growing_evidence_does_not_put_the_deadline_off() -> None:
-    *_, dropped = play([scream(0.6, 1.0), scream(0.7, 3.0), scream(0.75, 4.5)], until_s=6.0)
+@pytest.mark.parametrize("times", [(1.0, 3.0, 4.5), (3.0, 1.0, 4.5)])
+def test_neither_growing_evidence_nor_what_comes_late_puts_the_deadline_off(times: tuple[float, ...]) -> None:
+    growing = zip((0.6, 0.7, 0.75), times, strict=True)
+    *_, dropped = play([scream(probability, at_s) for probability, at_s in growing], until_s=6.0)
     assert (dropped.state, dropped.at_s) == (State.CANCELLED, 5.0)
 
 
@@ -191,9 +193,12 @@ def test_a_scream_that_is_heard_later_than_the_cool_down_is_one_incident() -> No
         assert machine.advance(at_s + 10.0) + machine.observe(scream(0.9, at_s)) == []
 
 
-def test_a_sound_that_never_stops_is_one_incident_that_ends() -> None:
-    siren = [scream(0.95, step / 4) for step in range(4 * 1200)]
-    assert states(play(siren)) == [("1", State.PENDING), ("1", State.CONFIRMED), ("1", State.CLOSED)]
+def test_a_sound_that_never_stops_is_one_incident_that_ends_after_its_longest_time() -> None:
+    begun_s = 86_400.0  # of a station that has run for long
+    siren = [scream(0.95, begun_s + step / 4) for step in range(4 * 1200)]
+    transitions = play(siren)
+    assert states(transitions) == [("1", State.PENDING), ("1", State.CONFIRMED), ("1", State.CLOSED)]
+    assert transitions[-1].at_s == begun_s + RULES.longest_s
 
 
 def test_a_cancelled_incident_is_not_opened_again_by_the_same_noise_but_by_the_other_sense() -> None:
