@@ -52,7 +52,7 @@ def test_the_sign_is_complete_within_half_a_second_of_the_closing(rate: float) -
     "script",
     [
         pytest.param([(OPEN, 0.4), (TUCK, 0.4), (FIST, 0.4)], id="quick"),
-        pytest.param([(OPEN, 3), (TUCK, 5), (FIST, 1)], id="slow"),
+        pytest.param([(OPEN, 10), (TUCK, 5), (FIST, 1)], id="slow"),
         pytest.param([("victory", 1), (OPEN, 0.8), (TUCK, 0.8), (FIST, 1)], id="after another sign"),
         pytest.param([(FIST, 1), (OPEN, 0.8), (TUCK, 0.8), (FIST, 1)], id="after a fist"),
         pytest.param([(OPEN, 0.8), ("none", 0.4), (TUCK, 0.8), ("none", 0.4), (FIST, 1)], id="slow passages"),
@@ -60,6 +60,7 @@ def test_the_sign_is_complete_within_half_a_second_of_the_closing(rate: float) -
         pytest.param(
             [(OPEN, 0.8), (TUCK, 0.5), (OPEN, 0.07), (TUCK, 0.4), (FIST, 1)], id="one frame misread as a palm"
         ),
+        pytest.param([(OPEN, 0.8), (FIST, 0.07), (TUCK, 0.5), (FIST, 1)], id="one frame misread as a fist"),
         pytest.param([(OPEN, 0.5), (TUCK, 1), (OPEN, 1), (TUCK, 1), (FIST, 1)], id="tucked twice"),
     ],
 )
@@ -74,6 +75,7 @@ def test_still_the_sign(script: Script) -> None:
         pytest.param([(FIST, 5)], id="fist"),
         pytest.param([(OPEN, 5)], id="palm"),
         pytest.param([(OPEN, 1), (FIST, 1)] * 4, id="open and close"),
+        pytest.param([(OPEN, 1), (FIST, 0.5), (TUCK, 0.5), (FIST, 1)], id="the thumb slips into a fist"),
         pytest.param([(OPEN, 1), ("none", 0.3), (FIST, 1)] * 4, id="open and close slowly"),
         pytest.param([(OPEN, 1), (TUCK, 1), (OPEN, 0.4), (FIST, 1)], id="tuck opens again"),
         pytest.param([(TUCK, 1), (FIST, 1)], id="no palm"),
@@ -95,6 +97,15 @@ def test_not_the_sign(script: Script, rate: float) -> None:
     times, highest = completions(script, rate)
     assert times == []
     assert highest < COMPLETE
+
+
+def test_poses_that_are_only_guessed_do_not_add_up() -> None:
+    progress, frame = START, 0
+    for sign in (OPEN, TUCK, FIST):
+        for probability in (0.45, 0.45, 0.45, 0.45, 0.9):
+            guess = {sign: probability, "none": 0.6 * (1 - probability), "ok": 0.4 * (1 - probability)}
+            progress, frame = step(progress, guess, frame / 15), frame + 1
+            assert confidence(progress) < COMPLETE
 
 
 def test_a_hand_that_is_hidden_for_a_moment_goes_on() -> None:
