@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from safety_monitor.incident import Moment, Sense
 from safety_monitor.timeline import CAPACITY, TimeLine
+from tests.waiting import until
 
 FOREVER = 60.0
 
@@ -56,6 +57,25 @@ def test_a_recorded_moment_waits_for_the_other_sense() -> None:
     first = line.take(0.0)
     assert first is not None
     assert first.at_s == 4.0
+
+
+def test_a_recorded_sense_that_is_far_ahead_waits_for_room_and_goes_on() -> None:
+    line, many = TimeLine([Sense.AUDIO], live=False), 3 * CAPACITY
+    heard: list[int] = []
+
+    def hear() -> None:
+        for number in range(many):
+            line.put(Moment(Sense.AUDIO, float(number), ()))
+            heard.append(number)
+        line.end(Sense.AUDIO)
+
+    threading.Thread(target=hear, daemon=True).start()
+    until(lambda: len(heard) >= CAPACITY)
+    for number in range(many):
+        moment = line.take(FOREVER)
+        assert moment is not None
+        assert moment.at_s == number
+        assert len(heard) <= number + 1 + CAPACITY
 
 
 def test_a_live_moment_waits_for_nobody() -> None:
