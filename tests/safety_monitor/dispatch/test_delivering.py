@@ -228,12 +228,14 @@ def test_whoever_was_told_of_a_trouble_by_a_later_step_hears_that_it_is_over_at_
 def test_a_channel_that_hangs_is_a_trouble(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channel_worker, "HUNG_S", 0.1)
     release = threading.Event()
+    siren = Outlet("alarm", heard=True, hang=release)  # it sounds for as long as the settings say
     sms, email = Outlet("sms", hang=release), Outlet("email")
-    with running(journal, sms, email) as dispatch:
+    with running(journal, siren, sms, email) as dispatch:
         confirm(dispatch)
         until(lambda: any(message.kind == "trouble" for message in email.messages))
         release.set()
-    assert "sms: hangs" in next(message.text for message in email.messages if message.kind == "trouble")
+    (text,) = [message.text for message in email.messages if message.kind == "trouble"]
+    assert "sms: hangs" in text
 
 
 def test_what_was_begun_is_finished_after_a_restart_but_no_siren_sounds_late(tmp_path: Path) -> None:
@@ -248,6 +250,16 @@ def test_what_was_begun_is_finished_after_a_restart_but_no_siren_sounds_late(tmp
         settled(journal, "sms:alarm", DeliveryState.DELIVERED)
     assert [message.key for message in sms.messages] == [f"{SCREAM.id}:sms:alarm"]
     assert not alarm.messages
+
+
+def test_what_is_under_way_when_the_station_ends_is_not_told_again_by_the_next(journal: Journal) -> None:
+    sms = Slow("sms")
+    with running(journal, sms) as dispatch:
+        dispatch.trouble("audio", "audio: broken")
+        assert sms.begun.wait(FOREVER_S)
+        threading.Timer(0.2, sms.released.set).start()
+    assert len(sms.messages) == 1
+    assert journal.outbox.list() == []
 
 
 def test_only_one_process_delivers_from_a_journal_and_says_that_it_waits(
@@ -354,6 +366,21 @@ def test_a_siren_that_waits_for_its_turn_does_not_begin_once_somebody_has_answer
         set_s = set_by_s
         journal.alert(second.id, {"alarm": Nature.SOUND})
         until(lambda: [message.incident.id for message in siren.messages] == [SCREAM.id, second.id])
+
+
+def test_an_emergency_ends_a_siren_that_is_only_tried(journal: Journal) -> None:
+    class Siren(Outlet):
+        def interrupt(self) -> None:
+            tried.set()
+
+    tried = threading.Event()
+    siren = Siren("alarm", heard=True, hang=tried)
+    with running(journal, siren) as dispatch:
+        dispatch.try_out("alarm")
+        assert siren.begun.wait(FOREVER_S)
+        confirm(dispatch)
+        assert tried.is_set()
+        until(lambda: [message.kind for message in siren.messages] == ["test", "alarm"])
 
 
 def test_a_siren_that_cannot_be_interrupted_keeps_neither_emergency_nor_answer_back(journal: Journal) -> None:
