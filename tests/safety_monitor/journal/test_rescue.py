@@ -155,7 +155,10 @@ def test_a_rescue_for_which_there_was_no_room_is_made_up_for_and_loses_nothing_w
         left.with_name(left.name.replace("unsaved", "damaged")).rename(left)  # the power went before that was known
 
 
-def test_a_journal_that_is_overwritten_while_it_is_in_use_is_found_and_loses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("looked_at", [False, True], ids=["alone", "while somebody looks at it"])
+def test_a_journal_that_is_overwritten_while_it_is_in_use_is_found_and_loses_nothing(
+    tmp_path: Path, looked_at: bool
+) -> None:
     filled(tmp_path)
     journal = Journal(tmp_path, connections=2)
     long = replace(incident(MANY), reason=f"{'long ' * 5000}")  # more than one page holds
@@ -165,11 +168,14 @@ def test_a_journal_that_is_overwritten_while_it_is_in_use_is_found_and_loses_not
         other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     journal.record(replace(long, state=State.CLOSED))  # stands in the log alone
     before = journal.list(MANY + 1)
-    with journal.path.open("r+b") as file:
-        file.write(b"\xff" * 8192)
-    with pytest.raises(JournalDamagedError, match="cannot be read"):
-        journal.file.probe()
-    journal.file.rescue()
+    with closing(sqlite3.connect(journal.path)) as other:
+        if looked_at:  # then SQLite leaves in the log what stands there
+            other.execute("SELECT count(*) FROM incidents").fetchall()
+        with journal.path.open("r+b") as file:
+            file.write(b"\xff" * 8192)
+        with pytest.raises(JournalDamagedError, match="cannot be read"):
+            journal.file.probe()
+        journal.file.rescue()
     assert journal.list(MANY + 1) == before
     journal.file.probe()
 
