@@ -38,3 +38,14 @@ def test_what_was_decided_about_one_incident_is_never_taken_for_the_next(
     answers[goes_on.id].set()
     until(lambda: lookup.ask(goes_on.id).open_state is State.CONFIRMED)
     lookup.close()
+
+
+def test_what_was_decided_about_one_that_is_over_is_found_though_the_open_one_is_not_in_the_journal(
+    journal: Journal,
+) -> None:
+    for state in (State.CONFIRMED, State.CLOSED):
+        journal.record(replace(SCREAM, state=state))
+    journal.decide(SCREAM.id, State.ACKNOWLEDGED, "by a person")
+    lookup = DecisionLookup(journal)
+    until(lambda: lookup.ask("not written yet", [SCREAM.id]).closed == {SCREAM.id: State.ACKNOWLEDGED})
+    lookup.close()
