@@ -11,7 +11,7 @@ import pytest
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.delivery import DeliveryState, Result
-from safety_monitor.dispatch import channel_worker, settling
+from safety_monitor.dispatch import channel_worker, settling, troubles
 from safety_monitor.dispatch.delivering import Dispatch, OutboxBusyError
 from safety_monitor.dispatch.limits import Limits
 from safety_monitor.dispatch.settling import Waits
@@ -225,6 +225,58 @@ def test_whoever_was_told_of_a_trouble_by_a_later_step_hears_that_it_is_over_at_
     assert all("works again" in each.messages[-1].text for each in (mail, sms))
 
 
+def test_a_part_that_fails_again_too_soon_to_be_told_is_told_of_later(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(troubles, "TROUBLE_EVERY_S", 1.0)
+    sms = Outlet("sms")
+    with running(journal, sms) as dispatch:
+        dispatch.trouble("audio", "audio: unplugged")
+        dispatch.trouble_over("audio", "audio: unplugged")
+        dispatch.trouble("audio", "audio: unplugged for good")
+        until(lambda: any("unplugged for good" in message.text for message in sms.messages))
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_whoever_tries_a_channel_hears_of_an_error_that_nobody_foresaw(journal: Journal, heard: bool) -> None:
+    class Breaks(Outlet):
+        def deliver(self, message: Message) -> Outcome:
+            raise KeyError("secret")
+
+        def check(self) -> Outcome:
+            raise KeyError("secret")
+
+    with running(journal, Breaks("way", heard=heard)) as dispatch:
+        for tried in (dispatch.try_check("way"), dispatch.try_out("way")):
+            assert tried.result(FOREVER_S) == Outcome(ok=False, detail="KeyError; see the log")
+
+
+def test_a_channel_that_does_not_close_keeps_no_other_from_being_closed(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel_worker, "GIVE_BACK_S", 0.1)
+    release, closed = threading.Event(), threading.Event()
+
+    class Breaks(Outlet):
+        def close(self) -> None:
+            raise OSError("no such device")
+
+    class Hangs(Outlet):
+        def close(self) -> None:
+            release.wait(FOREVER_S)
+
+    class Closes(Outlet):
+        def close(self) -> None:
+            closed.set()
+
+    with running(journal, Breaks("breaks"), Hangs("hangs"), Closes("closes")):
+        pass
+    assert closed.is_set()
+    release.set()
+    with running(journal):  # nor the next station from starting
+        pass
+
+
 def test_a_channel_that_hangs_is_a_trouble(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channel_worker, "HUNG_S", 0.1)
     release = threading.Event()
@@ -423,8 +475,8 @@ def test_what_waits_for_a_contact_that_is_removed_is_told_to_others(
         (email, [f"{SCREAM.id}:email:alarm"] * len(fallback)),
     ):
         assert [message.key for message in told.messages if message.kind == "alarm"] == keys
-        troubles = sorted(message.text for message in told.messages if message.kind == "trouble")
-        for name, text in zip(("call:anna", "sms:anna"), troubles, strict=True):
+        texts = sorted(message.text for message in told.messages if message.kind == "trouble")
+        for name, text in zip(("call:anna", "sms:anna"), texts, strict=True):
             assert f"{name}: is not turned on any more" in text
     gone = deliveries(journal)["sms:anna:alarm"]
     assert (gone.state, gone.detail) == (DeliveryState.FAILED, "the channel is not turned on any more")

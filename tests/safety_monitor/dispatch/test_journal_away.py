@@ -21,7 +21,7 @@ from safety_monitor.dispatch.limits import Limits
 from safety_monitor.dispatch.policies import DeliveryRules
 from safety_monitor.dispatch.settling import Waits
 from safety_monitor.escalation import Nature, Policy, Step, plan
-from safety_monitor.incident import State
+from safety_monitor.incident import Incident, State
 from safety_monitor.journal import file, writer
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
@@ -119,9 +119,31 @@ def test_an_alarm_is_given_though_the_system_gives_no_more_threads(
                 with pytest.raises(JournalError, match="cannot be written"):
                     dispatch.follow(replace(SCREAM, state=state))
             until(lambda: len(sms.messages) == 1)
+            dispatch.trouble("machine", "machine: gives no more threads")
+            until(lambda: len(sms.messages) == 2)
         until(lambda: bool(journal.list()))
         settled(journal, "sms:alarm", DeliveryState.DELIVERED)
-    assert len(sms.messages) == 1
+    assert [message.kind for message in sms.messages] == ["alarm", "trouble"]
+
+
+def test_a_mistake_of_ours_at_the_journal_stops_neither_the_alarm_nor_what_comes_after_it(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Journal.record
+
+    def breaks(self: Journal, incident: Incident, *asked: Any, **more: Any) -> None:
+        if incident.id == SCREAM.id:
+            raise KeyError("a mistake of ours")
+        record(self, incident, *asked, **more)
+
+    monkeypatch.setattr(Journal, "record", breaks)
+    sms, second = Outlet("sms"), replace(SCREAM, id="2")
+    with running(journal, sms) as dispatch:
+        with pytest.raises(JournalError, match="cannot be written; see the log"):
+            dispatch.follow(SCREAM)
+        confirm(dispatch, second)
+        until(lambda: deliveries(journal, second)["sms:alarm"].state is DeliveryState.DELIVERED)
+        until(lambda: {message.incident.id for message in sms.messages} == {SCREAM.id, second.id})
 
 
 def test_a_late_commit_asks_for_nothing_again(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from safety_monitor.config import Settings
 from safety_monitor.config.web import Web
 from safety_monitor.delivery import DeliveryState
 from safety_monitor.dispatch.channel_worker import LOOK_S
+from safety_monitor.dispatch.troubles import Troubles
 from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Sense, State
 from safety_monitor.journal.incidents import Journal
@@ -121,6 +122,18 @@ def help_that_is_late_is_noticed(home: Path, patch: pytest.MonkeyPatch) -> None:
         assert looked.wait(LIMIT_S + LOOK_S)
 
 
+def what_hangs_is_noticed(home: Path, patch: pytest.MonkeyPatch) -> None:
+    looked = threading.Event()
+
+    def due(troubles: Troubles) -> list[str]:
+        looked.set()
+        return []
+
+    patch.setattr(Troubles, "due", once(due))
+    with dispatching(Journal(home)):
+        assert looked.wait(LIMIT_S + LOOK_S)
+
+
 @pytest.mark.parametrize(
     ("goes_on", "name"),
     [
@@ -131,6 +144,7 @@ def help_that_is_late_is_noticed(home: Path, patch: pytest.MonkeyPatch) -> None:
         (evidence_is_kept, "recorder"),
         (channels_deliver, "sms"),
         (help_that_is_late_is_noticed, "dispatch-journal"),
+        (what_hangs_is_noticed, "dispatch-watch"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
