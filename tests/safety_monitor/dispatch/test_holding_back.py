@@ -141,6 +141,17 @@ def test_what_came_as_one_message_counts_as_one_also_after_a_restart(tmp_path: P
     assert [message.incident.id for message in sms.messages] == ["3", "new"]
 
 
+def test_what_was_told_on_a_channel_that_is_turned_off_since_keeps_no_station_from_starting(journal: Journal) -> None:
+    limits = Limits(cool_down_s=3600.0)
+    sms, email = Outlet("sms"), Outlet("email")
+    with running(journal, sms, limits=limits) as dispatch:
+        confirm(dispatch)
+        until(lambda: deliveries(journal)["sms:alarm"].state is DeliveryState.DELIVERED)
+    with running(journal, email, limits=limits) as dispatch:
+        confirm(dispatch, replace(SCREAM, id="2"))
+        until(lambda: len(email.messages) == 1)
+
+
 def test_what_a_silent_policy_asks_for_is_said_also_where_another_emergency_is_told_in_full(tmp_path: Path) -> None:
     set_s = 0.0
     journal = Journal(tmp_path, clock=lambda: time.time() + set_s)

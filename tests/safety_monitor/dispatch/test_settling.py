@@ -41,6 +41,7 @@ WAITS = Waits(first_wait_s=2.0, longest_wait_s=300.0, give_up_messages_s=3600.0,
         (SENT_JOB, DONE, True, 1001.0, DeliveryState.DELIVERED, None),
         (SENT_JOB, REFUSED, True, 1001.0, DeliveryState.FAILED, None),
         (SENT_JOB, NO_NETWORK, True, 1001.0, DeliveryState.PENDING, 1003.0),
+        (replace(SENT_JOB, turn=Turn.RETRY), QUEUED, True, 9000.0, DeliveryState.SENT, 9002.0),  # it did not arrive
     ],
 )
 def test_what_becomes_of_a_job(
