@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from media.heartbeat import Heartbeats
-from media.lasting import failed
+from media.lasting import failed, failing
 from safety_monitor.dispatch import delivering
 from safety_monitor.dispatch.delivering import ATTEND, ATTEND_LIMIT_S, Dispatch
 from safety_monitor.fusion import FusionRules
@@ -66,6 +66,19 @@ def test_a_hang_at_the_journal_is_seen_but_no_new_start_is_asked_for_while_the_d
     journal.close()
 
 
+def checks_of(journal: Journal, dispatch: Dispatch) -> HealthChecks:
+    """Those of a station without senses."""
+    return HealthChecks(
+        senses=(),
+        view=LiveView(FusionRules(), []),
+        supervisor=Supervisor(),
+        workload=Workload(),
+        hearts=Heartbeats(),
+        journal=journal,
+        dispatch=dispatch,
+    )
+
+
 class Rounds(threading.Event):
     """Set once it was asked so often."""
 
@@ -83,21 +96,45 @@ def test_a_thread_that_fails_stays_a_trouble_once_the_station_has_settled(
 ) -> None:
     monkeypatch.setattr(health_checks, "WARM_UP_S", 0.0)
     dispatch = Dispatch(journal, [])
-    checks = HealthChecks(
-        senses=(),
-        view=LiveView(FusionRules(), []),
-        supervisor=Supervisor(),
-        workload=Workload(),
-        hearts=Heartbeats(),
-        journal=journal,
-        dispatch=dispatch,
-    )
+    checks = checks_of(journal, dispatch)
     try:
         raise OSError("in the thread that keeps evidence")
     except OSError:
         failed("recorder", "goes on")
     checks.run(Rounds(1))
     assert [trouble.line for trouble in checks.board()] == [f"threads: recorder: {health_checks.UNFORESEEN}"]
+    dispatch.close()
+
+
+def test_a_journal_that_cannot_be_written_is_a_trouble(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, wait_s=0.0)
+    dispatch = Dispatch(journal, [])
+    checks = checks_of(journal, dispatch)
+    with closing(sqlite3.connect(journal.path, isolation_level=None)) as blocker:
+        blocker.execute("BEGIN IMMEDIATE")
+        checks.run(Rounds(1))
+    (trouble,) = checks.board()
+    assert trouble.line.startswith("journal: ")
+    assert trouble.line.endswith("cannot be written: database is locked")
+    dispatch.close()
+    journal.close()
+
+
+def test_whoever_watches_goes_on_after_a_look_that_fails_in_an_unforeseen_way(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health_checks, "LOOK_S", 0.0)
+    dispatch = Dispatch(journal, [])
+    checks = checks_of(journal, dispatch)
+    doubts = iter(["clock"])
+
+    def doubt() -> str:
+        return next(doubts)  # raises from the second look on
+
+    checks.doubt = doubt
+    checks.run(Rounds(3))
+    assert failing() == ("supervisor",)
+    assert [trouble.about for trouble in checks.board()] == ["clock", "threads"]
     dispatch.close()
 
 
