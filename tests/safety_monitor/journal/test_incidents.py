@@ -107,6 +107,16 @@ def test_deliveries_keep_their_attempts_and_their_last_word(journal: Journal, cl
     assert journal.outbox.next_due("email") is None
 
 
+def test_what_came_of_a_delivery_that_was_lost_with_a_damaged_journal_keeps_no_other_from_being_written(
+    journal: Journal,
+) -> None:
+    confirmed(journal, asked("email"))
+    job = take(journal, "email")
+    keys = ("lost", job.key)
+    journal.outbox.finish([Result(key, job.version, DeliveryState.DELIVERED, "done") for key in keys])
+    assert [each.state for each in journal.show(SCREAM.id).deliveries] == [DeliveryState.DELIVERED]
+
+
 def test_a_sound_is_begun_with_the_incident_and_never_taken_from_the_journal(journal: Journal) -> None:
     confirmed(journal, asked("alarm", Nature.SOUND))
     (delivery,) = journal.show(SCREAM.id).deliveries
