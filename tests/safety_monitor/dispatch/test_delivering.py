@@ -516,7 +516,9 @@ def test_a_silent_policy_is_not_heard_and_says_so(journal: Journal, caplog: pyte
         assert dispatch.is_hidden(replace(SCREAM, state=State.CLOSED))
         assert not dispatch.is_hidden(replace(SCREAM, id="2", evidence=()))
         settled(journal, "sms:alarm", DeliveryState.FAILED)
+        assert {each.trouble for each in dispatch.health()} == {""}
     assert not alarm.messages
+    assert [message.kind for message in sms.messages] == ["alarm", "alarm"]  # nobody hears that it failed
     assert journal.show(SCREAM.id).silent
     assert not caplog.records
 
