@@ -1,7 +1,7 @@
 import json
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -179,7 +179,9 @@ def test_a_jump_of_the_clock_starts_afresh(model: ScreamModel) -> None:
     detector = ScreamDetector(model)
     detector.feed(Block(sound, 0.0))
     after = detector.feed(Block(noise(1.0, 1e-3), 60.0)) + detector.flush()
-    assert [r.at_s for r in after] == pytest.approx([r.at_s for r in hear(model, noise(1.0, 1e-3), at_s=60.0)])
+    alone = hear(model, noise(1.0, 1e-3), at_s=60.0)
+    assert [r.at_s for r in after] == pytest.approx([r.at_s for r in alone])
+    assert [r.scream for r in after] == pytest.approx([r.scream for r in alone], abs=1e-6)
     assert max(r.scream for r in after) < OPERATING_POINT
 
 
@@ -196,6 +198,45 @@ def test_more_evidence_never_lowers_the_sum(chances: list[float], index: int, hi
     raised = list(chances)
     raised[index % len(raised)] = max(raised[index % len(raised)], higher)
     assert total(raised) >= total(chances) - 1e-9
+
+
+def test_a_scream_that_flutters_stays_one() -> None:
+    persistence, total = Persistence(), 0.0
+    for number in range(20):
+        total = persistence.add(total, 4.0 if number % 2 == 0 else -4.0)
+        assert persistence.probability(total) >= OPERATING_POINT
+    for _ in range(4):
+        total = persistence.add(total, -4.0)
+    assert persistence.probability(total) < OPERATING_POINT
+
+
+class Certain:
+    """A classifier to which all is a scream."""
+
+    labels, window = ("scream", "ambient"), SAMPLE_RATE
+    traits: Samples | None = None
+
+    def predict_proba(self, clips: Sequence[Samples]) -> Samples:
+        return np.tile(self.hear(clips[0]), (len(clips), 1))
+
+    def listen(self) -> "Certain":
+        return self
+
+    def take(self, step: Samples) -> None:
+        pass
+
+    def hear(self, step: Samples) -> Samples:
+        return np.asarray([0.9, 0.1], np.float32)
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_a_scream_adds_up_as_fast_where_fewer_windows_are_judged(every: int) -> None:
+    model = ScreamModel(Certain(), Persistence())
+    all_of_them, fewer = (
+        [reading.scream for reading in hear(model, noise(2.0, 0.1), every=each)] for each in (1, every)
+    )
+    assert len(fewer) == len(all_of_them) // every
+    assert fewer == pytest.approx(all_of_them[::every][: len(fewer)])
 
 
 def test_the_operating_point_lies_at_the_threshold() -> None:
