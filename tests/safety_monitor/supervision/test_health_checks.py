@@ -16,11 +16,12 @@ from safety_monitor.fusion import FusionRules
 from safety_monitor.incident import Sense
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.live import LiveView
-from safety_monitor.supervision import health_checks
+from safety_monitor.supervision import health_checks, selfwatch
 from safety_monitor.supervision.health_checks import HealthChecks
 from safety_monitor.supervision.supervisor import Rules, Supervisor
-from safety_monitor.supervision.workload import Workload
+from safety_monitor.supervision.workload import EFFORTS, Workload
 from safety_monitor.trouble import Phase
+from tests.clock import Clock
 from tests.idle_station import idle_station
 from tests.waiting import until
 
@@ -135,6 +136,43 @@ def test_whoever_watches_goes_on_after_a_look_that_fails_in_an_unforeseen_way(
     checks.run(Rounds(3))
     assert failing() == ("supervisor",)
     assert [trouble.about for trouble in checks.board()] == ["clock", "threads"]
+    dispatch.close()
+
+
+@pytest.mark.parametrize(("lag_s", "told"), [(2.0, False), (4.0, True)])
+def test_a_machine_that_is_too_slow_judges_less_and_is_a_trouble_where_that_is_not_enough(
+    journal: Journal, lag_s: float, told: bool
+) -> None:
+    clock = Clock()
+    dispatch = Dispatch(journal, [])
+    checks = checks_of(journal, dispatch)
+    checks.workload = Workload(clock=clock)
+    found: list[tuple[int, bool]] = []
+    while len(found) < 40:
+        checks.workload.decided(Sense.AUDIO, lag_s)
+        checks.run(Rounds(1))
+        found.append((checks.workload.load.level, "speed" in [trouble.about for trouble in checks.board()]))
+        clock.now += 1.0
+    assert [level for level, _ in found] == sorted(level for level, _ in found)
+    assert all(slow is (told and level == len(EFFORTS) - 1) for level, slow in found)
+    assert found[-1][0] == len(EFFORTS) - 1
+    dispatch.close()
+
+
+def test_what_grows_once_the_station_has_settled_is_a_trouble(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health_checks, "WARM_UP_S", 0.0)
+    monkeypatch.setattr(selfwatch, "GROWN_THREADS", 5)
+    dispatch = Dispatch(journal, [])
+    checks = checks_of(journal, dispatch)
+    over = threading.Event()
+    for more in (0, 30):
+        for _ in range(more):
+            threading.Thread(target=over.wait, daemon=True).start()
+        checks.run(Rounds(1))
+        assert ("number of threads" in [trouble.about for trouble in checks.board()]) is bool(more)
+    over.set()
     dispatch.close()
 
 
