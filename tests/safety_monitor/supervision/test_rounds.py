@@ -12,7 +12,7 @@ from safety_monitor.journal.incidents import Journal
 from safety_monitor.supervision import rounds
 from safety_monitor.supervision.rounds import AGAIN_S, EVERY_S, Tried, after, go_round
 from safety_monitor.supervision.supervisor import Ill
-from tests.outlet import Outlet
+from tests.outlet import HANGS_S, Outlet
 
 WELL = Outcome(ok=True, detail="accepts the account")
 REFUSED = Outcome(ok=False, detail="token is wrong")
@@ -72,6 +72,38 @@ def test_every_channel_is_tried_and_siren_and_voice_until_they_could_sound(
     assert told["alarm"][-1] == Ill("token is wrong", note=True)
     assert set(told["sms"]) == set(told["speech"]) == {None}
     assert all(channel.messages == [] for channel in channels)
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_channel_that_does_not_answer_keeps_no_other_from_being_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: bool
+) -> None:
+    for name in ("FIRST_S", "EVERY_S", "LOOK_S"):
+        monkeypatch.setattr(rounds, name, 0.01)
+    monkeypatch.setattr(rounds, "ANSWER_S", 0.1)
+    monkeypatch.setattr(rounds, "AGAIN_S", (0.01,))
+    over, release = threading.Event(), threading.Event()
+    told: dict[str, Ill | None] = {}
+
+    class Hangs(Outlet):
+        def check(self) -> Outcome:
+            release.wait(HANGS_S)
+            return WELL
+
+    class Refused(Outlet):
+        def check(self) -> Outcome:
+            return REFUSED
+
+    def check(about: str, ill: Ill | None) -> None:
+        told[about] = ill
+        if told.get("mail") is not None:
+            over.set()
+
+    dispatch = Dispatch(Journal(tmp_path), [Hangs("hangs", heard=heard), Refused("mail")])
+    go_round(dispatch, check, over)
+    release.set()
+    dispatch.close()
+    assert told == {"hangs": None, "mail": Ill("token is wrong")}
 
 
 def test_a_channel_that_could_not_be_made_is_a_trouble_at_once_and_until_it_can(
