@@ -4,12 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from safety_monitor.config.escalation import Acknowledge
 from safety_monitor.escalation import DEFAULT, Nature, plan
 from safety_monitor.incident import State
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
-from safety_monitor.people.decision import RECENT_S, WITHIN_S, WRONG_PINS, Decisions, PinError, hash_of
+from safety_monitor.people.decision import RECENT_S, WITHIN_S, WRONG_PINS, Decisions, PinError, decisions_of, hash_of
 from tests.alarms import SCREAM
 from tests.clock import Clock
 
@@ -74,7 +76,7 @@ def test_without_an_id_nobody_answers_what_was_over_long_ago(tmp_path: Path) -> 
 
 
 def test_acknowledging_takes_the_pin_only_if_it_is_set_so(journal: Journal) -> None:
-    strict = Decisions(journal, pin_hash=PIN_HASH, pin_to_acknowledge=True)
+    strict = decisions_of(Acknowledge(pin_hash=SecretStr(PIN_HASH), pin_to_acknowledge=True), journal)
     with pytest.raises(PinError, match="takes the PIN"):
         strict.decide(SCREAM.id, State.ACKNOWLEDGED)
     assert Decisions(journal, pin_hash=PIN_HASH).decide(SCREAM.id, State.ACKNOWLEDGED).state is State.ACKNOWLEDGED
