@@ -83,7 +83,7 @@ def press(panel: Panel, key: str, labels: Sequence[str]) -> Panel:
     if key in MODES:
         mode = MODES[key]
         return replace(panel, mode=mode, label=panel.label if mode == panel.mode else None, once=False)
-    if key.isdigit() and len(key) == 1:
+    if key.isdecimal() and len(key) == 1:  # not isdigit: ² has a key of its own on a French keyboard, and is no number
         if panel.mode is None or int(key) >= len(labels):
             return panel
         return replace(panel, label=labels[int(key)], once=not panel.automatic)

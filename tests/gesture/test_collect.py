@@ -64,6 +64,7 @@ def test_keys() -> None:
     assert keys(start, "Q").done
     assert keys(start, ESCAPE).done
     assert keys(start, "x") == start
+    assert keys(start, "²") == start  # a key of its own on a French keyboard
 
 
 def test_a_new_label_is_typed() -> None:
