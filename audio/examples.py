@@ -195,7 +195,7 @@ def compose(pool: Pool, label: str, rng: np.random.Generator) -> Composed:
         weight = (1.0 if sound.clip.sure else 0.6) * sound.clip.weight
     if rng.random() < MIXED:
         voiced = label == "scream" and rng.random() < VOICE_BEHIND and "conversation" in pool
-        other = "conversation" if voiced else "ambient"
+        other = "ambient" if "ambient" in pool and not voiced else "conversation"
         sound = pool.draw(other, rng)
         behind = sound.clip.source
         front = augment.mix(front, _front(sound, rng, length), float(rng.uniform(LOWEST[label], 30)))
