@@ -230,8 +230,9 @@ class Collection:
     def import_two_model(self, kind: str, table: Path, labels: Path | None, origin: Origin) -> int:
         """Take over a CSV of the two-model repository (keypoint.csv or point_history.csv); returns how many were new.
 
-        Rows that were taken over before are not taken over twice. What the program itself calls otherwise is taken over
-        under the program's name where that is known here and theirs is not: it was renamed, or collected here.
+        Rows that were taken over before are not taken over twice, whatever they or their file are called by now. What
+        the program itself calls otherwise is taken over under the program's name where that is known here and theirs is
+        not: it was renamed, or collected here.
 
         Hands of that format have no depth and no side: they are taken for flat right hands. Its numbers carry no unit;
         a hand is given an ordinary size.
@@ -259,14 +260,14 @@ class Collection:
         with self._locked():
             known = self.labels(kind)
             ours = {their: our for their, our in TWO_MODEL_LABELS[kind].items() if our in known and their not in known}
-            rows = [(ours.get(row[0], row[0]), *row[1:]) for row in rows]
-            found = {row[0] for row in rows}
+            # Not by the label, which may have been renamed since, nor by the source: the file may have been, too.
+            there = {tuple(row.values())[2:] for row in self._rows(kind)}
+            new = [(ours.get(row[0], row[0]), *row[1:]) for row in rows if row[2:] not in there]
+            found = {row[0] for row in new}
             known += [label for label in names or sorted(found) if label in found and label not in known]
-            there = set(self._lines(TABLES[kind]))
-            new = [line for line in map(line_of, rows) if line not in there]
             self._write_labels(kind, dict.fromkeys(known))
             if new:
-                self._append(TABLES[kind], line_of(HEADS[kind]), "".join(new))
+                self._append(TABLES[kind], line_of(HEADS[kind]), "".join(map(line_of, new)))
             self._write_two_model(kind)
         return len(new)
 

@@ -3,6 +3,7 @@
 import csv
 import multiprocessing
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,11 @@ def test_two_model_rows_are_taken_over_once(collection: Collection, tmp_path: Pa
     assert collection.import_two_model(SIGNS, *files, ORIGIN) == 3
     assert collection.import_two_model(SIGNS, *files, ORIGIN) == 0
     assert collection.labels(SIGNS) == ["Open", "Close"]
+    collection.rename_label(SIGNS, "Close", "grab")
+    grown = files[0].rename(tmp_path / "keypoint (1).csv")
+    grown.write_text(grown.read_text() + "\n" + line(1, value=0.25))
+    assert collection.import_two_model(SIGNS, grown, files[1], replace(ORIGIN, source=grown.name)) == 1
+    assert collection.labels(SIGNS) == ["Open", "grab", "Close"]
 
 
 def test_labels_and_rows_stay_in_step(collection: Collection) -> None:

@@ -56,7 +56,9 @@ def test_data(home: Path, tmp_path: Path) -> None:
     assert "0 new rows" in said("data", "import", str(tmp_path / "out" / "keypoint.csv"), "--labels", labels)
     assert len(read_hands(home / "gestures" / "hands.csv")) == 6
     (tmp_path / "theirs.csv").write_text("Open\n")
-    exported = str(tmp_path / "out" / "keypoint.csv")
+    rows = [line.split(",") for line in (tmp_path / "out" / "keypoint.csv").read_text().splitlines()]
+    (tmp_path / "theirs-keypoint.csv").write_text("".join(f"{','.join([row[0], *row[:0:-1]])}\n" for row in rows))
+    exported = str(tmp_path / "theirs-keypoint.csv")
     output = said("data", "import", exported, "--labels", str(tmp_path / "theirs.csv"))
     assert "labels rename 'Open' open_palm --kind signs" in output
     assert "open_palm now: 3 rows" in said("labels", "rename", "Open", "open_palm", "--kind", "signs")
