@@ -5,7 +5,9 @@ the model in use knows most of them, for it was trained on them as well, the fig
 recordings, and `models.in_use` compares those; of others it compares nothing.
 """
 
-from collections.abc import Sequence, Set
+import shutil
+from collections.abc import Iterator, Sequence, Set
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +32,23 @@ def check_place(folder: Path) -> None:
     """See that a model's folder is empty, missing, or a model: every file in it becomes part of the model.
 
     Raises:
-        CorpusError: it is not.
+        CorpusError: it is not, or has no name of its own, as the folder where one is.
     """
+    if not folder.name.strip("."):
+        raise CorpusError(f"{folder}: has no name that a model could have; give another place with --out")
     if folder.exists() and not (folder / "card.md").is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise CorpusError(f"{folder}: is there already and no model; give another place with --out")
+
+
+@contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """Where a model is written: it takes the place of `folder` once all of it is there, and never half of it."""
+    fresh = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    yield fresh
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.rename(folder)
 
 
 def digest_each(clips: Sequence[Clip]) -> list[str]:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from audio.blocks import SAMPLE_RATE
 from audio.calibration import highest, log_odds_line, running, steepness, strongest, threshold_at
-from audio.candidate import check_place, comparable, digests_of, write_learned
+from audio.candidate import check_place, comparable, digests_of, whole, write_learned
 from audio.corpus import LABELS, SCREAM, Clip, CorpusError, are_screams, folds, read_corpus, read_feedback
 from audio.detector import (
     HEAD_FILE,
@@ -70,7 +70,7 @@ from audio.plan import (
 )
 from audio.preparation import Windows, compose_parts, cut_windows, listen, read_sounds
 from audio.scream_card import Alarms, Judged, prose
-from models.card import Card, write_card
+from models.card import Card, read_card, write_card
 from models.registry import find
 
 if TYPE_CHECKING:
@@ -385,30 +385,30 @@ def train_scream(
         alarms_further = count_alarms(besides, calibrated.told(besides, of_besides), certain)
     _write_scores(cache / SCORES_FILE, data, heard, verdicts * np.float32(calibrated.slope), said.voices)
     log.info("head and second opinions learn from everything")
-    out.mkdir(parents=True, exist_ok=True)
-    if trunk.resolve() != (out / TRUNK_FILE).resolve():
-        shutil.copyfile(trunk, out / TRUNK_FILE)
-    export_head(learn_head(taught.composed, taught.recorded, plan), *calibrated.line, out / HEAD_FILE)
-    export_opinion(learn_recent(taught.recent), out / RECENT_FILE)
-    export_opinion(learn_whole(taught.whole), out / VERDICT_FILE)
-    write_learned(out, digests_of((*clips, *unjudged)))
-    size = sum(file.stat().st_size for file in out.glob("*.tflite"))
-    parameters = {
-        "persistence": asdict(calibrated.persistence),
-        "verdict": {"threshold": calibrated.threshold, "slope": calibrated.slope, "share": OPINION_SHARE},
-        "held_back": held_back(verdicts[sure], are_screams(clips)[sure]),
-        "plan": asdict(plan),
-        **comparable(None),
-    }
     judged = Judged(clips, fold_of, sure, verdicts, highest(told, heard.windows, len(clips)))
-    return write_card(
-        out,
-        task="scream",
-        model_format="tflite",
-        labels=LABELS,
-        parameters=parameters,
-        prose=prose(judged, alarms, alarms_further, unjudged, plan, size),
-    )
+    with whole(out) as fresh:
+        shutil.copyfile(trunk, fresh / TRUNK_FILE)
+        export_head(learn_head(taught.composed, taught.recorded, plan), *calibrated.line, fresh / HEAD_FILE)
+        export_opinion(learn_recent(taught.recent), fresh / RECENT_FILE)
+        export_opinion(learn_whole(taught.whole), fresh / VERDICT_FILE)
+        write_learned(fresh, digests_of((*clips, *unjudged)))
+        size = sum(file.stat().st_size for file in fresh.glob("*.tflite"))
+        parameters = {
+            "persistence": asdict(calibrated.persistence),
+            "verdict": {"threshold": calibrated.threshold, "slope": calibrated.slope, "share": OPINION_SHARE},
+            "held_back": held_back(verdicts[sure], are_screams(clips)[sure]),
+            "plan": asdict(plan),
+            **comparable(None),
+        }
+        write_card(
+            fresh,
+            task="scream",
+            model_format="tflite",
+            labels=LABELS,
+            parameters=parameters,
+            prose=prose(judged, alarms, alarms_further, unjudged, plan, size),
+        )
+    return read_card(out)
 
 
 def count_alarms(heard: Heard, told: Array, sure: NDArray[np.bool_]) -> Alarms:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from audio.blocks import SAMPLE_RATE
 from audio.calibration import temperature
-from audio.candidate import check_place, comparable, digests_in, digests_of, note_beside, write_learned
+from audio.candidate import check_place, comparable, digests_in, digests_of, note_beside, whole, write_learned
 from audio.corpus import (
     LABELS,
     SCREAM,
@@ -405,7 +405,7 @@ def _write(
     desk: Desk,
     parts: Mapping[str, Path] | None = None,
 ) -> Card:
-    """Write the folder beside the one it replaces, so that there is never half a model.
+    """Write the model folder.
 
     Args:
         results: of the training.
@@ -421,43 +421,39 @@ def _write(
 
     member, plan = results.member, results.plan
     live, verdict = results.thresholds
-    fresh = out.with_name(f"{out.name}.partial")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    size = learned.write(fresh).stat().st_size if learned else 0
-    for place in (parts or {}).values():
-        shutil.copytree(place, fresh / place.name)
-        size += sum(file.stat().st_size for file in place.iterdir() if file.suffix in {".tflite", ".skops"})
-    if parts:
-        rows = [f"{name},{sha256(place / 'card.md')}\n" for name, place in parts.items()]
-        (fresh / MEMBERS).write_text("name,sha256\n" + "".join(rows), encoding="utf-8")
-    if results.history:
-        draw_losses([(epoch.learned, epoch.held) for epoch in results.history], fresh / "curves.png")
-    write_learned(fresh, known)
-    draw_confusion({"recordings left out": confusion(results).tolist()}, fresh / "confusion.png")
-    write_card(
-        fresh,
-        task="scream",
-        model_format={Kind.ESTIMATOR: "skops", Kind.CONSENSUS: "consensus"}.get(member.kind, "tflite"),
-        labels=LABELS,
-        parameters={
-            "member": member.name,
-            **own,
-            "window": member.features.window,
-            "rate": SAMPLE_RATE,
-            "persistence": asdict(replace(PERSISTENCE, threshold=live)),
-            "verdict": {"threshold": verdict, "slope": 1.0},
-            "held_back": results.held_back,
-            **comparable(None),
-            "plan": {**asdict(plan), "members": list(plan.members)},
-            "data": results.data.name,
-        },
-        prose=prose(results, size),
-    )
-    if desk.in_use is not None:
-        left_out = [clip for clip, its in zip(results.clips, results.counted, strict=True) if its]
-        chances = results.unheard.chances[results.counted, SCREAM]
-        note_beside(fresh, left_out, chances, desk.in_use, jobs=desk.jobs, progress=desk.tick)
-    shutil.rmtree(out, ignore_errors=True)
-    fresh.rename(out)
+    with whole(out) as fresh:
+        size = learned.write(fresh).stat().st_size if learned else 0
+        for place in (parts or {}).values():
+            shutil.copytree(place, fresh / place.name)
+            size += sum(file.stat().st_size for file in place.iterdir() if file.suffix in {".tflite", ".skops"})
+        if parts:
+            rows = [f"{name},{sha256(place / 'card.md')}\n" for name, place in parts.items()]
+            (fresh / MEMBERS).write_text("name,sha256\n" + "".join(rows), encoding="utf-8")
+        if results.history:
+            draw_losses([(epoch.learned, epoch.held) for epoch in results.history], fresh / "curves.png")
+        write_learned(fresh, known)
+        draw_confusion({"recordings left out": confusion(results).tolist()}, fresh / "confusion.png")
+        write_card(
+            fresh,
+            task="scream",
+            model_format={Kind.ESTIMATOR: "skops", Kind.CONSENSUS: "consensus"}.get(member.kind, "tflite"),
+            labels=LABELS,
+            parameters={
+                "member": member.name,
+                **own,
+                "window": member.features.window,
+                "rate": SAMPLE_RATE,
+                "persistence": asdict(replace(PERSISTENCE, threshold=live)),
+                "verdict": {"threshold": verdict, "slope": 1.0},
+                "held_back": results.held_back,
+                **comparable(None),
+                "plan": {**asdict(plan), "members": list(plan.members)},
+                "data": results.data.name,
+            },
+            prose=prose(results, size),
+        )
+        if desk.in_use is not None:
+            left_out = [clip for clip, its in zip(results.clips, results.counted, strict=True) if its]
+            chances = results.unheard.chances[results.counted, SCREAM]
+            note_beside(fresh, left_out, chances, desk.in_use, jobs=desk.jobs, progress=desk.tick)
     return read_card(out)

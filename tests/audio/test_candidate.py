@@ -1,11 +1,12 @@
 from collections.abc import Set
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from audio.candidate import comparable, digests_in, digests_of, note_beside, write_learned
-from audio.corpus import LABELS, Clip, read_corpus
+from audio.candidate import check_place, comparable, digests_in, digests_of, note_beside, whole, write_learned
+from audio.corpus import LABELS, Clip, CorpusError, read_corpus
 from audio.evaluate import note_retrained
 from models.card import ModelError, read_card, write_card
 from models.in_use import compare
@@ -77,3 +78,24 @@ def test_what_a_training_said_of_sources_left_out_goes_into_the_card(clips: tupl
 
 def test_the_model_that_ships_says_what_it_has_learned_from() -> None:
     assert len(digests_in(IN_USE)) > 2000
+
+
+def test_a_model_whose_writing_is_interrupted_is_as_it_was_before(tmp_path: Path) -> None:
+    folder = candidate(tmp_path / "mine")
+    before = read_card(folder)
+    for place in (folder, tmp_path / "new"):
+        with suppress(KeyboardInterrupt), whole(place) as fresh:
+            (fresh / "head.tflite").write_bytes(b"half of it")
+            raise KeyboardInterrupt
+        check_place(place)  # the same command goes on
+    assert read_card(folder) == before
+    with whole(tmp_path / "new") as fresh:
+        write_learned(fresh, frozenset())
+    assert digests_in(tmp_path / "new") == set()
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["mine", "mine.partial", "new"]
+
+
+@pytest.mark.parametrize("place", [".", "..", "/"])
+def test_a_model_needs_a_folder_with_a_name(place: str) -> None:
+    with pytest.raises(CorpusError, match="no name that a model could have"):
+        check_place(Path(place))

@@ -19,11 +19,20 @@ from audio.train import train_scream
 PLAN = replace(DEFAULT, parts=1, further_parts=1, folds=2)
 
 
+def stop(*_: object) -> None:
+    """As Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
 def test_a_model_of_the_users_own_takes_the_trunk_over_and_learns_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(examples, "PART", 160)  # of so few recordings more examples say nothing new
     data, further = (write_corpus(tmp_path / name, sources=3, each=4, seconds=2.1) for name in ("data", "further"))
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr("audio.head.export_opinion", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train_scream(data, tmp_path / "mine", cache=tmp_path / "cache", further=further, plan=PLAN, jobs=1)
     card = train_scream(data, tmp_path / "mine", cache=tmp_path / "cache", further=further, plan=PLAN, jobs=1)
     assert sha256(tmp_path / "mine" / TRUNK_FILE) == sha256(SHIPPED / "scream" / TRUNK_FILE)
     assert 0.9 < card.parameters["held_back"]["auc"] <= 1.0
