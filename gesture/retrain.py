@@ -302,35 +302,35 @@ def comparison(result: Retrained) -> str:
     return "\n".join(lines)
 
 
-def models_that_know(home: Path, task: str, old: str, new: str) -> list[Path]:
-    """Folders of the user's models in which a label would get another name.
+def models_that_know(home: Path, task: str, label: str) -> list[Card]:
+    """Cards of the user's models in which a label could get another name.
 
     A label that the program came with keeps its name in models: the Signal for Help is made of such.
 
     Raises:
-        ModelError: a model knows the new name already, or is damaged.
+        ModelError: a model is damaged.
     """
-    if old in (BASE_SIGNS if task == SIGNS else BASE_MOTIONS):
+    if label in (BASE_SIGNS if task == SIGNS else BASE_MOTIONS) or not home.is_dir():
         return []
-    found = []
-    for card_file in sorted(home.glob("*/card.md")) if home.is_dir() else []:
-        card = read_card(card_file.parent)
-        if card.task != task or old not in card.labels:
-            continue
-        if new in card.labels:
-            raise ModelError(f"{card_file.parent}: knows a label '{new}' already")
-        found.append(card_file.parent)
-    return found
+    cards = [read_card(file.parent) for file in sorted(home.glob("*/card.md"))]
+    return [card for card in cards if card.task == task and label in card.labels]
 
 
-def rename_in_models(home: Path, task: str, old: str, new: str) -> list[str]:
-    """Give a label of the user's another name in all models that know it; returns their names.
+def rename_in_models(home: Path, task: str, old: str, new: str) -> tuple[list[str], list[str]]:
+    """Give a label of the user's another name in all models that know it.
+
+    Returns:
+        Names of those that are changed, and of those that know the new name besides: they learned to tell the two
+        apart, and stay as they are until they are trained anew.
 
     Raises:
-        ModelError: as `models_that_know`; nothing is changed then.
+        ModelError: a model is damaged; nothing is changed then.
     """
-    folders = models_that_know(home, task, old, new)
-    for folder in folders:
-        labels = read_card(folder).labels
-        change_card(folder, labels=tuple(new if label == old else label for label in labels))
-    return [folder.name for folder in folders]
+    changed, both = [], []
+    for card in models_that_know(home, task, old):
+        if new in card.labels:
+            both.append(card.name)
+        else:
+            change_card(home / card.name, labels=tuple(new if label == old else label for label in card.labels))
+            changed.append(card.name)
+    return changed, both

@@ -206,10 +206,12 @@ def rename_label(
 
     settings = read_settings(config)
     with complaints():
-        models_that_know(settings.models_folder, kind, old, new)  # refused before a row is changed
+        models_that_know(settings.models_folder, kind, old)  # one that is damaged is told of before a row is changed
         count = _collection(config, data).rename_label(kind, old, new)
-        changed = rename_in_models(settings.models_folder, kind, old, new)
+        changed, both = rename_in_models(settings.models_folder, kind, old, new)
     typer.echo(f"{old} is {new} now: {count} rows" + "".join(f", model {name}" for name in changed))
+    for name in both:
+        typer.echo(f"model {name} tells {old} and {new} apart until it is trained anew: safety-monitor train {kind}")
     if changed and _means_emergency(settings, kind, old):
         typer.echo(
             f"{old} means an emergency in the settings: change emergency.gestures to {new} before the next start"

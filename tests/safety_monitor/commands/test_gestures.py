@@ -90,13 +90,19 @@ def test_a_label_is_renamed_everywhere_or_nowhere(home: Path) -> None:
     mine = home / "models" / "signs"
     shutil.copytree(SHIPPED / "signs", mine)
     change_card(mine, labels=tuple("salute" if label == "ok" else label for label in read_card(mine).labels))
-    assert "knows a label 'fist' already" in said("labels", "rename", "salute", "fist", status=2)
+    (mine / "model.tflite").rename(mine / "elsewhere")
+    assert "model.tflite is missing" in said("labels", "rename", "salute", "hello", status=2)
     assert Collection(home / "gestures").labels(SIGNS) == ["salute", "fist"]
+    (mine / "elsewhere").rename(mine / "model.tflite")
     assert "salute is hello now: 3 rows, model signs" in said("labels", "rename", "salute", "hello")
     assert "hello" in read_card(mine).labels
     # The Signal for Help is made of signs that the program came with: models keep their names.
     assert said("labels", "rename", "fist", "punch").strip() == "fist is punch now: 3 rows"
     assert "fist" in read_card(mine).labels
+    # Rows that were called otherwise by mistake: the model has learned the mistake, and is no hindrance.
+    output = said("labels", "rename", "hello", "fist")
+    assert "hello is fist now: 3 rows\nmodel signs tells hello and fist apart until it is trained anew" in output
+    assert {"hello", "fist"} <= set(read_card(mine).labels)
 
 
 def test_a_missing_file_to_measure_with_is_one_line(tmp_path: Path) -> None:
