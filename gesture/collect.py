@@ -181,7 +181,10 @@ class Collector:
         self.message = f"took back one row of {row[0]}" if there else f"that row of {row[0]} has gone already"
 
     def see(self, frame: Frame) -> None:
-        """Look at a frame, and log it where the panel says so."""
+        """Look at a frame, and log it where the panel says so; while a label is typed, hands are at the keyboard."""
+        if self.panel.naming is not None:
+            self.readings = []
+            return
         height, width = frame.image.shape[:2]
         self.take(self.seer.see(frame), frame.at_s, height / width)
 

@@ -21,6 +21,8 @@ TRAIL = 16
 """Frames for which the way of the index tip is shown."""
 WHITE, GREY, GREEN, AMBER = (255, 255, 255), (170, 170, 170), (120, 220, 120), (255, 190, 80)
 GROUND = 32
+TYPING_MS = 100
+"""So long a letter is waited for at a time."""
 FONT, SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.55
 LINE, MARGIN = 22, 10
 KEYS = (
@@ -35,14 +37,26 @@ def in_window(collector: Collector, frames: Iterable[Frame]) -> None:
     try:
         for frame in frames:
             collector.see(frame)
-            cv2.imshow(WINDOW, draw(frame.image, collector))
-            key = key_of(cv2.waitKeyEx(1))
-            if key is not None:
-                collector.key(key)
-            if collector.panel.done or cv2.getWindowProperty(WINDOW, cv2.WND_PROP_VISIBLE) < 1:
+            _show(frame.image, collector, 1)
+            # The picture rests while a label is typed: of letters that come between two frames only the last is told.
+            while collector.panel.naming is not None and _is_open():
+                _show(frame.image, collector, TYPING_MS)
+            if collector.panel.done or not _is_open():
                 return
     finally:
         cv2.destroyAllWindows()
+
+
+def _show(image: Image, collector: Collector, wait_ms: int) -> None:
+    """Show a frame, and take the key that is pressed then."""
+    cv2.imshow(WINDOW, draw(image, collector))
+    key = key_of(cv2.waitKeyEx(wait_ms))
+    if key is not None:
+        collector.key(key)
+
+
+def _is_open() -> bool:
+    return cv2.getWindowProperty(WINDOW, cv2.WND_PROP_VISIBLE) >= 1
 
 
 def key_of(code: int) -> str | None:

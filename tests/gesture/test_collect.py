@@ -73,6 +73,18 @@ def test_a_new_label_is_typed() -> None:
     assert not keys(Panel(), [*"lq", "\n"]).done
 
 
+def test_hands_at_the_keyboard_are_no_rows_of_the_label_before(collector: Collector) -> None:
+    collector.panel = Panel(SIGNS, "open", automatic=True)
+    collector.see(Frame(IMAGE, 0.0))
+    for number, key in enumerate("lnew", start=1):
+        collector.key(key)
+        collector.see(Frame(IMAGE, float(number)))
+    assert collector.counts == {(SIGNS, "open"): 1}
+    collector.key("\n")
+    collector.see(Frame(IMAGE, 9.0))
+    assert read_hands(collector.collection.folder / TABLES[SIGNS]).label.tolist() == ["open", "new"]
+
+
 def test_a_digit_logs_one_row(collector: Collector) -> None:
     for frame in frames(1):
         collector.see(frame)

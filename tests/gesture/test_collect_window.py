@@ -78,7 +78,8 @@ def test_lines_fit_a_narrow_window_however_many_labels_there_are(tmp_path: Path)
 
 
 WINDOW_TEST = """
-import subprocess, sys
+import subprocess, sys, threading
+from itertools import count
 from pathlib import Path
 import numpy as np
 sys.path.insert(0, sys.argv[1])
@@ -88,6 +89,7 @@ from gesture.collect_window import WINDOW, in_window
 from gesture.collection import Collection
 from gesture.rows import Origin
 from tests.moving_hand import MovingHand
+from tests.waiting import until
 
 STEPS = [
     ("1", lambda: collector.counts["signs", "closed"] == 1),
@@ -97,19 +99,20 @@ STEPS = [
     ("Left", lambda: True),  # no letter
     ("e", lambda: collector.panel.naming == "me"),
     ("Return", lambda: collector.panel.label == "me"),
-    ("a", lambda: collector.counts["signs", "me"] == 2),
-    ("q", lambda: False),
+    ("a", lambda: collector.counts["signs", "me"] >= 2),
+    ("q", lambda: True),
 ]
 
+def type_them():
+    window = subprocess.check_output(["xdotool", "search", "--sync", "--name", WINDOW], text=True).split()[0]
+    for key, done in STEPS:
+        subprocess.run(["xdotool", "key", "--window", window, key], check=True)
+        until(done)
+
 def frames():
-    steps, done = iter(STEPS), lambda: True
-    window = []
-    for number in range(3000):
+    threading.Thread(target=type_them, daemon=True).start()
+    for number in count():
         yield Frame(np.zeros((480, 640, 3), np.uint8), number / 30)
-        window = window or subprocess.check_output(["xdotool", "search", "--sync", "--name", WINDOW], text=True).split()
-        if done():
-            key, done = next(steps)
-            subprocess.run(["xdotool", "key", "--window", window[0], key], check=True)
 
 collection = Collection(Path(sys.argv[2]))
 for label in ("open", "closed"):
@@ -129,4 +132,5 @@ def test_the_window_takes_keys(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert read_hands(tmp_path / TABLES[SIGNS]).label.tolist() == ["closed", "open", "me", "me"]
+    first, second, *others = read_hands(tmp_path / TABLES[SIGNS]).label.tolist()
+    assert (first, second, set(others)) == ("closed", "open", {"me"})
