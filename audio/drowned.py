@@ -44,12 +44,13 @@ def choose(sounds: Sequence[Sound], seed: int = 0) -> list[Drowned]:
     """What is drowned, and in what; nothing where there is no ambient recording of some length.
 
     Args:
-        sounds: of which those with sure labels are taken.
+        sounds: of which those with sure labels are taken that count for anything.
         seed: of the dice.
     """
     rng = np.random.default_rng(seed)
     taken = int(LONGEST_S * SAMPLE_RATE)
-    sure = [place for place, sound in enumerate(sounds) if sound.clip.sure and sound.samples[:taken].any()]
+    counted = [sound.clip.sure and sound.clip.weight > 0 and sound.samples[:taken].any() for sound in sounds]
+    sure = [place for place, counts in enumerate(counted) if counts]
     screams = [place for place in sure if sounds[place].clip.label == "scream"]
     others = [place for place in sure if sounds[place].clip.label != "scream"]
     least = int(LEAST_S * SAMPLE_RATE)

@@ -174,7 +174,8 @@ def as_drowned(clips: Sequence[Clip], drowned: Sequence[Drowned], overviews: Arr
     """Recordings in other sound, each by its overview, of shape (drowned, k)."""
     pairs = np.asarray([(each.front, each.back) for each in drowned], np.intp)
     labels = labels_of(clips).astype(np.int8)[pairs[:, 0]]
-    return Lessons(overviews, labels, np.full(len(pairs), COMPOSED, np.float32), _alone(clips)[pairs, 0])
+    weights = np.asarray([COMPOSED * clip.weight for clip in clips], np.float32)[pairs[:, 0]]
+    return Lessons(overviews, labels, weights, _alone(clips)[pairs, 0])
 
 
 def overviews_of(traits: Array, judged: Windows, count: int, most: int) -> Array:

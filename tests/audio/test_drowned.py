@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,12 @@ def test_every_scream_is_drowned_in_ambient_sound_of_some_length_and_so_is_every
 
 def test_without_ambient_sound_nothing_is_drowned() -> None:
     assert choose(SOUNDS[:2]) == []
+
+
+def test_a_recording_that_counts_nothing_is_not_drowned_and_drowns_none() -> None:
+    scream, _, street, _ = (Sound(replace(each.clip, weight=0), each.samples) for each in SOUNDS)
+    assert {each.front for each in choose([scream, *SOUNDS[1:]])} == {1, 2, 3}
+    assert choose([*SOUNDS[:2], street]) == []
 
 
 @pytest.mark.parametrize("snr_db", [0.0, 20.0])

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,11 @@ def test_what_holds_a_trace_of_a_source_is_left_out_whole_and_drowned() -> None:
     both = [Drowned(0, 1, 10.0, 0), Drowned(1, 1, 10.0, 0)]
     drowned = as_drowned(clips, both, np.asarray([[4], [5]], np.float32))
     assert drowned.labels.tolist() == [SCREAM, AMBIENT]
+    weighty = [replace(clips[0], weight=4.0), clips[1]]
+    assert as_drowned(weighty, both, drowned.traits).weights.tolist() == [
+        pytest.approx(4 * COMPOSED),
+        drowned.weights[1],
+    ]
     assert drowned.without([0]).labels.tolist() == [AMBIENT]
     assert drowned.without([1]).labels.tolist() == []
 
