@@ -3,7 +3,7 @@
 import csv
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os.path import isfile  # no error where a name is too long to be one
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from audio.recording import SUFFIXES
 from media.folders import files_in
+from models.card import sha256
 
 LABELS = ("scream", "conversation", "ambient")
 SCREAM = LABELS.index("scream")
@@ -86,7 +87,7 @@ def are_sure(clips: Sequence[Clip]) -> NDArray[np.bool_]:
 
 
 def read_corpus(where: Path) -> tuple[Clip, ...]:
-    """Clips of a manifest (a CSV with `COLUMNS`) or of folders named by label.
+    """Clips of a manifest (a CSV with `COLUMNS`) or of folders named by label; copies of a file are of one group.
 
     Args:
         where: a .csv file, a folder with `manifest.csv`, or a folder with one folder for each label.
@@ -101,7 +102,7 @@ def read_corpus(where: Path) -> tuple[Clip, ...]:
         missing = [clip.path for clip in clips if not isfile(clip.path)]
         if missing:
             raise CorpusError(f"{manifest}: {len(missing)} of {len(clips)} recordings not found: {some(missing)}")
-        return clips
+        return _with_copies_together(clips)
     if not where.is_dir():
         raise CorpusError(f"{where}: no such folder or manifest")
     found = [clip for label in LABELS for folder in _folders(where, label) for clip in _read_folder(folder, label)]
@@ -110,7 +111,7 @@ def read_corpus(where: Path) -> tuple[Clip, ...]:
     unnamed = [ascii(clip.group) for clip in found if not _is_text(clip.group)]
     if unnamed:
         raise CorpusError(f"{where}: rename what has a name that is no text in UTF-8: {some(unnamed)}")
-    return tuple(found)
+    return _with_copies_together(found)
 
 
 def _is_text(name: str) -> bool:
@@ -247,19 +248,40 @@ def folds(clips: Sequence[Clip], count: int) -> dict[str, int]:
 
 def _together(clips: Sequence[Clip]) -> dict[str, str]:
     """Of each source the first, by name, of those that must not be parted from it."""
-    first = {clip.source: clip.source for clip in clips}
-
-    def follow(source: str) -> str:
-        while first[source] != source:
-            source = first[source]
-        return source
-
     of_group: dict[str, str] = {}
     pairs = [(of_group.setdefault(clip.group, clip.source), clip.source) for clip in clips]
-    for pair in (*pairs, *(each for each in REPEATS if set(each) <= set(first))):
+    there = {clip.source for clip in clips}
+    return _firsts([*pairs, *(each for each in REPEATS if set(each) <= there)])
+
+
+def _firsts(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Of each name in the pairs the first, in the order of names, of those that pairs join it with."""
+    first = {name: name for pair in pairs for name in pair}
+
+    def follow(name: str) -> str:
+        while first[name] != name:
+            name = first[name]
+        return name
+
+    for pair in pairs:
         least, other = sorted(map(follow, pair))
         first[other] = least
-    return {source: follow(source) for source in first}
+    return {name: follow(name) for name in first}
+
+
+def _with_copies_together(clips: Sequence[Clip]) -> tuple[Clip, ...]:
+    """The clips, those whose files are alike in one group: who has learned from a recording knows its copies."""
+    of_file: dict[str, str] = {}
+    first = _firsts([(of_file.setdefault(_content(clip.path), clip.group), clip.group) for clip in clips])
+    return tuple(replace(clip, group=first[clip.group]) for clip in clips)
+
+
+def _content(path: Path) -> str:
+    """The same for the same bytes; what cannot be read is told of when all are decoded."""
+    try:
+        return sha256(path)
+    except OSError:
+        return str(path)
 
 
 def split(clips: Sequence[Clip], seed: int = 0) -> dict[str, str]:

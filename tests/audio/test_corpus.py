@@ -18,12 +18,29 @@ def test_reads_a_manifest(tmp_path: Path) -> None:
     )
     for name in ("a/x.ogg", "b/y.ogg"):
         (tmp_path / name).parent.mkdir()
-        (tmp_path / name).touch()
+        (tmp_path / name).write_text(name)
     first, second = read_corpus(tmp_path)
     assert first == Clip(tmp_path / "a/x.ogg", "scream", "home", "home|1", 1.5, "CC0", "")
     assert second.source == tmp_path.name
     assert second.group != first.group
     assert read_corpus(tmp_path / "manifest.csv") == (first, second)
+
+
+def test_copies_of_a_recording_are_never_learned_from_and_judged_at_the_same_time(tmp_path: Path) -> None:
+    for name, content in (("a", "1"), ("a (1)", "1"), ("b", "2"), ("kitchen/c", "2"), ("kitchen/d", "3"), ("e", "4")):
+        path = tmp_path / "ambient" / f"{name}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    group = {clip.path.stem: clip.group for clip in read_corpus(tmp_path)}
+    assert group["a"] == group["a (1)"]
+    assert group["b"] == group["c"]
+    assert len(set(group.values())) == 4
+    (tmp_path / "manifest.csv").write_text(
+        "path,label,group\n"
+        "ambient/kitchen/d.wav,ambient,anna\nambient/kitchen/c.wav,ambient,anna\n"
+        "ambient/b.wav,ambient,ben\nambient/e.wav,ambient,ben\n"
+    )
+    assert len({clip.group for clip in read_corpus(tmp_path)}) == 1  # what belongs to a copy goes with it
 
 
 @pytest.mark.parametrize(
