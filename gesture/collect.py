@@ -159,7 +159,13 @@ class Collector:
 
     def key(self, key: str) -> None:
         """A key was pressed."""
-        self.panel = press(self.panel, key, self.labels())
+        before, self.panel = self.panel, press(self.panel, key, self.labels())
+        if self.panel.mode and self.panel.label and self.panel.label != before.label:
+            try:
+                self.collection.check_label(self.panel.mode, self.panel.label)
+            except (TableError, CollectionError) as error:
+                self.message = str(error)
+                self.panel = replace(self.panel, label=before.label)
         if self.panel.undo:
             self.panel = replace(self.panel, undo=False)
             self.undo()

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from gesture.prepare import SIGNS as BASE_SIGNS
 from gesture.rows import (
     HEADS,
     MOTIONS,
@@ -33,18 +34,21 @@ from gesture.rows import (
     TWO_MODEL_LABELS,
     CollectionError,
     Origin,
-    check_label,
+    check_new_label,
     from_two_model,
     line_of,
     table_text,
     two_model_row,
 )
 from gesture.tables import HandTable, PathTable, TableError, read_hands, read_paths, read_rows
+from gesture.trajectories import MOTIONS as BASE_MOTIONS
 from models.atomic_file import write_whole
 
 TABLES = {SIGNS: "hands.csv", MOTIONS: "motions.csv"}
 LABELS = {SIGNS: "keypoint_classifier_label.csv", MOTIONS: "point_history_classifier_label.csv"}
 TWO_MODEL = {SIGNS: "keypoint.csv", MOTIONS: "point_history.csv"}
+BASE = {SIGNS: BASE_SIGNS, MOTIONS: BASE_MOTIONS}
+"""Labels that the program came with."""
 
 
 class Collection:
@@ -120,13 +124,18 @@ class Collection:
         """Make a label known.
 
         Raises:
-            CollectionError: it is none, or is known already.
+            CollectionError: it is none, or is known already, also where it is written a little otherwise.
         """
         with self._locked():
             known = self.labels(kind)
-            if check_label(label) in known:
+            if self.check_label(kind, label) in known:
                 raise CollectionError(f"the label '{label}' is there already")
             self._write_labels(kind, [*known, label])
+
+    def check_label(self, kind: str, label: str) -> str:
+        """A label that rows are to get, where it is known or may become so, see `gesture.rows.check_new_label`."""
+        known = self.labels(kind)
+        return label if label in known else check_new_label(label, [*known, *BASE[kind]])
 
     def add(self, kind: str, row: Sequence[str]) -> None:
         """Append one row and wait until it is on the disk; a new label is made known on the way."""
@@ -135,7 +144,7 @@ class Collection:
                 self._put_in_step(kind)
             known = self.labels(kind)
             if row[0] not in known:
-                known.append(row[0])
+                known.append(self.check_label(kind, row[0]))
                 self._write_labels(kind, known)
             self._append(TABLES[kind], line_of(HEADS[kind]), line_of(row))
             self._append(TWO_MODEL[kind], "", line_of(two_model_row(kind, row, known)))
@@ -167,8 +176,9 @@ class Collection:
         """
         with self._locked():
             known = self._known(kind, old)
-            if check_label(new) in known:
+            if new in known:
                 raise CollectionError(f"the label '{new}' is there already")
+            check_new_label(new, [*(label for label in known if label != old), *BASE[kind]])
             return self._relabel(kind, old, [new])
 
     def remove_label(self, kind: str, label: str) -> int:

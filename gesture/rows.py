@@ -61,6 +61,26 @@ def check_label(label: str) -> str:
     return label
 
 
+def check_new_label(label: str, known: Iterable[str]) -> str:
+    """The label, where it is one and no other is read as the same.
+
+    Capitals, spaces and underscores make no difference to people, and a page shows `fist` as Fist. To a model they are
+    two signs that look alike, of which it takes one for the other.
+
+    Raises:
+        CollectionError: it is none, or one of those known differs from it by no more than that.
+    """
+    for other in known:
+        if _read(other) == _read(check_label(label)) and other != label:
+            raise CollectionError(f"'{label}' is called '{other}' here already: choose that, or another name")
+    return check_label(label)
+
+
+def _read(label: str) -> str:
+    """A label as people read it."""
+    return "".join(label.replace("_", " ").casefold().split())
+
+
 def _head(label: str, origin: Origin) -> tuple[str, str, str, str]:
     """Label, source, person and session of a row, each in one line."""
     for name in (origin.source, origin.person, origin.session):

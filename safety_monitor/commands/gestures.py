@@ -103,7 +103,7 @@ def collect(
     from gesture.capture import CameraError, open_camera
     from gesture.collect import Collector, Panel, session_name, summary
     from gesture.detector import GestureDetector, PictureReader
-    from gesture.rows import Origin, check_label
+    from gesture.rows import Origin
 
     label, still = sign or motion, Path(camera).is_dir()
     if sign and motion:
@@ -118,12 +118,12 @@ def collect(
     silence_native_libraries(settings)
     name, home = session or session_name(), settings.models_folder
     with complaints():
-        if label:
-            check_label(label)
         for text in (person, name):
             if not text.isprintable():
                 fail(f"{text!r} holds a line break or another sign that cannot be printed")
         collection = _collection(config, data)
+        if label:
+            collection.check_label("motions" if motion else "signs", label)
         try:
             frames = open_camera(camera, fast=not window)
         except CameraError as error:

@@ -85,6 +85,15 @@ def test_hands_at_the_keyboard_are_no_rows_of_the_label_before(collector: Collec
     assert read_hands(collector.collection.folder / TABLES[SIGNS]).label.tolist() == ["open", "new"]
 
 
+def test_what_is_typed_and_read_as_a_label_that_is_there_is_not_taken(collector: Collector) -> None:
+    for key in [*"0lFist", "\n"]:
+        collector.key(key)
+    assert collector.message == "'Fist' is called 'fist' here already: choose that, or another name"
+    collector.see(Frame(IMAGE, 0.0))
+    assert collector.counts == {(SIGNS, "open"): 1}
+    assert collector.trouble == ""
+
+
 def test_a_digit_logs_one_row(collector: Collector) -> None:
     for frame in frames(1):
         collector.see(frame)

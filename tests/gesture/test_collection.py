@@ -184,6 +184,26 @@ def test_labels_and_rows_stay_in_step(collection: Collection) -> None:
     assert [line[0] for line in two_model(collection, SIGNS)] == ["0"]
 
 
+@pytest.mark.parametrize("label", ["Fist", "open palm", "Open_Palm", "HELLO", "hel lo"])
+def test_what_is_read_as_a_label_that_is_there_is_no_new_one(collection: Collection, label: str) -> None:
+    collection.add(SIGNS, row("hello"))
+    for make in (
+        lambda: collection.add_label(SIGNS, label),
+        lambda: collection.add(SIGNS, row(label)),
+        lambda: collection.check_label(SIGNS, label),
+    ):
+        with pytest.raises(CollectionError, match=f"'{label}' is called '.*' here already: choose that"):
+            make()
+    assert collection.labels(SIGNS) == ["hello"]
+    assert collection.rename_label(SIGNS, "hello", "Hello") == 1
+    with pytest.raises(CollectionError, match="'Victory' is called 'victory' here already"):
+        collection.rename_label(SIGNS, "Hello", "Victory")
+    collection.add_label(MOTIONS, label)  # a movement may be called as a sign is
+    (collection.folder / LABELS[SIGNS]).write_text(f"Hello\n{label}\n")  # as an import leaves it
+    collection.add(SIGNS, row(label))
+    assert sum(collection.counts(SIGNS).values()) == 2
+
+
 def test_mistakes_with_labels_are_one_line(collection: Collection) -> None:
     collection.add_label(SIGNS, "fist")
     with pytest.raises(CollectionError, match="there already"):
