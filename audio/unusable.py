@@ -19,6 +19,8 @@ def unusable(clips: Sequence[Clip], first: SoundError) -> CorpusError:
         try:
             read_clip(clip.path)
         except SoundError as error:
-            troubles.append(str(error))
+            # Decoding names a file by its name alone, of which there may be one in every folder.
+            why = str(error).removeprefix(f"{clip.path.name}: ").removeprefix(f"{clip.path}: ")
+            troubles.append(f"{clip.path}: {why}")
     troubles = troubles or [str(first)]  # it may be readable by now
     return CorpusError(f"{len(troubles)} of {len(clips)} recordings cannot be used: {some(troubles, 5)}")
