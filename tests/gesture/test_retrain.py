@@ -16,8 +16,10 @@ from gesture.hands import Hand
 from gesture.keypoint_classifier import SignClassifier
 from gesture.plan import MotionPlan, SignPlan
 from gesture.point_history_classifier import MotionClassifier
+from gesture.prepare import SIGNS as BASE_SIGNS
 from gesture.retrain import (
     Retrained,
+    compared_signs,
     comparison,
     read_feedback,
     rename_in_models,
@@ -100,6 +102,15 @@ def test_the_new_sign_is_known_and_the_others_are_not_lost(trained: Retrained) -
     assert compared.in_use["recall"] > 0.95
     assert 0.5 < compared.candidate["recall"] <= 1
     assert compared.lost == ()
+
+
+def test_a_sign_that_has_lost_is_not_hidden_by_the_mean_of_all() -> None:
+    before = dict.fromkeys(BASE_SIGNS, 1.0)
+    fewer_thumbs = before | {"thumb_tucked": 0.86, "fist": 0.99, "mine": 1.0}
+    found = compared_signs(fewer_thumbs, before, BASE_SIGNS)
+    assert found.candidate["recall"] > found.in_use["recall"] - found.margin
+    assert found.worse == ("recall of thumb_tucked: 0.860, in use 1.000",)
+    assert compared_signs(before, fewer_thumbs, BASE_SIGNS).worse == ()
 
 
 def test_switching_and_rolling_back(trained: Retrained, tmp_path: Path) -> None:
