@@ -19,7 +19,16 @@ from numpy.typing import NDArray
 
 from audio.blocks import SAMPLE_RATE
 from audio.calibration import temperature
-from audio.candidate import check_place, comparable, digests_in, digests_of, note_beside, whole, write_learned
+from audio.candidate import (
+    check_place,
+    comparable,
+    digest_each,
+    digests_in,
+    digests_of,
+    note_beside,
+    whole,
+    write_learned,
+)
 from audio.corpus import (
     LABELS,
     SCREAM,
@@ -373,15 +382,18 @@ def _train_consensus(member: Member, clips: Sequence[Clip], data: Path, out: Pat
         models.append(model)
         places[card.name] = folder
     part = shares(clips, plan.seed)
+    # A member that was trained with folds, or dealt otherwise, has learned from some of what would be judged.
+    known = set().union(*(digests_in(place) for place in places.values()))
+    familiar = np.asarray([digest in known for digest in digest_each(clips)])
+    part[(part == "test") & familiar] = "train"
     held = part != "train"
-    whole = Consensus(tuple(models))
+    consensus = Consensus(tuple(models))
     chances = np.zeros((len(clips), len(LABELS)), np.float32)
     for done, index in enumerate(np.flatnonzero(held).tolist(), start=1):
-        chances[index] = whole.predict_proba([read_clip(clips[index].path)])[0]
+        chances[index] = consensus.predict_proba([read_clip(clips[index].path)])[0]
         desk.tick("judging recordings", done, int(held.sum()))
-    played = _play(whole, clips, part == "validation", plan, desk)
+    played = _play(consensus, clips, part == "validation", plan, desk)
     results = Results(member, clips, data, plan, Unheard(chances, held, played), part)
-    known = set().union(*(digests_in(place) for place in places.values()))
     return _write(results, out, None, {}, known, desk, places)
 
 

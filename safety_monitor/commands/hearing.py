@@ -195,7 +195,7 @@ def _usable(name: str, home: Path) -> Path | None:
 def _check_options(given: list[str], model: str) -> None:
     """An option that says nothing to a model is refused rather than overlooked."""
     useless = {"--seed", "--epochs", "--dask", "--teacher"} if model == "scream" else set()
-    useless |= {"--member"} if model != "consensus" else set()
+    useless |= {"--folds", "--epochs"} if model == "consensus" else {"--member"}
     for option in sorted(useless.intersection(given)):
         fail(f"{option} says nothing to {model}: leave it out")
     if "--force" in given and "--use" not in given:

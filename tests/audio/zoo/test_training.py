@@ -11,7 +11,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from audio.blocks import SAMPLE_RATE, Block
-from audio.candidate import digests_in
+from audio.candidate import digests_in, digests_of, write_learned
 from audio.corpus import LABELS, Clip, CorpusError, read_corpus
 from audio.detector import OPERATING_POINT, STEP, ScreamDetector, SoundReading, judge_file, load_scream_model, steps
 from audio.recording import read_clip
@@ -197,11 +197,26 @@ def test_a_consensus_holds_its_members_and_notices_another_one(
     assert whole.predict_proba([clip])[0, 0] == pytest.approx(expected, abs=1e-6)
     with pytest.raises(ModelError, match="train it first"):
         train_zoo("consensus", corpus, tmp_path / "c2", replace(plan, members=("svm", "dense")), desk)
+    assert read_card(tmp_path / "consensus").parameters["held_back"]
+    knows_all = tmp_path / "svm"
+    write_learned(knows_all, digests_of(read_corpus(corpus)))  # as one that was trained with folds
+    card = read_card(svm)
+    write_card(
+        knows_all,
+        task=card.task,
+        model_format=card.format,
+        labels=card.labels,
+        parameters=card.parameters,
+        prose=card.prose,
+    )
+    by_heart = train_zoo("consensus", corpus, tmp_path / "c2", plan, desk)
+    assert by_heart.parameters["held_back"] == {}
+    assert "Too few recordings were left to judge it by" in by_heart.prose
     shutil.rmtree(tmp_path / "svm")  # what becomes of the members afterwards does not matter
     moved = Path(shutil.copytree(tmp_path / "consensus", tmp_path / "elsewhere" / "consensus"))
     assert load_scream_model(str(moved)).classifier.predict_proba([clip])[0, 0] == pytest.approx(expected, abs=1e-6)
-    card = moved / "svm" / "card.md"
-    card.write_text(card.read_text(encoding="utf-8") + "another\n", encoding="utf-8")
+    other = moved / "svm" / "card.md"
+    other.write_text(other.read_text(encoding="utf-8") + "another\n", encoding="utf-8")
     assert "is not the member that the consensus was made of" in refused(moved)
     (moved / "members.csv").write_text("name,sha256\n", encoding="utf-8")
     assert "SHA-256" in refused(moved)

@@ -54,6 +54,10 @@ def test_a_model_is_trained_compared_and_heard_with_by_its_name(
         (["train", "scream", "--data", "sounds", "--seed", "3"], "--seed says nothing to scream: leave it out"),
         (["train", "scream", "--data", "sounds", "--teacher", "yamnet.tflite"], "--teacher says nothing to scream"),
         (["train", "scream", "--data", "sounds", "--model", "svm", "--member", "svm"], "--member says nothing to svm"),
+        (
+            ["train", "scream", "--data", ".", "--model", "consensus", "--folds", "3"],
+            "--folds says nothing to consensus",
+        ),
         (["train", "scream", "--data", "sounds", "--model", "svm", "--force"], "--force goes with --use"),
         (["compare", "oracle", "--data", "."], "neither manifest.csv nor sounds"),
         (["compare", "--data", "sounds"], "name the models to compare"),
