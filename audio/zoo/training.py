@@ -325,12 +325,15 @@ def _by_folds(
 def learners(clips: Sequence[Clip], fold: NDArray[np.int64], number: int, seed: int) -> tuple[Flags, Flags]:
     """Of the recordings outside a fold, which are learned from, and which decide when to stop.
 
+    Those of no fold (-1) are learned from whatever is left out.
+
     Raises:
         CorpusError: a label is missing among either.
     """
     outside = fold != number
     part = np.full(len(clips), "judged", dtype="<U10")
-    part[outside] = shares([clip for clip, out in zip(clips, outside, strict=True) if out], seed)
+    dealt = outside & (fold >= 0)
+    part[dealt] = shares([clip for clip, its in zip(clips, dealt, strict=True) if its], seed)
     return complete(clips, outside & (part != "validation"), part == "validation")
 
 

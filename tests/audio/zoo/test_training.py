@@ -310,6 +310,17 @@ def test_no_cluster_and_no_data_are_said_in_one_line(
         hear(mixed, [0] * 3, [ZOO["svm"].features], PLAN.cutting, tmp_path / "cache")
 
 
+def test_no_fold_stops_by_what_people_marked(corpus: Path) -> None:
+    given = read_corpus(corpus)
+    marked = [Clip(Path(f"{number}.flac"), "scream", "feedback", f"incident {number}") for number in range(20)]
+    fold = np.concatenate([deal(given, 3), np.full(len(marked), -1)])
+    for number in range(3):
+        mine, held = learners([*given, *marked], fold, number, seed=1)
+        assert mine[len(given) :].all()
+        assert not held[len(given) :].any()
+        assert held.any()
+
+
 def test_folds_keep_sources_apart_and_stop_by_others(corpus: Path) -> None:
     clips = read_corpus(corpus)
     fold = deal(clips, 3)
