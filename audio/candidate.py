@@ -43,12 +43,13 @@ def check_place(folder: Path) -> None:
 @contextmanager
 def whole(folder: Path) -> Iterator[Path]:
     """Where a model is written: it takes the place of `folder` once all of it is there, and never half of it."""
-    fresh = folder.with_name(f"{folder.name}.partial")
+    place = folder.resolve()  # a link, say to another disk, stays
+    fresh = place.with_name(f"{place.name}.partial")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     yield fresh
-    shutil.rmtree(folder, ignore_errors=True)
-    fresh.rename(folder)
+    shutil.rmtree(place, ignore_errors=True)
+    fresh.rename(place)
 
 
 def digest_each(clips: Sequence[Clip]) -> list[str]:

@@ -95,6 +95,16 @@ def test_a_model_whose_writing_is_interrupted_is_as_it_was_before(tmp_path: Path
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["mine", "mine.partial", "new"]
 
 
+def test_a_model_is_written_where_a_link_leads(tmp_path: Path) -> None:
+    elsewhere = candidate(tmp_path / "elsewhere")
+    link = tmp_path / "mine"
+    link.symlink_to(elsewhere)
+    with whole(link) as fresh:
+        write_learned(fresh, {"1"})
+    assert link.is_symlink()
+    assert digests_in(elsewhere) == {"1"}
+
+
 @pytest.mark.parametrize("place", [".", "..", "/"])
 def test_a_model_needs_a_folder_with_a_name(place: str) -> None:
     with pytest.raises(CorpusError, match="no name that a model could have"):
