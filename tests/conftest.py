@@ -7,9 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from media import lasting
 from tests.sound_server import SoundServer, missing_programs, sound_server
+
+# The same examples in every run, and none has to be quick: a test fails neither by chance nor because the machine is
+# busy. `--hypothesis-profile default` looks for others.
+settings.load_profile("ci")
 
 REAL_TIME = {
     "tests/audio/test_capture.py",
