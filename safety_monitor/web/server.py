@@ -129,17 +129,22 @@ class WebServer:
         web = self._settings.web
         assert web.certificate is not None  # noqa: S101  # else nobody calls this
         assert web.key is not None  # noqa: S101
+        refused: list[int] = []
         while not self._closing.wait(RENEWED_S):
             now = _changed_at(web.certificate, web.key)
             if now == before:
                 continue
-            before = now
             try:
                 check_certificate(web)
                 context.load_cert_chain(web.certificate, web.key, password="")
-            except (WebError, OSError) as error:  # it may be half written; the old one stays
-                log.warning("the certificate of the pages was changed, and is not in use: %s", error)
+            except (WebError, OSError) as error:
+                # It may be half written: the old one stays, and it is tried again. What is written within the same few
+                # milliseconds bears the same time.
+                if now != refused:
+                    log.warning("the certificate of the pages was changed, and is not in use: %s", error)
+                refused = now
             else:
+                before = now
                 log.info("the certificate of the pages was renewed")
 
     def _serve(self, station: Station) -> None:

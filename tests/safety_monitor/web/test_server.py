@@ -73,6 +73,28 @@ def test_a_certificate_that_is_renewed_is_taken_into_use(tmp_path: Path, monkeyp
     thread.join(LIMIT_S)
 
 
+def test_a_certificate_that_was_looked_at_half_written_is_taken_into_use_though_it_changes_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, "RENEWED_S", 0.01)
+    here, key = make_certificate(tmp_path)
+    looks = iter(range(3))
+
+    def half_written(_: Web) -> None:
+        if next(looks, None) is not None:
+            raise WebError("web: certificate and key do not belong together")
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    web = WebServer(Settings(home=tmp_path, web=Web(port=0, certificate=here, key=key)))
+    monkeypatch.setattr(server, "check_certificate", half_written)
+    thread = threading.Thread(target=web._keep_certificate, args=(context, [0, 0]), daemon=True)
+    thread.start()
+    until(lambda: is_trusted(context, here))
+    web.close()
+    thread.join(LIMIT_S)
+    assert caplog.text.count("is not in use") == 1
+
+
 def is_trusted(context: ssl.SSLContext, certificate: Path) -> bool:
     """Whether a browser that trusts a certificate alone trusts who serves with this context."""
     browser = ssl.create_default_context(cafile=certificate)
