@@ -124,9 +124,10 @@ class Messages:
 
     def deliver(self, message: Message) -> Outcome:
         """Send the message, with the evidence files if the service takes any, unless an earlier attempt did so late."""
+        may_begin = self._may_begin(message)  # first: what ends only now is known to be taken by then
         if (late := self._taken.pop(message.key, None)) is not None:
             return late
-        if not self._may_begin(message):
+        if not may_begin:
             return Outcome(ok=False, detail="still busy with an earlier message", again=True)
         answer: list[Outcome] = []
 
