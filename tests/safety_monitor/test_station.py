@@ -31,12 +31,13 @@ from safety_monitor.incident import Evidence, Incident, Moment, Sense, State
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.live import LiveView
-from safety_monitor.people import unanswered
+from safety_monitor.people.unanswered import SHOWN_S, Unanswered
 from safety_monitor.sensing import Inputs, ReadySense, RunningSense, SenseError
 from safety_monitor.station import Station, Summary
 from safety_monitor.supervision import health_checks
 from safety_monitor.supervision.supervisor import SIGNS, Fault, Rules, Sign, Supervisor
 from tests.alarms import SCREAM
+from tests.clock import Clock
 from tests.idle_station import idle_station
 from tests.waiting import until
 
@@ -342,7 +343,8 @@ def test_a_decision_in_another_process_reaches_the_running_station(journal: Jour
 def test_an_answer_after_it_closed_ends_the_siren_and_is_shown_for_a_while(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unanswered, "SHOWN_S", 0.2)
+    clock = Clock()
+    monkeypatch.setattr(station_module, "Unanswered", partial(Unanswered, clock=clock))
 
     class Siren(Post):
         heard = True
@@ -373,6 +375,7 @@ def test_an_answer_after_it_closed_ends_the_siren_and_is_shown_for_a_while(
         shown = station.view.snapshot().incident
         assert shown is not None
         assert shown.state is State.ACKNOWLEDGED
+        clock.now += SHOWN_S
         until(lambda: station.view.snapshot().incident is None)
         assert station.view.snapshot().unanswered is None
     assert told.empty()
