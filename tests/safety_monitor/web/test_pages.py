@@ -527,9 +527,9 @@ def test_a_page_that_never_finds_its_station_does_not_say_that_all_is_well(serve
         expect(page.get_by_text(lost)).to_be_visible()
 
 
-def test_why_it_did_not_alarm_is_told(served: Served, page: Page) -> None:
+def test_why_it_did_not_alarm_is_told(served: Served, page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = 1000.0
-    served.view.clock = lambda: clock
+    monkeypatch.setattr(served.view, "clock", lambda: clock)
     evidence = incident_of(1).evidence[0]
     weak = type(evidence)(evidence.sense, evidence.label, 0.62, 0.0)
     served.view.judged(Moment(Sense.AUDIO, 0.0, (weak,)))
