@@ -3,7 +3,8 @@
 import time
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from datetime import time as time_of_day
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,12 @@ from tests.alarms import SCREAM
 from tests.dispatching import FOREVER_S, NO_NETWORK, SOON, Followed, confirm, deliveries, running
 from tests.outlet import DONE, Outlet
 from tests.waiting import until
+
+
+def around_now() -> tuple[time_of_day, time_of_day]:
+    """Quiet hours from an hour ago to an hour ahead by a clock on the wall, also in the night in which that is set."""
+    now = datetime.now()
+    return (now - timedelta(hours=1)).time(), (now + timedelta(hours=1)).time()
 
 
 def held(journal: Journal, key: str) -> bool:
@@ -189,7 +196,7 @@ def test_what_did_not_arrive_is_told_again_whatever_the_limits(
 def test_the_fallback_is_told_at_once_of_an_emergency_that_is_held_back_for_long(
     journal: Journal, held_by: str
 ) -> None:
-    begin, end = (datetime.fromtimestamp(time.time() + each_s).time() for each_s in (-3600.0, 3600.0))
+    begin, end = around_now()
     limits = {
         "quiet hours": Limits(quiet=(begin, end)),
         "too many": Limits(cool_down_s=0.0, most=1, within_s=86_400.0),
@@ -214,7 +221,7 @@ def test_the_fallback_is_told_at_once_of_an_emergency_that_is_held_back_for_long
 
 
 def test_no_help_is_promised_while_quiet_hours_hold_all_messages_back(journal: Journal) -> None:
-    begin, end = (datetime.fromtimestamp(time.time() + each_s).time() for each_s in (-3600.0, 3600.0))
+    begin, end = around_now()
     voice = Outlet("speech", heard=True)
     with running(journal, Outlet("sms"), voice, limits=Limits(quiet=(begin, end))) as dispatch:
         confirm(dispatch)
@@ -228,7 +235,7 @@ def test_quiet_hours_end_by_the_clock_and_the_settings_of_now_and_where_a_person
 ) -> None:
     set_s = 0.0
     journal = Journal(tmp_path, clock=lambda: time.time() + set_s)
-    begin, end = (datetime.fromtimestamp(time.time() + each_s).time() for each_s in (-3600.0, 3600.0))
+    begin, end = around_now()
     quiet = Limits(quiet=(begin, end))
     sms = Outlet("sms")
     with running(journal, sms, limits=quiet) as dispatch:
