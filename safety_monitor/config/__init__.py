@@ -170,11 +170,14 @@ class Settings(Section):
     @classmethod
     def _older_names(cls, values: Any) -> Any:
         """A settings file of an earlier version still starts the station: log_level is log.level."""
-        if isinstance(values, dict) and "log_level" in values and "log" not in values:
-            return {key: value for key, value in values.items() if key != "log_level"} | {
-                "log": {"level": values["log_level"]}
-            }
-        return values
+        if not isinstance(values, dict) or "log_level" not in values:
+            return values
+        log = values.get("log", {})
+        if not isinstance(log, dict) or "level" in log:  # which of them counts is not to be guessed
+            raise ValueError("log_level: is log.level now; take out log_level")
+        return {key: value for key, value in values.items() if key != "log_level"} | {
+            "log": {"level": values["log_level"]} | log
+        }
 
 
 def place_of(key: str, places: Mapping[str, str]) -> str:

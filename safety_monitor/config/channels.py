@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -132,6 +132,12 @@ class MQTTSettings(Section):
     """Where Home Assistant looks for devices; empty: it is not told."""
     commands: tuple[Literal["acknowledge", "cancel", "arm", "disarm"], ...] = ("acknowledge",)
     """What those who may write on the broker can have it do; cancel takes the PIN, so does disarm where one is set."""
+
+    @field_validator("commands", mode="before")
+    @classmethod
+    def _which(cls, given: Any) -> Any:
+        """It was once true, for acknowledge alone, or false."""
+        return {"true": ("acknowledge",), "false": ()}.get(str(given).lower(), given)
 
 
 class MongoDBSettings(Section):

@@ -70,6 +70,15 @@ def test_a_mistake_names_file_and_key(text: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("written", "meant"), [("false", ()), ("true", ("acknowledge",))])
+def test_commands_of_the_broker_were_once_on_or_off(written: str, meant: tuple[str, ...]) -> None:
+    in_file = load(f'[mqtt]\nhost = "h"\ncommands = {written}\n').mqtt
+    outside = load(MQTT__HOST="h", MQTT__COMMANDS=written).mqtt
+    assert in_file
+    assert outside
+    assert in_file.commands == outside.commands == meant
+
+
 def test_numbers_and_times_may_be_written_as_people_do() -> None:
     settings = load(
         '[[contacts]]\nname = "anna"\nsms = "+49 (0)171 392-0031"\ncall = "0049 171/3920031"\n'

@@ -10,6 +10,7 @@ import pytest
 
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.sources import load_settings
+from safety_monitor.config.station import LogSettings
 from safety_monitor.operating.logs import MOST, set_up_log
 from safety_monitor.operating.redaction import Redaction
 
@@ -156,6 +157,15 @@ def test_the_level_of_an_earlier_version_is_still_understood(tmp_path: Path) -> 
     path = tmp_path / "station.toml"
     path.write_text('log_level = "debug"\n')
     assert load_settings(path, environ={}).log.level == "debug"
+    path.write_text('log_level = "debug"\n[log]\nformat = "json"\n')
+    assert load_settings(path, environ={}).log == LogSettings(level="debug", format="json")
+
+
+def test_a_level_that_is_set_by_its_name_of_earlier_and_of_now_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "station.toml"
+    path.write_text('log_level = "debug"\n[log]\nlevel = "info"\n')
+    with pytest.raises(SettingsError, match=r"station\.toml: log_level: is log\.level now; take out log_level$"):
+        load_settings(path, environ={})
 
 
 def test_a_service_whose_log_cannot_be_written_starts_all_the_same(
