@@ -345,13 +345,14 @@ def _open_frame_classifier(folder: Path, card: Card, verdict: Verdict, recent: O
     if card.format != "tflite":
         raise ModelError(f"{folder}: a {card.format} model is one of the zoo, and its card must name the member")
     if not {TRUNK_FILE, HEAD_FILE} <= set(card.files) or not {"scream", "ambient"} <= set(card.labels):
-        raise ModelError(f"{folder}: needs {TRUNK_FILE}, {HEAD_FILE} and the labels scream and ambient")
+        needed = f"{TRUNK_FILE}, {HEAD_FILE} and the labels scream and ambient"
+        raise ModelError(f"{folder}: does not fit this version, which needs {needed}: train the model anew")
     trunk, head = TFLiteModel(folder / TRUNK_FILE), TFLiteModel(folder / HEAD_FILE)
     classifier = FrameClassifier(card.labels, trunk, head, verdict)
     try:
         chances, traits = classifier.judge(silence(WINDOW))
     except (ValueError, RuntimeError, IndexError):
-        raise ModelError(f"{folder}: the networks do not take the pictures and numbers of this version") from None
+        raise ModelError(f"{folder}: the networks do not fit this version: train the model anew") from None
     if chances.shape != (len(card.labels),):
         raise ModelError(f"{folder}: the head has {chances.shape[-1]} outputs for {len(card.labels)} labels")
     for opinion, file in ((verdict.opinion, VERDICT_FILE), (recent, RECENT_FILE)):

@@ -110,6 +110,17 @@ def test_a_model_of_an_earlier_version_that_no_run_would_begin_with_is_missing(t
     assert result.status == 1
 
 
+def test_a_model_of_a_time_when_it_was_one_file_is_to_be_trained_anew(tmp_path: Path) -> None:
+    folder = shutil.copytree(SHIPPED / "scream", tmp_path / "models" / "scream")
+    card = folder / "card.md"
+    lines = card.read_text(encoding="utf-8").splitlines(keepends=True)
+    card.write_text("".join(line for line in lines if not line.startswith('"trunk.tflite"')), encoding="utf-8")
+    said = safety_monitor(tmp_path, "doctor").stdout
+    refused = next(line for line in said.splitlines() if line.startswith("NOT OK   model scream"))
+    assert refused.startswith(f"NOT OK   model scream {folder}: does not fit this version, ")
+    assert refused.endswith(": train the model anew")
+
+
 def test_what_no_run_would_begin_with_is_missing(tmp_path: Path) -> None:
     (tmp_path / "station.toml").write_text('[[policies]]\nname = "quiet"\nsteps = [{ actions = ["pager"] }]\n')
     result = safety_monitor(tmp_path, "doctor", **SOURCES)
