@@ -67,6 +67,8 @@ class WebServer:
         self._analyses = Analyses(settings, settings.web.analysis_limit_s)
         self._trainings = Trainings(settings)
         self._closing = threading.Event()
+        self._renewed: ssl.SSLContext | None = None
+        """Holds the certificate in use where it is another than at the start."""
         self._server: _Server | None = None
         self._station: Station | None = None
         self._thread: threading.Thread | None = None
@@ -119,11 +121,18 @@ class WebServer:
             station.supervisor.check("pages", None)
             self._closing.wait(1.0)
 
-    def _keep_certificate(self, context: ssl.SSLContext, before: list[int]) -> None:
-        """Take a certificate that was renewed into use; whoever is connected notices nothing.
+    def _certified(self, connection: ssl.SSLObject, _name: str, _context: ssl.SSLContext) -> None:
+        """Have a connection that begins served by the newest certificate; whoever is connected notices nothing.
+
+        The context that serves is not changed: OpenSSL may end the process where another thread greets somebody by it.
+        """
+        if self._renewed is not None:
+            connection.context = self._renewed
+
+    def _keep_certificate(self, before: list[int]) -> None:
+        """Take a certificate that was renewed into use.
 
         Args:
-            context: that serves it.
             before: when certificate and key had changed as they were loaded.
         """
         web = self._settings.web
@@ -134,9 +143,10 @@ class WebServer:
             now = _changed_at(web.certificate, web.key)
             if now == before:
                 continue
+            renewed = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             try:
                 check_certificate(web)
-                context.load_cert_chain(web.certificate, web.key, password="")
+                renewed.load_cert_chain(web.certificate, web.key, password="")
             except (WebError, OSError) as error:
                 # It may be half written: the old one stays, and it is tried again. What is written within the same few
                 # milliseconds bears the same time.
@@ -144,7 +154,7 @@ class WebServer:
                     log.warning("the certificate of the pages was changed, and is not in use: %s", error)
                 refused = now
             else:
-                before = now
+                before, self._renewed = now, renewed
                 log.info("the certificate of the pages was renewed")
 
     def _serve(self, station: Station) -> None:
@@ -200,8 +210,8 @@ class WebServer:
         loaded = _changed_at(*(path for path in (web.certificate, web.key) if path))
         config.load()
         if config.ssl is not None:
-            context = config.ssl
-            lasting("web-certificate", lambda: self._keep_certificate(context, loaded), self._closing)
+            config.ssl.sni_callback = self._certified
+            lasting("web-certificate", lambda: self._keep_certificate(loaded), self._closing)
         return uvicorn.Server(config)
 
 
