@@ -186,8 +186,6 @@ class MQTT:
     def attend(self, panel: Panel) -> None:
         """From now on show a running station, and take commands for it."""
         self._panel = panel
-        if self._client.is_connected():
-            self._subscribe()
         threading.Thread(target=self._keep_showing, name="mqtt-panel", daemon=True).start()
         # A thread of its own: a command may wait for a disk that hangs, and the next emergency must not.
         lasting("mqtt-commands", self._keep_obeying, self._closed)
@@ -257,12 +255,9 @@ class MQTT:
                 client.publish(topic, json.dumps(config), AT_LEAST_ONCE, retain=True)
             self._say_online()
             self._shown = {}
-            # Not yet connected: what is sent before the broker has confirmed this would be lost.
-            self._subscribe()
-
-    def _subscribe(self) -> None:
-        topics = ["availability", "command"] if self._panel else ["availability"]
-        self._client.subscribe([(f"{self._topic}/{topic}", AT_LEAST_ONCE) for topic in topics])
+            # Not yet connected: what is sent before the broker has confirmed this would be lost. Commands that come
+            # before the station attends wait for that.
+            client.subscribe([(f"{self._topic}/{topic}", AT_LEAST_ONCE) for topic in ("availability", "command")])
 
     def _on_subscribe(self, _client: paho.Client, _user: Any, _number: int, reasons: Any, _properties: Any) -> None:
         if any(reason.is_failure for reason in reasons):

@@ -296,6 +296,16 @@ def test_what_is_allowed_is_done_and_all_is_answered(
     assert "4711" not in caplog.text + json.dumps(answer)
 
 
+def test_a_command_that_comes_while_the_station_starts_is_carried_out(home: Home, broker: Mosquitto) -> None:
+    out = MQTT(address(broker), station=STATION, commands=("disarm",))
+    assert out.check().ok
+    home.send("disarm")
+    out.attend(Panel())
+    answer = json.loads(home.wait_for(f"{TOPIC}/answer"))
+    out.close()
+    assert (answer["command"], answer["ok"]) == ("disarm", True)
+
+
 def test_a_command_that_waits_for_a_disk_keeps_no_incident_from_being_shown(
     home: Home, broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
