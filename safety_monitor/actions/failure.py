@@ -5,15 +5,15 @@ import socket
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
+from safety_monitor.control_characters import harmless
+
 LONGEST = 300
 """Characters that are kept of an error's text."""
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-"""Commands for a terminal: what the far end says is shown in one."""
 
 
 def one_line(error: object, secrets: Iterable[str] = ()) -> str:
     """The text of an error: one line, not too long, every secret replaced by "***", also where it is URL-encoded."""
-    said = CONTROL.sub("�", " ".join(str(error).split()))
+    said = harmless(" ".join(str(error).split()))
     text = re.sub(r"\[Errno -?\d+\] ", "", said) or type(error).__name__
     written = {form for secret in secrets for form in (secret, quote(secret, safe=""), quote_plus(secret)) if form}
     for form in sorted(written, key=len, reverse=True):

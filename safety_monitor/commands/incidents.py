@@ -1,7 +1,6 @@
 """Commands for incidents: what the journal holds of them, and what people decide about them."""
 
 import json
-import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -21,10 +20,9 @@ from safety_monitor.commands.conventions import (
 )
 from safety_monitor.commands.evidence import add_evidence_commands
 from safety_monitor.commands.feedback import add_feedback_commands
+from safety_monitor.control_characters import harmless
 from safety_monitor.incident import Incident, State, incident_json
 from safety_monitor.local_time import when
-
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 incidents = typer.Typer(help="Look at the journal and decide about incidents.", no_args_is_help=False)
 
@@ -98,7 +96,7 @@ def show_incident(
 
 def _of_a_person(text: str) -> str:
     """What somebody has written, so that it can neither pass for a line of ours nor command the terminal."""
-    return "\n           ".join(CONTROL.sub("�", line.expandtabs()) for line in text.splitlines())
+    return "\n           ".join(harmless(line.expandtabs()) for line in text.splitlines())
 
 
 DecidedArgument = Annotated[

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 import sys
 import time
 from datetime import UTC, datetime
@@ -10,14 +9,13 @@ from logging.handlers import RotatingFileHandler
 
 from safety_monitor.config import Settings, SettingsError
 from safety_monitor.config.station import LogSettings
+from safety_monitor.control_characters import CONTROL
 from safety_monitor.operating.redaction import Redaction
 
 OURS = ("safety_monitor", "audio", "gesture", "media", "models")
 """Packages whose level the settings set; libraries are heard from warnings on, or from infos on when debugging."""
 MOST, WITHIN_S = 20, 60.0
 """So many entries of one library are written within so long, unless somebody debugs."""
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""What would end a line or command a terminal. Others' words get into the log, such as those of a broker's command."""
 
 
 class LogFormatter(logging.Formatter):
@@ -39,7 +37,7 @@ class LogFormatter(logging.Formatter):
         """One entry; text has further lines, indented, where there is a traceback, JSON never has."""
         if not self._as_json:
             first, *more = self._redaction(super().format(record)).split("\n")
-            return "\n  ".join([first, *map(_harmless, more)])
+            return "\n  ".join([first, *map(_written_out, more)])
         entry = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -53,7 +51,7 @@ class LogFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
         """The first line."""
-        return _harmless(super().formatMessage(record))
+        return _written_out(super().formatMessage(record))
 
 
 class Measured(logging.Filter):
@@ -79,7 +77,7 @@ class Measured(logging.Filter):
         return said <= MOST
 
 
-def _harmless(line: str) -> str:
+def _written_out(line: str) -> str:
     """A line with what is in `CONTROL` written out, as `\\n`."""
     return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
 
