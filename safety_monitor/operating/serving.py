@@ -27,25 +27,27 @@ def check_exposure(web: Web) -> None:
         )
 
 
-def check_certificate(web: Web) -> None:
-    """See whether pages can be served over HTTPS, where that is asked for.
+def check_certificate(web: Web) -> ssl.SSLContext | None:
+    """See whether pages can be served over HTTPS, where that is asked for; returns what would serve them so.
 
     Raises:
         WebError: they cannot.
     """
     if web.certificate is None or web.key is None:
-        return
+        return None
     for key, path in (("certificate", web.certificate), ("key", web.key)):
         try:
             path.read_bytes()
         except OSError as error:
             raise WebError(f"web.{key}: {path}: {error.strerror}") from None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         # With a password in any case: else OpenSSL asks for one on the terminal.
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(web.certificate, web.key, password="")
+        context.load_cert_chain(web.certificate, web.key, password="")
     except (OSError, ssl.SSLError):
         reason = "do not belong together, are not in PEM format, or the key has a password"
         raise WebError(f"web: certificate and key cannot be used: they {reason}") from None
+    return context
 
 
 def bound(web: Web) -> socket.socket:

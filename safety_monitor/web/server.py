@@ -143,11 +143,9 @@ class WebServer:
             now = _changed_at(web.certificate, web.key)
             if now == before:
                 continue
-            renewed = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             try:
-                check_certificate(web)
-                renewed.load_cert_chain(web.certificate, web.key, password="")
-            except (WebError, OSError) as error:
+                renewed = check_certificate(web)
+            except WebError as error:
                 # It may be half written: the old one stays, and it is tried again. What is written within the same few
                 # milliseconds bears the same time.
                 if now != refused:

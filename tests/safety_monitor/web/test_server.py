@@ -11,7 +11,7 @@ import pytest
 
 from safety_monitor.config import Settings
 from safety_monitor.config.web import Web
-from safety_monitor.operating.serving import WebError
+from safety_monitor.operating.serving import WebError, check_certificate
 from safety_monitor.supervision.supervisor import Rules, Supervisor
 from safety_monitor.trouble import Phase
 from safety_monitor.web import server
@@ -82,9 +82,10 @@ def test_a_certificate_that_was_looked_at_half_written_is_taken_into_use_though_
     here, key = make_certificate(tmp_path)
     looks = iter(range(3))
 
-    def half_written(_: Web) -> None:
+    def half_written(web: Web) -> ssl.SSLContext | None:
         if next(looks, None) is not None:
             raise WebError("web: certificate and key do not belong together")
+        return check_certificate(web)
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     web = WebServer(Settings(home=tmp_path, web=Web(port=0, certificate=here, key=key)))
