@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gesture.collection import Collection
+from gesture.collection import BASE, Collection
 from gesture.evaluate_motions import score_motions
 from gesture.features import sign_features, upright
 from gesture.held_out import HeldOut
@@ -325,7 +325,7 @@ def models_that_know(home: Path, task: str, label: str) -> list[Card]:
     Raises:
         ModelError: a model is damaged.
     """
-    if label in (BASE_SIGNS if task == SIGNS else BASE_MOTIONS) or not home.is_dir():
+    if label in BASE[task] or not home.is_dir():
         return []
     cards = [read_card(file.parent) for file in sorted(home.glob("*/card.md"))]
     return [card for card in cards if card.task == task and label in card.labels]

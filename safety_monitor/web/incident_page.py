@@ -37,6 +37,7 @@ from safety_monitor.web.layout import (
     incident_head,
     mark_badge,
     may,
+    named,
     of_the_page,
     page_frame,
     panel,
@@ -206,12 +207,12 @@ def _recordings(incident_id: str, files: _Files) -> None:
         match path.suffix:
             case ".flac":
                 ui.label(name).classes("font-semibold")
-                ui.audio(address).classes("w-full").props["aria-label"] = name
+                named(ui.audio(address).classes("w-full"), name)
                 drawing = f'src="/incidents/{incident_id}/spectrogram.png" alt="{texts.SPECTROGRAM_OF_IT}"'
                 ui.html(f'<img class="spectrogram" {drawing}>', sanitize=False).classes("w-full")
             case ".mp4":
                 ui.label(name).classes("font-semibold")
-                ui.video(address).classes("w-full rounded-lg").props["aria-label"] = name
+                named(ui.video(address).classes("w-full rounded-lg"), name)
             case ".jpg":
                 ui.label(name).classes("font-semibold")
                 ui.html(f'<img class="picture" alt="{name}" src="{address}">', sanitize=False).classes("w-full")

@@ -25,6 +25,7 @@ app.add_static_files("/static", Path(__file__).parent / "static")
 Key = TypeVar("Key")
 Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer")
+Part = TypeVar("Part", bound=ui.element)
 STATE_ICON = {
     State.PENDING: "hourglass_top",
     State.CONFIRMED: "warning",
@@ -153,11 +154,20 @@ def page_for(request: Request, title: str, role: Role) -> Iterator[bool]:
         yield allowed
 
 
+def named(element: Part, name: str) -> Part:
+    """The element, with a name for whoever hears the page.
+
+    `Element.props` takes its text apart, and a quote in a name, which may be a file's or a model's, would begin an
+    attribute of its own.
+    """
+    element.props["aria-label"] = name
+    return element
+
+
 @contextmanager
 def panel(title: str, classes: str = "") -> Iterator[None]:
     """A part of a page, with its title."""
-    with ui.element("section").classes(f"panel {classes}") as section:
-        section.props["aria-label"] = title  # not parsed: it may be the name of a file
+    with named(ui.element("section").classes(f"panel {classes}"), title):
         with ui.element("h2"):
             ui.label(title)
         yield
@@ -288,8 +298,7 @@ def dialog_about(text: str) -> Iterator[ui.dialog]:
     """An open dialog with this head; it is gone when it closes."""
     # A child of the page, not of the button's surroundings: those are drawn anew when the incident moves on, and would
     # take the dialog away from under the person's hands.
-    with ui.context.client.content, ui.dialog(value=True) as dialog, ui.card().classes("gap-3"):
-        dialog.props["aria-label"] = text
+    with ui.context.client.content, named(ui.dialog(value=True), text) as dialog, ui.card().classes("gap-3"):
         dialog.on("hide", dialog.delete)
         ui.label(text).classes("text-lg font-semibold")
         yield dialog

@@ -15,7 +15,7 @@ from safety_monitor.live import BUCKET_S, BUCKETS, Snapshot, trouble_of
 from safety_monitor.local_time import time_of_day
 from safety_monitor.web import texts
 from safety_monitor.web.chart import COLORS, GREY, over_seconds
-from safety_monitor.web.layout import arm_button, changed, incident_head, page_frame, panel, site_of, visitor_of
+from safety_monitor.web.layout import arm_button, changed, incident_head, named, page_frame, panel, site_of, visitor_of
 from safety_monitor.web.site import Site
 
 REFRESH_S = 0.5
@@ -235,8 +235,8 @@ class _Sound:
 def _bar(name: str, color: str) -> tuple[ui.linear_progress, ui.label]:
     """A name, a bar that shows its value at once, as the number beside it does, and room for that number."""
     ui.label(name).classes("w-24 shrink-0 leading-tight")
-    bar = ui.linear_progress(0.0, show_value=False, size="14px")
-    bar.props(f"rounded instant-feedback color={color}").props["aria-label"] = name  # not parsed: a model may say so
+    bar = named(ui.linear_progress(0.0, show_value=False, size="14px"), name)
+    bar.props(f"rounded instant-feedback color={color}")
     return bar, ui.label("").classes("w-16 shrink-0 text-right whitespace-nowrap")
 
 

@@ -12,7 +12,7 @@ from safety_monitor.config.file import Written
 from safety_monitor.config.secret_file import env_file
 from safety_monitor.operating.service import command_line
 from safety_monitor.web import texts
-from safety_monitor.web.layout import AWAY_S, ask_owner, may, page_for, panel, site_of
+from safety_monitor.web.layout import AWAY_S, ask_owner, may, named, page_for, panel, site_of
 from safety_monitor.web.restart import restart_notice
 from safety_monitor.web.settings_form import DraftTable, Form
 from safety_monitor.web.settings_keys import Draft, Key, Kind, key_of, pruned
@@ -75,9 +75,8 @@ class _Page:
                 with ui.column().classes("gap-0 w-40"):
                     ui.label(texts.channel(name)).classes("font-semibold break-words w-full")
                     ui.label(name).classes("quiet text-sm break-words w-full")
-                button = ui.button(texts.SEND_TEST, icon="send").props(
-                    f'outline no-caps color=quiet aria-label="{texts.SEND_TEST}: {name}"'
-                )
+                button = named(ui.button(texts.SEND_TEST, icon="send"), f"{texts.SEND_TEST}: {name}")
+                button.props("outline no-caps color=quiet")
                 sign = ui.icon("", size="22px").props("aria-hidden=true")
                 answer = ui.label("").classes("grow head").props("role=status")
             button.on_click(self._test(name, button, sign, answer))
