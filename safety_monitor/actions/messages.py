@@ -213,7 +213,8 @@ class Messages:
         if done:
             self._told.pop(message.key, None)
             self._plain.discard(message.key)
-            with_files = f" with {len(attachments)} files" if attach else ""
+            count = len(attachments)
+            with_files = f" with {count} file{'s' if count > 1 else ''}" if attach else ""
             return Outcome(ok=True, detail=f"{self._service} took the message{with_files}")
         if attach:
             self._plain.add(message.key)
