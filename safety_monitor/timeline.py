@@ -24,22 +24,18 @@ class TimeLine:
 
     def __init__(self, senses: Iterable[Sense], *, live: bool) -> None:
         self._live = live
-        self._waiting: dict[Sense, deque[Moment]] = {sense: deque() for sense in senses}
+        # Only what is live may be lost: a full queue lets its oldest go.
+        self._waiting = {sense: deque[Moment](maxlen=CAPACITY if live else None) for sense in senses}
         self._ended: set[Sense] = set()
         self._changed = threading.Condition()
         self._closed = False
-        self.dropped = 0
-        """Moments lost because fusion did not keep up; always 0 for files."""
 
     def put(self, moment: Moment) -> None:
         """Add a sense's next moment; with files this waits while the other sense is far behind."""
         with self._changed:
             waiting = self._waiting[moment.sense]
-            if self._live and len(waiting) >= CAPACITY:
-                waiting.popleft()
-                self.dropped += 1
-            while len(waiting) >= CAPACITY and not self._closed:
-                self._changed.wait()
+            if not self._live:
+                self._changed.wait_for(lambda: len(waiting) < CAPACITY or self._closed)
             if not self._closed:
                 waiting.append(moment)
                 self._changed.notify_all()
