@@ -28,11 +28,9 @@ LONGEST_RATE = 10
 LONGEST_S = 0.5
 """Of the sound in one message."""
 LONGEST_TEXT = 1000
-QUIET_S = 15.0
-"""A connection over which nothing comes for so long is ended."""
 MOST_WAITING = 50
 """Messages for somebody who takes them too slowly; then the oldest reading is left out."""
-NO_SOUND, MALFORMED, TOO_LONG = 1000, 1007, 1009
+ENDED, MALFORMED, TOO_LONG = 1000, 1007, 1009
 
 
 class Position(BaseModel):
@@ -150,17 +148,14 @@ async def _send(websocket: WebSocket, outgoing: Outgoing) -> None:
             message = await outgoing.next()
             await websocket.send_json(message)
             if message["type"] == "ended":
-                await websocket.close(1000, message["detail"][:100])
+                await websocket.close(ENDED, message["detail"][:100])
                 return
 
 
 async def _receive(websocket: WebSocket, listener: Listener, outgoing: Outgoing, rate: int) -> tuple[int, str]:
-    """Take sound and positions; the code and reason to close with, 0 if the other side has done so."""
+    """Take sound and positions; the code and reason to close with, 0 if it is closed: `_send` does so without sound."""
     while True:
-        try:
-            message = await asyncio.wait_for(websocket.receive(), QUIET_S)
-        except TimeoutError:
-            return NO_SOUND, f"no sound for {QUIET_S:g} s"
+        message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             return 0, ""
         if (sound := message.get("bytes")) is not None:

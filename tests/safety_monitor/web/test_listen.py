@@ -18,7 +18,6 @@ from safety_monitor.incident import State
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.listeners import Ears
 from safety_monitor.place import Place
-from safety_monitor.web import listen
 from safety_monitor.web.access import hash_password, new_token
 from safety_monitor.web.site import Site
 from tests.web_site import MakeSite, client_of
@@ -170,11 +169,12 @@ def test_what_is_no_sound_ends_it(client: TestClient, sound: bytes, code: int) -
 def test_where_no_sound_comes_it_ends_and_may_be_tried_again(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listen, "QUIET_S", 0.1)
+    monkeypatch.setattr("audio.live.PUSHED_QUIET_S", 0.1)
     with client.websocket_connect(PATH) as socket:
         assert socket.receive_json()["type"] == "ready"
+        assert "no sound" in until(socket, type="ended")["detail"]
         with pytest.raises(WebSocketDisconnect) as ended:
-            until(socket, type="ended")
+            socket.receive_json()
     assert ended.value.code == 1000  # 1008 is for whoever has signed out
 
 
