@@ -12,8 +12,6 @@ import platform
 import re
 import shutil
 import subprocess
-import urllib.error
-import urllib.request
 import zipfile
 from collections import deque
 from collections.abc import Iterator
@@ -30,10 +28,13 @@ from safety_monitor.config import Settings
 from safety_monitor.journal.file import JournalError
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.operating.doctor import examine
+from safety_monitor.operating.health_check import ask
 from safety_monitor.operating.redaction import Redaction
 
 LOG_LINES = 2000
 HEALTH_LIMIT_S = 3.0
+TOLD = (200, 503)
+"""A station answers so that tells how it is: all is well, or something is wrong."""
 JOURNALCTL_LIMIT_S = 20.0
 SET = "(set)"
 PLAIN_SECTIONS = frozenset({"log", "hearing", "seeing", "emergency", "fusion", "alarm", "limits", "outbox", "evidence"})
@@ -137,17 +138,12 @@ def health(settings: Settings) -> str:
     """What the running station says of itself, if there is one that may be asked."""
     if not settings.web.port:
         return _json({"error": "the station serves no pages"})
-    scheme = "https" if settings.web.certificate else "http"
     try:
-        with urllib.request.urlopen(  # noqa: S310  # of this machine
-            f"{scheme}://localhost:{settings.web.port}/api/v1/health", timeout=HEALTH_LIMIT_S
-        ) as answer:
-            return str(answer.read(1 << 20).decode(errors="replace"))
-    except urllib.error.HTTPError as error:
-        return _json({"error": f"answered {error.code}: {error.read(1 << 16).decode(errors='replace')}"})
+        status, text = ask(settings.web, HEALTH_LIMIT_S)
     except (OSError, http.client.HTTPException) as error:  # another program may be there
-        why = str(getattr(error, "reason", error)).strip()
+        why = str(error).strip() or type(error).__name__
         return _json({"error": f"no station answers on port {settings.web.port}: {why}"})
+    return text if status in TOLD else _json({"error": f"answered {status}: {text}"})
 
 
 def log_lines(settings: Settings) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,6 +17,7 @@ from safety_monitor.escalation import Nature, Planned
 from safety_monitor.incident import Evidence, Incident, Sense, State
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.operating.support import health, log_lines
+from tests.servers.certificate import make_certificate
 from tests.system.command import Result, safety_monitor
 
 HASH = "$argon2id$v=19" + "$m=65536,t=3,p=4$c29tZXNhbHRz$" + 6 * "pl4nted"
@@ -134,3 +136,23 @@ def test_another_program_on_the_port_of_the_pages_is_no_station(said: bytes) -> 
         other.submit(answer)
         told = health(Settings(web=Web(host="127.0.0.1", port=server.getsockname()[1])))
     assert "no station answers on port" in json.loads(told)["error"]
+
+
+def test_a_station_that_serves_https_and_is_not_well_says_why(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)  # nobody on this machine vouches for it
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    unwell = '{"ok": false, "reasons": ["the disk is full"]}'
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as station:
+
+        def answer() -> None:
+            client, _ = server.accept()
+            with context.wrap_socket(client, server_side=True) as secured:
+                secured.recv(1 << 16)
+                head = f"HTTP/1.1 503 Service Unavailable\r\nContent-Length: {len(unwell)}\r\n\r\n"
+                secured.sendall(f"{head}{unwell}".encode())
+
+        station.submit(answer)
+        port = server.getsockname()[1]
+        told = health(Settings(web=Web(host="127.0.0.1", port=port, certificate=certificate, key=key)))
+    assert json.loads(told)["reasons"] == ["the disk is full"]
