@@ -13,7 +13,9 @@ _left_behind: dict[str, threading.Thread] = {}
 _lock = threading.Lock()
 
 
-def in_time(name: str, work: Callable[[], T], limit_s: float, too_late: Callable[[T], object]) -> T:
+def in_time(
+    name: str, work: Callable[[], T], limit_s: float, too_late: Callable[[T], object] = lambda result: None
+) -> T:
     """What `work` gives, if it does within `limit_s`.
 
     Args:

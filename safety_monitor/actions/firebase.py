@@ -98,7 +98,7 @@ class Firebase:
 
     def _tried(self, about: str, work: Callable[[], object], done: str, *, delivered: bool = False) -> Outcome:
         try:
-            in_time(f"firebase {about}", work, self._limit_s, lambda late: None)
+            in_time(f"firebase {about}", work, self._limit_s)
         except TimeoutError:
             return Outcome(ok=False, detail="no whole answer in time", again=True)
         except (FirebaseError, OSError) as error:

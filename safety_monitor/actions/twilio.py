@@ -113,9 +113,7 @@ class _Wire:
         url = url.replace(API, self._api_url, 1)
         name = f"twilio {hash((method, url, repr(args), repr(kwargs)))}"  # what hangs is not asked a second time
         try:
-            response = in_time(
-                name, lambda: self._inner.request(method, url, *args, **kwargs), 2 * self._limit_s, lambda late: None
-            )
+            response = in_time(name, lambda: self._inner.request(method, url, *args, **kwargs), 2 * self._limit_s)
         except TimeoutError:
             raise requests.Timeout from None
         waited = str((response.headers or {}).get("Retry-After", ""))

@@ -81,9 +81,7 @@ class Webhook:
         }
         # Each wait has its limit, but an answer that comes byte by byte, each in time, has none.
         try:
-            return in_time(
-                f"webhook {message.key}", lambda: self._post(body, headers), 2 * sum(self._limits_s), lambda late: None
-            )
+            return in_time(f"webhook {message.key}", lambda: self._post(body, headers), 2 * sum(self._limits_s))
         except requests.RequestException as error:
             return self._failed(cause_of(error), again=True)
         except TimeoutError:

@@ -262,7 +262,7 @@ class ChannelWorker:
         if self.thread.is_alive() or self._aside is not None:
             log.error("%s: still busy at the end; what is left is done after the next start", self._name)
         try:
-            in_time(f"close {self._name}", self.channel.close, GIVE_BACK_S, lambda closed: None)
+            in_time(f"close {self._name}", self.channel.close, GIVE_BACK_S)
         except TimeoutError:
             log.error("%s: does not close; left behind", self._name)
         except Exception:
@@ -422,7 +422,7 @@ class ChannelWorker:
             JournalError: it hangs, or cannot be used.
         """
         try:
-            return in_time(f"journal for {self._name} {id(self)}", use, ANSWER_S, lambda late: None)
+            return in_time(f"journal for {self._name} {id(self)}", use, ANSWER_S)
         except TimeoutError:
             raise JournalUnusableError(f"the journal has not answered for {ANSWER_S:g} s") from None
 

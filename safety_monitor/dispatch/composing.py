@@ -92,7 +92,7 @@ class Composer:
 def _had(name: str, look: Callable[[], T], instead: T) -> T:
     """What `look` gives, or something instead where that cannot be had in time, because the disk hangs."""
     try:
-        return in_time(name, look, EVIDENCE_S, lambda late: None)
+        return in_time(name, look, EVIDENCE_S)
     except TimeoutError:
         log.warning("%s cannot be had in time; left out of a message", name.split(" for ")[0])
     except Exception:

@@ -34,7 +34,7 @@ def make_places(settings: Settings, journal: Journal | None = None) -> Places:
         if journal is None:
             return None
         try:
-            return in_time("place-in-journal", lambda: journal.place_of(incident_id), WRITTEN_S, lambda late: None)
+            return in_time("place-in-journal", lambda: journal.place_of(incident_id), WRITTEN_S)
         except TimeoutError:  # the disk hangs; where the station stands is told all the same
             return None
         except JournalError as error:

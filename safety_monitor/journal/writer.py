@@ -147,7 +147,7 @@ class JournalWriter:
         if not self._waiting:
             return
         try:
-            in_time(f"journal {id(self)}", self._write_waiting, COMMIT_S, lambda written: None)
+            in_time(f"journal {id(self)}", self._write_waiting, COMMIT_S)
         except TimeoutError:
             path = self._journal.path
             raise JournalUnusableError(f"{path}: cannot be written: no answer within {COMMIT_S:g} s") from None

@@ -78,6 +78,6 @@ def first_picture(source: str) -> Signal:
 
 def _in_time(name: str, work: Callable[[], Signal], source: str, failure: type[Exception]) -> Signal:
     try:
-        return in_time(name, work, LIMIT_S, lambda late: None)
+        return in_time(name, work, LIMIT_S)
     except TimeoutError:
         raise failure(f"{display_name(source)}: has given nothing for {LIMIT_S:.0f} s") from None

@@ -188,7 +188,7 @@ class HealthChecks:
     def _probe(self) -> Ill | None:
         """Whether the journal can be used; a damaged one is rescued."""
         try:
-            in_time("probe-journal", self.journal.file.probe, PROBE_LIMIT_S, lambda tried: None)
+            in_time("probe-journal", self.journal.file.probe, PROBE_LIMIT_S)
             damage, self._damage = self._damage, None
             if damage is not None:
                 raise damage

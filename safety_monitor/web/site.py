@@ -177,7 +177,7 @@ class Site:
             JournalError: it cannot be read, or not in time.
         """
         try:
-            return in_time("journal for pages", use, ANSWER_S, lambda late: None)
+            return in_time("journal for pages", use, ANSWER_S)
         except TimeoutError:
             raise JournalUnusableError(f"the journal has not answered for {ANSWER_S:g} s") from None
 
@@ -196,7 +196,7 @@ class Site:
             return Recorded(tuple(sizes), self.evidence.is_protected(incident_id))
 
         try:
-            return in_time("evidence for pages", look, ANSWER_S, lambda late: None)
+            return in_time("evidence for pages", look, ANSWER_S)
         except TimeoutError:
             raise EvidenceError(f"the disk has not answered for {ANSWER_S:g} s") from None
         except OSError as error:
