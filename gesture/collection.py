@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from gesture.prepare import SIGNS as BASE_SIGNS
+from gesture.prepare import SIGN_LABELS
 from gesture.rows import (
     HEADS,
     MOTIONS,
@@ -41,13 +41,13 @@ from gesture.rows import (
     two_model_row,
 )
 from gesture.tables import HandTable, PathTable, TableError, read_hands, read_paths, read_rows
-from gesture.trajectories import MOTIONS as BASE_MOTIONS
+from gesture.trajectories import MOTION_LABELS
 from models.atomic_file import write_whole
 
 TABLES = {SIGNS: "hands.csv", MOTIONS: "motions.csv"}
 LABELS = {SIGNS: "keypoint_classifier_label.csv", MOTIONS: "point_history_classifier_label.csv"}
 TWO_MODEL = {SIGNS: "keypoint.csv", MOTIONS: "point_history.csv"}
-BASE = {SIGNS: BASE_SIGNS, MOTIONS: BASE_MOTIONS}
+BASE_LABELS = {SIGNS: SIGN_LABELS, MOTIONS: MOTION_LABELS}
 """Labels that the program came with."""
 
 
@@ -135,7 +135,7 @@ class Collection:
     def check_label(self, kind: str, label: str) -> str:
         """A label that rows are to get, where it is known or may become so, see `gesture.rows.check_new_label`."""
         known = self.labels(kind)
-        return label if label in known else check_new_label(label, [*known, *BASE[kind]])
+        return label if label in known else check_new_label(label, [*known, *BASE_LABELS[kind]])
 
     def add(self, kind: str, row: Sequence[str]) -> None:
         """Append one row and wait until it is on the disk; a new label is made known on the way."""
@@ -178,7 +178,7 @@ class Collection:
             known = self._known(kind, old)
             if new in known:
                 raise CollectionError(f"the label '{new}' is there already")
-            check_new_label(new, [*(label for label in known if label != old), *BASE[kind]])
+            check_new_label(new, [*(label for label in known if label != old), *BASE_LABELS[kind]])
             return self._relabel(kind, old, [new])
 
     def remove_label(self, kind: str, label: str) -> int:

@@ -23,7 +23,7 @@ from gesture.evaluate_signs import (
     two_model_score,
 )
 from gesture.point_history_classifier import MotionClassifier
-from gesture.prepare import SIGNS
+from gesture.prepare import SIGN_LABELS
 from gesture.tables import BASE_DATA, FLAT_SOURCES, HandTable, read_hands, shown_by_people
 from gesture.tracked import Clip, read_clips
 from gesture.train_signs import hold_out_people
@@ -45,7 +45,7 @@ def signs_text(two_model: Path | None, every: bool, progress: Callable[[str], No
         files = two_model / "keypoint_classifier.tflite", two_model / "keypoint_classifier_label.csv"
         two_model_score(table.select(np.arange(1)), *files)
     shown = shown_by_people(table)
-    held_out = hold_out_people(table, SIGNS, SHORT, progress=progress)
+    held_out = hold_out_people(table, SIGN_LABELS, SHORT, progress=progress)
     tracked = ~np.isin(shown.source, FLAT_SOURCES)
     scores = [score("people left out", held_out), score("people left out, tracked", held_out.select(tracked))]
     for source in np.unique(shown.source):
@@ -101,7 +101,7 @@ def help_sign_text(takes: int, tracked: Sequence[Path], progress: Callable[[str]
 
 def _base_hands() -> HandTable:
     table = read_hands(BASE_DATA / "signs.csv.gz")
-    return table.select(np.isin(table.label, SIGNS))
+    return table.select(np.isin(table.label, SIGN_LABELS))
 
 
 def _clips(tables: Sequence[Path]) -> list[Clip]:

@@ -13,7 +13,7 @@ from gesture.held_out import folds_by_person, kinds_of
 from gesture.keypoint_classifier import SignClassifier
 from gesture.network import export
 from gesture.point_history_classifier import MotionClassifier
-from gesture.prepare import SIGNS
+from gesture.prepare import SIGN_LABELS
 from gesture.rehearsal import ASPECT, SCRIPTS, Cast, Take, rehearse
 from gesture.signal_for_help import COMPLETE, NAME
 from gesture.tables import DRAWN, FLAT_SOURCES, HandTable, join
@@ -84,7 +84,7 @@ def rehearse_help_sign(
     for number in range(FOLDS):
         progress(f"part {number + 1} of {FOLDS} left out")
         mine = table.select((fold == number) & tracked)
-        missing = [sign for sign in SIGNS if not (mine.label == sign).any()]
+        missing = [sign for sign in SIGN_LABELS if not (mine.label == sign).any()]
         cast = Cast.of(join([mine, table.select(np.isin(table.label, missing) & tracked)]))
         signs = _trained(table.select(fold != number))
         rng = np.random.default_rng((SHORT.seed, number))
@@ -110,8 +110,8 @@ def _trained(table: HandTable) -> SignClassifier:
     """A sign model of some hands, run as the station runs it."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.tflite"
-        export(fit_signs(table, SIGNS, SHORT).networks, 1.0, path)
-        return SignClassifier(TFLiteModel(path), SIGNS)
+        export(fit_signs(table, SIGN_LABELS, SHORT).networks, 1.0, path)
+        return SignClassifier(TFLiteModel(path), SIGN_LABELS)
 
 
 def rehearsal_text(results: Sequence[Rehearsed]) -> str:

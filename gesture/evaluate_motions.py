@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from gesture.detector import HandJudge
 from gesture.keypoint_classifier import SignClassifier
 from gesture.point_history_classifier import MOVING, SPANS_S, STILL, MotionClassifier, combine, motion_features
-from gesture.rows import MOTIONS as ROWS
-from gesture.rows import PALM, TWO_MODEL_LABELS
+from gesture.rows import MOTIONS, PALM, TWO_MODEL_LABELS
 from gesture.tracked import Clip
-from gesture.trajectories import MOTIONS, draw
+from gesture.trajectories import MOTION_LABELS, draw
 from models.card import read_labels
 from models.runtime import TFLiteModel
 
@@ -48,7 +47,7 @@ def unseen_paths(labels: Sequence[str], count: int) -> dict[str, Points]:
     return {
         label: np.array([draw(label, SPANS_S[i % len(SPANS_S)], rng) for i in range(count)], np.float32)
         for label in labels
-        if label in MOTIONS
+        if label in MOTION_LABELS
     }
 
 
@@ -60,7 +59,7 @@ def two_model_motions(model: Path, labels: Path, count: int = 300) -> dict[str, 
     Raises:
         ModelError: a file is missing or damaged.
     """
-    names = [TWO_MODEL_LABELS[ROWS].get(label, label) for label in read_labels(labels)]
+    names = [TWO_MODEL_LABELS[MOTIONS].get(label, label) for label in read_labels(labels)]
     network = TFLiteModel(model)
     recall = {}
     for label, paths in unseen_paths(names, count).items():

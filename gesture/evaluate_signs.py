@@ -15,9 +15,8 @@ from gesture.features import sign_features
 from gesture.held_out import HeldOut
 from gesture.network import predict
 from gesture.plan import SignPlan
-from gesture.prepare import SIGNS
-from gesture.rows import SIGNS as ROWS
-from gesture.rows import TWO_MODEL_LABELS
+from gesture.prepare import SIGN_LABELS
+from gesture.rows import SIGNS, TWO_MODEL_LABELS
 from gesture.signal_for_help import NONE, STAGES, TUCKED
 from gesture.tables import FLAT_SOURCES, HandTable, square_rows
 from gesture.train_signs import fit_signs
@@ -57,14 +56,14 @@ def leave_source_out(table: HandTable, source: str) -> list[Score]:
     A source whose depth was made up is measured with it and with none.
     """
     mine = table.source == source
-    fitted = fit_signs(table.select(~mine), SIGNS, SHORT)
+    fitted = fit_signs(table.select(~mine), SIGN_LABELS, SHORT)
     points = square_rows(table.select(mine))
-    target = np.array([SIGNS.index(label) for label in table.label[mine]], np.intp)
+    target = np.array([SIGN_LABELS.index(label) for label in table.label[mine]], np.intp)
     versions = {f"{source} left out": points}
     if source in FLAT_SOURCES:
         versions[f"{source}, no depth"] = points * np.array([1, 1, 0], np.float32)
     return [
-        score(name, HeldOut(predict(fitted.networks, sign_features(version)), target, SIGNS))
+        score(name, HeldOut(predict(fitted.networks, sign_features(version)), target, SIGN_LABELS))
         for name, version in versions.items()
     ]
 
@@ -107,11 +106,13 @@ def two_model_score(table: HandTable, model: Path, labels: Path, name: str = "tw
     Raises:
         ModelError: a file is missing or damaged.
     """
-    names = [TWO_MODEL_LABELS[ROWS].get(label, label) for label in read_labels(labels)]
+    names = [TWO_MODEL_LABELS[SIGNS].get(label, label) for label in read_labels(labels)]
     network = TFLiteModel(model)
     answers = np.array([names[int(network(row[None])[0].argmax())] for row in two_model_input(table)])
     recall = {
-        sign: float((answers[table.label == sign] == sign).mean()) for sign in SIGNS if (table.label == sign).any()
+        sign: float((answers[table.label == sign] == sign).mean())
+        for sign in SIGN_LABELS
+        if (table.label == sign).any()
     }
     none = answers[table.label == NONE]
     parts, tucks = (float(np.isin(none, some).mean()) if len(none) else 0.0 for some in (STAGES, (TUCKED,)))
@@ -120,10 +121,14 @@ def two_model_score(table: HandTable, model: Path, labels: Path, name: str = "tw
 
 def score_table(scores: Sequence[Score]) -> str:
     """Scores side by side, as text."""
-    head = f"{'':24}" + "".join(f"{sign:>14}" for sign in SIGNS) + f"{'mean':>8}{'false parts':>13}{'false tucks':>13}"
+    head = (
+        f"{'':24}"
+        + "".join(f"{sign:>14}" for sign in SIGN_LABELS)
+        + f"{'mean':>8}{'false parts':>13}{'false tucks':>13}"
+    )
     lines = [head]
     for one in scores:
-        cells = "".join(f"{one.recall[sign]:14.3f}" if sign in one.recall else f"{'-':>14}" for sign in SIGNS)
+        cells = "".join(f"{one.recall[sign]:14.3f}" if sign in one.recall else f"{'-':>14}" for sign in SIGN_LABELS)
         mean = float(np.mean(list(one.recall.values())))
         lines.append(f"{one.name:24}{cells}{mean:8.3f}{one.false_parts:13.4f}{one.false_tucks:13.4f}")
     return "\n".join(lines)

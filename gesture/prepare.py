@@ -30,7 +30,7 @@ from gesture.tables import (
 
 Points = NDArray[np.float32]
 
-SIGNS = ("open_palm", "thumb_tucked", "fist", "pointer", "ok", "victory", "thumb_up", "thumb_down", "none")
+SIGN_LABELS = ("open_palm", "thumb_tucked", "fist", "pointer", "ok", "victory", "thumb_up", "thumb_down", "none")
 SEED = 20
 MOST_FLAT = 200
 """Hands without depth that are taken of each class."""
@@ -69,7 +69,7 @@ def _read_source(path: Path, source: str) -> HandTable:
     labels = []
     for row in read_rows(path):
         label = _shown(source, row)
-        if label in SIGNS:
+        if label in SIGN_LABELS:
             rows.append(row)
             labels.append(label)
     size = np.array([(float(row["width"]), float(row["height"])) for row in rows], np.float32)

@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gesture.collection import BASE, Collection
+from gesture.collection import BASE_LABELS, Collection
 from gesture.evaluate_motions import score_motions
 from gesture.features import sign_features, upright
 from gesture.held_out import HeldOut
 from gesture.keypoint_classifier import SignClassifier
 from gesture.plan import MotionPlan, SignPlan
 from gesture.point_history_classifier import MotionClassifier, motion_features
-from gesture.prepare import SIGNS as BASE_SIGNS
 from gesture.rows import MOTIONS, SIGNS, CollectionError
 from gesture.signal_for_help import NONE
 from gesture.tables import (
@@ -33,7 +32,6 @@ from gesture.tables import (
 )
 from gesture.train_motions import UNSEEN, made_up_paths, train_motions
 from gesture.train_signs import train_signs
-from gesture.trajectories import MOTIONS as BASE_MOTIONS
 from models.card import Card, ModelError, change_card, read_card
 from models.in_use import Comparison, note_comparison
 from models.registry import open_card
@@ -78,13 +76,12 @@ class Retrained:
     confusion: tuple[tuple[int, ...], ...] = ()
 
 
-def new_labels(collection: Collection, kind: str, base: Sequence[str], labels: Sequence[str]) -> list[str]:
-    """Labels that the user has added to `base`.
+def new_labels(collection: Collection, kind: str, labels: Sequence[str]) -> list[str]:
+    """Labels that the user has added to those of the base data.
 
     Args:
         collection: what was collected.
         kind: "signs" or "motions".
-        base: labels of the base data.
         labels: the label of every row.
 
     Raises:
@@ -93,7 +90,7 @@ def new_labels(collection: Collection, kind: str, base: Sequence[str], labels: S
     added = []
     for label in dict.fromkeys([*collection.labels(kind), *labels]):
         count = sum(one == label for one in labels)
-        if label in base or not count:
+        if label in BASE_LABELS[kind] or not count:
             continue
         if count < FEWEST_ROWS:
             raise CollectionError(
@@ -164,8 +161,8 @@ def retrain_signs(
         raise CollectionError(f"{collection.folder}: no hands were collected yet; {FIRST}")
     collected = [] if mine is None else [mine]
     known = read_hands(base)
-    added = new_labels(collection, SIGNS, BASE_SIGNS, [label for hands in collected for label in hands.label.tolist()])
-    labels = (*(label for label in BASE_SIGNS if label != NONE), *added, NONE)
+    added = new_labels(collection, SIGNS, [label for hands in collected for label in hands.label.tolist()])
+    labels = (*(label for label in BASE_LABELS[SIGNS] if label != NONE), *added, NONE)
     for hands in collected if added else []:
         known = without_alike(known, hands.select(np.isin(hands.label, added)))
     table = join([known, *(split_alone(hands, added) for hands in collected), *marked])
@@ -274,8 +271,8 @@ def retrain_motions(
     mine, known = collection.paths(), read_paths(base)
     if mine is None:
         raise CollectionError(f"{collection.folder}: no movements were collected yet; {FIRST}")
-    added = new_labels(collection, MOTIONS, BASE_MOTIONS, mine.label.tolist())
-    labels = (*BASE_MOTIONS, *added)
+    added = new_labels(collection, MOTIONS, mine.label.tolist())
+    labels = (*BASE_LABELS[MOTIONS], *added)
     plan = plan or MotionPlan()
     table = join([known, split_alone(mine.select(np.isin(mine.label, labels)), labels)])
     held_out = train_motions(table, labels, target, plan, progress, folds=FOLDS)
@@ -325,7 +322,7 @@ def models_that_know(home: Path, task: str, label: str) -> list[Card]:
     Raises:
         ModelError: a model is damaged.
     """
-    if label in BASE[task] or not home.is_dir():
+    if label in BASE_LABELS[task] or not home.is_dir():
         return []
     cards = [read_card(file.parent) for file in sorted(home.glob("*/card.md"))]
     return [card for card in cards if card.task == task and label in card.labels]

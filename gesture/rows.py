@@ -18,6 +18,7 @@ from gesture.tables import HEAD, LANDMARK_COLUMNS, MOTION_HEAD, PATH_COLUMNS
 Points = NDArray[np.float32]
 
 SIGNS, MOTIONS = "signs", "motions"
+"""The two kinds of what is collected."""
 HEADS = {SIGNS: (*HEAD, *LANDMARK_COLUMNS), MOTIONS: (*MOTION_HEAD, *PATH_COLUMNS)}
 TWO_MODEL_COLUMNS = {SIGNS: 43, MOTIONS: 33}
 TWO_MODEL_LABELS = {

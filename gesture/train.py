@@ -3,11 +3,11 @@
 import sys
 from pathlib import Path
 
-from gesture.prepare import SIGNS
+from gesture.prepare import SIGN_LABELS
 from gesture.tables import BASE_DATA, TableError, read_hands, read_paths
 from gesture.train_motions import train_motions
 from gesture.train_signs import train_signs
-from gesture.trajectories import MOTIONS
+from gesture.trajectories import MOTION_LABELS
 
 
 def main(arguments: list[str]) -> int:
@@ -19,9 +19,9 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         if "signs" in wanted:
-            train_signs(read_hands(BASE_DATA / "signs.csv.gz"), SIGNS, models / "signs")
+            train_signs(read_hands(BASE_DATA / "signs.csv.gz"), SIGN_LABELS, models / "signs")
         if "motions" in wanted:
-            train_motions(read_paths(BASE_DATA / "motions.csv.gz"), MOTIONS, models / "motions")
+            train_motions(read_paths(BASE_DATA / "motions.csv.gz"), MOTION_LABELS, models / "motions")
     except TableError as error:
         print(error, file=sys.stderr)
         return 1

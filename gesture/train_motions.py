@@ -15,7 +15,7 @@ from gesture.plots import CONFUSION, CURVES
 from gesture.point_history_classifier import MOTION_FEATURES, POINTS, SPANS_S, motion_features
 from gesture.sign_samples import draw_weights
 from gesture.tables import MADE_UP, PathTable, join
-from gesture.trajectories import MOTIONS
+from gesture.trajectories import MOTION_LABELS
 from gesture.trajectories import draw as draw_motion
 
 Points = NDArray[np.float32]
@@ -54,7 +54,7 @@ def fit_motions(
 def made_up_paths(labels: Sequence[str], count: int, seed: int) -> PathTable:
     """`count` paths of each span for every movement of `labels` that can be made up."""
     rng = np.random.default_rng(seed)
-    known = [label for label in labels if label in MOTIONS]
+    known = [label for label in labels if label in MOTION_LABELS]
     paths = [draw_motion(label, span, rng) for label in known for span in SPANS_S for _ in range(count)]
     names = np.repeat(np.array(known, np.str_), count * len(SPANS_S))
     none = np.full(len(names), MADE_UP)
@@ -116,7 +116,7 @@ def _motion_prose(table: PathTable, held_out: HeldOut, plan: MotionPlan) -> str:
     shown, made = held_out.select(recorded).recall(), held_out.select(~recorded).recall()
     rows = "\n".join(
         f"| {label} | {int((table.label == label).sum())} | {share_text(shown, label)} "
-        f"| {plan.made_up * len(SPANS_S) if label in MOTIONS else 0} | {share_text(made, label)} |"
+        f"| {plan.made_up * len(SPANS_S) if label in MOTION_LABELS else 0} | {share_text(made, label)} |"
         for label in held_out.labels
     )
     sources = "\n".join(

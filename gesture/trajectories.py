@@ -16,7 +16,7 @@ Path = NDArray[np.float64]
 RATE = 100
 DIRECTIONS = {"swipe_right": 0.0, "swipe_down": 90.0, "swipe_left": 180.0, "swipe_up": 270.0}
 """Degrees in the picture, y down."""
-MOTIONS = ("stop", "clockwise", "counter_clockwise", "move", *DIRECTIONS, "wave")
+MOTION_LABELS = ("stop", "clockwise", "counter_clockwise", "move", *DIRECTIONS, "wave")
 
 
 def stroke(start: Path, end: Path, seconds: float) -> Path:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from gesture.augment import blend, shake, turn, vary
 from gesture.features import upright
-from gesture.trajectories import MOTIONS, draw
+from gesture.trajectories import MOTION_LABELS, draw
 
 Points = NDArray[np.float32]
 
@@ -47,7 +47,7 @@ def test_the_seed_decides() -> None:
 
 def test_made_up_movements_are_finite_and_go_where_they_are_named_for() -> None:
     rng = np.random.default_rng(1)
-    for motion in MOTIONS:
+    for motion in MOTION_LABELS:
         paths = np.array([draw(motion, span, rng) for span in (0.6, 1.2, 2.4, 4.0) for _ in range(10)])
         assert np.isfinite(paths).all()
         gone = paths[:, -1] - paths[:, 0]

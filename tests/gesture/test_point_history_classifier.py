@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gesture.point_history_classifier import POINTS, SPANS_S, MotionClassifier, PointHistory, combine, resample
-from gesture.trajectories import MOTIONS
+from gesture.trajectories import MOTION_LABELS
 from models.card import ModelError, write_card
 from models.registry import find
 
@@ -126,7 +126,7 @@ def test_probabilities_sum_to_one(classifier: MotionClassifier) -> None:
 
 
 def test_fingers_that_close_are_no_swipe() -> None:
-    labels = MOTIONS
+    labels = MOTION_LABELS
     probabilities = np.zeros((1, 2, len(labels)), np.float32)
     probabilities[0, 0, labels.index("swipe_down")] = 0.95
     probabilities[0, 0, labels.index("move")] = 0.05

@@ -16,7 +16,7 @@ from gesture.hands import Hand
 from gesture.keypoint_classifier import SignClassifier
 from gesture.plan import MotionPlan, SignPlan
 from gesture.point_history_classifier import MotionClassifier
-from gesture.prepare import SIGNS as BASE_SIGNS
+from gesture.prepare import SIGN_LABELS
 from gesture.retrain import (
     Retrained,
     compared_signs,
@@ -105,12 +105,12 @@ def test_the_new_sign_is_known_and_the_others_are_not_lost(trained: Retrained) -
 
 
 def test_a_sign_that_has_lost_is_not_hidden_by_the_mean_of_all() -> None:
-    before = dict.fromkeys(BASE_SIGNS, 1.0)
+    before = dict.fromkeys(SIGN_LABELS, 1.0)
     fewer_thumbs = before | {"thumb_tucked": 0.86, "fist": 0.99, "mine": 1.0}
-    found = compared_signs(fewer_thumbs, before, BASE_SIGNS)
+    found = compared_signs(fewer_thumbs, before, SIGN_LABELS)
     assert found.candidate["recall"] > found.in_use["recall"] - found.margin
     assert found.worse == ("recall of thumb_tucked: 0.860, in use 1.000",)
-    assert compared_signs(before, fewer_thumbs, BASE_SIGNS).worse == ()
+    assert compared_signs(before, fewer_thumbs, SIGN_LABELS).worse == ()
 
 
 def test_switching_and_rolling_back(trained: Retrained, tmp_path: Path) -> None:
