@@ -167,15 +167,12 @@ def try_channels(
         raise typer.Exit(TROUBLE)
 
 
-def tried(
-    channels: "list[Channel]", message: "Callable[[Channel], Message]", follow_s: float = FOLLOW_S
-) -> "Iterator[tuple[str, Outcome]]":
+def tried(channels: "list[Channel]", message: "Callable[[Channel], Message]") -> "Iterator[tuple[str, Outcome]]":
     """Send a test through channels, all at the same time.
 
     Args:
         channels: to be tried.
         message: gives the message for a channel.
-        follow_s: how long to wait for a far end that says later whether it arrived.
 
     Yields:
         A channel's name and what came of it, in the order in which they end.
@@ -189,11 +186,11 @@ def tried(
         try:
             outcome = channel.deliver(message(channel))
             follow = follow_of(channel)
-            deadline = time.monotonic() + follow_s
+            deadline = time.monotonic() + FOLLOW_S
             while outcome.ok and not outcome.delivered and outcome.reference and follow is not None:
                 if time.monotonic() > deadline:
                     break
-                time.sleep(min(LOOK_S, follow_s))
+                time.sleep(LOOK_S)
                 outcome = follow(outcome.reference) or outcome
         except Exception as error:
             outcome = Outcome(ok=False, detail=f"failed in an unforeseen way: {type(error).__name__}")

@@ -106,9 +106,9 @@ def murmur(seconds: float, rate: int, seed: int = 2) -> Array:
     return _room(_utter(voice, rate, rng) * loud, rate, rng, seconds=0.4, share=0.3)
 
 
-def room_noise(seconds: float, rate: int, seed: int = 3) -> Array:
+def room_noise(seconds: float, rate: int) -> Array:
     """The sound of a quiet room: noise that falls by 6 dB per octave above 100 Hz, and a little mains hum; RMS 1."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(3)
     count = round(seconds * rate)
     spectrum = np.fft.rfft(rng.standard_normal(count))
     frequency = np.fft.rfftfreq(count, 1 / rate)

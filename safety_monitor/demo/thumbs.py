@@ -39,9 +39,9 @@ def picture(down: bool, rng: np.random.Generator) -> Image:
     return np.ascontiguousarray(image[:, ::-1]) if rng.random() < 0.5 else image
 
 
-def thumbs(count: int, seed: int = 1) -> HandTable:
+def thumbs(count: int) -> HandTable:
     """Up to `count` hands, thumbs up and down in turn, as MediaPipe sees them; those that it misses are left out."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(1)
     reader = PictureReader(max_hands=1)
     seen: list[tuple[str, HandReading]] = []
     try:

@@ -47,13 +47,11 @@ class Ill:
         text: one line for people, without the name of the part.
         restart: whether starting it anew may help.
         note: whether it is only shown, and nobody is told.
-        at_once: whether people are told without waiting.
     """
 
     text: str
     restart: bool = False
     note: bool = False
-    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +87,7 @@ class Act(StrEnum):
     """People are to be told that it works again."""
 
 
-def step(
-    condition: Condition, ill: Ill | None, now: float, rules: Rules | None = None
-) -> tuple[Condition, tuple[Act, ...]]:
+def step(condition: Condition, ill: Ill | None, now: float, rules: Rules) -> tuple[Condition, tuple[Act, ...]]:
     """How a part is now, and what is to be done about it. Pure.
 
     Args:
@@ -100,7 +96,6 @@ def step(
         now: on a clock that is never set back.
         rules: the times.
     """
-    rules = rules or Rules()
     if ill is None:
         return _well(condition, now, rules)
     if condition.phase is Phase.HEALTHY:
@@ -113,7 +108,7 @@ def step(
         acts.append(Act.RESTART)
         phase = Phase.FAILED if failed else Phase.RECOVERING
         condition = replace(condition, phase=phase, restarts=condition.restarts + 1, restarted=now)
-    if ill.at_once or now - condition.since >= rules.failed_after_s:
+    if now - condition.since >= rules.failed_after_s:
         condition = replace(condition, phase=Phase.FAILED)
     if condition.phase is Phase.FAILED and not condition.told and not ill.note:
         acts.append(Act.TELL)

@@ -13,7 +13,7 @@ from safety_monitor.trouble import Phase
 from tests.clock import Clock
 
 RULES = Rules(failed_after_s=30.0, steady_s=6.0, restarts_s=(0.0, 20.0, 60.0))
-GONE, HANGS, DARK, NOW = Ill("gone"), Ill("hangs", restart=True), Ill("dark", note=True), Ill("gone", at_once=True)
+GONE, HANGS, DARK = Ill("gone"), Ill("hangs", restart=True), Ill("dark", note=True)
 H, S, R, F = Phase.HEALTHY, Phase.STALLED, Phase.RECOVERING, Phase.FAILED
 TELL, OVER, RESTART = Act.TELL, Act.OVER, Act.RESTART
 Story = list[tuple[float, Ill | None, Phase, tuple[Act, ...]]]
@@ -60,7 +60,6 @@ Story = list[tuple[float, Ill | None, Phase, tuple[Act, ...]]]
         ),
         pytest.param([(0, DARK, S, ()), (60, DARK, F, ()), (61, None, F, ()), (67, None, H, ())], id="only shown"),
         pytest.param([(0, DARK, S, ()), (60, DARK, F, ()), (61, GONE, F, (TELL,))], id="shown, then told"),
-        pytest.param([(0, NOW, F, (TELL,)), (1, None, F, ()), (7, None, H, (OVER,))], id="at once"),
     ],
 )
 def test_how_a_part_is_and_what_is_done(story: Story) -> None:
