@@ -56,7 +56,6 @@ class Policy:
     """What is done about which incidents.
 
     Attributes:
-        name: for people.
         triggers: labels of evidence, "both" (senses), "trouble" or "any" (which is everything but trouble).
         steps: in any order.
         silent: nothing that is heard or seen where the station stands.
@@ -64,7 +63,6 @@ class Policy:
         evidence: what is kept of sound, picture and clip; None: all that is kept at all.
     """
 
-    name: str = "default"
     triggers: tuple[str, ...] = (ANY,)
     steps: tuple[Step, ...] = (Step(),)
     silent: bool = False
@@ -74,7 +72,7 @@ class Policy:
 
 DEFAULT = Policy()
 """Everything at once."""
-DEFAULT_TROUBLE = Policy(name="default trouble", triggers=(TROUBLE,))
+DEFAULT_TROUBLE = Policy(triggers=(TROUBLE,))
 
 
 @dataclass(frozen=True, slots=True)

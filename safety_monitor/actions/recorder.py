@@ -136,12 +136,11 @@ class Recorder:
             return
         with self._lock:
             newest = self._pictures[-1].at_s if self._pictures else float("-inf")
+            awaited = self._pictures[-MOST_WAITING] if len(self._pictures) >= MOST_WAITING else None
         if newest <= frame.at_s < newest + 1 / FPS:
             return
-        with self._lock:
-            last = self._pictures[-MOST_WAITING] if len(self._pictures) >= MOST_WAITING else None
-        if last is not None:
-            wait((last.jpeg,))
+        if awaited is not None:
+            wait((awaited.jpeg,))
         # Compressing takes milliseconds, for which whoever sees is not to wait.
         picture = _Picture(self._compressor.submit(jpeg, frame.image), frame.at_s)
         with self._lock:

@@ -58,7 +58,6 @@ def policies_of(settings: Settings) -> list[Policy]:
     """Who is told of which incidents."""
     return [
         Policy(
-            name=policy.name,
             triggers=policy.triggers,
             steps=tuple(Step(step.after_s, step.actions) for step in policy.steps),
             silent=policy.silent,

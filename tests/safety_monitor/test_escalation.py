@@ -28,11 +28,11 @@ CHANNELS = {
     "email": Nature.MESSAGE,
     "mysql": Nature.RECORD,
 }
-LOUD = Policy("loud", ("scream",))
-HIDDEN = Policy("hidden", ("signal_for_help",), silent=True)
-TOGETHER = Policy("together", ("both",))
-REST = Policy("rest", ("any",))
-TROUBLES = Policy("troubles", ("trouble",))
+LOUD = Policy(("scream",))
+HIDDEN = Policy(("signal_for_help",), silent=True)
+TOGETHER = Policy(("both",))
+REST = Policy(("any",))
+TROUBLES = Policy(("trouble",))
 
 
 def incident(*labels: str) -> Incident:
@@ -70,7 +70,7 @@ def test_the_first_policy_that_fits_is_taken(
         ((TOGETHER, HIDDEN, LOUD, TROUBLES, REST), []),
         ((REST, LOUD, TROUBLES), [(1, "scream", 0)]),
         ((LOUD, TOGETHER), [(1, "both", 0)]),
-        ((HIDDEN, LOUD, Policy("later", ("open", "scream"))), [(2, "scream", 1)]),
+        ((HIDDEN, LOUD, Policy(("open", "scream"))), [(2, "scream", 1)]),
         ((TROUBLES, REST, TROUBLES, REST), [(2, "trouble", 0), (3, "any", 1)]),
     ],
 )
