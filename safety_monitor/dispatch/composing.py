@@ -51,7 +51,6 @@ class Composer:
             now: seconds since 1970.
         """
         opened_at = datetime.fromisoformat(job.opened_at)
-        ago_s = now - began if (began := opened_at.timestamp()) >= FIRST_EVER else 0.0
         place: Place | None = None
         files: tuple[Path, ...] = ()
         if nature_of(channel) is not Nature.SOUND:
@@ -67,7 +66,7 @@ class Composer:
             self.public_url,
             discreet=job.hidden,
             aloud=is_aloud(channel),
-            ago_s=ago_s,
+            ago_s=began_ago_s(opened_at, now),
         )
         return Message(
             key=job.key,
@@ -81,12 +80,18 @@ class Composer:
             reference=job.reference,
             discreet=job.hidden,
             help_called=help_called,
-            ago_s=ago_s,
+            ago_s=began_ago_s(opened_at, now),
         )
 
     def trial(self, channel: Channel) -> Message:
         """A message that says that it is only a test."""
         return trial_message(self.station, channel.name, self.place(notice("test")), aloud=is_aloud(channel))
+
+
+def began_ago_s(opened_at: datetime, now: float) -> float:
+    """How long before `now`, in seconds since 1970, an incident began; 0 where the clock was surely wrong then."""
+    began = opened_at.timestamp()
+    return now - began if began >= FIRST_EVER else 0.0
 
 
 def _had(name: str, look: Callable[[], T], instead: T) -> T:

@@ -15,6 +15,7 @@ from fastapi import APIRouter, HTTPException, Path, Request, Response
 from safety_monitor.actions.message import written
 from safety_monitor.actions.voice import PATH, TAKE_ON, TEST, answer_url, instructions, is_signed, last_words
 from safety_monitor.config import Settings
+from safety_monitor.dispatch.composing import began_ago_s
 from safety_monitor.escalation import Kind
 from safety_monitor.incident import State
 from safety_monitor.journal.file import JournalError
@@ -90,7 +91,8 @@ def answer(site: Site, about: str, contact: str, *, take_on: bool) -> str:
         return last_words(SAID[entry.standing])
     place, opened_at = site.station.place_of(entry.incident), datetime.fromisoformat(entry.opened_at)
     kind: Kind = "duress" if forced else "alarm"
-    words = written(kind, entry.incident, station, opened_at, place, discreet=entry.silent, aloud=True)
+    ago_s = began_ago_s(opened_at, site.journal.clock())
+    words = written(kind, entry.incident, station, opened_at, place, discreet=entry.silent, aloud=True, ago_s=ago_s)
     language = site.settings.twilio.voice_language if site.settings.twilio else "en-GB"
     # Nobody can take on what must look as if it were over.
     return instructions(words, language, "" if forced else answer_url(site.settings.web.public_url, about, contact))

@@ -64,6 +64,11 @@ def test_another_key_has_it_told_again(client: TestClient, journal: Journal) -> 
     assert journal.state_of(INCIDENT.id) is State.CONFIRMED
 
 
+def test_whoever_has_it_told_again_hears_again_how_long_ago_it_was(journal: Journal, make_site: MakeSite) -> None:
+    journal.record(INCIDENT, at=journal.clock() - 2 * 3600.0)
+    assert ", 2 hours ago." in press(client_of(with_calls(make_site(Web(public_url=PUBLIC)))), "7")
+
+
 def test_whoever_has_it_told_again_hears_again_that_nobody_must_call_there(
     journal: Journal, make_site: MakeSite
 ) -> None:
