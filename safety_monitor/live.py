@@ -81,7 +81,7 @@ class Snapshot:
         deaf: whether the microphone is ignored, because the station itself sounds.
         hits: in how many of the last readings a scream was the likeliest, and of how many.
         pending_s: how long the incident still waits for more evidence, if it is pending.
-        unanswered: the newest that is over and that nobody has answered, if none is open.
+        unanswered: the newest that is over and that nobody has answered, if none is open that is more than pending.
         unanswered_s: for how long that has been over.
     """
 
@@ -255,7 +255,7 @@ class LiveView:
                 deaf=deaf,
                 hits=(sum(self._hits), len(self._hits)),
                 pending_s=max(since + self.rules.pending_s - now, 0.0) if pending else None,
-                unanswered=None if incident else unanswered,
+                unanswered=unanswered if incident is None or pending else None,
                 unanswered_s=unanswered_s,
             )
 

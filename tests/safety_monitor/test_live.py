@@ -170,3 +170,15 @@ def test_of_several_incidents_the_most_urgent_is_shown(view: LiveView, clock: Cl
     assert view.snapshot().pending_s == pytest.approx(2.5)
     view.moved(replace(elsewhere, state=State.CANCELLED), here=False)
     assert view.snapshot().incident is None
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"), [(State.PENDING, True), (State.CONFIRMED, False), (State.ACKNOWLEDGED, False)]
+)
+def test_what_is_not_yet_an_emergency_does_not_hide_that_nobody_has_answered_the_last(
+    view: LiveView, state: State, shown: bool
+) -> None:
+    left = replace(incident(State.CLOSED), id="left")
+    view.newest_unanswered = lambda: (left, 40.0)
+    view.moved(incident(state))
+    assert view.snapshot().unanswered == (left if shown else None)
