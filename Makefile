@@ -60,7 +60,7 @@ lock: .venv/test ## the locked sets, made anew from pyproject.toml
 	$(LOCK) --extra train --extra dask --extra test --extra mongodb --extra firebase --extra geocoding \
 		--constraint requirements.txt --output-file requirements-test.txt pyproject.toml
 
-models: .venv/test ## train what ships anew from $(DATA), but for the trunk that hears; about two hours on two cores
+models: .venv/test ## train what ships anew from $(DATA), but for the trunk that hears; about an hour on two cores, with 8.7 GB of downloads
 	$(BIN)/python -m audio.package_sounds --out .cache/hearing/package-sounds
 	$(BIN)/python -m audio.train --data $(DATA)/audio --further .cache/hearing/package-sounds
 	$(BIN)/python -m gesture.prepare $(DATA)

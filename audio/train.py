@@ -346,7 +346,7 @@ def train_scream(
     Args:
         data: see `audio.corpus.read_corpus`.
         out: the model folder; its name becomes the model's.
-        cache: folder for everything in between; some 3 GB.
+        cache: folder for everything in between; some 5 GB.
         trunk: what hears, see `audio.train_trunk`; None: that of the model that ships.
         further: recordings to learn from besides, by which only false alarms are counted, read in the same way.
         feedback: folder of recordings that people marked, see `audio.corpus.read_feedback`.
