@@ -26,6 +26,7 @@ from safety_monitor.journal.file import CONNECTIONS, JournalError, JournalNewerE
 from safety_monitor.journal.incidents import Journal
 from safety_monitor.learning.feedback import when_saved
 from safety_monitor.live import LiveView
+from safety_monitor.memory_folder import memory_folder
 from safety_monitor.people.decision import decisions_of
 from safety_monitor.place import Place
 from safety_monitor.schedule import schedule_of
@@ -38,7 +39,6 @@ from safety_monitor.supervision.workload import Workload
 
 log = logging.getLogger(__name__)
 
-MEMORY = Path("/dev/shm")  # noqa: S108  # not a known name in it
 """A folder that is no disk."""
 OPEN_LIMIT_S = 120.0
 """How long opening the journal may take, which may have to be saved from a damaged file first."""
@@ -177,9 +177,10 @@ def open_journal(settings: Settings) -> Journal:
         )
     except (JournalUnusableError, JournalNewerError, TimeoutError) as failure:
         error = str(failure) or f"{settings.home}: the disk has not answered for {OPEN_LIMIT_S:.0f} s"
-        if not is_patient(settings) or not MEMORY.is_dir():
+        memory = memory_folder()
+        if not is_patient(settings) or memory is None:
             raise SettingsError(error) from None
-        instead = Path(tempfile.mkdtemp(prefix="safety-monitor-", dir=MEMORY))
+        instead = Path(tempfile.mkdtemp(prefix="safety-monitor-", dir=memory))
         journal = Journal(instead)
         journal.file.stands_in = f"{error}; until the next start incidents are only kept in memory"
         log.error("%s", journal.file.stands_in)

@@ -164,7 +164,8 @@ class EvidenceStore:
         Raises:
             OSError: it cannot be read.
         """
-        sizes, times = [0], [0.0]
+        sizes: list[int] = []
+        times: list[float] = []
         for path in folder.iterdir():
             try:
                 status = path.stat()
@@ -176,7 +177,9 @@ class EvidenceStore:
             sizes.append(status.st_size)
             if path.name != PROTECTED:
                 times.append(status.st_mtime)
-        return Kept(folder.name, sum(sizes), max(times), (folder / PROTECTED).exists())
+        # Of a folder into which a full disk let nothing be written its own time counts: it is not of 1970.
+        at = max(times, default=folder.stat().st_mtime)
+        return Kept(folder.name, sum(sizes), at, (folder / PROTECTED).exists())
 
     def believe(self, now: float) -> None:
         """Remember that it is so late; what was written at a time that cannot be counts from now on.

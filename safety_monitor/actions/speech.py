@@ -7,6 +7,7 @@ from safety_monitor.actions.message import Message, what_was_noticed
 from safety_monitor.actions.outcome import Outcome
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.worker import Interrupted, Worker, WorkError
+from safety_monitor.memory_folder import memory_folder
 
 HELP = "Help is being called."
 """Said only where that is true: whoever hears it may rely on it."""
@@ -59,8 +60,11 @@ class Speech:
         self._limit_s = limit_s
         self._answered = answered
         self._hush = hush
-        # pyttsx3 leaves the file that it plays behind when it is ended before its time.
-        self._folder = TemporaryDirectory(prefix="safety-monitor-voice-", ignore_cleanup_errors=True)
+        # pyttsx3 plays from a file, and leaves it behind when it is ended before its time. In memory, so that a full
+        # disk neither silences the voice nor keeps the station from starting.
+        self._folder = TemporaryDirectory(
+            prefix="safety-monitor-voice-", dir=memory_folder(), ignore_cleanup_errors=True
+        )
         self._worker = Worker("safety_monitor.actions.speech_process", self._folder.name)
 
     @property

@@ -67,7 +67,7 @@ def main() -> None:
         complaints.seek(0)
         for line in complaints.read().decode("utf-8", "replace").splitlines():
             if (reason := complaint(line)) is not None:
-                raise WorkError(f"no sound device can be opened ({reason})")
+                raise WorkError(reason)
 
     with suppress(WorkError):  # it is tried again, and told of, when it is needed
         start()
@@ -96,15 +96,15 @@ def probe() -> None:
         reasons = [
             reason for line in played.stderr.decode("utf-8", "replace").splitlines() if (reason := complaint(line))
         ]
-        raise WorkError(f"no sound device can be opened ({reasons[0] if reasons else 'aplay failed'})")
+        raise WorkError(reasons[0] if reasons else "no sound device can be opened (aplay failed)")
 
 
 def complaint(line: str) -> str | None:
-    """What aplay or pyttsx3 complain of in a line of theirs; None for the noise that ALSA's library makes before it."""
+    """What went wrong by a line of aplay or pyttsx3; None for the noise that ALSA's library makes before it."""
     if line.startswith("aplay: "):  # aplay: main:831: audio open error: No such file or directory
-        return line.split(": ", 2)[-1].strip()
-    if line.startswith("Playback error: "):
-        return line.removeprefix("Playback error: ").strip()
+        return f"no sound device can be opened ({line.split(': ', 2)[-1].strip()})"
+    if line.startswith("Playback error: "):  # Playback error: [Errno 28] No space left on device
+        return f"what is to be said cannot be played ({line.removeprefix('Playback error: ').strip()})"
     return None
 
 

@@ -113,6 +113,8 @@ def test_a_full_disk_costs_the_evidence_and_nothing_else(
     assert store(tmp_path).save(FIRST, "sound.flac", b"fLaC") is None
     assert "the disk is full" in caplog.text
     assert store(tmp_path).files(FIRST) == ()
+    os.utime(tmp_path / "evidence" / FIRST, (NOW, NOW))
+    assert store(tmp_path).overdue() == [], "what is of this moment is taken for decades old"
 
 
 def test_a_folder_that_cannot_be_made_costs_the_evidence_and_nothing_else(tmp_path: Path) -> None:
