@@ -39,7 +39,6 @@ from safety_monitor.supervision.workload import Workload
 
 log = logging.getLogger(__name__)
 
-"""A folder that is no disk."""
 OPEN_LIMIT_S = 120.0
 """How long opening the journal may take, which may have to be saved from a damaged file first."""
 PATIENCE_S = 30.0
