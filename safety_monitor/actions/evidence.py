@@ -178,7 +178,7 @@ class EvidenceStore:
             if path.name != PROTECTED:
                 times.append(status.st_mtime)
         # Of a folder into which a full disk let nothing be written its own time counts: it is not of 1970.
-        at = max(times, default=folder.stat().st_mtime)
+        at = max(times) if times else folder.stat().st_mtime
         return Kept(folder.name, sum(sizes), at, (folder / PROTECTED).exists())
 
     def believe(self, now: float) -> None:

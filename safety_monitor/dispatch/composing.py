@@ -51,6 +51,7 @@ class Composer:
             now: seconds since 1970.
         """
         opened_at = datetime.fromisoformat(job.opened_at)
+        ago_s = began_ago_s(opened_at, now)
         place: Place | None = None
         files: tuple[Path, ...] = ()
         if nature_of(channel) is not Nature.SOUND:
@@ -66,7 +67,7 @@ class Composer:
             self.public_url,
             discreet=job.hidden,
             aloud=is_aloud(channel),
-            ago_s=began_ago_s(opened_at, now),
+            ago_s=ago_s,
         )
         return Message(
             key=job.key,
@@ -80,7 +81,7 @@ class Composer:
             reference=job.reference,
             discreet=job.hidden,
             help_called=help_called,
-            ago_s=began_ago_s(opened_at, now),
+            ago_s=ago_s,
         )
 
     def trial(self, channel: Channel) -> Message:
