@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from safety_monitor import memory_folder
 from safety_monitor.actions.message import Message
 from safety_monitor.actions.own_sound import OwnSound
 from safety_monitor.actions.speech import Speech, announcement
@@ -117,6 +118,17 @@ def test_speaks_though_no_disk_takes_a_file(
     with room.recorder() as recorder:
         assert speech.deliver(message("scream")).ok
         recorder.wait_for(lambda samples: bool(np.abs(samples).max() > 0.02))
+    speech.close()
+
+
+@pytest.mark.parametrize("memory", ["/proc", "/nowhere"])
+def test_where_memory_has_no_room_what_is_played_lies_on_the_disk(
+    own_sound: OwnSound, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, memory: str
+) -> None:
+    monkeypatch.setattr(memory_folder, "MEMORY", Path(memory))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    speech = Speech(own_sound, text="Help.")
+    assert Path(speech._folder.name).parent == tmp_path
     speech.close()
 
 
